@@ -1,0 +1,1 @@
+"""Records, canonical bytes, authenticated state and its storage."""

@@ -1,0 +1,31 @@
+"""Errors of the ledger: each names what was wrong and what to do next."""
+
+from __future__ import annotations
+
+
+class LedgerError(Exception):
+    """Base of all errors of this package."""
+
+
+class DecodeError(LedgerError):
+    """Untrusted bytes are not the canonical encoding of the expected value."""
+
+
+class BlockInvalid(LedgerError):
+    """A block contradicts its header, its certificate or its predecessor."""
+
+
+class CertificateInvalid(LedgerError):
+    """A certificate does not carry a quorum of valid signatures over its statement."""
+
+
+class ProofInvalid(LedgerError):
+    """A Merkle path does not lead from the record to the root."""
+
+
+class LedgerDamaged(LedgerError):
+    """What is on disk contradicts itself; `height` names the first block concerned, if known."""
+
+    def __init__(self, message: str, *, height: int | None = None) -> None:
+        super().__init__(message)
+        self.height = height
