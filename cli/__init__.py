@@ -1,0 +1,9 @@
+"""The `shuxin` command: one file per noun, verbs inside; `shuxin NOUN VERB`.
+
+Not a place for rules of the chain: a command reads its arguments, asks a node through `client`, and
+prints. What may be done is decided by contracts and nodes.
+
+Reading order: `main` (nouns and how they are loaded), `options` (what every command takes), `output`
+(tables, JSON, progress, exit codes), `domain` (the table behind the nouns that are contracts), then
+one file per noun.
+"""

@@ -1,0 +1,110 @@
+# Shuxin: everything a developer or operator does by hand. `make help` lists it.
+# Needs make, git and Python 3.11; the rest is installed by `make setup` (once, see .make/).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The interpreter the virtual environment is made from; override with `make setup PYTHON=...`.
+PYTHON ?= $(shell command -v /usr/bin/python3.11 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# python3.11-venv   virtual environments          python3.11-dev, gcc, libgmp-dev   build fastecdsa (libp2p)
+# libssl3           SM2, SM3, SM4 (libcrypto)     libgmp10    run fastecdsa
+# libseccomp2       jail of the contract worker   openssl     second opinion in tests; readable keys
+APT_PACKAGES := python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-dev libgmp10 \
+	libssl3 libseccomp2 openssl ca-certificates
+
+RUNS ?= 200
+SEED ?= 1
+
+PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
+
+.PHONY: help setup demo test lint format bench sim proto proto-check lock clean
+
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .make/installed ## Installs system packages and .venv; runs once
+
+demo: .make/installed ## A network of four nodes and three executors runs a scenario and is audited
+	$(BIN)/shuxin scenario run insurance --demo
+
+test: .make/installed ## Every test
+	$(BIN)/python -m pytest
+
+lint: .make/installed proto-check ## Format, rules, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(PACKAGES) tests
+	$(BIN)/lint-imports --no-cache --no-logo
+
+format: .make/installed ## Rewrites the sources in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .make/installed ## Measures committed rate and finality beside their bounds
+	$(BIN)/python -m bench
+
+sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7
+	$(BIN)/python -m tests.sim --runs $(RUNS) --seed $(SEED)
+
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --grpc_python_out=$(1) \
+	--mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) proto/shuxin/v1/*.proto
+
+proto: .make/installed ## Generates proto/gen from proto/shuxin/v1/*.proto
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(call PROTOC,proto/gen)
+
+# The generated code is checked in; this proves that it is what the .proto files say.
+proto-check: .make/installed
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(call PROTOC,$$fresh); \
+	diff -ru --exclude=__init__.py --exclude=__pycache__ "$$fresh/shuxin" proto/gen/shuxin \
+		|| { echo "proto/gen is not what proto/ generates: run 'make proto'" >&2; exit 1; }
+
+# Keeps the versions that are pinned; delete a line (or the file) first to let one move.
+LOCK := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+lock: .make/installed
+	$(LOCK) --output-file requirements/core.txt pyproject.toml
+	$(LOCK) --extra executors --output-file requirements/executors.txt pyproject.toml
+	$(LOCK) --extra executors --extra dev --output-file requirements/dev.txt pyproject.toml
+
+clean: ## Removes caches, networks of the demo and the environment
+	rm -rf $(VENV) .make build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .grimp_cache run
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.make/system: Makefile
+	@mkdir -p .make
+	@if command -v dpkg-query >/dev/null; then \
+		missing=""; \
+		for package in $(APT_PACKAGES); do \
+			dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' \
+				|| missing="$$missing $$package"; \
+		done; \
+		if [ -n "$$missing" ]; then \
+			sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+			if [ -n "$$sudo" ] && ! command -v sudo >/dev/null; then \
+				echo "As root, run: apt-get update && apt-get install$$missing" >&2; exit 1; \
+			fi; \
+			echo "Installing system packages:$$missing"; \
+			$$sudo apt-get update -q; \
+			$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+		fi; \
+	else \
+		echo "Not a Debian system: make sure that these are present: $(APT_PACKAGES)"; \
+	fi
+	@touch $@
+
+.make/installed: .make/system pyproject.toml requirements/dev.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "Python 3.11 is needed (docs/adr/0008): make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	[ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
+	$(PIP) install --quiet --requirement requirements/dev.txt
+	$(PIP) install --quiet --no-deps --editable .
+	@touch $@

@@ -1,0 +1,180 @@
+"""House rules that no linter knows: sizes, docstrings, leftovers, words that must not be here."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PACKAGES = (
+    "bench",
+    "cli",
+    "client",
+    "consensus",
+    "contracts",
+    "crypto",
+    "executors",
+    "ledger",
+    "node",
+    "p2p",
+    "scenarios",
+    "tests",
+)
+
+FILE_LINES_MAX = 500  # beyond that nobody reads a file as one thing
+FUNCTION_LINES_MAX = 70  # a screen; 20 is normal
+
+# Spelled in pieces so that this file does not contain what it forbids.
+LEFTOVERS = re.compile(
+    r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b"
+)
+INDEX_HOSTS = re.compile(
+    "|".join(
+        (
+            r"py" + r"pi\.org",
+            r"python" + r"hosted\.org",
+            r"deb\." + r"debian\.org",
+            r"index" + r"-url",
+            r"find" + r"-links",
+            r"file:" + r"///",
+        )
+    )
+)
+# The flags that keep addresses out of the lock files carry the words that INDEX_HOSTS forbids.
+INDEX_WORDS_ALLOWED = {"Makefile"}
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:" + "wo" + "rk|ro" + r"ot)/")
+BINARY_SUFFIXES = {".png", ".svg", ".gz", ".pdf", ".bin", ".der"}
+
+
+@cache
+def tracked_files() -> tuple[Path, ...]:
+    """Files that git knows, or would add; build products and local state stay out."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    names = listing.stdout.decode().split("\0")
+    return tuple(ROOT / name for name in names if name and (ROOT / name).is_file())
+
+
+def python_files() -> Iterator[Path]:
+    for path in tracked_files():
+        parts = path.relative_to(ROOT).parts
+        if path.suffix == ".py" and parts[0] in PACKAGES:
+            yield path
+
+
+def text_files() -> Iterator[tuple[Path, str]]:
+    for path in tracked_files():
+        relative = path.relative_to(ROOT)
+        if path.suffix in BINARY_SUFFIXES or relative.parts[:2] == ("proto", "gen"):
+            continue
+        yield relative, path.read_text(encoding="utf-8", errors="replace")
+
+
+def source_of(path: Path) -> str:
+    with tokenize.open(path) as handle:
+        return handle.read()
+
+
+def matches(pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{relative}:{number}: {line.strip()[:80]}"
+        for relative, text in text_files()
+        for number, line in enumerate(text.splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_no_python_file_is_longer_than_can_be_read_at_once() -> None:
+    too_long = {
+        str(path.relative_to(ROOT)): lines
+        for path in python_files()
+        if (lines := source_of(path).count("\n")) > FILE_LINES_MAX
+    }
+    assert too_long == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    too_long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in python_files()
+        for node in ast.walk(ast.parse(source_of(path)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES_MAX
+    ]
+    assert too_long == []
+
+
+def test_every_package_says_what_it_is() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in python_files()
+        if path.name == "__init__.py" and not ast.get_docstring(ast.parse(source_of(path)))
+    ]
+    assert silent == []
+
+
+def test_every_folder_of_python_is_a_package() -> None:
+    folders = {path.parent for path in python_files() if path.relative_to(ROOT).parts[0] != "tests"}
+    bare = [str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").is_file()]
+    assert sorted(bare) == []
+
+
+def test_proto_is_not_a_package() -> None:
+    assert not (ROOT / "proto" / "__init__.py").exists(), "another distribution owns `import proto`"
+
+
+def test_nothing_is_left_for_later() -> None:
+    assert matches(LEFTOVERS) == []
+
+
+def test_no_file_names_a_package_index() -> None:
+    found = [hit for hit in matches(INDEX_HOSTS) if hit.split(":")[0] not in INDEX_WORDS_ALLOWED]
+    assert found == []
+
+
+def test_no_file_names_a_path_of_somebodys_machine() -> None:
+    assert matches(MACHINE_PATHS) == []
+
+
+@pytest.mark.parametrize("name", ["core", "executors", "dev"])
+def test_lock_files_pin_every_requirement_and_name_no_address(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    assert lines
+    assert [
+        line for line in lines if not re.fullmatch(r"[a-z0-9._-]+==[A-Za-z0-9.+!_-]+", line)
+    ] == []
+    assert "://" not in text
+
+
+def test_system_contracts_import_nothing_but_the_dialect() -> None:
+    foreign = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        for path in python_files()
+        if path.relative_to(ROOT).parts[:2] == ("contracts", "system")
+        for node in ast.walk(ast.parse(source_of(path)))
+        for name in imported_modules(node)
+        if name != "__future__" and name.split(".")[:2] != ["contracts", "dialect"]
+    ]
+    assert foreign == []
+
+
+def imported_modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return ["." * node.level + (node.module or "")]
+    return []
