@@ -1,0 +1,100 @@
+"""`shuxin NOUN VERB`: finds the noun's file, loads only that, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from cli.output import report
+
+# Noun -> its line in `shuxin --help`. The noun's commands are in cli/NOUN.py, as `app`; a file is
+# imported only when its noun is on the command line, so that help and completion stay fast.
+NOUNS: dict[str, str] = {
+    "net": "A local network: keys, genesis, configuration, processes.",
+    "node": "One node: run it, ask it, look after its ledger.",
+    "key": "Signing keys (密钥).",
+    "tx": "Transactions: send, show, prove.",
+    "block": "Blocks and their certificates.",
+    "event": "What contracts announce, in order.",
+    "contract": "Contracts (合约): check, deploy, show, call, view.",
+    "party": "Parties and their roles (相关方).",
+    "catalog": "Data catalog: registered data sets (数据目录).",
+    "demand": "Data demands, prescreen and review (数据需求、预审、审核).",
+    "grant": "Grants: who may use which data for what (授权).",
+    "task": "Computing tasks on granted data (任务).",
+    "product": "Data products made by tasks (数据产品).",
+    "delivery": "Delivery and acceptance of products (交付).",
+    "evidence": "Evidence of every stage (存证).",
+    "executor": "The daemon beside a party's data.",
+    "dataset": "Data sets an executor holds (数据集).",
+    "audit": "Replay and check a ledger, trusting only its genesis (审计).",
+    "scenario": "Appendix A of the standard, end to end.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(_application(given))
+    try:
+        command.main(args=given, prog_name="shuxin")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception as error:
+        return report(error, as_json="--json" in given)
+    return 0
+
+
+def _application(given: Sequence[str]) -> typer.Typer:
+    root = typer.Typer(
+        help="Shuxin (数信): authorized use of public data, with evidence of every step.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    root.callback()(_root_options)
+    wanted = next((word for word in given if not word.startswith("-")), "")
+    for noun, summary in NOUNS.items():
+        app = _load(noun) if noun == wanted else _unloaded()
+        root.add_typer(app, name=noun, help=summary, no_args_is_help=True)
+    return root
+
+
+def _load(noun: str) -> typer.Typer:
+    app = importlib.import_module(f"cli.{noun}").app
+    assert isinstance(app, typer.Typer)
+    return app
+
+
+def _unloaded() -> typer.Typer:
+    """Stands for a noun that is only listed."""
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"shuxin {version('shuxin')}")
+        raise typer.Exit
+
+
+def _root_options(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        help="Print the version and stop.",
+        is_eager=True,
+        callback=_show_version,
+    ),
+) -> None:
+    """The option is carried out by its callback; nothing is left to do."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

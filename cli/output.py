@@ -1,0 +1,251 @@
+"""What a command prints: one answer, for people or as JSON; errors and progress on stderr.
+
+Exit codes: 0 done, 1 refused (the sentence says what to do next), 2 misuse of the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from ledger.values import Value
+
+DONE = 0
+REFUSED = 1
+MISUSE = 2
+
+# Exceptions defined in these packages are typed errors: their text is a sentence for people.
+OWN_PACKAGES = frozenset(
+    (
+        "bench",
+        "cli",
+        "client",
+        "consensus",
+        "contracts",
+        "crypto",
+        "executors",
+        "ledger",
+        "node",
+        "p2p",
+        "scenarios",
+    )
+)
+CELL_WIDTH_MAX = 48  # characters of a table cell on a terminal; --json is never shortened
+
+Json: TypeAlias = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+
+
+class CommandRefused(Exception):
+    """A command cannot be carried out; `detail` says what to do next."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One thing: names and values. `exit_code` lets a finding fail the command."""
+
+    values: Mapping[str, Json]
+    title: str = ""
+    exit_code: int = DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Many things alike; as JSON a list of objects."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Json]]
+    title: str = ""
+    exit_code: int = DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text to be shown as it is, such as source code; as JSON {"text": ...}."""
+
+    text: str
+    exit_code: int = DONE
+
+
+Answer: TypeAlias = Fields | Table | Text | None
+
+
+def show(answer: Answer, *, as_json: bool) -> int:
+    """Print the answer on stdout; returns the exit code it stands for."""
+    if answer is None:
+        return DONE
+    if as_json:
+        print_json(_as_json(answer))
+    elif isinstance(answer, Text):
+        sys.stdout.write(answer.text if answer.text.endswith("\n") else answer.text + "\n")
+    elif isinstance(answer, Fields):
+        _show_fields(answer)
+    else:
+        _show_table(answer)
+    return answer.exit_code
+
+
+def print_json(value: Json) -> None:
+    """One JSON value, indented, on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_json_line(value: Json) -> None:
+    """One JSON value on one line, at once: for streams."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def note(sentence: str) -> None:
+    """A remark for people, on stderr, so that stdout stays readable by programs."""
+    sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def waiting(what: str, *, as_json: bool = False) -> Iterator[None]:
+    """Shows that something is under way: a spinner on a terminal, nothing elsewhere."""
+    if as_json or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def plain(value: Value) -> Json:
+    """A contract value as JSON: bytes become 0x-prefixed hex, keys become text."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {_key_text(key): plain(item) for key, item in value.items()}
+    return value
+
+
+def _key_text(key: object) -> str:
+    if isinstance(key, bytes):
+        return "0x" + key.hex()
+    if isinstance(key, tuple):
+        return "/".join(_key_text(part) for part in key)
+    return str(key)
+
+
+# --- errors ---------------------------------------------------------------------------------
+
+
+def report(error: Exception, *, as_json: bool) -> int:
+    """Print what went wrong as `refused: code: sentence`; never a traceback unless SHUXIN_DEBUG."""
+    code, sentence = explain(error)
+    if os.environ.get("SHUXIN_DEBUG"):
+        traceback.print_exception(error, file=sys.stderr)
+    if as_json:
+        problem: Json = {"refused": {"code": code, "detail": sentence}}
+        sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
+    else:
+        sys.stderr.write(f"refused: {code}: {sentence}\n")
+    return REFUSED
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """A stable code and a sentence for any exception."""
+    code = getattr(error, "code", None)
+    detail = getattr(error, "detail", None)
+    if isinstance(code, str) and isinstance(detail, str) and code:
+        return code, detail or "no further reason was given"
+    if type(error).__module__.partition(".")[0] in OWN_PACKAGES:
+        return _code_of(type(error).__name__), str(error)
+    if isinstance(error, OSError):
+        what = error.strerror or type(error).__name__
+        return "file", f"{error.filename}: {what}" if error.filename else what
+    if isinstance(error, UnicodeDecodeError):
+        return "file", "the file is not UTF-8 text"
+    return (
+        "internal",
+        f"{type(error).__name__}: {error}; this is a fault of the program. "
+        "Run again with SHUXIN_DEBUG=1 and report what it prints",
+    )
+
+
+def _code_of(class_name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
+
+
+# --- people ---------------------------------------------------------------------------------
+
+
+def _as_json(answer: Fields | Table | Text) -> Json:
+    if isinstance(answer, Fields):
+        return dict(answer.values)
+    if isinstance(answer, Text):
+        return {"text": answer.text}
+    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+
+
+def _show_fields(answer: Fields) -> None:
+    if answer.title:
+        sys.stdout.write(answer.title + "\n")
+    width = max((len(name) for name in answer.values), default=0)
+    for name, value in answer.values.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict | list):
+            sys.stdout.write(f"{name}:\n")
+            for item in value:
+                sys.stdout.write(f"  - {_cell(item)}\n")
+        else:
+            sys.stdout.write(f"{name + ':':<{width + 1}} {_cell(value)}\n")
+
+
+def _show_table(answer: Table) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text as RichText
+
+    if not answer.rows:
+        note(f"nothing to list{' in ' + answer.title if answer.title else ''}")
+        return
+    table = RichTable(title=answer.title or None, box=box.SIMPLE_HEAD, title_justify="left")
+    for column in answer.columns:
+        table.add_column(column, overflow="fold")
+    for row in answer.rows:
+        table.add_row(*(RichText(_shortened(_cell(value))) for value in row))
+    # A pipe has no width: give columns the room they need instead of folding at 80.
+    width = None if sys.stdout.isatty() else 240
+    Console(file=sys.stdout, width=width, highlight=False).print(table)
+
+
+def _cell(value: Json) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, list):
+        return ", ".join(_cell(item) for item in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_cell(item)}" for name, item in value.items())
+    return str(value)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= CELL_WIDTH_MAX else text[: CELL_WIDTH_MAX - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Text from the chain with control characters escaped: it must not drive the terminal."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
