@@ -1,0 +1,64 @@
+"""PBFT as a state machine: `Replica.step(input) -> [effects]`. No I/O, clock, randomness, keys.
+
+It orders proposals (lists of transaction ids), one per height, and collects what replicas say
+about the executed blocks. It does not hold transaction bodies, make blocks, sign, verify
+signatures, or know the disk; all that is the driver's part.
+
+Files, in reading order: types (inputs, effects, configuration), messages (what travels), verify
+(the signatures a message carries), wal (what is durable), quorum (vote counting), schedule (who
+proposes), new_view (the pure rule of NEW-VIEW), then the parts of the state machine, one file
+each, on one shared state: state, window, normal, view_change, checkpoint, repair, recovery, and
+replica, which routes an input to its part.
+
+The driver's contract
+---------------------
+Start.    `Replica.recover(config, recovered)` makes a replica, also a new one (head 0, no
+          records). Then step a `Tick`; every effect comes from `step`.
+Steps.    One at a time, from one task: votes, block sync, execution results and ticks share this
+          one serial queue. `step` raises for nobody's fault but ours (AssertionError).
+Effects.  Perform the list in order. Nothing that follows a `Persist` may leave before it is
+          durable; the lists of several steps may share one sync if that order is kept.
+Persist.  Append `record` to the log (`wal.frame`). If `proposal` is given, the bodies of its
+          transactions must be durable in the same sync (frames of kind TRANSACTION): a replica
+          that prepared a proposal must be able to serve its bodies after a restart, or a crash
+          of all replicas loses what was ordered.
+Broadcast Sign `messages.signing_bytes(chain_id, message)` with the validator's key, send to all
+          others and step the same thing back as `Received(own index, message, signature)`.
+          Sending may fail silently; the replica repairs losses itself on `Tick`.
+Send      Sign and send to one peer; not stepped back.
+Receive   `messages.decode_message` (DecodeError: drop the frame), then `verify.claims(message,
+          sender, validators, chain_id)` (ClaimInvalid: drop), then check every returned
+          SignedItem, which includes the outer signature; all good: step `Received`.
+          The sender is the validator whose key signed; a cache of verified items is worthwhile,
+          since NEW-VIEW repeats the view changes already seen.
+Validate  Make sure that all bodies of the proposal are at hand and properly signed (fetch the
+          missing ones from `holders` first, then from anyone) and, if `is_fresh`, that its time
+          is within bounds and its size within limits. Answer `ProposalValidated` once. If
+          `is_fresh` is False a quorum has vouched already: only availability counts, keep
+          trying until the answer is yes or the height was delivered or synced.
+FetchProposal  Ask `holders` for the proposal of that digest; peers answer from
+          `replica.proposal(digest)`. Answer `ProposalFetched`. It is repeated while missing.
+Deliver   Heights ascend by one from the recovered head, each exactly once per life of the
+          process; bodies are at hand (its Validate was answered yes, or the proposal is our own
+          or null). Execute in order, commit durably with the certificate, then step
+          `Executed(statement)`. Blocks that were delivered but not durable before a crash are
+          delivered again, because the head did not pass them.
+Certify   A quorum signed the statement that equals our own for an executed height: store it.
+          Heights may come out of order and may repeat after a restart.
+CatchUp   We are behind `height`, which `certificate` proves. No Deliver comes until `Synced`.
+          Finish what was delivered, install the certified blocks above the head, and fetch the
+          execution certificates missing at or below it; then step `Synced(head, certificate of
+          the highest height up to which certificates have no gap)`. If sync cannot reach the
+          goal, step `Synced` with what was reached; the replica asks again later.
+Accuse    Two contradictory signed messages of one validator: evidence, keep it. Goes on anyway.
+Halt      Our state differs from a quorum's, or more than f replicas lie: stop executing and
+          signing, raise an alert, keep the evidence. `step` returns nothing from then on.
+Tick      Every TICK_MS. `pending`: the mempool holds a transaction for which
+          `replica.is_in_flight(id)` is false. `withheld`: one such transaction was passed over
+          for too long although blocks went by. Forward pending transactions to the proposer.
+Propose   When `replica.can_propose`, step `BatchReady` with ids that are not in flight, 1 to
+          `transactions_max`, ascending, bodies at hand and valid, and the time now. Ask again
+          after every step: several heights may be in flight. Never offer an empty batch.
+Compact   When the log has grown, replace it atomically by the frames of
+          `replica.compacted()` (a list of Persist; bodies as above).
+"""
