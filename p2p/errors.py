@@ -15,18 +15,17 @@ class ListenFailed(NetworkError):
     """The listening socket could not be opened."""
 
 
-class FrameInvalid(NetworkError):
-    """A peer announced a frame that the channel does not allow."""
-
-    def __init__(self, message: str, *, announced: int, size_max: int) -> None:
-        super().__init__(message)
-        self.announced = announced
-        self.size_max = size_max
-
-
-class PeerRefused(NetworkError):
-    """The other side proved an identity that is not on the allow-list, or none at all."""
+class ConnectFailed(NetworkError):
+    """No authenticated connection came of it; the message never repeats the other side's bytes."""
 
 
 class LinkLost(NetworkError):
-    """A link ended; the message says why, for the log. Reconnection is automatic."""
+    """A link ended for an honest reason: closed, silent, or the network failed."""
+
+
+class PeerMisbehaved(NetworkError):
+    """An authenticated peer sent what no honest node sends; the link to it is closed."""
+
+
+class FrameInvalid(PeerMisbehaved):
+    """A peer announced a frame that the channel does not allow."""

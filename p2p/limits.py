@@ -9,16 +9,21 @@ from enum import Enum
 KIB = 1 << 10
 MIB = 1 << 20
 
-HEARTBEAT_S = 1.0  # an idle link says so this often
-DEAD_TICKS = 4  # heartbeats missed before a silent link is given up (4 s)
-WRITE_TIMEOUT_S = 4.0  # a peer that accepts nothing for this long is as good as dead
-UPGRADE_TIMEOUT_S = 3.0  # from TCP accept to multiplexed: closes a slow-loris early
-STREAMS_TIMEOUT_S = 3.0  # from multiplexed to all channels open
-RETRY_FIRST_S = 0.2  # a restarted neighbour is found again at once,
-RETRY_FACTOR = 1.6  # a dead one is asked
-RETRY_MAX_S = 3.0  # ... every few seconds, for ever
-WRITE_SIZE = 64 * KIB  # one write: amortizes the cost per message, yet a vote never waits long
-PATIENCE_S = 2.0  # how long a reader waits for a node that does not take frames (see Inbox)
+# One write. Large enough to amortize the cost of a message, small enough that a vote behind it
+# waits about a millisecond, and just below what one yamux frame in one Noise message can carry.
+WRITE_SIZE = 63 * KIB
+# Bulk data that was written but not yet taken by the other node. Two writes keep the pipe full
+# on a local network; more would only make votes queue behind it in the kernel.
+IN_FLIGHT_MAX = 2 * WRITE_SIZE
+ACKNOWLEDGE_EVERY = 32 * KIB  # must stay below IN_FLIGHT_MAX - WRITE_SIZE, or both sides wait
+WINDOW_UPDATE_EVERY = 64 * KIB  # must stay below yamux's window of 256 KiB - IN_FLIGHT_MAX
+READ_SIZE = 64 * KIB  # one read of a socket or stream
+# Unread bytes in the multiplexer: an honest peer has at most a 256 KiB window per stream there;
+# py-libp2p only warns when a peer ignores its window, so we look ourselves.
+BUFFERED_MAX = 4 * 256 * KIB
+# Bytes read before the other side has proven who it is; a Noise or TLS handshake needs < 8 KiB.
+HANDSHAKE_SIZE_MAX = 32 * KIB
+PATIENCE_S = 2.0  # how long votes wait for a node that does not take them (see Inbox)
 
 
 class Channel(Enum):
@@ -29,11 +34,11 @@ class Channel(Enum):
     BLOCKS = "/shuxin/blocks/1.0.0"
 
 
-class Overflow(Enum):
-    """What a full outgoing queue gives up."""
+class Flow(Enum):
+    """What a channel does when one side cannot keep up."""
 
-    OLDEST = "oldest"
-    NEWEST = "newest"
+    FRESH = "fresh"  # the newest frames say most: full queues give up their oldest, nothing waits
+    WHOLE = "whole"  # the reader slows the writer down; a full queue refuses the newest frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +48,53 @@ class ChannelLimits:
     frame_size_max: int
     queue_size_max: int
     queue_frames_max: int
-    incoming_frames_max: int
-    overflow: Overflow
+    incoming_frames_max: int  # of all peers together, waiting for the node
+    flow: Flow
+
+    def __post_init__(self) -> None:
+        assert 0 < self.frame_size_max <= self.queue_size_max, "a queue holds its largest frame"
+        assert self.frame_size_max < 1 << 31, "the top bit of a length marks a control word"
+        assert self.queue_frames_max > 0 and self.incoming_frames_max > 0
 
 
 def default_channels() -> dict[Channel, ChannelLimits]:
-    """Votes: the newest says most, so the oldest goes. Elsewhere the sender tries again later."""
+    """For blocks of up to 4 MiB and transactions of up to 128 KiB (the genesis defaults)."""
     return {
         Channel.VOTES: ChannelLimits(
-            frame_size_max=4 * MIB,  # a new-view message carries 2f+1 view changes
+            frame_size_max=4 * MIB,  # a new-view message carries a quorum of view changes
             queue_size_max=16 * MIB,
             queue_frames_max=4096,
             incoming_frames_max=512,
-            overflow=Overflow.OLDEST,
+            flow=Flow.FRESH,
         ),
         Channel.TRANSACTIONS: ChannelLimits(
-            frame_size_max=1 * MIB,  # a batch; one transaction has at most 128 KiB
+            frame_size_max=1 * MIB,  # a batch
             queue_size_max=16 * MIB,
             queue_frames_max=4096,
             incoming_frames_max=256,
-            overflow=Overflow.NEWEST,
+            flow=Flow.WHOLE,
         ),
         Channel.BLOCKS: ChannelLimits(
-            frame_size_max=16 * MIB,  # a block of 4 MiB, its receipts and certificates
+            frame_size_max=16 * MIB,  # several blocks, or one with its receipts and certificates
             queue_size_max=32 * MIB,
             queue_frames_max=256,
             incoming_frames_max=4,
-            overflow=Overflow.NEWEST,
+            flow=Flow.WHOLE,
         ),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkLimits:
-    """Bounds of one node's network; the defaults suit a committee of up to 32 nodes."""
+    """Bounds of one node's network; times in seconds. The defaults suit up to 32 nodes."""
 
     channels: Mapping[Channel, ChannelLimits] = field(default_factory=default_channels)
-    inbound_max: int = 64  # connections that others opened, judged or not
-    inbound_per_address_max: int = 16  # ... of one IP address (local networks share one)
+    heartbeat_s: float = 1.0  # an idle link says so this often
+    dead_ticks: int = 4  # heartbeats missed before a silent peer is given up
+    write_timeout_s: float = 4.0  # a peer that accepts nothing for this long is as good as dead
+    upgrade_timeout_s: float = 3.0  # from TCP to an authenticated link: ends a slow-loris early
+    retry_first_s: float = 0.2  # a restarted neighbour is found again at once,
+    retry_factor: float = 1.6
+    retry_max_s: float = 3.0  # ... a dead one is asked every few seconds, for ever
+    pending_max: int = 64  # inbound connections that have not yet proven who they are
+    pending_per_address_max: int = 16  # ... of one IP address (nodes of one host share it)

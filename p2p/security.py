@@ -31,7 +31,11 @@ class Security:
 
 
 class SecurityFactory(Protocol):
-    """Builds the node's only security protocol; it must refuse peers that are not allowed."""
+    """Builds the node's only security protocol.
+
+    Its transport must refuse whoever `is_allowed` does not know by raising NotAllowed once the
+    handshake has proven the identity, and let nothing but libp2p's errors and OSError out.
+    """
 
     def __call__(self, key_pair: KeyPair, is_allowed: IsAllowed) -> Security: ...
 
@@ -41,6 +45,14 @@ def noise(key_pair: KeyPair, is_allowed: IsAllowed) -> Security:
     static = create_x25519_key_pair().private_key
     transport = NoiseTransport(key_pair, noise_privkey=static)
     return Security(NOISE_PROTOCOL_ID, AllowListTransport(transport, is_allowed))
+
+
+class NotAllowed(HandshakeFailure):
+    """Somebody proved an identity that is not on the allow-list."""
+
+    def __init__(self, peer_id: ID) -> None:
+        super().__init__(f"{peer_id} is not on the allow-list")
+        self.peer_id = peer_id
 
 
 class AllowListTransport(ISecureTransport):
@@ -63,4 +75,4 @@ class AllowListTransport(ISecureTransport):
         if self._is_allowed(peer_id):
             return secured
         await secured.close()
-        raise HandshakeFailure(f"{peer_id} is not on the allow-list")
+        raise NotAllowed(peer_id)

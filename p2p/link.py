@@ -1,0 +1,263 @@
+"""One live peer: a connection, a stream per channel, their readers and writers, the heartbeat.
+
+A link lives until anything about it fails, then all of it ends and the socket is closed: a
+cancelled write may have left half a frame behind, so nothing could follow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+import trio
+from libp2p.exceptions import BaseLibp2pError
+
+from p2p.connect import ChannelStream, Connection
+from p2p.counters import Counters
+from p2p.errors import LinkLost, NetworkError, PeerMisbehaved
+from p2p.frames import (
+    ACKNOWLEDGE_MAX,
+    HEARTBEAT,
+    Acknowledged,
+    FrameDecoder,
+    encode_acknowledged,
+)
+from p2p.limits import (
+    ACKNOWLEDGE_EVERY,
+    BUFFERED_MAX,
+    IN_FLIGHT_MAX,
+    READ_SIZE,
+    WRITE_SIZE,
+    Channel,
+    Flow,
+    NetworkLimits,
+)
+from p2p.queues import Frame, Inbox, Outgoing
+
+log = structlog.get_logger("p2p")
+
+_CHANNELS = tuple(Channel)
+_PROTOCOLS = frozenset(channel.value for channel in Channel)
+
+
+class Credit:
+    """How much bulk data may be on its way to a peer (WHOLE channels).
+
+    The peer acknowledges what its node has taken. So a slow node slows its peers' writers down
+    without stalling the stream below (which would kill the link), and little bulk data sits in
+    the kernel in front of a vote.
+    """
+
+    def __init__(self) -> None:
+        self._in_flight = 0
+        self._returned = trio.Event()
+
+    async def spend(self, size: int) -> None:
+        """Waits until `size` more bytes may be written."""
+        while self._in_flight > 0 and self._in_flight + size > IN_FLIGHT_MAX:
+            self._returned = trio.Event()
+            await self._returned.wait()
+        self._in_flight += size
+
+    def give_back(self, size: int) -> None:
+        """The peer took `size` bytes; raises PeerMisbehaved if they were never sent."""
+        if size > self._in_flight:
+            raise PeerMisbehaved("it acknowledged bytes that were not sent")
+        self._in_flight -= size
+        self._returned.set()
+
+
+class Link:
+    """The streams to one peer. `push` may be called from the moment `run` reports it up."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        limits: NetworkLimits,
+        counters: Counters,
+        inboxes: Mapping[Channel, Inbox],
+    ) -> None:
+        self.peer_id = connection.peer_id
+        self._connection = connection
+        self._limits = limits
+        self._counters = counters
+        self._inboxes = inboxes
+        self._outgoing = {
+            channel: Outgoing(limits.channels[channel], counters.channels[channel])
+            for channel in Channel
+        }
+        self._wake = {channel: trio.Event() for channel in Channel}
+        self._credit = {channel: Credit() for channel in Channel}
+        self._owed = dict.fromkeys(Channel, 0)  # bytes our node took, not yet acknowledged
+        self._read_since_tick = 0
+        self._written_since_tick = 0
+        self._is_heartbeat_due = False
+        self._scope = trio.CancelScope()
+        self._end: NetworkError | None = None
+
+    async def run(self, *, is_dialer: bool, on_up: Callable[[], None]) -> NetworkError | None:
+        """Serves the connection until it ends and closes it.
+
+        Returns why it ended, None if `close` was called. Raises nothing but Cancelled.
+        """
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._guard, self._multiplex)
+                    nursery.start_soon(self._guard, lambda: self._serve(is_dialer, on_up))
+        finally:
+            for outgoing in self._outgoing.values():
+                outgoing.discard()
+            with trio.CancelScope(shield=True):
+                await self._connection.close()
+        return self._end
+
+    def push(self, channel: Channel, body: bytes) -> bool:
+        """Queues a frame for the writer; False if it was dropped."""
+        is_queued = self._outgoing[channel].put(body)
+        self._wake[channel].set()
+        return is_queued
+
+    def close(self) -> None:
+        """Ends the link from our side."""
+        self._scope.cancel()
+
+    async def _guard(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Whatever goes wrong with one link ends that link, and nothing else."""
+        try:
+            await task()
+        except NetworkError as error:
+            self._fail(error)
+        except (BaseLibp2pError, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._fail(LinkLost("the connection was closed"))
+        except Exception as error:
+            log.exception("link task failed, please report this", peer=self.peer_id)
+            self._fail(LinkLost(f"internal error: {type(error).__name__}"))
+
+    def _fail(self, error: NetworkError) -> None:
+        if self._end is None:
+            self._end = error
+        self._scope.cancel()
+
+    async def _multiplex(self) -> None:
+        try:
+            await self._connection.muxed.start()
+        except Exception as error:  # yamux met bytes that it has no answer for
+            raise LinkLost(f"the multiplexer failed ({type(error).__name__})") from error
+        raise LinkLost("the connection was closed")
+
+    async def _serve(self, is_dialer: bool, on_up: Callable[[], None]) -> None:
+        with _within(self._limits.upgrade_timeout_s, "the streams were not opened in time"):
+            await self._connection.muxed.event_started.wait()
+            streams = await (self._open_streams() if is_dialer else self._accept_streams())
+        async with trio.open_nursery() as nursery:
+            for channel, stream in streams.items():
+                nursery.start_soon(self._guard, lambda c=channel, s=stream: self._read(c, s))
+                nursery.start_soon(self._guard, lambda c=channel, s=stream: self._write(c, s))
+            nursery.start_soon(self._guard, self._watch)
+            nursery.start_soon(self._guard, self._refuse_streams)
+            on_up()
+
+    async def _open_streams(self) -> dict[Channel, ChannelStream]:
+        return {channel: await self._connection.open_stream(channel.value) for channel in Channel}
+
+    async def _accept_streams(self) -> dict[Channel, ChannelStream]:
+        streams: dict[Channel, ChannelStream] = {}
+        while len(streams) < len(_CHANNELS):
+            protocol, stream = await self._connection.accept_stream(_PROTOCOLS)
+            if Channel(protocol) in streams:
+                raise PeerMisbehaved("it opened two streams for one channel")
+            streams[Channel(protocol)] = stream
+        return streams
+
+    async def _refuse_streams(self) -> None:
+        await self._connection.muxed.accept_stream()
+        raise PeerMisbehaved("it opened a stream beyond the three of a link")
+
+    async def _read(self, channel: Channel, stream: ChannelStream) -> None:
+        limits = self._limits.channels[channel]
+        counters = self._counters.channels[channel]
+        decoder = FrameDecoder(
+            frame_size_max=limits.frame_size_max, has_control=channel is Channel.VOTES
+        )
+        while True:
+            data = await stream.read(READ_SIZE)
+            self._read_since_tick += len(data)
+            counters.bytes_received += len(data)
+            for event in decoder.feed(data):
+                if isinstance(event, Acknowledged):
+                    self._acknowledged(event)
+                else:
+                    counters.frames_received += 1
+                    await self._inboxes[channel].put(Frame(self.peer_id, event))
+            if limits.flow is Flow.WHOLE:
+                self._owe(channel, len(data))
+
+    def _acknowledged(self, event: Acknowledged) -> None:
+        if event.channel_index >= len(_CHANNELS):
+            raise PeerMisbehaved("it acknowledged a channel that does not exist")
+        self._credit[_CHANNELS[event.channel_index]].give_back(event.size)
+
+    def _owe(self, channel: Channel, size: int) -> None:
+        self._owed[channel] += size
+        if self._owed[channel] >= ACKNOWLEDGE_EVERY:
+            self._wake[Channel.VOTES].set()
+
+    async def _write(self, channel: Channel, stream: ChannelStream) -> None:
+        outgoing = self._outgoing[channel]
+        is_whole = self._limits.channels[channel].flow is Flow.WHOLE
+        while True:
+            control = self._take_control() if channel is Channel.VOTES else b""
+            data = control + outgoing.take(WRITE_SIZE - len(control))
+            if not data:
+                self._wake[channel] = trio.Event()
+                await self._wake[channel].wait()
+                continue
+            if is_whole:
+                await self._credit[channel].spend(len(data))
+            with _within(self._limits.write_timeout_s, "the peer accepts no more bytes"):
+                await stream.write(data)
+            self._written_since_tick += len(data)
+
+    def _take_control(self) -> bytes:
+        words = []
+        for index, channel in enumerate(_CHANNELS):
+            if self._owed[channel] >= ACKNOWLEDGE_EVERY:
+                size = min(self._owed[channel], ACKNOWLEDGE_MAX)
+                words.append(encode_acknowledged(Acknowledged(index, size)))
+                self._owed[channel] -= size
+        if self._is_heartbeat_due and not words:
+            words.append(HEARTBEAT)
+        self._is_heartbeat_due = False
+        return b"".join(words)
+
+    async def _watch(self) -> None:
+        """Heartbeat, and the verdict on peers that are silent or overfill our buffers.
+
+        Silence is counted in ticks of ours, not read from a clock, so that a node that was
+        itself stopped for a while does not blame its peers for it.
+        """
+        silent_ticks = 0
+        while True:
+            await trio.sleep(self._limits.heartbeat_s)
+            silent_ticks = 0 if self._read_since_tick else silent_ticks + 1
+            if silent_ticks >= self._limits.dead_ticks:
+                raise LinkLost("the peer fell silent")
+            buffers = self._connection.muxed.stream_buffers.values()
+            if sum(len(buffer) for buffer in buffers) > BUFFERED_MAX:
+                raise PeerMisbehaved("it sends more than its window allows")
+            if not self._written_since_tick:
+                self._is_heartbeat_due = True
+                self._wake[Channel.VOTES].set()
+            self._read_since_tick = self._written_since_tick = 0
+
+
+@contextmanager
+def _within(seconds: float, otherwise: str) -> Iterator[None]:
+    try:
+        with trio.fail_after(seconds):
+            yield
+    except trio.TooSlowError:
+        raise LinkLost(otherwise) from None
