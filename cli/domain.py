@@ -1,0 +1,133 @@
+"""What the nouns that are system contracts share: calls, `list` and `show`, kinds of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.literals import parse_digest, parse_id, parse_moment
+from cli.options import Invocation, verb
+from cli.output import Answer, Fields, Json, Table, plain, waiting
+
+if TYPE_CHECKING:
+    from client.node import Outcome
+    from ledger.values import Value
+
+PAGE_DEFAULT = 50
+PAGE_MAX = 100  # what the system contracts give in one answer
+
+Id = Annotated[str, typer.Argument(parser=parse_id, metavar="ID")]
+Note = Annotated[str, typer.Option(help="A sentence that is kept with the decision.")]
+Reason = Annotated[str, typer.Option(help="Why; kept on the chain.")]
+Title = Annotated[str, typer.Option(help="Title for people.")]
+Description = Annotated[str, typer.Option(help="What it is, for people.")]
+DatasetIds = Annotated[
+    list[str], typer.Option("--dataset", parser=parse_id, help="Data set; repeat for several.")
+]
+DigestOption = Annotated[
+    bytes,
+    typer.Option("--digest", parser=parse_digest, help="SM3 as 64 hex digits, or file:PATH."),
+]
+Deadline = Annotated[
+    int,
+    typer.Option(parser=parse_moment, help="+30d, +12h, +10m, or an ISO time with its zone."),
+]
+Decision = Annotated[
+    bool, typer.Option("--pass/--refuse", help="The decision.", show_default=False)
+]
+SourceFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
+
+
+def call(ask: Invocation, contract: str, method: str, *args: Value) -> Answer:
+    """Call the contract, wait for the certified receipt, and say where it is."""
+    with (
+        ask.session() as session,
+        waiting(f"{contract}.{method}: waiting for a quorum", as_json=ask.json),
+    ):
+        outcome = session.call(contract, method, *args)
+    return receipt_fields(outcome)
+
+
+def receipt_fields(outcome: Outcome) -> Fields:
+    """What became of a transaction."""
+    from ledger.values import decode_value
+
+    receipt = outcome.receipt
+    fields: dict[str, Json] = {
+        "transaction": receipt.transaction_id.hex(),
+        "height": outcome.height,
+        "index": outcome.index,
+        "status": "ok" if receipt.status == 0 else receipt.error,
+        "gas_used": receipt.gas_used,
+        "value": plain(decode_value(receipt.return_value)) if receipt.return_value else None,
+        "events": [
+            {
+                "contract": event.contract,
+                "name": event.name,
+                "fields": {name: plain(decode_value(value)) for name, value in event.fields},
+            }
+            for event in receipt.events
+        ],
+    }
+    if receipt.status != 0:
+        fields["detail"] = receipt.detail
+    return Fields(fields)
+
+
+def add_reads(
+    app: typer.Typer, contract: str, *, columns: Sequence[str], show_view: str = "show"
+) -> None:
+    """Adds `list` (a page of records, these columns) and `show ID` (one record, whole)."""
+
+    @verb(app, "list")
+    def list_records(
+        ask: Invocation,
+        offset: Annotated[int, typer.Option(min=0, help="Skip so many.")] = 0,
+        limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
+    ) -> Answer:
+        """List what is recorded, in order of entry."""
+        with ask.session() as session:
+            records = session.view(contract, "page", offset, limit)
+        return records_table(records, columns=columns, whole=ask.json)
+
+    @verb(app, "show")
+    def show_record(ask: Invocation, identifier: Id) -> Answer:
+        """Show one record, whole."""
+        with ask.session() as session:
+            return record_fields(session.view(contract, show_view, identifier))
+
+
+def records_table(records: Value, *, columns: Sequence[str], whole: bool = False) -> Answer:
+    """Records as a table of `columns`; `whole` keeps every field, for programs."""
+    items = []
+    if isinstance(records, list | tuple):
+        items = [item for item in records if isinstance(item, dict)]
+    if whole and items:
+        columns = [str(name) for name in items[0]]
+    rows = [[_readable(name, item.get(name), raw=whole) for name in columns] for item in items]
+    return Table(columns, rows)
+
+
+def record_fields(record: Value) -> Answer:
+    """One record: id first, the rest as the chain keeps it, times readable."""
+    if not isinstance(record, dict):
+        return Fields({"value": plain(record)})
+    names = sorted((str(name) for name in record), key=lambda name: (name != "id", name))
+    return Fields({name: plain(record[name]) for name in names})
+
+
+def time_text(time_ms: int) -> str:
+    """Local ISO time of Unix milliseconds; "-" for 0."""
+    if not 0 < time_ms < 1 << 47:
+        return "-"
+    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().isoformat(" ", "seconds")
+
+
+def _readable(name: str, value: Value, *, raw: bool) -> Json:
+    if not raw and name.endswith("_ms") and isinstance(value, int):
+        return time_text(value)
+    return plain(value)

@@ -1,0 +1,73 @@
+"""Parties and their roles (相关方): the contract `parties`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.domain import Id, Reason, add_reads, call
+from cli.options import Invocation, verb
+from cli.output import Answer, Fields, plain
+
+app = typer.Typer()
+CONTRACT = "parties"
+
+Roles = Annotated[
+    list[str],
+    typer.Option(
+        "--role",
+        help="manager, operator, supplier, consumer, tech_provider or developer; repeatable.",
+    ),
+]
+Accounts = Annotated[
+    list[str],
+    typer.Option("--account", help="Address, as `shuxin key show` prints it; repeatable."),
+]
+Address = Annotated[str, typer.Argument(help="40 hex digits.", metavar="ADDRESS")]
+
+add_reads(app, CONTRACT, columns=("id", "name", "roles", "status", "since"))
+
+
+@verb(app, "register")
+def register(
+    ask: Invocation,
+    party_id: Id,
+    name: Annotated[str, typer.Option(help="Name of the organization.")],
+    roles: Roles,
+    accounts: Accounts,
+) -> Answer:
+    """Admit a party with its roles and accounts (manager)."""
+    return call(ask, CONTRACT, "register", party_id, name, list(roles), list(accounts))
+
+
+@verb(app, "add-account")
+def add_account(ask: Invocation, party_id: Id, address: Address) -> Answer:
+    """Let one more account speak for a party (manager)."""
+    return call(ask, CONTRACT, "add_account", party_id, address)
+
+
+@verb(app, "remove-account")
+def remove_account(ask: Invocation, party_id: Id, address: Address) -> Answer:
+    """Silence an account of a party (manager)."""
+    return call(ask, CONTRACT, "remove_account", party_id, address)
+
+
+@verb(app, "suspend")
+def suspend(ask: Invocation, party_id: Id, reason: Reason) -> Answer:
+    """Take a party's rights away until it is readmitted (manager)."""
+    return call(ask, CONTRACT, "suspend", party_id, reason)
+
+
+@verb(app, "readmit")
+def readmit(ask: Invocation, party_id: Id, reason: Reason) -> Answer:
+    """Give a suspended party its rights back (manager)."""
+    return call(ask, CONTRACT, "readmit", party_id, reason)
+
+
+@verb(app, "whois")
+def whois(ask: Invocation, address: Address) -> Answer:
+    """Show which party an address speaks for."""
+    with ask.session() as session:
+        party = session.view(CONTRACT, "party_of", address)
+    return Fields({"address": address, "party": plain(party) or None})
