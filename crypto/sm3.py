@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import hashlib
+import hmac as _hmac
 from typing import Protocol
 
-_blank = hashlib.new("sm3")  # copying it spares libcrypto's look-up by name: 1.2 -> 0.75 us
+from crypto.errors import LibcryptoMissing
+
+DIGEST_BYTES = 32
 
 
 class Hasher(Protocol):
-    """A hash in progress. A copy goes on from the same point: a tag is absorbed only once."""
+    """SM3 of bytes that come in pieces."""
 
-    def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
-    def digest(self) -> bytes: ...
-    def copy(self) -> Hasher: ...
+    def update(self, data: bytes, /) -> None:
+        """Appends `data`."""
+
+    def digest(self) -> bytes:
+        """SM3 of all that was appended, 32 bytes; appending may go on."""
+        ...
+
+    def copy(self) -> Hasher:
+        """A second hasher that has seen the same bytes."""
+        ...
 
 
-def start(prefix: bytes = b"") -> Hasher:
-    """A hash that has absorbed `prefix`."""
-    hasher = _blank.copy()
-    hasher.update(prefix)
-    return hasher
+try:
+    # Copying a prepared object skips the search for the algorithm: 1.4 times the rate of
+    # hashlib.new("sm3", data) on short inputs, and nearly every input here is short.
+    hasher = hashlib.new("sm3").copy
+except ValueError:
+    raise LibcryptoMissing(
+        "Python's OpenSSL has no SM3; use Debian's python3, built on libssl3 "
+        "(apt-get install python3 libssl3)"
+    ) from None
 
 
 def digest(data: bytes) -> bytes:
     """SM3 of `data`, 32 bytes."""
-    hasher = _blank.copy()
-    hasher.update(data)
-    return hasher.digest()
+    state = hasher()
+    state.update(data)
+    return state.digest()
+
+
+def hmac(key: bytes, data: bytes) -> bytes:
+    """HMAC-SM3 (GM/T 0042, RFC 2104) of `data` under `key` of any length, 32 bytes."""
+    return _hmac.digest(key, data, "sm3")
