@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, Union
@@ -41,6 +41,7 @@ OWN_PACKAGES = frozenset(
 CELL_WIDTH_MAX = 48  # characters of a table cell on a terminal; --json is never shortened
 
 Json: TypeAlias = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+Advance: TypeAlias = Callable[[int, int], None]
 
 
 class CommandRefused(Exception):
@@ -108,6 +109,12 @@ def print_json_line(value: Json) -> None:
     sys.stdout.flush()
 
 
+def print_line(text: str) -> None:
+    """One line of a stream, at once, with control characters escaped."""
+    sys.stdout.write(_printable(text) + "\n")
+    sys.stdout.flush()
+
+
 def note(sentence: str) -> None:
     """A remark for people, on stderr, so that stdout stays readable by programs."""
     sys.stderr.write(sentence + "\n")
@@ -124,6 +131,31 @@ def waiting(what: str, *, as_json: bool = False) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+@contextmanager
+def progress(what: str, *, as_json: bool = False) -> Iterator[Advance]:
+    """A bar on a terminal for work of known size; yields `advance(done, total)`."""
+    if as_json or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield advance
 
 
 def plain(value: Value) -> Json:

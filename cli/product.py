@@ -1,0 +1,36 @@
+"""Data products (数据产品): results of finished tasks, registered and approved for delivery."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.domain import Decision, Description, DigestOption, Id, Note, Title, add_reads, call
+from cli.literals import parse_id
+from cli.options import Invocation, verb
+from cli.output import Answer
+
+app = typer.Typer()
+CONTRACT = "product"
+
+add_reads(app, CONTRACT, columns=("id", "task_id", "operator", "consumer", "title", "status"))
+
+
+@verb(app, "register")
+def register(
+    ask: Invocation,
+    product_id: Id,
+    task: Annotated[str, typer.Option(parser=parse_id, help="The finished task.")],
+    title: Title,
+    digest: DigestOption,
+    description: Description = "",
+) -> Answer:
+    """Register the result of a finished task as a product (operator)."""
+    return call(ask, CONTRACT, "register", product_id, task, title, description, digest)
+
+
+@verb(app, "approve")
+def approve(ask: Invocation, product_id: Id, passed: Decision, note: Note = "") -> Answer:
+    """Pass a product for delivery, or refuse it (manager)."""
+    return call(ask, CONTRACT, "approve", product_id, passed, note)

@@ -1,0 +1,101 @@
+"""Tasks (任务): joint computations on granted data, from order to result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.domain import (
+    PAGE_DEFAULT,
+    PAGE_MAX,
+    Deadline,
+    Id,
+    Reason,
+    add_reads,
+    call,
+    records_table,
+)
+from cli.literals import parse_id, parse_pair, parse_public_key
+from cli.options import Invocation, verb
+from cli.output import Answer
+
+app = typer.Typer()
+CONTRACT = "task"
+COLUMNS = ("id", "operator", "algorithm", "participants", "status", "deadline_ms", "reason")
+
+add_reads(app, CONTRACT, columns=COLUMNS)
+
+
+@verb(app, "create")
+def create(
+    ask: Invocation,
+    task_id: Id,
+    grant: Annotated[str, typer.Option(parser=parse_id, help="The grant to use.")],
+    program: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="Program file (TOML); docs/operations.md."),
+    ],
+    participants: Annotated[
+        list[tuple[str, str]],
+        typer.Option(
+            "--participant", parser=parse_pair, metavar="PARTY=DATASET", help="Repeatable."
+        ),
+    ],
+    deadline: Deadline,
+    receiver: Annotated[
+        bytes | None,
+        typer.Option(
+            parser=parse_public_key, help="Public key that results are sealed to; default: yours."
+        ),
+    ] = None,
+) -> Answer:
+    """Order a computation within a grant (operator)."""
+    from cli.programs import load_program
+
+    algorithm, encoded = load_program(program)
+    receiver_key = receiver if receiver is not None else ask.account().public_key
+    return call(
+        ask,
+        CONTRACT,
+        "create",
+        task_id,
+        grant,
+        algorithm,
+        encoded,
+        list(participants),
+        receiver_key,
+        deadline,
+    )
+
+
+@verb(app, "open")
+def open_tasks(
+    ask: Invocation,
+    party: Annotated[str, typer.Argument(parser=parse_id, metavar="PARTY")],
+    offset: Annotated[int, typer.Option(min=0, help="Skip so many.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
+) -> Answer:
+    """List the open tasks of a participant, oldest first."""
+    with ask.session() as session:
+        records = session.view(CONTRACT, "open_for", party, offset, limit)
+    return records_table(records, columns=COLUMNS, whole=ask.json)
+
+
+@verb(app, "fail")
+def fail(ask: Invocation, task_id: Id, reason: Reason) -> Answer:
+    """Say that a computation broke down (participant or operator)."""
+    return call(ask, CONTRACT, "fail", task_id, reason)
+
+
+@verb(app, "cancel")
+def cancel(ask: Invocation, task_id: Id) -> Answer:
+    """Call a task off (its operator or the manager)."""
+    return call(ask, CONTRACT, "cancel", task_id)
+
+
+@verb(app, "expire")
+def expire(ask: Invocation, task_id: Id) -> Answer:
+    """Close an open task whose deadline has passed (anyone)."""
+    return call(ask, CONTRACT, "expire", task_id)

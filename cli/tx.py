@@ -1,0 +1,111 @@
+"""Transactions: send, show, and prove to somebody who trusts only the genesis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.domain import receipt_fields
+from cli.literals import LiteralInvalid, parse_bytes, parse_values
+from cli.options import Invocation, verb
+from cli.output import Answer, Fields, Json, plain, waiting
+
+if TYPE_CHECKING:
+    from client.node import Outcome
+
+app = typer.Typer()
+WAIT_DEFAULT_S = 30
+
+
+def parse_transaction_id(text: str) -> bytes:
+    """32 bytes in hex. Raises LiteralInvalid."""
+    wanted = parse_bytes(text)
+    if len(wanted) != 32:
+        raise LiteralInvalid(f"{len(wanted)} bytes; a transaction id has 64 hex digits")
+    return wanted
+
+
+TransactionId = Annotated[
+    bytes, typer.Argument(parser=parse_transaction_id, metavar="ID", help="64 hex digits.")
+]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ARG]...",
+        help="42, true, text, 0x00ff, file:PATH, '[\"a\", 1]'; str: int: hex: force one.",
+    ),
+]
+GasLimit = Annotated[int, typer.Option(min=1, help="Most gas it may use.")]
+
+
+@verb(app, "send")
+def send(
+    ask: Invocation,
+    contract: Annotated[str, typer.Argument(metavar="CONTRACT")],
+    method: Annotated[str, typer.Argument(metavar="METHOD")],
+    args: Arguments = None,
+    gas_limit: GasLimit = 5_000_000,
+    wait: Annotated[bool, typer.Option(help="Wait for the certified receipt.")] = True,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait.")] = WAIT_DEFAULT_S,
+) -> Answer:
+    """Sign a call and hand it to a node."""
+    values = parse_values(args or [])
+    with ask.session() as session:
+        if not wait:
+            transaction = session.build(contract, method, *values, gas_limit=gas_limit)
+            return Fields({"transaction": session.node.submit(transaction).hex()})
+        with waiting(f"{contract}.{method}: waiting for a quorum", as_json=ask.json):
+            outcome = session.call(
+                contract, method, *values, gas_limit=gas_limit, timeout_s=float(timeout)
+            )
+    return receipt_fields(outcome)
+
+
+@verb(app, "show")
+def show(ask: Invocation, transaction: TransactionId) -> Answer:
+    """Show a transaction and what became of it."""
+    with ask.connection() as node:
+        outcome = node.transaction(transaction, proof=False)
+    return Fields({**_body_fields(outcome), **receipt_fields(outcome).values})
+
+
+@verb(app, "prove")
+def prove(
+    ask: Invocation,
+    transaction: TransactionId,
+    genesis: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Genesis file you trust; default: the node's."
+        ),
+    ] = None,
+) -> Answer:
+    """Fetch a transaction with its proof and check it here, signature by signature."""
+    from cli.proofs import check_proof
+    from ledger.genesis import load_genesis
+
+    with ask.connection() as node:
+        trusted = load_genesis(genesis) if genesis else node.genesis()
+        outcome = node.transaction(transaction, proof=True)
+    checked = check_proof(outcome, wanted=transaction, genesis=trusted)
+    trust = str(genesis) if genesis else f"the genesis that {ask.target} sent; use --genesis FILE"
+    return Fields({**receipt_fields(outcome).values, **checked, "trusting": trust})
+
+
+def _body_fields(outcome: Outcome) -> dict[str, Json]:
+    from ledger.encoding import decode
+    from ledger.model import TransactionBody, address_of
+    from ledger.values import decode_value
+
+    data = outcome.transaction.body
+    body = decode(data, TransactionBody, size_max=len(data))
+    return {
+        "sender": address_of(body.sender),
+        "contract": body.contract,
+        "method": body.method,
+        "args": plain(decode_value(body.args)),
+        "valid_until": body.valid_until,
+        "gas_limit": body.gas_limit,
+    }
