@@ -1,0 +1,23 @@
+"""The contracts that DB 31115/Z 040-2023 asks for, written in the contract dialect.
+
+They are deployed at genesis in the order below, which is also their reading order: `parties`
+first, because every other contract asks it who a sender is. They run in the contract VM like any
+other contract: same compiler, same gas, same life cycle. This package is their text, not code of
+the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` reads it.
+
+    parties     相关方     who takes part, in which of six roles, with which accounts
+    catalog     数据目录   data sets, described and committed to          汇聚 aggregation
+    demand      数据需求   filed; 预审 prescreen; 审核 review             汇聚 aggregation
+    grant       授权       who may use which data for what                授权 authorization
+    task        任务       joint computations: accepted, run, reported    开发 development
+    evidence    存证       digests of what parties must be able to show   all stages
+    product     数据产品   results registered (登记) and assessed         开发 development
+    delivery    交付       products offered and accepted (验收)           交付 delivery
+
+A contract is an ASCII text, so the Chinese terms stand here and in docs/glossary.md.
+
+Rules that hold for all of them: an id is 1 to 64 characters of a-z 0-9 _ - . and is used once; a
+digest is 32 bytes of SM3; a time is Unix milliseconds of the block; every change of state emits
+an event that carries the ids; every refusal starts with a dotted code and says what to do next.
+A view asks who reads (8.1.4c, 8.1.7): queries are signed.
+"""

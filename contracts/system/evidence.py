@@ -1,0 +1,121 @@
+"""Evidence: durable, ordered, unalterable records of what happened (clauses 8.1.1, 8.1.4a).
+
+Any active party records the SM3 digest of something it holds, under a kind that names one of the
+four stages. The thing itself stays with the party; the block gives order and time (8.1.4e), the
+transaction's signature the author. A record is never changed and never removed.
+"""
+
+from __future__ import annotations
+
+from contracts.dialect import (
+    Map,
+    call,
+    ctx,
+    emit,
+    fail,
+    is_name,
+    record,
+    require,
+    view,
+    view_contract,
+)
+
+KINDS = (
+    "aggregation.collected",  # what a supplier brought together (8.6.2c)
+    "aggregation.quality",
+    "authorization.agreement",  # what was signed (8.6.3c)
+    "authorization.decision",
+    "development.algorithm",  # what was built and run, and how (8.6.4c)
+    "development.input_sent",  # 8.2.2d
+    "development.process",
+    "development.output_received",  # 8.2.5b
+    "development.result",
+    "delivery.agreement",  # what was sold, sent, received and settled (8.6.5c)
+    "delivery.sent",
+    "delivery.received",
+    "delivery.settlement",
+)
+DIGEST_SIZE = 32  # bytes: SM3
+NOTE_MAX = 1024  # characters
+PAGE_MAX = 100  # records in one answer
+
+
+@record
+class Evidence:
+    """A record. `subject` is the id of what it is about."""
+
+    id: str
+    kind: str
+    subject: str
+    digest: bytes
+    note: str
+    party: str
+    account: str
+    height: int
+    time_ms: int
+    tx_id: bytes
+
+
+records = Map(str, Evidence)
+record_by_subject = Map((str, int), str)
+subject_count = Map(str, int)
+
+
+@call  # type: ignore[no-redef]  # `record` is the verb of the glossary; no class follows
+def record(evidence_id: str, kind: str, subject: str, digest: bytes, note: str) -> None:
+    """A party puts the digest of something on record (8.1.1, 8.2.2d, 8.2.5b, 8.6.2c to 8.6.5c)."""
+    party = require_party()
+    require(is_name(evidence_id), "evidence.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(evidence_id not in records, "evidence.exists: a record never changes; use a new id")
+    require(kind in KINDS, "evidence.kind: use STAGE.KIND, such as development.result")
+    require(is_name(subject), "evidence.subject: give the id of what it is about")
+    require(len(digest) == DIGEST_SIZE, "evidence.digest: use 32 bytes of SM3")
+    require(len(note) <= NOTE_MAX, "evidence.note: use up to 1024 characters")
+    records[evidence_id] = Evidence(
+        id=evidence_id,
+        kind=kind,
+        subject=subject,
+        digest=digest,
+        note=note,
+        party=party,
+        account=ctx.sender,
+        height=ctx.height,
+        time_ms=ctx.time_ms,
+        tx_id=ctx.tx_id,
+    )
+    number = subject_count.get(subject, 0)
+    record_by_subject[subject, number] = evidence_id
+    subject_count[subject] = number + 1
+    emit(
+        "EvidenceRecorded",
+        evidence_id=evidence_id,
+        kind=kind,
+        subject=subject,
+        digest=digest,
+        party_id=party,
+    )
+
+
+@view
+def show(evidence_id: str) -> Evidence:
+    """One record."""
+    require_party()
+    found = records.get(evidence_id)
+    if found is None:
+        fail("evidence.unknown: no record has this id; look for it with `list_by_subject`")
+    return found
+
+
+@view
+def list_by_subject(subject: str, offset: int, limit: int) -> list[Evidence]:
+    """Records about `subject`, in the order in which they were made."""
+    require_party()
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "evidence.page: ask for 1 to 100 from 0 up")
+    end = min(offset + limit, subject_count.get(subject, 0))
+    return [records[record_by_subject[subject, number]] for number in range(offset, end)]
+
+
+def require_party() -> str:
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(party != "", "evidence.role: sign with an account of an active party")
+    return party

@@ -1,0 +1,233 @@
+"""Who takes part: parties, their roles and their accounts (clauses 6.6, 8.1.7, 8.6.1).
+
+The six roles of section 6.6 are manager, operator, supplier, consumer, tech_provider and
+developer. A party may hold several. Every other contract asks this one who a sender is, so the
+rights of a party begin and end here: a suspended party keeps its records and loses its voice.
+
+Anyone may read this register; it is what signatures are checked against.
+"""
+
+from __future__ import annotations
+
+from contracts.dialect import (
+    Map,
+    Var,
+    call,
+    ctx,
+    emit,
+    fail,
+    init,
+    is_name,
+    record,
+    replace,
+    require,
+    view,
+)
+
+ROLES = ("manager", "operator", "supplier", "consumer", "tech_provider", "developer")
+HEX_DIGITS = "0123456789abcdef"
+ADDRESS_LENGTH = 40  # hex digits: the first 20 bytes of SM3(public key)
+NAME_MAX = 128  # characters of a party's name
+REASON_MAX = 512  # characters
+ACCOUNTS_MAX = 32  # per party: bounds the walk that every permission check makes
+PAGE_MAX = 100  # records in one answer
+
+
+@record
+class Party:
+    """An organization. `status` is active or suspended; `reason` is that of its last change."""
+
+    id: str
+    name: str
+    roles: list[str]
+    accounts: list[str]
+    since: int  # height of its registration
+    status: str = "active"
+    reason: str = ""
+
+
+parties = Map(str, Party)
+# An address stays with its first party for ever: what it signed can never be read as the word of
+# another. Whether it may still speak is said by Party.accounts.
+party_by_address = Map(str, str)
+party_by_number = Map(int, str)
+party_count = Var(int)
+
+
+@init
+def setup(founders: list[tuple[str, str, list[str], list[str]]]) -> None:
+    """Takes the parties of the genesis: id, name, roles, accounts of each."""
+    has_manager = False
+    for party_id, name, roles, accounts in founders:
+        admit(party_id, name, roles, accounts)
+        if "manager" in roles:
+            has_manager = True
+    require(has_manager, "parties.no_manager: name a party with the role manager in the genesis")
+
+
+@call
+def register(party_id: str, name: str, roles: list[str], accounts: list[str]) -> None:
+    """The manager admits a party (6.6.1b)."""
+    require_manager()
+    admit(party_id, name, roles, accounts)
+
+
+@call
+def add_account(party_id: str, address: str) -> None:
+    """The manager lets one more account speak for a party."""
+    require_manager()
+    party = known(party_id)
+    bind(party_id, address)
+    require(address not in party.accounts, "parties.account_exists: it already speaks for it")
+    require(len(party.accounts) < ACCOUNTS_MAX, "parties.accounts: remove an unused account first")
+    accounts = list(party.accounts)
+    accounts.append(address)
+    parties[party_id] = replace(party, accounts=accounts)
+    emit("AccountAdded", party_id=party_id, address=address)
+
+
+@call
+def remove_account(party_id: str, address: str) -> None:
+    """The manager silences an account; its past signatures stay the party's."""
+    require_manager()
+    party = known(party_id)
+    require(address in party.accounts, "parties.account_unknown: see `show` for its accounts")
+    # The acting manager always remains: the register can never lose its last key.
+    require(address != ctx.sender, "parties.own_account: let another manager account remove it")
+    left = [account for account in party.accounts if account != address]
+    parties[party_id] = replace(party, accounts=left)
+    emit("AccountRemoved", party_id=party_id, address=address)
+
+
+@call
+def suspend(party_id: str, reason: str) -> None:
+    """The manager takes a party's rights away until it is readmitted (8.6.1)."""
+    require_manager()
+    party = known(party_id)
+    check_reason(reason)
+    require(party.status == "active", "parties.status: the party is already suspended")
+    require(ctx.sender not in party.accounts, "parties.own_party: another manager must do this")
+    parties[party_id] = replace(party, status="suspended", reason=reason)
+    emit("PartySuspended", party_id=party_id, reason=reason)
+
+
+@call
+def readmit(party_id: str, reason: str) -> None:
+    """The manager gives a suspended party its rights back."""
+    require_manager()
+    party = known(party_id)
+    check_reason(reason)
+    require(party.status == "suspended", "parties.status: the party is not suspended")
+    parties[party_id] = replace(party, status="active", reason=reason)
+    emit("PartyReadmitted", party_id=party_id, reason=reason)
+
+
+@view
+def party_of(address: str) -> str:
+    """The party that `address` speaks for, suspended or not; "" if there is none."""
+    party_id = party_by_address.get(address, "")
+    if party_id == "" or address not in parties[party_id].accounts:
+        return ""
+    return party_id
+
+
+@view
+def active_party_of(address: str) -> str:
+    """The party that `address` speaks for, if it is active; else ""."""
+    return acting(address, "")
+
+
+@view
+def acting_as(address: str, role: str) -> str:
+    """The party that `address` speaks for, if it is active and holds `role`; else ""."""
+    require(role in ROLES, "parties.role_unknown: see the six roles of section 6.6")
+    return acting(address, role)
+
+
+@view
+def has_role(address: str, role: str) -> bool:
+    """Does `address` speak for an active party that holds `role`?"""
+    return acting(address, role) != "" and role != ""
+
+
+@view
+def party_has_role(party_id: str, role: str) -> bool:
+    """Is the party known, active and the holder of `role`?"""
+    party = parties.get(party_id)
+    return party is not None and party.status == "active" and role in party.roles
+
+
+@view
+def show(party_id: str) -> Party:
+    """One party, whole."""
+    return known(party_id)
+
+
+@view
+def page(offset: int, limit: int) -> list[Party]:
+    """Parties in order of registration."""
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "parties.page: ask for 1 to 100 from 0 up")
+    end = min(offset + limit, party_count.get(0))
+    return [parties[party_by_number[number]] for number in range(offset, end)]
+
+
+def require_manager() -> None:
+    require(
+        acting(ctx.sender, "manager") != "",
+        "parties.role: sign with an account of an active manager",
+    )
+
+
+def acting(address: str, role: str) -> str:
+    party_id = party_by_address.get(address, "")
+    if party_id == "":
+        return ""
+    party = parties[party_id]
+    if party.status != "active" or address not in party.accounts:
+        return ""
+    if role != "" and role not in party.roles:
+        return ""
+    return party_id
+
+
+def known(party_id: str) -> Party:
+    party = parties.get(party_id)
+    if party is None:
+        fail("parties.unknown: no party has this id; the manager registers it first")
+    return party
+
+
+def admit(party_id: str, name: str, roles: list[str], accounts: list[str]) -> None:
+    require(is_name(party_id), "parties.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(party_id not in parties, "parties.exists: choose another id")
+    require(1 <= len(name) <= NAME_MAX, "parties.name: use 1 to 128 characters")
+    check_roles(roles)
+    require(1 <= len(accounts) <= ACCOUNTS_MAX, "parties.accounts: name 1 to 32 accounts")
+    for position, address in enumerate(accounts):
+        bind(party_id, address)
+        require(address not in accounts[:position], "parties.account_twice: name it once")
+    parties[party_id] = Party(party_id, name, roles, accounts, ctx.height)
+    number = party_count.get(0)
+    party_by_number[number] = party_id
+    party_count.set(number + 1)
+    emit("PartyRegistered", party_id=party_id, name=name, roles=roles, accounts=accounts)
+
+
+def check_roles(roles: list[str]) -> None:
+    require(1 <= len(roles) <= len(ROLES), "parties.roles: name 1 to 6 roles")
+    for position, role in enumerate(roles):
+        require(role in ROLES, "parties.role_unknown: see the six roles of section 6.6")
+        require(role not in roles[:position], "parties.role_twice: name each role once")
+
+
+def bind(party_id: str, address: str) -> None:
+    require(len(address) == ADDRESS_LENGTH, "parties.address: use 40 lower-case hex digits")
+    for digit in address:
+        require(digit in HEX_DIGITS, "parties.address: use 40 lower-case hex digits")
+    holder = party_by_address.get(address, party_id)
+    require(holder == party_id, "parties.account_bound: it belongs to another party; use a new key")
+    party_by_address[address] = party_id
+
+
+def check_reason(reason: str) -> None:
+    require(1 <= len(reason) <= REASON_MAX, "parties.reason: give a reason of 1 to 512 characters")

@@ -1,0 +1,498 @@
+"""Tasks: joint computations of several suppliers, from order to result (clauses 8.2.6a to f).
+
+An operator creates a task under a grant; the grant is checked and one use of it counted. Every
+participant accepts with its endpoint, a one-task certificate and the commitment to its rows; when
+the last one has accepted, the task is dispatched and executors start. Every participant reports
+the program it ran, a root over its transcript and its share of the output, sealed to the receiver.
+Equal program hashes finish the task, differing ones make it disputed.
+
+The grant is checked again at dispatch and at every report, and the grant contract cancels the
+open tasks of a grant that is revoked.
+
+States: created -> running -> finished | disputed; created or running -> failed | cancelled |
+expired.
+"""
+
+from __future__ import annotations
+
+from contracts.dialect import (
+    Map,
+    Var,
+    call,
+    call_contract,
+    ctx,
+    emit,
+    is_name,
+    record,
+    replace,
+    require,
+    sm3,
+    view,
+    view_contract,
+)
+
+PROGRAM_MAX = 16 * 1024  # bytes of a canonical program; engines take far less
+PARTICIPANTS_MIN = 2  # a computation of one party needs no protocol
+PARTICIPANTS_MAX = 16  # bounds the walks over acceptances and reports
+KEY_SIZE = 64  # bytes: SM2 public key X || Y
+DIGEST_SIZE = 32  # bytes: SM3
+TERM_MAX_MS = 7 * 24 * 3600 * 1000  # a week: longer work is split into tasks
+ENDPOINT_MAX = 128  # characters of host:port
+CERTIFICATE_MAX = 4096  # characters of PEM
+SHARE_MAX = 48 * 1024  # bytes; larger results are delivered as products, not over the chain
+RESOURCES_MAX = 16  # counters an executor may report, such as CPU ms and bytes sent
+PROTECTION_MAX = 256  # characters: which protection was active, under which security model
+REASON_MAX = 512  # characters
+OPEN_PER_PARTY_MAX = 256  # a supplier's queue (8.2.6d); more is refused until some task ends
+OPEN_PER_GRANT_MAX = 64  # a revocation cancels them all in one transaction
+PAGE_MAX = 50  # tasks in one answer
+CERTIFICATE_HEAD = "-----BEGIN CERTIFICATE-----"
+
+
+@record
+class Task:
+    """What was ordered and how far it is. `reason` says why it ended without a result."""
+
+    id: str
+    grant_id: str
+    operator: str
+    consumer: str
+    algorithm: str
+    program_hash: bytes  # SM3 of the program as ordered
+    participants: list[tuple[str, str]]  # party, data set
+    receiver_key: bytes
+    deadline_ms: int
+    created_ms: int
+    status: str = "created"
+    accepted: int = 0  # participants that accepted
+    reported: int = 0  # participants that reported
+    ended_ms: int = 0  # 0 while open
+    reason: str = ""
+
+
+@record
+class Acceptance:
+    """A participant's word that it takes part, and how its executor is reached."""
+
+    party: str
+    endpoint: str
+    certificate: str
+    data_commitment: bytes
+    accepted_ms: int
+
+
+@record
+class Report:
+    """A participant's word on what it did; its output share is kept apart (see `share`)."""
+
+    party: str
+    program_hash: bytes
+    transcript_root: bytes
+    output_commitment: bytes
+    resources: list[int]
+    protection: str
+    reported_ms: int
+
+
+@record
+class TaskFile:
+    """A task with its program and with what its participants said, in their order."""
+
+    task: Task
+    program: bytes
+    acceptances: list[Acceptance]
+    reports: list[Report]
+
+
+@record
+class Outcome:
+    """What a product may build on."""
+
+    status: str
+    operator: str
+    grant_id: str
+    consumer: str
+
+
+@record
+class Terms:
+    """What a task takes over from its grant, as the grant contract tells it."""
+
+    consumer: str
+    expires_ms: int
+
+
+tasks = Map(str, Task)
+programs = Map(str, bytes)
+acceptances = Map((str, str), Acceptance)  # task, party
+reports = Map((str, str), Report)  # task, party
+shares = Map((str, str), bytes)  # task, party
+task_by_number = Map(int, str)
+task_count = Var(int)
+open_by_party = Map(str, list[str])
+open_by_grant = Map(str, list[str])
+
+
+@call
+def create(
+    task_id: str,
+    grant_id: str,
+    algorithm: str,
+    program: bytes,
+    participants: list[tuple[str, str]],
+    receiver_key: bytes,
+    deadline_ms: int,
+) -> None:
+    """An operator orders a computation within a grant (6.4a, 8.2.6b)."""
+    operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
+    require(operator != "", "task.role: sign with an account of an active operator")
+    require(is_name(task_id), "task.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(task_id not in tasks, "task.exists: choose another id")
+    require(1 <= len(program) <= PROGRAM_MAX, "task.program: use 1 to 16384 bytes")
+    require(len(receiver_key) == KEY_SIZE, "task.receiver_key: use the 64 bytes of an SM2 key")
+    require(
+        ctx.time_ms < deadline_ms <= ctx.time_ms + TERM_MAX_MS,
+        "task.deadline: choose a time within the next week",
+    )
+    check_participants(participants)
+    datasets = [dataset_id for _party, dataset_id in participants]
+    terms = call_contract(
+        "grant", "use", grant_id, task_id, operator, datasets, algorithm, returns=Terms
+    )
+    require(deadline_ms <= terms.expires_ms, "task.deadline: it must not outlast the grant")
+    program_hash = sm3(program)
+    programs[task_id] = program
+    tasks[task_id] = Task(
+        id=task_id,
+        grant_id=grant_id,
+        operator=operator,
+        consumer=terms.consumer,
+        algorithm=algorithm,
+        program_hash=program_hash,
+        participants=participants,
+        receiver_key=receiver_key,
+        deadline_ms=deadline_ms,
+        created_ms=ctx.time_ms,
+    )
+    enlist(task_id, grant_id, participants)
+    emit(
+        "TaskCreated",
+        task_id=task_id,
+        participants=[party for party, _dataset in participants],
+        grant_id=grant_id,
+        operator=operator,
+        consumer=terms.consumer,
+        algorithm=algorithm,
+        program_hash=program_hash,
+        deadline_ms=deadline_ms,
+    )
+
+
+@call
+def accept(task_id: str, endpoint: str, certificate: str, data_commitment: bytes) -> None:
+    """A participant takes part; the last one to do so dispatches the task (8.2.6a)."""
+    party, dataset_id = require_participant(task_id)
+    task = tasks[task_id]
+    require(task.status == "created", "task.status: it can be accepted only before it starts")
+    require(ctx.time_ms < task.deadline_ms, "task.late: the deadline has passed; order a new task")
+    require((task_id, party) not in acceptances, "task.accepted: this party has accepted already")
+    require(1 <= len(endpoint) <= ENDPOINT_MAX, "task.endpoint: use 1 to 128 characters")
+    require(
+        certificate.startswith(CERTIFICATE_HEAD) and len(certificate) <= CERTIFICATE_MAX,
+        "task.certificate: use a PEM certificate of up to 4096 characters",
+    )
+    # Provider data cannot be altered unnoticed (8.1.1): only the rows the catalogue knows count.
+    require(
+        data_commitment == view_contract("catalog", "commitment_of", dataset_id, returns=bytes),
+        "task.commitment: these are not the rows in the catalogue; update its entry first",
+    )
+    acceptances[task_id, party] = Acceptance(
+        party, endpoint, certificate, data_commitment, ctx.time_ms
+    )
+    accepted = task.accepted + 1
+    tasks[task_id] = replace(task, accepted=accepted)
+    names = parties_of(task)
+    emit(
+        "TaskAccepted",
+        task_id=task_id,
+        participants=names,
+        party_id=party,
+        dataset_id=dataset_id,
+        data_commitment=data_commitment,
+    )
+    if accepted == len(names):
+        dispatch(task_id)
+
+
+@call
+def report(
+    task_id: str,
+    program_hash: bytes,
+    transcript_root: bytes,
+    output_commitment: bytes,
+    output_share: bytes,
+    resources: list[int],
+    protection: str,
+) -> None:
+    """A participant reports its run and hands in its sealed output share (8.2.4b5, 8.2.5b)."""
+    party, dataset_id = require_participant(task_id)
+    task = tasks[task_id]
+    require((task_id, party) not in reports, "task.reported: this party has reported already")
+    require(task.status == "running", "task.status: only a running task takes reports")
+    require(ctx.time_ms < task.deadline_ms, "task.late: the deadline has passed; order a new task")
+    view_contract("grant", "ensure_valid", task.grant_id, returns=bool)
+    for digest in (program_hash, transcript_root, output_commitment):
+        require(len(digest) == DIGEST_SIZE, "task.digest: use 32 bytes of SM3 for each digest")
+    require(1 <= len(output_share) <= SHARE_MAX, "task.output_share: use 1 to 49152 bytes")
+    require(len(resources) <= RESOURCES_MAX, "task.resources: report up to 16 counters")
+    for counter in resources:
+        require(counter >= 0, "task.resources: a counter is never negative")
+    require(
+        1 <= len(protection) <= PROTECTION_MAX,
+        "task.protection: say in 1 to 256 characters which protection was active",
+    )
+    reports[task_id, party] = Report(
+        party, program_hash, transcript_root, output_commitment, resources, protection, ctx.time_ms
+    )
+    shares[task_id, party] = output_share
+    reported = task.reported + 1
+    names = parties_of(task)
+    tasks[task_id] = replace(task, reported=reported)
+    emit(
+        "TaskReported",
+        task_id=task_id,
+        participants=names,
+        party_id=party,
+        dataset_id=dataset_id,
+        program_hash=program_hash,
+        transcript_root=transcript_root,
+        output_commitment=output_commitment,
+        share_digest=sm3(output_share),
+        protection=protection,
+    )
+    if reported == len(names):
+        conclude(task_id)
+
+
+@call
+def fail(task_id: str, reason: str) -> None:
+    """A participant or the operator says that the computation broke down (8.2.6e)."""
+    task = known(task_id)
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        party == task.operator or party in parties_of(task),
+        "task.participant: only its operator and participants may fail a task",
+    )
+    require(1 <= len(reason) <= REASON_MAX, "task.reason: give a reason of 1 to 512 characters")
+    require_open(task)
+    end(task_id, "failed", reason)
+    emit(
+        "TaskFailed", task_id=task_id, participants=parties_of(task), party_id=party, reason=reason
+    )
+
+
+@call
+def cancel(task_id: str) -> None:
+    """The operator that created it, or the manager, calls a task off (8.2.6e)."""
+    task = known(task_id)
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        party == task.operator or is_manager(),
+        "task.role: only the operator that created it or the manager may cancel a task",
+    )
+    require_open(task)
+    end(task_id, "cancelled", "cancelled by " + party)
+    emit("TaskCancelled", task_id=task_id, participants=parties_of(task), party_id=party)
+
+
+@call
+def cancel_under(grant_id: str) -> None:
+    """Cancels what is open under a revoked grant; for the grant contract alone (6.3a)."""
+    require(ctx.sender == "contract:grant", "task.cancel_under: revoke the grant instead")
+    for task_id in open_by_grant.get(grant_id, []):
+        task = tasks[task_id]
+        end(task_id, "cancelled", "the grant was revoked")
+        emit("TaskCancelled", task_id=task_id, participants=parties_of(task), party_id="")
+
+
+@call
+def expire(task_id: str) -> None:
+    """Anyone may close an open task whose deadline has passed."""
+    task = known(task_id)
+    require_open(task)
+    require(ctx.time_ms >= task.deadline_ms, "task.early: wait for the deadline to pass")
+    end(task_id, "expired", "the deadline passed")
+    emit("TaskExpired", task_id=task_id, participants=parties_of(task))
+
+
+@view
+def show(task_id: str) -> TaskFile:
+    """The configuration and course of a task, for those it concerns (8.2.6c)."""
+    task = known(task_id)
+    require_reader(task)
+    names = parties_of(task)
+    return TaskFile(
+        task=task,
+        program=programs[task_id],
+        acceptances=[
+            acceptances[task_id, party] for party in names if (task_id, party) in acceptances
+        ],
+        reports=[reports[task_id, party] for party in names if (task_id, party) in reports],
+    )
+
+
+@view
+def share(task_id: str, party_id: str) -> bytes:
+    """A sealed output share, for the operator to open and for the party it came from (8.2.5a)."""
+    task = known(task_id)
+    reader = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        reader != "" and (reader == task.operator or reader == party_id),
+        "task.reader: only the operator of the task may fetch its output shares",
+    )
+    require((task_id, party_id) in shares, "task.share: this party has not reported")
+    return shares[task_id, party_id]
+
+
+@view
+def page(offset: int, limit: int) -> list[Task]:
+    """Tasks in order of creation, for operators and the manager."""
+    is_operator = view_contract("parties", "has_role", ctx.sender, "operator", returns=bool)
+    require(is_operator or is_manager(), "task.reader: only operators and the manager see them all")
+    check_page(offset, limit)
+    last = min(offset + limit, task_count.get(0))
+    return [tasks[task_by_number[number]] for number in range(offset, last)]
+
+
+@view
+def open_for(party_id: str, offset: int, limit: int) -> list[Task]:
+    """The open tasks of a participant, oldest first: what waits for its executor (8.2.6d)."""
+    reader = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        reader != "" and (reader == party_id or is_manager()),
+        "task.reader: only the party itself and the manager see its queue",
+    )
+    check_page(offset, limit)
+    return [tasks[task_id] for task_id in open_by_party.get(party_id, [])[offset : offset + limit]]
+
+
+@view
+def outcome(task_id: str) -> Outcome:
+    """What the product contract checks a product against."""
+    task = known(task_id)
+    return Outcome(task.status, task.operator, task.grant_id, task.consumer)
+
+
+def known(task_id: str) -> Task:
+    require(task_id in tasks, "task.unknown: no task has this id; look for it with `page`")
+    return tasks[task_id]
+
+
+def is_manager() -> bool:
+    return view_contract("parties", "has_role", ctx.sender, "manager", returns=bool)
+
+
+def parties_of(task: Task) -> list[str]:
+    return [party for party, _dataset_id in task.participants]
+
+
+def require_participant(task_id: str) -> tuple[str, str]:
+    """The sender's party, and the data set that it brings to the task."""
+    task = known(task_id)
+    sender = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    for party, dataset_id in task.participants:
+        if party == sender:
+            return party, dataset_id
+    require(False, "task.participant: only parties that the task names may do this")
+    return "", ""
+
+
+def require_open(task: Task) -> None:
+    require(task.status in ("created", "running"), "task.ended: the task has ended; see `show`")
+
+
+def require_reader(task: Task) -> None:
+    reader = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    is_concerned = reader in (task.operator, task.consumer) or reader in parties_of(task)
+    require(
+        reader != "" and (is_concerned or is_manager()),
+        "task.reader: only its operator, participants and consumer, and the manager, may read it",
+    )
+
+
+def check_page(offset: int, limit: int) -> None:
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 50 from 0 up")
+
+
+def check_participants(participants: list[tuple[str, str]]) -> None:
+    require(
+        PARTICIPANTS_MIN <= len(participants) <= PARTICIPANTS_MAX,
+        "task.participants: name 2 to 16 parties, each with one data set",
+    )
+    seen: list[str] = []
+    for party, _dataset_id in participants:
+        require(party not in seen, "task.participant_twice: name each party once")
+        seen.append(party)
+        is_supplier = view_contract("parties", "party_has_role", party, "supplier", returns=bool)
+        require(is_supplier, "task.supplier: each participant must be an active supplier")
+
+
+def enlist(task_id: str, grant_id: str, participants: list[tuple[str, str]]) -> None:
+    number = task_count.get(0)
+    task_by_number[number] = task_id
+    task_count.set(number + 1)
+    under = open_by_grant.get(grant_id, [])
+    require(
+        len(under) < OPEN_PER_GRANT_MAX,
+        "task.grant_queue: 64 tasks are open under this grant; wait for one to end",
+    )
+    under.append(task_id)
+    open_by_grant[grant_id] = under
+    for party, dataset_id in participants:
+        queue = open_by_party.get(party, [])
+        require(
+            len(queue) < OPEN_PER_PARTY_MAX,
+            "task.queue: a participant has 256 open tasks; wait for one to end",
+        )
+        queue.append(task_id)
+        open_by_party[party] = queue
+        call_contract("catalog", "engage", dataset_id, party)
+
+
+def dispatch(task_id: str) -> None:
+    """Starts a task that all have accepted, if its grant and parties still stand."""
+    task = tasks[task_id]
+    view_contract("grant", "ensure_valid", task.grant_id, returns=bool)
+    names = parties_of(task)
+    for party in names:
+        is_supplier = view_contract("parties", "party_has_role", party, "supplier", returns=bool)
+        require(is_supplier, "task.supplier: a participant was suspended; ask for a new task")
+    tasks[task_id] = replace(task, status="running")
+    emit("TaskReady", task_id=task_id, participants=names, grant_id=task.grant_id)
+
+
+def conclude(task_id: str) -> None:
+    """Ends a task that all have reported: agreeing program hashes finish it (8.2.5c)."""
+    task = tasks[task_id]
+    names = parties_of(task)
+    first = reports[task_id, names[0]].program_hash
+    for party in names:
+        if reports[task_id, party].program_hash != first:
+            end(task_id, "disputed", "the participants ran different programs")
+            emit("TaskDisputed", task_id=task_id, participants=names)
+            return
+    end(task_id, "finished", "")
+    emit("TaskFinished", task_id=task_id, participants=names, program_hash=first)
+
+
+def end(task_id: str, status: str, reason: str) -> None:
+    task = tasks[task_id]
+    tasks[task_id] = replace(task, status=status, reason=reason, ended_ms=ctx.time_ms)
+    under = open_by_grant[task.grant_id]
+    under.remove(task_id)
+    open_by_grant[task.grant_id] = under
+    for party, dataset_id in task.participants:
+        queue = open_by_party[party]
+        queue.remove(task_id)
+        open_by_party[party] = queue
+        call_contract("catalog", "release", dataset_id, status == "finished")
