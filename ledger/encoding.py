@@ -20,7 +20,7 @@ _decoders: dict[object, msgspec.msgpack.Decoder[object]] = {}
 
 
 def encode(value: object) -> bytes:
-    """Canonical bytes of a struct declared in `ledger.model` (or a tuple, int, str, bytes, bool)."""
+    """Canonical bytes of a Record (or of a tuple, int, str, bytes or bool)."""
     return _encoder.encode(value)
 
 

@@ -6,7 +6,7 @@ a tag of its own, so that no signature over one kind of statement can be shown a
 
 from __future__ import annotations
 
-from typing import NewType
+from typing import TYPE_CHECKING, NewType, dataclass_transform
 
 import msgspec
 
@@ -36,7 +36,23 @@ TAG_GENESIS = b"shuxin/genesis/1\0"
 TAG_ORDER = b"shuxin/order/1\0"
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+if TYPE_CHECKING:
+
+    @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
+    class _RecordMeta(msgspec.StructMeta):
+        """Tells the type checker that what inherits from Record is frozen without saying so."""
+
+else:
+    _RecordMeta = msgspec.StructMeta
+
+
+class Record(
+    msgspec.Struct,
+    metaclass=_RecordMeta,
+    frozen=True,
+    array_like=True,
+    forbid_unknown_fields=True,
+):
     """Base of all canonical structs."""
 
 
