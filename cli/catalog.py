@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.domain import Description, Id, Reason, Title, add_reads, call
-from cli.literals import parse_column, parse_digest
+from cli.literals import Column, parse_column, parse_digest
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Table, plain
 
@@ -16,7 +16,7 @@ CONTRACT = "catalog"
 
 Tags = Annotated[list[str], typer.Option("--tag", help="Word to find it by; repeatable.")]
 Columns = Annotated[
-    list[tuple[str, str, str]],
+    list[Column],
     typer.Option(
         "--column", parser=parse_column, metavar="NAME:TYPE[:TEXT]", help="Column; repeatable."
     ),
@@ -54,7 +54,7 @@ def register(
         title,
         description,
         list(tags),
-        list(columns),
+        [tuple(column) for column in columns],
         row_count,
         grade,
         commitment,
@@ -82,7 +82,7 @@ def update(
         title,
         description,
         list(tags),
-        list(columns),
+        [tuple(column) for column in columns],
         row_count,
         grade,
         commitment,

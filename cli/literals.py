@@ -15,7 +15,7 @@ import re
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -36,6 +36,21 @@ _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 class LiteralInvalid(typer.BadParameter):
     """Text on the command line is not a value of the wanted kind; a misuse, exit code 2."""
+
+
+class Participant(NamedTuple):
+    """A party and the data set that it brings to a task."""
+
+    party: str
+    dataset: str
+
+
+class Column(NamedTuple):
+    """A column of a data set as the catalog describes it."""
+
+    name: str
+    kind: str
+    description: str
 
 
 def parse_value(text: str) -> Value:
@@ -115,21 +130,21 @@ def parse_moment(text: str) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def parse_pair(text: str) -> tuple[str, str]:
+def parse_participant(text: str) -> Participant:
     """`PARTY=DATASET`, both ids."""
     left, separator, right = text.partition("=")
     if not separator:
         raise LiteralInvalid(f"{text[:80]!r}: write PARTY=DATASET")
-    return parse_id(left), parse_id(right)
+    return Participant(parse_id(left), parse_id(right))
 
 
-def parse_column(text: str) -> tuple[str, str, str]:
+def parse_column(text: str) -> Column:
     """`NAME:TYPE` or `NAME:TYPE:DESCRIPTION` of a column."""
     name, _, rest = text.partition(":")
     kind, _, description = rest.partition(":")
     if not name or not kind:
         raise LiteralInvalid(f"{text[:80]!r}: write NAME:TYPE or NAME:TYPE:DESCRIPTION")
-    return name, kind, description
+    return Column(name, kind, description)
 
 
 def digest_of_file(path: Path) -> bytes:

@@ -198,7 +198,7 @@ def explain(error: Exception) -> tuple[str, str]:
     code = getattr(error, "code", None)
     detail = getattr(error, "detail", None)
     if isinstance(code, str) and isinstance(detail, str) and code:
-        return code, detail or "no further reason was given"
+        return _explain_refusal(code, detail)
     if type(error).__module__.partition(".")[0] in OWN_PACKAGES:
         return _code_of(type(error).__name__), str(error)
     if isinstance(error, OSError):
@@ -211,6 +211,20 @@ def explain(error: Exception) -> tuple[str, str]:
         f"{type(error).__name__}: {error}; this is a fault of the program. "
         "Run again with SHUXIN_DEBUG=1 and report what it prints",
     )
+
+
+def _explain_refusal(code: str, detail: str) -> tuple[str, str]:
+    """A contract's own rules name their code in the detail: `grant.expired: ask for a new one`."""
+    own = re.fullmatch(r"([a-z0-9_]+\.[a-z0-9_.]+): (.+)", detail, re.DOTALL)
+    if code == "refused" and own:
+        return own[1], own[2]
+    if not detail:
+        from contracts.vm.codes import ADVICE
+
+        detail = {known.name: advice for known, advice in ADVICE.items()}.get(
+            code, "no further reason was given"
+        )
+    return code, detail
 
 
 def _code_of(class_name: str) -> str:

@@ -17,7 +17,7 @@ from cli.domain import (
     call,
     records_table,
 )
-from cli.literals import parse_id, parse_pair, parse_public_key
+from cli.literals import Participant, parse_id, parse_participant, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer
 
@@ -38,9 +38,9 @@ def create(
         typer.Option(exists=True, dir_okay=False, help="Program file (TOML); docs/operations.md."),
     ],
     participants: Annotated[
-        list[tuple[str, str]],
+        list[Participant],
         typer.Option(
-            "--participant", parser=parse_pair, metavar="PARTY=DATASET", help="Repeatable."
+            "--participant", parser=parse_participant, metavar="PARTY=DATASET", help="Repeatable."
         ),
     ],
     deadline: Deadline,
@@ -64,7 +64,7 @@ def create(
         grant,
         algorithm,
         encoded,
-        list(participants),
+        [tuple(participant) for participant in participants],
         receiver_key,
         deadline,
     )

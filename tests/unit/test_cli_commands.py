@@ -1,0 +1,191 @@
+"""The command line as its user meets it: help, misuse, refusals, keys, start-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import NOUNS, main
+from cli.options import Invocation, read_passphrase, render_client_config
+from cli.output import CommandRefused
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("grpc", "libp2p", "trio", "jax", "spu", "numpy", "msgspec", "cffi", "plyvel")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("HOME", "NODE", "KEY", "PASSPHRASE_FILE", "DEBUG"):
+        monkeypatch.delenv(f"SHUXIN_{name}", raising=False)
+    (tmp_path / "passphrase").write_text("correct horse\n")
+    monkeypatch.setenv("SHUXIN_HOME", str(tmp_path))
+    monkeypatch.setenv("SHUXIN_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["key"],
+        ["key", "nonsense"],
+        ["key", "new"],
+        ["key", "show", "--nonsense"],
+        ["tx", "show", "abc"],
+        ["tx", "show", "zz" * 32],
+        ["tx", "send", "c", "m", "1.5"],
+        ["tx", "send", "c", "m", "--gas-limit", "0"],
+        ["block", "show", "minus"],
+        ["block", "list", "--last", "0"],
+        ["event", "follow", "--from-height=-1"],
+        ["contract", "check", "/nonexistent/contract.py"],
+        ["contract", "view", "c", "m", "[1,"],
+        ["party", "register", "UPPER", "--name", "n", "--role", "r", "--account", "a"],
+        ["party", "register", "p"],
+        ["catalog", "register", "d", "--title", "t", "--column", "x", "--row-count", "1"],
+        ["demand", "review", "d", "--pass", "--dataset", "not an id"],
+        ["grant", "list", "--limit", "1000"],
+        ["grant", "issue", "g", "--expires", "soon"],
+        ["task", "create", "t", "--participant", "nobody"],
+        ["product", "register", "p", "--task", "t", "--title", "t", "--digest", "12"],
+        ["delivery", "reject", "d", "--digest", "00" * 32],
+        ["evidence", "record", "e", "--kind", "k", "--subject", "UPPER", "--digest", "00" * 32],
+    ],
+)
+def test_misuse_exits_with_two_and_says_how_to_get_help(
+    arguments: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert "help" in (captured.err + captured.out).lower()
+
+
+@pytest.mark.parametrize("noun", sorted(NOUNS))
+def test_every_command_has_a_help_line_and_the_common_options(noun: str) -> None:
+    import importlib
+
+    app = importlib.import_module(f"cli.{noun}").app
+    assert app.registered_commands, f"shuxin {noun} has no verb"
+    for command in app.registered_commands:
+        callback = command.callback
+        assert callback is not None
+        assert (callback.__doc__ or "").strip(), f"shuxin {noun} {command.name} says nothing"
+        options = set(callback.__annotations__)
+        assert {"json", "home", "node", "key", "passphrase_file"} <= options, command.name
+
+
+@pytest.mark.parametrize("noun", sorted(NOUNS))
+def test_every_noun_explains_itself(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([noun, "--help"]) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from cli.main import main; code = main(['--help']);"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules];"
+        "sys.exit(code or bool(loaded) and f'loaded: {loaded}')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/proto/gen"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("shuxin ")
+
+
+def test_a_new_key_can_be_shown_and_is_never_overwritten(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["key", "new", "alice", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    path = home / "keys" / "alice.pem"
+    assert path.stat().st_mode & 0o077 == 0
+    assert main(["key", "show", "alice", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == made
+    before = path.read_bytes()
+    assert main(["key", "new", "alice"]) == 1
+    assert "key.exists" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_a_wrong_passphrase_and_a_readable_key_file_are_refused(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["key", "new", "alice"]) == 0
+    (home / "other").write_text("wrong\n")
+    assert main(["key", "show", "alice", "--passphrase-file", str(home / "other")]) == 1
+    assert "key_file_invalid" in capsys.readouterr().err
+    (home / "keys" / "alice.pem").chmod(0o644)
+    assert main(["key", "show", "alice"]) == 1
+    assert "chmod 600" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["party", "list"], "key.missing"),
+        (["party", "list", "--key", "nobody"], "key.missing"),
+        (["node", "status", "--node", "127.0.0.1:1"], "node_unavailable"),
+        (["key", "new", "k", "--passphrase-file", "/nonexistent/file"], "file"),
+    ],
+)
+def test_what_cannot_be_done_exits_with_one_and_a_code(
+    arguments: list[str], code: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.startswith(f"refused: {code}: ")
+    assert main([*arguments, "--json"]) == 1
+    assert json.loads(capsys.readouterr().err)["refused"]["code"] == code
+
+
+def invocation(home: Path, *, node: str = "", key: str = "") -> Invocation:
+    return Invocation(json=False, home=home, node=node, key=key, passphrase_file=None)
+
+
+def test_client_settings_of_the_home_are_used_unless_told_otherwise(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "alice.pem").write_text("")
+    (keys / "secret").write_text("p\n")
+    (tmp_path / "client.toml").write_text(
+        render_client_config(node="127.0.0.1:9", key="alice", passphrase_file="keys/secret")
+    )
+    ask = invocation(tmp_path)
+    assert ask.target == "127.0.0.1:9"
+    assert ask.key_path == keys / "alice.pem"
+    assert ask.passphrase() == b"p"
+    assert invocation(tmp_path, node="10.0.0.1:1").target == "10.0.0.1:1"
+    with pytest.raises(CommandRefused, match="bob"):
+        _ = invocation(tmp_path, key="bob").key_path
+
+
+@pytest.mark.parametrize("text", ["node = ", "node = 7", "\x00"])
+def test_damaged_client_settings_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "client.toml").write_text(text)
+    with pytest.raises(CommandRefused, match="client.toml"):
+        _ = invocation(tmp_path).target
+
+
+@pytest.mark.parametrize("content", [b"", b"\nsecond", b"x" * 2000])
+def test_a_file_that_holds_no_passphrase_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "passphrase"
+    path.write_bytes(content)
+    with pytest.raises(CommandRefused, match="passphrase.file"):
+        read_passphrase(path)
