@@ -15,6 +15,9 @@ from p2p.errors import AddressInvalid
 
 SEED_SIZE = 32
 
+# Identity multihash (0x00) of 36 bytes: protobuf PublicKey {1: Ed25519, 2: 32 bytes}.
+_ED25519_PREFIX = bytes.fromhex("002408011220")
+
 
 def generate_seed() -> bytes:
     """32 fresh random bytes."""
@@ -34,12 +37,12 @@ def key_pair_of(seed: bytes) -> KeyPair:
 
 
 def parse_peer_id(text: str) -> ID:
-    """libp2p's form of a peer id; raises AddressInvalid for anything not written canonically."""
+    """libp2p's form of a peer id; raises AddressInvalid for anything but an Ed25519 one."""
     try:
-        parsed = ID.from_string(text)
-        canonical = str(parsed) == text and len(parsed.to_bytes()) > 2
-    except (ValueError, KeyError, IndexError) as error:
+        parsed = ID.from_base58(text)
+    except ValueError as error:
         raise AddressInvalid(f"{text!r} is not a peer id: {error}") from None
-    if not canonical:
-        raise AddressInvalid(f"{text!r} is not a peer id; `shuxin node status` shows a node's own")
+    raw = parsed.to_bytes()
+    if len(raw) != len(_ED25519_PREFIX) + 32 or not raw.startswith(_ED25519_PREFIX):
+        raise AddressInvalid(f"{text!r} is not a peer id; they begin with 12D3KooW here")
     return parsed

@@ -106,9 +106,9 @@ class Network:
                 await trio.sleep_forever()
         finally:
             self._nursery = None
-            await trio.aclose_forcefully(listener)
             for inbox in self._inboxes.values():
                 inbox.close()
+            await trio.aclose_forcefully(listener)  # last: it ends in Cancelled on shutdown
 
     @property
     def peer_id(self) -> str:
