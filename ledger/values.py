@@ -65,16 +65,27 @@ def _lower(value: object, depth: int) -> object:
     if kind is list or kind is tuple:
         return [_lower(item, depth + 1) for item in value]  # type: ignore[attr-defined]
     if kind is dict:
-        pairs = sorted(
-            (_encoder.encode(_lower(k, depth + 1)), v)
-            for k, v in value.items()  # type: ignore[attr-defined]
-        )
+        pairs = [
+            (_encoder.encode(_lower_key(key)), item)
+            for key, item in value.items()  # type: ignore[attr-defined]
+        ]
+        pairs.sort(key=lambda pair: pair[0])
         flat: list[object] = []
         for key, item in pairs:
             flat.append(msgspec.Raw(key))
             flat.append(_lower(item, depth + 1))
         return msgspec.msgpack.Ext(_DICT, _encoder.encode(flat))
     raise ValueError(f"{kind.__name__} is not a contract value")
+
+
+def _lower_key(key: object) -> object:
+    """Keys are flat: they must stay hashable when tuples come back as lists inside."""
+    parts = key if type(key) is tuple else (key,)
+    for part in parts:
+        if type(part) not in (bool, int, str, bytes):
+            raise ValueError(f"{type(part).__name__} cannot be (part of) a dict key")
+    lowered = [_lower(part, 0) for part in parts]
+    return lowered if type(key) is tuple else lowered[0]
 
 
 def _lower_int(value: int) -> object:
@@ -91,16 +102,20 @@ def _raise(value: object, depth: int) -> Value:
     kind = type(value)
     if value is None or kind is bool or kind is int or kind is str or kind is bytes:
         return value  # type: ignore[return-value]
+    if isinstance(value, msgspec.msgpack.Ext) and value.code == _BIG_INT:
+        return _raise_int(bytes(value.data))
     if depth >= DEPTH_MAX:
         raise ValueError(f"nested deeper than {DEPTH_MAX}")
     if kind is list:
         return [_raise(item, depth + 1) for item in value]  # type: ignore[attr-defined]
-    if isinstance(value, msgspec.msgpack.Ext) and value.code == _BIG_INT and len(value.data) > 1:
-        magnitude = int.from_bytes(value.data[1:], "big")
-        return -magnitude if value.data[0] == 1 else magnitude
     if isinstance(value, msgspec.msgpack.Ext) and value.code == _DICT:
         return _raise_dict(bytes(value.data), depth)
     raise ValueError(f"{kind.__name__} is not a contract value")
+
+
+def _raise_int(data: bytes) -> int:
+    magnitude = int.from_bytes(data[1:], "big")
+    return -magnitude if data[:1] == b"\x01" else magnitude
 
 
 def _raise_dict(data: bytes, depth: int) -> Value:
@@ -109,7 +124,7 @@ def _raise_dict(data: bytes, depth: int) -> Value:
         raise ValueError("a dict needs pairs")
     result: dict[Key, Value] = {}
     for position in range(0, len(flat), 2):
-        key = _raise(flat[position], depth + 1)
+        key = _raise(flat[position], DEPTH_MAX - 1)
         if isinstance(key, list):
             key = tuple(key)
         result[key] = _raise(flat[position + 1], depth + 1)  # type: ignore[index]
