@@ -1,0 +1,347 @@
+"""The state tree: the authenticated state of the chain at the newest block.
+
+The upper STEM_LEVELS levels live in one array in memory, of constant size; below, pages of a
+few leaves live in LevelDB (ledger.pages) and are read when they are needed. So a block of 1,000
+writes costs 1,000 small page puts, memory does not grow with the number of keys, and opening
+reads one hash per page to fold the stem again.
+
+Changes are staged by `apply`, handed to the store's atomic write by `staged_pages`, and become
+the tree's own by `accept`; readers see the old tree until then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from crypto import sm3
+from ledger.errors import LedgerDamaged
+from ledger.model import DIGEST_SIZE, EMPTY_DIGEST, Digest, StateWrite
+from ledger.pages import (
+    BRANCH_BITS,
+    Change,
+    Leaf,
+    LoadPage,
+    branch_slots,
+    change_page,
+    fold_slots,
+    is_branch,
+    page_id,
+    page_leaves,
+    page_root,
+    step_into_leaves,
+)
+from ledger.proof import (
+    NeighborLeaf,
+    StateProof,
+    inner_hasher,
+    state_path,
+    verify_state_proof,
+)
+
+STEM_LEVELS = 18  # 2**18 pages of about four leaves at 10**6 keys; the array takes 16 MB
+_STEM_PAGES = 1 << STEM_LEVELS
+_SPARE_BITS = 24 - STEM_LEVELS  # of the three bytes that name a page below the stem
+PAGE_PREFIX_SIZE = 4  # bytes of the id of a page right below the stem: depth and prefix
+
+
+class StateReader(Protocol):
+    """Read access to the state at one height."""
+
+    def get(self, namespace: str, key: bytes) -> bytes | None: ...
+
+
+__all__ = ["StateProof", "StateReader", "StateTree", "StemChange", "verify_state_proof"]
+
+
+class StemChange:
+    """The stem nodes that one block replaced: with it a proof can be made as of before it."""
+
+    __slots__ = ("_nodes", "_rows")
+
+    def __init__(self, rows: Sequence[tuple[list[int], list[bytes]]]) -> None:
+        self._rows = rows  # indexes and the hashes before, row by row
+        self._nodes: dict[int, bytes] | None = None
+
+    def before(self, index: int) -> bytes | None:
+        """The node at `index` before the block, None if the block did not touch it."""
+        if self._nodes is None:  # most blocks go by without a proof: index only then
+            self._nodes = {
+                i: h for indexes, hashes in self._rows for i, h in zip(indexes, hashes, strict=True)
+            }
+        return self._nodes.get(index)
+
+    def undo(self, stem: bytearray) -> None:
+        for indexes, hashes in self._rows:
+            for index, node in zip(indexes, hashes, strict=True):
+                stem[index << 5 : (index + 1) << 5] = node
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """Changes that already stand in the stem, but not in what readers see."""
+
+    root: Digest
+    pages: dict[bytes, bytes | None]
+    change: StemChange
+
+
+class StateTree:
+    """One writer stages and accepts; any thread may read `root` and `prove`."""
+
+    def __init__(self, load: LoadPage) -> None:
+        """`load` reads a stored page by its id."""
+        self._load = load
+        # Node j has the children 2j and 2j + 1; node 1 is the root; the lowest row are pages.
+        self._stem = bytearray(2 * _STEM_PAGES * DIGEST_SIZE)
+        self._staged: _Staged | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def root(self) -> Digest:
+        """The root of the accepted tree."""
+        with self._lock:
+            return Digest(self._node(1, ()))
+
+    @property
+    def staged_root(self) -> Digest | None:
+        """The root with the staged changes, None if nothing is staged."""
+        staged = self._staged
+        return staged.root if staged else None
+
+    def restore(self, pages: Iterable[tuple[bytes, bytes]]) -> Digest:
+        """Fold the stem from (page id, page) of all stored pages right below it; the root."""
+        indexes: list[int] = []
+        hashes: list[bytes] = []
+        for name, page in pages:
+            if len(name) != PAGE_PREFIX_SIZE or name[0] != STEM_LEVELS:
+                raise LedgerDamaged("the name of a page is malformed; restore this ledger")
+            indexes.append(_STEM_PAGES + _index_of_page(name))
+            hashes.append(page_root(page))
+        with self._lock:
+            self._fold(indexes, hashes)
+        return self.root
+
+    def apply(self, writes: Sequence[StateWrite]) -> Digest:
+        """Stage `writes` on top of the accepted tree (an earlier stage is dropped); the root.
+
+        Of two writes to one key the later counts.
+        """
+        self.discard()
+        changes = _changes_of(writes)
+        indexes: list[int] = []
+        hashes: list[bytes] = []
+        pages: dict[bytes, bytes | None] = {}
+        start = 0
+        while start < len(changes):
+            index, end = _index_of_path(changes[start][0]), start + 1
+            while end < len(changes) and _index_of_path(changes[end][0]) == index:
+                end += 1
+            indexes.append(_STEM_PAGES + index)
+            hashes.append(change_page(STEM_LEVELS, changes[start:end], self._load_checked, pages))
+            start = end
+        with self._lock:
+            rows = self._fold(indexes, hashes)
+            root = Digest(bytes(self._stem[DIGEST_SIZE : 2 * DIGEST_SIZE]))
+            self._staged = _Staged(root, pages, StemChange(rows))
+        return root
+
+    def staged_pages(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """(page id, new page or None for removed), to be stored atomically before `accept`."""
+        assert self._staged is not None, "nothing is staged"
+        return iter(self._staged.pages.items())
+
+    def accept(self) -> StemChange:
+        """Make the staged changes the tree's own: they are stored now. What they replaced."""
+        assert self._staged is not None, "nothing is staged"
+        with self._lock:
+            change = self._staged.change
+            self._staged = None
+        return change
+
+    def discard(self) -> None:
+        """Forget what is staged."""
+        if self._staged is None:
+            return
+        with self._lock:
+            self._staged.change.undo(self._stem)
+            self._staged = None
+
+    def prove(
+        self,
+        namespace: str,
+        key: bytes,
+        value: bytes | None,
+        load: LoadPage,
+        later: Sequence[StemChange] = (),
+    ) -> StateProof:
+        """The proof that (namespace, key) holds `value`.
+
+        `later` are the changes of the accepted blocks after the one to prove at, in order, and
+        `load` reads pages as of that block.
+        """
+        path = state_path(namespace, key)
+        depths, siblings = bytearray(), list[bytes]()
+        with self._lock:
+            leaf = self._descend(path, load, later, depths, siblings)
+        if leaf is not None and leaf[0] == path:
+            if value is None or sm3.digest(value) != leaf[1]:
+                raise LedgerDamaged("a stored value contradicts the state tree; run a scrub")
+            return StateProof(value, None, bytes(depths), tuple(siblings))
+        if value is not None:
+            raise LedgerDamaged("a stored value is missing in the state tree; run a scrub")
+        neighbor = None if leaf is None else NeighborLeaf(leaf[0], leaf[1])
+        return StateProof(None, neighbor, bytes(depths), tuple(siblings))
+
+    def _descend(
+        self,
+        path: bytes,
+        load: LoadPage,
+        later: Sequence[StemChange],
+        depths: bytearray,
+        siblings: list[bytes],
+    ) -> Leaf | None:
+        """Follow `path` from the root to a leaf: where one side is empty, along the other."""
+        if self._node(1, later) == EMPTY_DIGEST:
+            return None
+        reached = bytearray(path)  # `path`, bent to where the tree has leaves
+        node = 1
+        for depth in range(STEM_LEVELS):
+            left, right = self._node(2 * node, later), self._node(2 * node + 1, later)
+            node = 2 * node + _choose(depth, reached, left, right, depths, siblings)
+        depth = STEM_LEVELS
+        page = _loaded(load, page_id(depth, bytes(reached)))
+        while is_branch(page):
+            _step_into_branch(depth, branch_slots(page), reached, depths, siblings)
+            depth += BRANCH_BITS
+            page = _loaded(load, page_id(depth, bytes(reached)))
+        return step_into_leaves(page_leaves(page), path, depths, siblings)
+
+    def _node(self, index: int, later: Sequence[StemChange]) -> bytes:
+        """A stem node of the accepted tree, as it was before the changes of `later`."""
+        for change in later:
+            node = change.before(index)
+            if node is not None:
+                return node
+        if self._staged is not None:
+            node = self._staged.change.before(index)
+            if node is not None:
+                return node
+        return bytes(self._stem[index << 5 : (index + 1) << 5])
+
+    def _load_checked(self, name: bytes) -> bytes | None:
+        """The page `name`; one right below the stem must have the root that the stem knows."""
+        if name[0] != STEM_LEVELS:
+            return self._load(name)
+        index = _STEM_PAGES + _index_of_page(name)
+        known = bytes(self._stem[index << 5 : (index + 1) << 5])
+        if known == EMPTY_DIGEST:
+            return None
+        page = _loaded(self._load, name)
+        if page_root(page) != known:
+            raise LedgerDamaged("a page of the state tree has another root; run a scrub")
+        return page
+
+    def _fold(self, indexes: list[int], hashes: list[bytes]) -> list[tuple[list[int], list[bytes]]]:
+        """Put new nodes into the lowest row and fold all rows above; what was there before."""
+        stem = self._stem
+        before = []
+        for index, node in zip(indexes, hashes, strict=True):
+            before.append(bytes(stem[index << 5 : (index + 1) << 5]))
+            stem[index << 5 : (index + 1) << 5] = node
+        rows = [(indexes, before)]
+        for depth in range(STEM_LEVELS - 1, -1, -1):
+            indexes, before = self._fold_row(depth, indexes)
+            rows.append((indexes, before))
+        return rows
+
+    def _fold_row(self, depth: int, below: list[int]) -> tuple[list[int], list[bytes]]:
+        """Fold the row at `depth` above changed nodes: the hottest loop, inner_hash in place."""
+        stem, start, empty = self._stem, inner_hasher(depth).copy, EMPTY_DIGEST
+        indexes: list[int] = []
+        before: list[bytes] = []
+        last = 0
+        for child in below:
+            index = child >> 1
+            if index == last:
+                continue
+            last = index
+            sides = bytes(stem[index << 6 : (index + 1) << 6])
+            if sides.endswith(empty):
+                node = sides[:32]
+            elif sides.startswith(empty):
+                node = sides[32:]
+            else:
+                hasher = start()
+                hasher.update(sides)
+                node = hasher.digest()
+            at = slice(index << 5, (index + 1) << 5)
+            indexes.append(index)
+            before.append(bytes(stem[at]))
+            stem[at] = node
+        return indexes, before
+
+
+def _changes_of(writes: Sequence[StateWrite]) -> list[Change]:
+    changes: dict[bytes, bytes | None] = {}
+    for write in writes:
+        value = write.value
+        changes[state_path(write.namespace, write.key)] = (
+            None if value is None else sm3.digest(value)
+        )
+    return sorted(changes.items())
+
+
+def _index_of_path(path: bytes) -> int:
+    return int.from_bytes(path[:3]) >> _SPARE_BITS
+
+
+def _index_of_page(name: bytes) -> int:
+    return int.from_bytes(name[1:]) >> _SPARE_BITS
+
+
+def _loaded(load: LoadPage, name: bytes) -> bytes:
+    page = load(name)
+    if page is None:
+        raise LedgerDamaged("a page of the state tree is missing; restore this ledger")
+    return page
+
+
+def _choose(
+    depth: int,
+    reached: bytearray,
+    left: bytes,
+    right: bytes,
+    depths: bytearray,
+    siblings: list[bytes],
+) -> int:
+    """The side to follow at `depth`; bends `reached` where the wanted side is empty."""
+    spare = 7 - (depth & 7)
+    wanted = reached[depth >> 3] >> spare & 1
+    if left != EMPTY_DIGEST and right != EMPTY_DIGEST:
+        depths.append(depth)
+        siblings.append(left if wanted else right)
+        return wanted
+    taken = 0 if right == EMPTY_DIGEST else 1
+    if taken != wanted:
+        reached[depth >> 3] ^= 1 << spare
+    return taken
+
+
+def _step_into_branch(
+    depth: int,
+    slots: Sequence[bytes],
+    reached: bytearray,
+    depths: bytearray,
+    siblings: list[bytes],
+) -> None:
+    """Follow the path through the levels of a branch page."""
+    end = depth + BRANCH_BITS
+    for level in range(BRANCH_BITS):
+        half = len(slots) >> 1
+        zero_side, one_side = slots[:half], slots[half:]
+        left, right = fold_slots(end, zero_side), fold_slots(end, one_side)
+        side = _choose(depth + level, reached, left, right, depths, siblings)
+        slots = one_side if side else zero_side
