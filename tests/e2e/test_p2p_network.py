@@ -191,12 +191,13 @@ async def test_a_peer_that_speaks_only_plaintext_is_refused() -> None:
         connector = Connector(
             key_pair_of(SEEDS[0]), security=plaintext, is_allowed=lambda _: True, timeout_s=3.0
         )
-        with capture_logs() as logs, pytest.raises(ConnectFailed):
-            await connector.dial(
-                parse_address(victim.listen_address), ID.from_base58(victim.peer_id)
-            )
-        await until(lambda: victim.counters.refused == 1)
-        assert len(warnings_of(logs)) <= 1
+        with capture_logs() as logs:
+            with pytest.raises(ConnectFailed):
+                await connector.dial(
+                    parse_address(victim.listen_address), ID.from_base58(victim.peer_id)
+                )
+            await until(lambda: victim.counters.refused == 1)
+        assert len(warnings_of(logs)) == 1
         assert victim.counters.links == 0
 
 
@@ -247,6 +248,23 @@ async def test_silent_strangers_neither_stay_nor_keep_a_peer_out() -> None:
         await until(lambda: victim.counters.refused >= 40)
         for stranger in strangers:
             await trio.aclose_forcefully(stranger)
+
+
+async def test_connections_that_come_and_go_leave_no_task_behind() -> None:
+    victim = node(1)
+    async with running(victim):
+        victim.update_allow_list({"p": PeerAddress(peer_id_of(SEEDS[0]), ANY_PORT)})
+        before = leftovers()
+        address = parse_address(victim.listen_address)
+        for number in range(1, 21):
+            async with await trio.open_tcp_stream(address.host, address.port) as stream:
+                await stream.send_all(b"garbage")
+            await until(lambda expected=number: victim.counters.refused == expected)  # type: ignore[misc]
+            async with hostile(victim, SEEDS[0]):
+                await victim.wait_change(frozenset())
+            await linked(victim)
+        assert victim.counters.reconnects == 19
+        await until(lambda: leftovers() == before)
 
 
 async def test_a_node_that_should_be_dialed_may_not_dial() -> None:

@@ -1,0 +1,200 @@
+"""`make bench`: a network on this machine under load, and what the machine could do at best."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from bench import load, processes, report
+from bench.references import References, measure
+from cli import netfiles, supervisor
+from client.account import Account
+from client.errors import ClientError
+from client.node import NodeClient
+from client.session import Session
+from crypto import sm2
+from crypto.providers.software import SoftwareProvider
+from ledger.values import encode_value
+
+SENDERS = 8
+WINDOW = 2_000  # transactions outstanding while saturating: two full blocks
+OPEN_LOOP_SHARE = 0.8  # of the committed rate, where finality is measured
+READY_S = 90.0
+
+
+class Bench:
+    """A running network and its workloads."""
+
+    def __init__(self, root: Path, nodes: int) -> None:
+        self.root = root
+        self.plan = netfiles.create(root, nodes=nodes, port_base=0, executors=False)
+        self.targets = [node.api for node in self.plan.nodes]
+        self.total = 0
+
+    def __enter__(self) -> Bench:
+        supervisor.start_detached(self.root, netfiles.programs(self.root, self.plan))
+        deadline = time.monotonic() + READY_S
+        while not all(self._serves(target) for target in self.targets):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the network in {self.root} does not start; see its logs")
+            time.sleep(0.3)
+        self.operator = Session(NodeClient(self.targets[0]), self._operator())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        supervisor.stop(self.root)
+
+    def _serves(self, target: str) -> bool:
+        try:
+            with NodeClient(target, timeout_s=3) as node:
+                return node.status().phase == "ordering"
+        except ClientError:
+            return False
+
+    def _operator(self) -> Account:
+        keys = self.root / "parties" / "operator" / "keys"
+        return Account.load(keys / "operator.pem", (keys / "passphrase").read_bytes().strip())
+
+    def transfer_senders(self) -> list[Session]:
+        """Deploys the transfer contract and funds the senders."""
+        source = resources.files("bench.contracts").joinpath("transfer.py").read_text()
+        self.operator.call(
+            "contract", "deploy", "transfer", source, encode_value([[]]), gas_limit=20_000_000
+        )
+        sessions = []
+        for number in range(SENDERS):
+            account = Account(SoftwareProvider(sm2.generate()))
+            session = Session(NodeClient(self.targets[number % len(self.targets)]), account)
+            session.call("transfer", "faucet")
+            sessions.append(session)
+        return sessions
+
+    def signed(
+        self, sessions: Sequence[Session], call: load.Call, count: int
+    ) -> list[load.Signed]:
+        share = count // len(sessions)
+        parts = []
+        for session in sessions:
+            parts.append(load.sign(session, call, self.total, share))
+            self.total += share
+        return [item for row in zip(*parts, strict=True) for item in row]
+
+    def run(
+        self, name: str, sessions: Sequence[Session], call: load.Call, references: References,
+        *, saturating: int, seconds: float,
+    ) -> report.Result:  # fmt: skip
+        """Saturate, then measure finality in an open loop at a share of the rate found."""
+        pids = supervisor.process_pids(self.root)
+        with load.Watcher(self.targets[-1]) as watcher:
+            batch = self.signed(sessions, call, saturating)
+            before = processes.usage(pids)
+            rate = load.saturate(self.targets, batch, watcher, WINDOW)
+            after = processes.usage(pids)
+            cpu = sum(after[n].cpu_s - before[n].cpu_s for n in pids) / len(pids)
+            goal = rate * OPEN_LOOP_SHARE
+            batch = self.signed(sessions, call, int(goal * seconds) // 400 * 400 or 400)
+            sent = load.send(self.targets, batch, goal)
+            _settle(watcher, sent)
+            if watcher.failed:
+                raise RuntimeError(f"{name}: {watcher.failed} transactions failed")
+            delays = [watcher.final[i] - at for i, at in sent.due.items() if i in watcher.final]
+        return report.Result(
+            workload=name,
+            committed_rate=rate,
+            share_of_bound=rate / references.bound(len(self.targets)),
+            open_loop_rate=goal,
+            p50_s=report.percentile(delays, 0.50),
+            p99_s=report.percentile(delays, 0.99),
+            refused=sent.refused,
+            cpu_per_node=cpu * rate / saturating,
+            cpu_ms_per_transaction=cpu / saturating * 1000,
+        )
+
+    def memory_after(
+        self, sessions: Sequence[Session], call: load.Call, marks: Sequence[int]
+    ) -> list[report.Memory]:
+        """Send until each mark of total transactions, and look at the largest node there."""
+        found = []
+        with load.Watcher(self.targets[-1]) as watcher:
+            for mark in marks:
+                while self.total < mark:
+                    batch = self.signed(sessions, call, min(8_000, max(400, mark - self.total)))
+                    load.saturate(self.targets, batch, watcher, WINDOW)
+                largest = max(
+                    u.memory for u in processes.usage(supervisor.process_pids(self.root)).values()
+                )
+                found.append(report.Memory(self.total, largest / 1e6))
+        return found
+
+
+def _settle(watcher: load.Watcher, sent: load.Sent) -> None:
+    deadline = time.monotonic() + load.DRAIN_S
+    while time.monotonic() < deadline:
+        if sum(i in watcher.final for i in sent.due) >= len(sent.due) - sent.refused:
+            return
+        time.sleep(0.1)
+    raise RuntimeError("transactions that were accepted did not become final")
+
+
+def evidence_call(number: int) -> Sequence[load.Value]:
+    name = f"bench-{number}"
+    return [name, "development", name, number.to_bytes(32, "big"), ""]
+
+
+def transfer_call(number: int) -> Sequence[load.Value]:
+    return [f"{number % 1000:040x}", 1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--transactions", type=int, default=6_000, help="per saturation")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of the open loop")
+    parser.add_argument("--memory", type=int, default=50_000, help="transactions; 0 leaves it out")
+    parser.add_argument("--output", type=Path, help="also write the table to this file")
+    options = parser.parse_args()
+    print("measuring the machine …", file=sys.stderr)
+    references = measure()
+    with tempfile.TemporaryDirectory() as folder, Bench(Path(folder) / "net", options.nodes) as it:
+        results, memory = _measure(it, references, options)
+    began = time.strftime("%Y-%m-%d", time.gmtime())
+    text = report.render(references, results, memory, options.nodes, {"Measured": began})
+    print(text)
+    if options.output:
+        options.output.write_text(text)
+    return 0
+
+
+def _measure(
+    it: Bench, references: References, options: argparse.Namespace
+) -> tuple[list[report.Result], list[report.Memory]]:
+    evidence = load.Call("evidence", "record", evidence_call)
+    transfer = load.Call("transfer", "transfer", transfer_call)
+    senders = it.transfer_senders()
+    results = []
+    for name, sessions, call in (
+        ("evidence", [it.operator], evidence),
+        ("transfer", senders, transfer),
+    ):
+        print(f"workload {name} …", file=sys.stderr)
+        results.append(
+            it.run(
+                name, sessions, call, references,
+                saturating=options.transactions, seconds=options.seconds,
+            )  # fmt: skip
+        )
+    memory = []
+    if options.memory:
+        print(f"memory after {options.memory:,} transactions …", file=sys.stderr)
+        marks = [options.memory // 2, options.memory, options.memory + options.memory // 5]
+        memory = it.memory_after([it.operator], evidence, marks)
+    return results, memory
+
+
+if __name__ == "__main__":
+    sys.exit(main())

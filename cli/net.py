@@ -1,0 +1,166 @@
+"""A local network: keys, genesis, configuration, processes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Invocation, verb
+from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, Table, note
+
+app = typer.Typer()
+
+UP_TIMEOUT_S = 90.0  # first start compiles the genesis contracts on every node
+
+Root = Annotated[Path, typer.Argument(help="Folder of the network.")]
+
+
+@verb(app, "new")
+def new(
+    ask: Invocation,
+    root: Root,
+    nodes: Annotated[int, typer.Option(help="Number of validators, 4 to 31.")] = 4,
+    port_base: Annotated[
+        int, typer.Option(help="First port; 0 finds a free range on this machine.")
+    ] = 0,
+    executors: Annotated[
+        bool, typer.Option(help="Also an executor for each of the three suppliers.")
+    ] = True,
+) -> Answer:
+    """Make keys, genesis and commented configurations for a network on this machine."""
+    from cli import netfiles
+
+    plan = netfiles.create(root, nodes=nodes, port_base=port_base, executors=executors)
+    return Fields(
+        {
+            "folder": str(root),
+            "chain_id": plan.chain_id,
+            "nodes": [f"{node.name} ({node.party}) {node.api}" for node in plan.nodes],
+            "executors": list(plan.executors),
+            "next": f"shuxin net up {root}",
+        }
+    )
+
+
+@verb(app, "up")
+def up(
+    ask: Invocation,
+    root: Root,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait until all nodes agree on a height.")
+    ] = UP_TIMEOUT_S,
+) -> Answer:
+    """Start all processes and keep them running; returns when every node serves."""
+    from cli import netfiles, supervisor
+
+    root = root.resolve()
+    plan = netfiles.load_plan(root)
+    try:
+        supervisor.start_detached(root, netfiles.programs(root, plan))
+    except supervisor.AlreadyRunning as running:
+        raise CommandRefused("net.running", str(running)) from None
+    deadline = time.monotonic() + timeout
+    while True:
+        rows = _status_rows(plan)
+        ready = [row for row in rows if row[1] == "ordering"]
+        if len(ready) == len(plan.nodes):
+            return Table(_COLUMNS, rows, title=f"{plan.name}: up")
+        if time.monotonic() > deadline:
+            waiting = [str(row[0]) for row in rows if row not in ready]
+            raise CommandRefused(
+                "net.slow",
+                f"not serving after {timeout:.0f} s: {', '.join(waiting)}; see "
+                f"{root}/nodes/NAME/node.log, or `shuxin net down {root}`",
+            )
+        note(f"{len(ready)} of {len(plan.nodes)} nodes serve")
+        time.sleep(0.5)
+
+
+@verb(app, "down")
+def down(ask: Invocation, root: Root) -> Answer:
+    """Stop every process of the network."""
+    from cli import netfiles, supervisor
+
+    root = root.resolve()
+    plan = netfiles.load_plan(root)
+    stopped = supervisor.stop(root)
+    return Fields({"network": plan.name, "stopped": stopped})
+
+
+@verb(app, "status")
+def status(ask: Invocation, root: Root) -> Answer:
+    """Where every node stands; exit code 1 unless all serve and none differs in state."""
+    from cli import netfiles, supervisor
+
+    root = root.resolve()
+    plan = netfiles.load_plan(root)
+    rows = _status_rows(plan)
+    fine = all(row[1] == "ordering" for row in rows) and _agree(rows)
+    if ask.json:
+        return Fields(
+            {
+                "network": plan.name,
+                "chain_id": plan.chain_id,
+                "agree": _agree(rows),
+                "nodes": [dict(zip(_COLUMNS, row, strict=True)) for row in rows],
+                "processes": dict(supervisor.process_pids(root)),
+            },
+            exit_code=DONE if fine else REFUSED,
+        )
+    return Table(_COLUMNS, rows, title=plan.name, exit_code=DONE if fine else REFUSED)
+
+
+_COLUMNS = (
+    "node",
+    "phase",
+    "height",
+    "certified",
+    "state_root",
+    "view",
+    "primary",
+    "pool",
+    "peers",
+    "memory_mb",
+    "api",
+)
+
+
+def _status_rows(plan: object) -> list[list[Json]]:
+    from cli.netfiles import NetworkPlan
+    from client.errors import ClientError
+    from client.node import NodeClient
+
+    assert isinstance(plan, NetworkPlan)
+    rows: list[list[Json]] = []
+    for entry in plan.nodes:
+        try:
+            with NodeClient(entry.api, timeout_s=3.0) as node:
+                found = node.status()
+        except ClientError:
+            rows.append([entry.name, "down", 0, 0, "", 0, 0, 0, 0, 0, entry.api])
+            continue
+        rows.append(
+            [
+                entry.name,
+                found.phase,
+                found.height,
+                found.certified_height,
+                found.state_root.hex(),
+                found.view,
+                found.primary,
+                found.mempool_transactions,
+                sum(peer.connected for peer in found.peers),
+                found.resident_bytes >> 20,
+                entry.api,
+            ]
+        )
+    return rows
+
+
+def _agree(rows: list[list[Json]]) -> bool:
+    """No two nodes at one height with different roots."""
+    roots: dict[Json, Json] = {}
+    return all(roots.setdefault(row[2], row[4]) == row[4] for row in rows if row[1] != "down")

@@ -1,0 +1,258 @@
+"""The files of a new local network: keys, genesis, configurations; one folder, nothing outside.
+
+N/genesis.json                      what every node and auditor trusts
+N/network.json                      names, addresses, processes: for `shuxin net`
+N/nodes/NAME/node.toml, keys/, data/
+N/parties/PARTY/client.toml, keys/  homes for `shuxin --home`
+N/executors/PARTY/executor.toml     one beside each supplier's data
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, render_client_config
+from cli.output import CommandRefused
+from cli.supervisor import Program
+from contracts.bundle import genesis_contracts
+from contracts.vm import VM_VERSION
+from crypto import sm2
+from crypto.keys import save_key
+from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis
+from ledger.model import PROTOCOL_VERSION, Validator, ValidatorSet, address_of
+from node.config import render_config
+from node.keys import save_network_key, write_private
+from p2p.identity import generate_seed, peer_id_of
+
+NODES_MIN = 4  # fewer tolerate no fault
+NODES_MAX = 31  # one machine's worth of processes
+PORT_BASE = 27_000  # nodes listen from here, their client interfaces 500 above
+API_OFFSET = 500
+HOST = "127.0.0.1"
+
+# The six roles of the standard (clause 6) on a small network: who they are and who runs a node.
+PARTIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("manager", "管理方 Data Authority", ("manager",)),
+    ("operator", "授权运营方 Data Operations Ltd", ("operator",)),
+    ("supplier-a", "数据提供方 A", ("supplier",)),
+    ("supplier-b", "数据提供方 B", ("supplier",)),
+    ("supplier-c", "数据提供方 C", ("supplier",)),
+    ("consumer", "数据需求方 Insurance Co", ("consumer",)),
+    ("tech", "技术提供方 Computing Ltd", ("tech_provider",)),
+    ("developer", "服务开发方 Platform Ltd", ("developer",)),
+)
+EXECUTORS = ("supplier-a", "supplier-b", "supplier-c")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    name: str
+    party: str
+    listen: str
+    api: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPlan:
+    """What `network.json` says."""
+
+    name: str
+    chain_id: str
+    nodes: tuple[NodeEntry, ...]
+    executors: tuple[str, ...]
+
+
+def create(root: Path, *, nodes: int, port_base: int, executors: bool) -> NetworkPlan:
+    """Write a whole network into the new folder `root`. Raises CommandRefused."""
+    if not NODES_MIN <= nodes <= NODES_MAX:
+        raise CommandRefused("net.size", f"--nodes takes {NODES_MIN} to {NODES_MAX}")
+    if root.exists() and any(root.iterdir()):
+        raise CommandRefused("net.exists", f"{root} is not empty: choose a new folder")
+    entries = _entries(nodes, port_base or free_port_base(nodes))
+    root.mkdir(parents=True, exist_ok=True)
+    validators = tuple(_node_keys(root, entry) for entry in entries)
+    parties = tuple(
+        _party_keys(root, party, name, roles, executors, entries) for party, name, roles in PARTIES
+    )
+    genesis = Genesis(
+        version=PROTOCOL_VERSION,
+        name=root.name,
+        time_ms=time.time_ns() // 1_000_000,
+        validators=ValidatorSet(validators),
+        parties=parties,
+        contracts=genesis_contracts(parties),
+        limits=Limits(),
+        vm_version=VM_VERSION,
+    )
+    save_genesis(genesis, root / "genesis.json")
+    for entry in entries:
+        _node_config(root, entry, entries)
+    names = EXECUTORS if executors else ()
+    plan = NetworkPlan(root.name, chain_id(genesis).hex(), entries, names)
+    _save_plan(root, plan)
+    return plan
+
+
+def load_plan(root: Path) -> NetworkPlan:
+    """Raises CommandRefused when `root` holds no network."""
+    try:
+        data = json.loads((root / "network.json").read_text())
+        return NetworkPlan(
+            name=str(data["name"]),
+            chain_id=str(data["chain_id"]),
+            nodes=tuple(
+                NodeEntry(str(n["name"]), str(n["party"]), str(n["listen"]), str(n["api"]))
+                for n in data["nodes"]
+            ),
+            executors=tuple(str(name) for name in data["executors"]),
+        )
+    except FileNotFoundError:
+        raise CommandRefused(
+            "net.missing", f"{root} holds no network: `shuxin net new {root}` makes one"
+        ) from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise CommandRefused("net.damaged", f"{root}/network.json: {error!r}") from None
+
+
+def programs(root: Path, plan: NetworkPlan) -> list[Program]:
+    """The processes of the network, nodes first."""
+    shuxin = (sys.executable, "-m", "cli.main")
+    listed = [
+        Program(
+            name=entry.name,
+            command=(*shuxin, "node", "run", str(root / "nodes" / entry.name / "node.toml")),
+            log=root / "nodes" / entry.name / "node.log",
+        )
+        for entry in plan.nodes
+    ]
+    listed += [
+        Program(
+            name=f"executor-{party}",
+            command=(
+                *shuxin,
+                "executor",
+                "run",
+                str(root / "executors" / party / "executor.toml"),
+            ),
+            log=root / "executors" / party / "executor.log",
+        )
+        for party in plan.executors
+    ]
+    return listed
+
+
+def free_port_base(nodes: int) -> int:
+    """The first base whose ports nobody listens on."""
+    for base in range(PORT_BASE, 60_000, 50):
+        ports = [base + i for i in range(nodes)] + [base + API_OFFSET + i for i in range(nodes)]
+        if all(_is_free(port) for port in ports):
+            return base
+    raise CommandRefused("net.ports", "no free ports: name a range with --port-base")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _entries(nodes: int, base: int) -> tuple[NodeEntry, ...]:
+    return tuple(
+        NodeEntry(
+            name=f"node{i}",
+            party=PARTIES[i % len(PARTIES)][0],
+            listen=f"/ip4/{HOST}/tcp/{base + i}",
+            api=f"{HOST}:{base + API_OFFSET + i}",
+        )
+        for i in range(nodes)
+    )
+
+
+def _node_keys(root: Path, entry: NodeEntry) -> Validator:
+    keys = root / "nodes" / entry.name / KEYS_FOLDER
+    passphrase = _new_passphrase(keys)
+    private = sm2.generate()
+    save_key(keys / "consensus.pem", private, passphrase)
+    seed = generate_seed()
+    save_network_key(keys / "network.pem", seed, passphrase)
+    return Validator(entry.name, entry.party, sm2.public_key(private), peer_id_of(seed))
+
+
+def _node_config(root: Path, entry: NodeEntry, entries: Sequence[NodeEntry]) -> None:
+    text = render_config(
+        name=entry.name,
+        genesis="../../genesis.json",
+        listen=entry.listen,
+        api=entry.api,
+        peers={other.name: other.listen for other in entries if other.name != entry.name},
+    )
+    (root / "nodes" / entry.name / "node.toml").write_text(text, encoding="utf-8")
+
+
+def _party_keys(
+    root: Path,
+    party: str,
+    name: str,
+    roles: tuple[str, ...],
+    executors: bool,
+    entries: Sequence[NodeEntry],
+) -> GenesisParty:
+    home = root / "parties" / party
+    accounts = [_account_key(home, party)]
+    place = [p for p, _, _ in PARTIES].index(party)
+    api = entries[place % len(entries)].api
+    config = render_client_config(
+        node=api, key=party, passphrase_file=f"{KEYS_FOLDER}/{PASSPHRASE_FILE}"
+    )
+    (home / "client.toml").write_text(config, encoding="utf-8")
+    if executors and party in EXECUTORS:
+        accounts.append(_executor_home(root / "executors" / party, party, api))
+    return GenesisParty(party, name, roles, tuple(accounts))
+
+
+def _executor_home(home: Path, party: str, api: str) -> str:
+    from executors.config import render_config as render_executor_config
+
+    address = _account_key(home, party)
+    text = render_executor_config(party=party, node=api, key=f"{KEYS_FOLDER}/{party}.pem")
+    (home / "executor.toml").write_text(text, encoding="utf-8")
+    return address
+
+
+def _account_key(home: Path, name: str) -> str:
+    keys = home / KEYS_FOLDER
+    passphrase = _new_passphrase(keys)
+    private = sm2.generate()
+    save_key(keys / f"{name}.pem", private, passphrase)
+    return address_of(sm2.public_key(private))
+
+
+def _new_passphrase(keys: Path) -> bytes:
+    """A random passphrase beside the keys it opens: fit for a network on one machine only."""
+    keys.mkdir(mode=0o700, parents=True)
+    passphrase = secrets.token_hex(24).encode()
+    write_private(keys / PASSPHRASE_FILE, passphrase + b"\n")
+    return passphrase
+
+
+def _save_plan(root: Path, plan: NetworkPlan) -> None:
+    data = {
+        "name": plan.name,
+        "chain_id": plan.chain_id,
+        "nodes": [
+            {"name": n.name, "party": n.party, "listen": n.listen, "api": n.api} for n in plan.nodes
+        ],
+        "executors": list(plan.executors),
+    }
+    (root / "network.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")

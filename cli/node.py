@@ -1,0 +1,87 @@
+"""One node: run it, ask it, look after its ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Invocation, verb
+from cli.output import Answer, Fields
+
+app = typer.Typer()
+
+
+@verb(app, "run")
+def run(
+    ask: Invocation,
+    config: Annotated[Path, typer.Argument(help="node.toml of the node.")],
+) -> Answer:
+    """Run a node in the foreground until SIGTERM or SIGINT."""
+    import trio
+
+    from node.config import load_config
+    from node.logs import configure
+    from node.run import serve
+
+    loaded = load_config(config)
+    configure(loaded.log_level)
+    trio.run(serve, loaded)
+    return None
+
+
+@verb(app, "status")
+def status(ask: Invocation) -> Answer:
+    """Where the node stands."""
+    with ask.connection() as node:
+        found = node.status()
+    return Fields(
+        {
+            "name": found.name,
+            "version": found.version,
+            "phase": found.phase,
+            "chain_id": found.chain_id.hex(),
+            "height": found.height,
+            "certified_height": found.certified_height,
+            "block_hash": found.block_hash.hex(),
+            "state_root": found.state_root.hex(),
+            "view": found.view,
+            "primary": found.primary,
+            "index": found.index,
+            "validators": found.validators,
+            "pool": found.mempool_transactions,
+            "memory_mb": found.resident_bytes >> 20,
+            "peers": [
+                {"name": p.name, "peer_id": p.peer_id, "connected": p.connected}
+                for p in found.peers
+            ],
+        }
+    )
+
+
+@verb(app, "verify")
+def verify(
+    ask: Invocation,
+    data_dir: Annotated[Path, typer.Argument(help="data folder of a node that is not running.")],
+) -> Answer:
+    """Read the whole ledger and check every checksum, hash, path and root."""
+    from cli.output import progress
+    from ledger.store import Store
+    from node.bootstrap import LEDGER
+
+    store = Store.open(data_dir / LEDGER)
+    try:
+        with progress("checking") as advance:
+            store.scrub(advance)
+        statement = store.head_statement()
+    finally:
+        store.close()
+    return Fields(
+        {
+            "ledger": str(data_dir / LEDGER),
+            "height": statement.height,
+            "state_root": statement.state_root.hex(),
+            "verdict": "intact",
+        }
+    )

@@ -1,0 +1,12 @@
+"""How a program outside a node speaks to one: typed calls, signed transactions, signed reads.
+
+Used by the command line, the executors, the scenarios and the load generator. It is not a
+light client (what a node says is believed unless a proof is asked for) and it knows nothing
+of the node's inside.
+
+    errors    Refused and NodeUnavailable: all that can go wrong
+    account   a key that signs, and its address
+    build     transactions and queries
+    node      NodeClient: one method per call of the node's interface
+    session   Session: an account at a node; call, wait, view
+"""

@@ -1,0 +1,27 @@
+"""What can go wrong between a client and a node."""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Base of the errors of this package."""
+
+
+class Refused(ClientError):
+    """The node, or the contract it ran, said no; `code` is stable, `detail` says what to do."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+class NodeUnavailable(ClientError):
+    """No answer from the node: it may be down, starting, or the address may be wrong."""
+
+    def __init__(self, target: str, detail: str) -> None:
+        super().__init__(
+            f"no answer from node {target} ({detail}); check that it runs "
+            f"(`shuxin net status` or `shuxin node status`) and that --node names its address"
+        )
+        self.target = target

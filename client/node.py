@@ -1,0 +1,366 @@
+"""NodeClient: the node's interface as typed Python calls."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+import grpc
+
+from client.account import Account
+from client.build import build_query
+from client.errors import NodeUnavailable, Refused
+from ledger.encoding import decode, encode
+from ledger.genesis import GENESIS_SIZE_MAX, Genesis
+from ledger.merkle import ListPath
+from ledger.model import (
+    Block,
+    BlockHeader,
+    CommitCertificate,
+    Event,
+    ExecutionCertificate,
+    Receipt,
+    Transaction,
+    transaction_id,
+)
+from ledger.state import StateProof
+from ledger.values import Value, decode_value
+from shuxin.v1 import node_pb2, node_pb2_grpc
+
+MESSAGE_SIZE_MAX = 32 << 20  # bytes; the largest answer is a block with its receipts
+CALL_TIMEOUT_S = 15.0
+WAIT_SLICE_MS = 10_000  # one waiting call; longer waits are made of several
+CODE_KEY = "shuxin-code"  # trailing metadata that carries the refusal code
+PENDING = "receipt.pending"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    name: str
+    peer_id: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node's own account of where it stands; times in Unix ms, sizes in bytes."""
+
+    name: str
+    version: str
+    chain_id: bytes
+    height: int
+    certified_height: int
+    block_hash: bytes
+    state_root: bytes
+    view: int
+    primary: int
+    index: int
+    validators: int
+    mempool_transactions: int
+    time_ms: int
+    resident_bytes: int
+    phase: str
+    peers: tuple[Peer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The fate of one transaction of a batch; `error` is empty when it was accepted."""
+
+    transaction_id: bytes
+    error: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What ties a transaction to an execution certificate."""
+
+    header: BlockHeader
+    certificate: ExecutionCertificate
+    transaction_path: ListPath
+    receipt_path: ListPath
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A transaction in a certified block, and what became of it."""
+
+    transaction: Transaction
+    receipt: Receipt
+    height: int
+    index: int
+    proof: Proven | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockView:
+    block: Block
+    hash: bytes
+    receipts: tuple[Receipt, ...]
+    commit_certificate: CommitCertificate | None
+    execution_certificate: ExecutionCertificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEvent:
+    """One event; (height, index) is its place, and the cursor to resume after it.
+
+    `name` is empty for a heartbeat: nothing happened below this height that was asked for.
+    """
+
+    height: int
+    index: int
+    transaction_id: bytes
+    contract: str
+    name: str
+    fields: dict[str, Value]
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateValue:
+    value: bytes | None
+    proof: StateProof
+    certificate: ExecutionCertificate
+
+
+def _translated(call: Callable[P, R]) -> Callable[P, R]:
+    """Turns gRPC errors into the two errors of this package."""
+
+    @functools.wraps(call)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except grpc.RpcError as error:
+            client = args[0]
+            assert isinstance(client, NodeClient)
+            raise _explain(error, client.target) from None
+
+    return wrapper
+
+
+def _explain(error: grpc.RpcError, target: str) -> Refused | NodeUnavailable:
+    assert isinstance(error, grpc.Call)
+    detail = error.details() or ""
+    for key, value in error.trailing_metadata() or ():
+        if key == CODE_KEY:
+            return Refused(str(value), detail)
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return NodeUnavailable(target, error.code().name.lower().replace("_", " "))
+    return Refused(error.code().name.lower(), detail)
+
+
+class NodeClient:
+    """A connection to one node. Thread safe; close it, or use it as a context manager.
+
+    Every call raises Refused or NodeUnavailable, nothing else.
+    """
+
+    def __init__(self, target: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        self.target = target
+        self._timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(
+            target,
+            options=[
+                ("grpc.max_receive_message_length", MESSAGE_SIZE_MAX),
+                ("grpc.max_send_message_length", MESSAGE_SIZE_MAX),
+                ("grpc.enable_http_proxy", 0),
+                ("grpc.min_reconnect_backoff_ms", 200),
+                ("grpc.max_reconnect_backoff_ms", 2000),
+            ],
+        )
+        self._stub = node_pb2_grpc.NodeStub(self._channel)
+        self._chain_id: bytes | None = None
+
+    def __enter__(self) -> NodeClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    @property
+    def chain_id(self) -> bytes:
+        """SM3 of the node's genesis; asked once."""
+        if self._chain_id is None:
+            self._chain_id = self.status().chain_id
+        return self._chain_id
+
+    @_translated
+    def status(self) -> NodeStatus:
+        reply = self._stub.GetStatus(node_pb2.GetStatusRequest(), timeout=self._timeout_s)
+        return NodeStatus(
+            name=reply.name,
+            version=reply.version,
+            chain_id=reply.chain_id,
+            height=reply.height,
+            certified_height=reply.certified_height,
+            block_hash=reply.block_hash,
+            state_root=reply.state_root,
+            view=reply.view,
+            primary=reply.primary,
+            index=reply.index,
+            validators=reply.validators,
+            mempool_transactions=reply.mempool_transactions,
+            time_ms=reply.time_ms,
+            resident_bytes=reply.resident_bytes,
+            phase=reply.phase,
+            peers=tuple(Peer(p.name, p.peer_id, p.connected) for p in reply.peers),
+        )
+
+    @_translated
+    def genesis(self) -> Genesis:
+        reply = self._stub.GetGenesis(node_pb2.GetGenesisRequest(), timeout=self._timeout_s)
+        return decode(reply.genesis, Genesis, size_max=GENESIS_SIZE_MAX)
+
+    @_translated
+    def submit(self, transaction: Transaction) -> bytes:
+        """Hands in a transaction; returns its id once the node holds it (not: once final)."""
+        request = node_pb2.SubmitRequest(transaction=encode(transaction))
+        return self._stub.Submit(request, timeout=self._timeout_s).transaction_id
+
+    @_translated
+    def submit_batch(self, transactions: Sequence[Transaction]) -> list[Verdict]:
+        """Hands in many at once; one verdict each, in order."""
+        return self.submit_encoded([encode(transaction) for transaction in transactions])
+
+    @_translated
+    def submit_encoded(self, transactions: Sequence[bytes]) -> list[Verdict]:
+        """`submit_batch` for transactions that are bytes already."""
+        request = node_pb2.SubmitBatchRequest(transactions=transactions)
+        reply = self._stub.SubmitBatch(request, timeout=self._timeout_s)
+        return [Verdict(v.transaction_id, v.error, v.detail) for v in reply.verdicts]
+
+    def wait(self, wanted: bytes, *, timeout_s: float = 30.0) -> Outcome:
+        """Waits until `wanted` is in a certified block.
+
+        Raises Refused("receipt.pending") when `timeout_s` is over, Refused("transaction.expired")
+        when it can no longer be included.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_ms = max(1, int((deadline - time.monotonic()) * 1000))
+            try:
+                return self._wait_once(wanted, min(left_ms, WAIT_SLICE_MS))
+            except Refused as refusal:
+                if refusal.code != PENDING or time.monotonic() >= deadline:
+                    raise
+
+    @_translated
+    def _wait_once(self, wanted: bytes, timeout_ms: int) -> Outcome:
+        request = node_pb2.WaitReceiptRequest(transaction_id=wanted, timeout_ms=timeout_ms)
+        timeout_s = timeout_ms / 1000 + self._timeout_s
+        return _outcome(self._stub.WaitReceipt(request, timeout=timeout_s))
+
+    @_translated
+    def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome:
+        """A transaction in a stored block; with its Merkle paths and certificate if `proof`."""
+        request = node_pb2.GetTransactionRequest(transaction_id=wanted, with_proof=proof)
+        return _outcome(self._stub.GetTransaction(request, timeout=self._timeout_s))
+
+    @_translated
+    def view(self, account: Account, contract: str, method: str, *args: Value) -> Value:
+        """The value of a view, asked as `account`."""
+        query = build_query(
+            account, chain_id=self.chain_id, contract=contract, method=method, args=args
+        )
+        request = node_pb2.ViewRequest(query=encode(query))
+        reply = self._stub.View(request, timeout=self._timeout_s)
+        return decode_value(reply.value)
+
+    @_translated
+    def block(self, height: int) -> BlockView:
+        request = node_pb2.GetBlockRequest(height=height)
+        reply = self._stub.GetBlock(request, timeout=self._timeout_s)
+        return BlockView(
+            block=_decoded(reply.block, Block),
+            hash=reply.hash,
+            receipts=tuple(_decoded(receipt, Receipt) for receipt in reply.receipts),
+            commit_certificate=_optional(reply.commit_certificate, CommitCertificate),
+            execution_certificate=_optional(reply.execution_certificate, ExecutionCertificate),
+        )
+
+    @_translated
+    def state(self, namespace: str, key: bytes) -> StateValue:
+        """A raw state value with its proof under the certified root."""
+        request = node_pb2.GetStateRequest(namespace=namespace, key=key)
+        reply = self._stub.GetState(request, timeout=self._timeout_s)
+        return StateValue(
+            value=reply.value if reply.present else None,
+            proof=_decoded(reply.proof, StateProof),
+            certificate=_decoded(reply.certificate, ExecutionCertificate),
+        )
+
+    def events(
+        self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
+    ) -> Iterator[ChainEvent]:
+        """Follows certified events from a cursor, for ever; heartbeats have an empty name."""
+        request = node_pb2.FollowEventsRequest(
+            from_height=from_height, from_index=from_index, contract=contract, name=name
+        )
+        stream = self._stub.FollowEvents(request)
+        try:
+            for item in stream:
+                yield _event(item)
+        except grpc.RpcError as error:
+            raise _explain(error, self.target) from None
+        finally:
+            stream.cancel()
+
+
+def _decoded(data: bytes, kind: type[R]) -> R:
+    return decode(data, kind, size_max=MESSAGE_SIZE_MAX)
+
+
+def _optional(data: bytes, kind: type[R]) -> R | None:
+    return _decoded(data, kind) if data else None
+
+
+def _outcome(reply: node_pb2.TransactionReply) -> Outcome:
+    transaction = _decoded(reply.transaction, Transaction)
+    receipt = _decoded(reply.receipt, Receipt)
+    if receipt.transaction_id != transaction_id(transaction):
+        raise Refused("answer.inconsistent", "the node's receipt belongs to another transaction")
+    proof = None
+    if reply.header:
+        proof = Proven(
+            header=_decoded(reply.header, BlockHeader),
+            certificate=_decoded(reply.certificate, ExecutionCertificate),
+            transaction_path=_path(reply.transaction_path),
+            receipt_path=_path(reply.receipt_path),
+        )
+    return Outcome(transaction, receipt, reply.height, reply.index, proof)
+
+
+def _path(path: node_pb2.MerklePath) -> ListPath:
+    return ListPath(index=path.index, size=path.size, siblings=tuple(path.siblings))
+
+
+def _event(item: node_pb2.EventItem) -> ChainEvent:
+    if not item.event:
+        return ChainEvent(item.height, item.index, b"", "", "", {}, item.time_ms)
+    event = _decoded(item.event, Event)
+    return ChainEvent(
+        height=item.height,
+        index=item.index,
+        transaction_id=item.transaction_id,
+        contract=event.contract,
+        name=event.name,
+        fields={name: decode_value(value) for name, value in event.fields},
+        time_ms=item.time_ms,
+    )

@@ -1,0 +1,57 @@
+"""Session: one account at one node. Most programs need nothing else."""
+
+from __future__ import annotations
+
+from client.account import Account
+from client.build import GAS_LIMIT_DEFAULT, VALID_HEIGHTS, build_transaction
+from client.errors import Refused
+from client.node import NodeClient, Outcome
+from ledger.model import Transaction
+from ledger.values import Value
+
+WAIT_S = 30.0
+
+
+class Session:
+    """Calls and views of `account` at `node`."""
+
+    def __init__(self, node: NodeClient, account: Account) -> None:
+        self.node = node
+        self.account = account
+
+    def build(
+        self, contract: str, method: str, *args: Value, gas_limit: int = GAS_LIMIT_DEFAULT
+    ) -> Transaction:
+        """A signed transaction, not yet handed in."""
+        return build_transaction(
+            self.account,
+            chain_id=self.node.chain_id,
+            valid_until=self.node.status().height + VALID_HEIGHTS,
+            contract=contract,
+            method=method,
+            args=args,
+            gas_limit=gas_limit,
+        )
+
+    def call(
+        self,
+        contract: str,
+        method: str,
+        *args: Value,
+        gas_limit: int = GAS_LIMIT_DEFAULT,
+        timeout_s: float = WAIT_S,
+    ) -> Outcome:
+        """Calls, and waits until the outcome is certified by a quorum.
+
+        Raises Refused with the receipt's error code and the contract's sentence when the
+        contract refused; nothing was changed then.
+        """
+        transaction = self.build(contract, method, *args, gas_limit=gas_limit)
+        outcome = self.node.wait(self.node.submit(transaction), timeout_s=timeout_s)
+        if outcome.receipt.status != 0:
+            raise Refused(outcome.receipt.error, outcome.receipt.detail)
+        return outcome
+
+    def view(self, contract: str, method: str, *args: Value) -> Value:
+        """Reads a view as this account."""
+        return self.node.view(self.account, contract, method, *args)

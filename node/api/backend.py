@@ -1,0 +1,79 @@
+"""What the client interface needs from the node, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from crypto.provider import CryptoProvider
+from ledger.genesis import Genesis
+from ledger.model import Query
+from ledger.store import Store
+from node.announce import Announcer
+from node.intake import Rules
+from node.mempool import Admitted
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    name: str
+    peer_id: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where the node stands; `phase` is ordering, view_change, catching_up or halted."""
+
+    name: str
+    index: int
+    view: int
+    primary: int
+    phase: str
+    mempool_transactions: int
+    peers: tuple[PeerState, ...]
+    resident_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    value: bytes
+    height: int
+    gas_used: int
+
+
+class Backend(Protocol):
+    """Thread safe: called from gRPC's threads."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def genesis(self) -> Genesis: ...
+
+    @property
+    def rules(self) -> Rules: ...
+
+    @property
+    def provider(self) -> CryptoProvider: ...
+
+    @property
+    def announcer(self) -> Announcer: ...
+
+    @property
+    def subscribers_max(self) -> int: ...
+
+    def hold(self, items: Sequence[Admitted]) -> list[bool]:
+        """Put verified transactions into the pool; False where there was no room."""
+        ...
+
+    def is_held(self, transaction_id: bytes) -> bool:
+        """Whether the pool holds it (a hint: the pool moves on)."""
+        ...
+
+    def view(self, query: Query) -> Viewed:
+        """Run a view against the last certified state. Raises Refusal."""
+        ...
+
+    def situation(self) -> Situation: ...

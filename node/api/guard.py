@@ -1,0 +1,80 @@
+"""One wrapper around every method: a refusal becomes a code, a bug becomes one log line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TypeVar
+
+import grpc
+import structlog
+import trio
+
+from ledger.errors import DecodeError
+from node import refusals
+from node.refusals import Refusal
+
+CODE_KEY = "shuxin-code"  # trailing metadata; client.node reads it
+Q = TypeVar("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+
+_log = structlog.get_logger("node.api")
+_STATUS = {
+    refusals.POOL_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    refusals.SUBSCRIBERS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    refusals.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    refusals.PENDING: grpc.StatusCode.DEADLINE_EXCEEDED,
+    refusals.REPLAYED: grpc.StatusCode.ALREADY_EXISTS,
+    refusals.EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
+    refusals.HALTED: grpc.StatusCode.UNAVAILABLE,
+    refusals.STOPPING: grpc.StatusCode.UNAVAILABLE,
+    refusals.SIGNATURE: grpc.StatusCode.UNAUTHENTICATED,
+}
+
+Unary = Callable[[S, Q, grpc.ServicerContext], R]
+Streaming = Callable[[S, Q, grpc.ServicerContext], Iterator[R]]
+
+
+def unary(method: Unary[S, Q, R]) -> Unary[S, Q, R]:
+    """Guard for a method with one answer."""
+
+    @functools.wraps(method)
+    def guarded(self: S, request: Q, context: grpc.ServicerContext) -> R:
+        try:
+            return method(self, request, context)
+        except Exception as error:
+            refuse(context, method.__name__, error)
+
+    return guarded
+
+
+def streaming(method: Streaming[S, Q, R]) -> Streaming[S, Q, R]:
+    """Guard for a method with a stream of answers."""
+
+    @functools.wraps(method)
+    def guarded(self: S, request: Q, context: grpc.ServicerContext) -> Iterator[R]:
+        try:
+            yield from method(self, request, context)
+        except Exception as error:
+            refuse(context, method.__name__, error)
+
+    return guarded
+
+
+def refuse(context: grpc.ServicerContext, method: str, error: Exception) -> NoReturn:
+    """End the call: refusals with their code, anything else without its text."""
+    if isinstance(error, Refusal):
+        refusal = error
+    elif isinstance(error, DecodeError):
+        refusal = Refusal(refusals.ENCODING, str(error))
+    elif isinstance(error, trio.RunFinishedError | trio.Cancelled):
+        refusal = Refusal(refusals.STOPPING, "the node is shutting down: ask another")
+    else:
+        if not context.is_active():  # the client left; nobody to answer
+            context.cancel()
+        _log.error("api_failure", method=method, error=type(error).__name__, exc_info=error)
+        context.abort(grpc.StatusCode.INTERNAL, "the node failed to answer; see its log")
+    context.set_trailing_metadata(((CODE_KEY, refusal.code),))
+    status = _STATUS.get(refusal.code, grpc.StatusCode.INVALID_ARGUMENT)
+    context.abort(status, refusal.detail)

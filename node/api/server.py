@@ -1,0 +1,64 @@
+"""The gRPC server: limits, health and reflection around the service."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from node.api.backend import Backend
+from node.api.service import NodeService
+from shuxin.v1 import node_pb2, node_pb2_grpc
+
+RECEIVE_SIZE_MAX = 32 << 20  # bytes: a batch of the largest blocks' worth of transactions
+CONCURRENT_CALLS_MAX = 256  # beyond this gRPC answers RESOURCE_EXHAUSTED without our code
+STOP_GRACE_S = 1.0
+SERVICE = node_pb2.DESCRIPTOR.services_by_name["Node"].full_name
+
+
+class ListenFailed(Exception):
+    """The API address cannot be bound."""
+
+
+class ApiServer:
+    """Starts on construction's `start`, stops with `stop`; threads are gRPC's own."""
+
+    def __init__(self, backend: Backend, *, listen: str, threads: int) -> None:
+        self._server = grpc.server(
+            ThreadPoolExecutor(threads + backend.subscribers_max, thread_name_prefix="api"),
+            maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
+            options=[
+                ("grpc.so_reuseport", 0),  # a second node on the port must fail, not share it
+                ("grpc.max_receive_message_length", RECEIVE_SIZE_MAX),
+                ("grpc.max_send_message_length", RECEIVE_SIZE_MAX),
+                ("grpc.max_connection_idle_ms", 600_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            ],
+        )
+        node_pb2_grpc.add_NodeServicer_to_server(NodeService(backend), self._server)
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        self._listen = listen
+        self.port = 0
+
+    def start(self) -> None:
+        """Raises ListenFailed."""
+        try:
+            self.port = self._server.add_insecure_port(self._listen)
+        except RuntimeError as error:
+            raise ListenFailed(
+                f"cannot listen on {self._listen} for clients: {error}; is another node running?"
+            ) from None
+        self._server.start()
+        for name in ("", SERVICE):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self) -> None:
+        """Refuse new calls, let running ones end for a moment; blocks."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(STOP_GRACE_S).wait()

@@ -1,0 +1,279 @@
+"""The methods of shuxin.v1.Node."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import grpc
+
+from crypto.errors import CryptoError
+from ledger import merkle
+from ledger.blocks import receipts_leaves, transactions_leaves
+from ledger.encoding import decode, encode
+from ledger.model import (
+    DIGEST_SIZE,
+    PROTOCOL_VERSION,
+    TAG_QUERY,
+    Query,
+    SignedQuery,
+    block_hash,
+)
+from node import VERSION, intake, refusals, wire
+from node.api import guard
+from node.api.backend import Backend
+from node.mempool import Admitted
+from node.refusals import Refusal
+from shuxin.v1 import node_pb2 as pb
+from shuxin.v1 import node_pb2_grpc
+
+BATCH_MAX = 1000  # transactions of one call: a block's worth, verified in under a second
+WAIT_MS_MAX = 30_000  # a waiting call pins a thread; clients ask again
+QUERY_SIZE_MAX = 64 << 10  # bytes
+QUERY_WINDOW_MS = 60_000  # how far a query's time may be from the node's clock
+HEARTBEAT_S = 2.0  # an idle event stream moves its cursor this often
+EVENTS_BLOCKS_MAX = 64  # heights read between two looks at whether the client is still there
+
+
+class NodeService(node_pb2_grpc.NodeServicer):
+    """Stateless but for the count of subscribers; all state is the backend's."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._subscribers = threading.Semaphore(backend.subscribers_max)
+
+    @guard.unary
+    def Submit(self, request: pb.SubmitRequest, context: grpc.ServicerContext) -> pb.SubmitReply:
+        verdict = self._admit([request.transaction])[0]
+        if isinstance(verdict, Refusal):
+            raise verdict
+        return pb.SubmitReply(transaction_id=verdict.id)
+
+    @guard.unary
+    def SubmitBatch(
+        self, request: pb.SubmitBatchRequest, context: grpc.ServicerContext
+    ) -> pb.SubmitBatchReply:
+        if len(request.transactions) > BATCH_MAX:
+            raise Refusal(refusals.BATCH_SIZE, f"a batch takes {BATCH_MAX} transactions: split it")
+        return pb.SubmitBatchReply(
+            verdicts=[
+                pb.SubmitVerdict(error=verdict.code, detail=verdict.detail)
+                if isinstance(verdict, Refusal)
+                else pb.SubmitVerdict(transaction_id=verdict.id)
+                for verdict in self._admit(request.transactions)
+            ]
+        )
+
+    def _admit(self, encoded: Sequence[bytes]) -> list[Admitted | Refusal]:
+        backend = self._backend
+        verdicts = intake.admit(
+            encoded,
+            rules=backend.rules,
+            height=backend.store.height,
+            is_known=lambda wanted: backend.store.find_transaction(wanted) is not None,
+            provider=backend.provider,
+        )
+        good = [verdict for verdict in verdicts if isinstance(verdict, Admitted)]
+        held = dict(zip((item.id for item in good), backend.hold(good), strict=True))
+        return [
+            Refusal(refusals.POOL_FULL, "the pool is full: wait a second and send it again")
+            if isinstance(verdict, Admitted) and not held[verdict.id]
+            else verdict
+            for verdict in verdicts
+        ]
+
+    @guard.unary
+    def WaitReceipt(
+        self, request: pb.WaitReceiptRequest, context: grpc.ServicerContext
+    ) -> pb.TransactionReply:
+        wanted = _digest(request.transaction_id)
+        backend = self._backend
+        deadline = time.monotonic() + min(request.timeout_ms, WAIT_MS_MAX) / 1000
+        while True:
+            seen = backend.announcer.certified_height
+            place = backend.store.find_transaction(wanted)
+            if place is not None and place[0] <= seen:
+                return self._transaction(place, with_proof=False)
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not context.is_active() or backend.announcer.closed:
+                raise Refusal(refusals.PENDING, self._why_pending(wanted, place))
+            backend.announcer.wait_above(seen, left_s)
+
+    def _why_pending(self, wanted: bytes, place: tuple[int, int] | None) -> str:
+        if place is not None:
+            return f"executed at height {place[0]}, not yet certified by a quorum: wait on"
+        if self._backend.is_held(wanted):
+            return "it waits in this node's pool for a block: wait on"
+        return "this node does not know it (never sent here, or expired): send it again"
+
+    @guard.unary
+    def GetTransaction(
+        self, request: pb.GetTransactionRequest, context: grpc.ServicerContext
+    ) -> pb.TransactionReply:
+        wanted = _digest(request.transaction_id)
+        place = self._backend.store.find_transaction(wanted)
+        if place is None:
+            raise Refusal(refusals.NOT_FOUND, "no block of this node holds that transaction")
+        return self._transaction(place, with_proof=request.with_proof)
+
+    def _transaction(self, place: tuple[int, int], *, with_proof: bool) -> pb.TransactionReply:
+        height, index = place
+        store = self._backend.store
+        block = store.block(height)
+        receipts = store.receipts(height)
+        reply = wire.transaction_reply(
+            block.transactions[index], receipts[index], height=height, index=index
+        )
+        if with_proof:
+            certificate = store.execution_certificate(height)
+            if certificate is None:
+                raise Refusal(refusals.PENDING, f"height {height} is not certified yet: wait")
+            wire.add_proof(
+                reply,
+                header=block.header,
+                certificate=certificate,
+                transaction_path=merkle.path(transactions_leaves(block.transactions), index),
+                receipt_path=merkle.path(receipts_leaves(receipts), index),
+            )
+        return reply
+
+    @guard.unary
+    def View(self, request: pb.ViewRequest, context: grpc.ServicerContext) -> pb.ViewReply:
+        query = self._verified_query(request.query)
+        viewed = self._backend.view(query)
+        return pb.ViewReply(value=viewed.value, height=viewed.height, gas_used=viewed.gas_used)
+
+    def _verified_query(self, encoded: bytes) -> Query:
+        signed = decode(encoded, SignedQuery, size_max=QUERY_SIZE_MAX)
+        query = decode(signed.body, Query, size_max=QUERY_SIZE_MAX)
+        if query.version != PROTOCOL_VERSION or query.chain_id != self._backend.rules.chain_id:
+            raise Refusal(refusals.QUERY, "made for another chain or version: check the network")
+        if abs(query.time_ms - time.time_ns() // 1_000_000) > QUERY_WINDOW_MS:
+            raise Refusal(
+                refusals.QUERY_TIME,
+                f"signed more than {QUERY_WINDOW_MS // 1000} s away from this node's clock: "
+                "set the clock (NTP) and sign a fresh query",
+            )
+        try:
+            self._backend.provider.verify(query.sender, TAG_QUERY + signed.body, signed.signature)
+        except CryptoError as error:
+            raise Refusal(refusals.SIGNATURE, f"the query's signature does not hold: {error}") from None
+        return query
+
+    @guard.unary
+    def GetBlock(self, request: pb.GetBlockRequest, context: grpc.ServicerContext) -> pb.BlockReply:
+        store = self._backend.store
+        height = request.height
+        if request.hash:
+            found = store.find_block(_digest(request.hash))
+            if found is None:
+                raise Refusal(refusals.NOT_FOUND, "no block with that hash on this node")
+            height = found
+        if height > store.height:
+            raise Refusal(refusals.NOT_FOUND, f"height {height} is above the head {store.height}")
+        return wire.block_reply(
+            store.block(height),
+            store.receipts(height),
+            store.commit_certificate(height),
+            store.execution_certificate(height),
+        )
+
+    @guard.unary
+    def GetState(self, request: pb.GetStateRequest, context: grpc.ServicerContext) -> pb.StateReply:
+        found = self._backend.store.prove_certified(request.namespace, request.key)
+        if found is None:
+            raise Refusal(refusals.PENDING, "the head is not certified yet: ask again")
+        value, proof, certificate = found
+        return pb.StateReply(
+            present=value is not None,
+            value=value or b"",
+            proof=encode(proof),
+            certificate=encode(certificate),
+        )
+
+    @guard.streaming
+    def FollowEvents(
+        self, request: pb.FollowEventsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.EventItem]:
+        if not self._subscribers.acquire(blocking=False):
+            raise Refusal(refusals.SUBSCRIBERS, "no event stream is free: try another node")
+        try:
+            yield from self._follow(request, context)
+        finally:
+            self._subscribers.release()
+
+    def _follow(
+        self, request: pb.FollowEventsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.EventItem]:
+        announcer = self._backend.announcer
+        height, index = request.from_height, request.from_index
+        while context.is_active() and not announcer.closed:
+            last = min(announcer.certified_height, height + EVENTS_BLOCKS_MAX)
+            while height <= last:
+                yield from self._events_at(request, height, index)
+                height, index = height + 1, 0
+            if not announcer.wait_above(height - 1, HEARTBEAT_S):
+                yield wire.event_item(None, height=height, index=0, transaction_id=b"", time_ms=0)
+
+    def _events_at(
+        self, request: pb.FollowEventsRequest, height: int, first: int
+    ) -> Iterator[pb.EventItem]:
+        store = self._backend.store
+        time_ms = store.header(height).time_ms
+        index = -1
+        for receipt in store.receipts(height):
+            for event in receipt.events:
+                index += 1
+                if index < first or request.contract not in ("", event.contract):
+                    continue
+                if request.name in ("", event.name):
+                    yield wire.event_item(
+                        event,
+                        height=height,
+                        index=index,
+                        transaction_id=receipt.transaction_id,
+                        time_ms=time_ms,
+                    )
+
+    @guard.unary
+    def GetStatus(
+        self, request: pb.GetStatusRequest, context: grpc.ServicerContext
+    ) -> pb.StatusReply:
+        backend = self._backend
+        situation = backend.situation()
+        statement = backend.store.head_statement()
+        header = backend.store.header(statement.height)
+        return pb.StatusReply(
+            name=situation.name,
+            version=VERSION,
+            chain_id=backend.rules.chain_id,
+            height=statement.height,
+            certified_height=backend.announcer.certified_height,
+            block_hash=block_hash(header),
+            state_root=statement.state_root,
+            view=situation.view,
+            primary=situation.primary,
+            index=situation.index,
+            validators=backend.genesis.validators.size,
+            mempool_transactions=situation.mempool_transactions,
+            time_ms=header.time_ms,
+            resident_bytes=situation.resident_bytes,
+            phase=situation.phase,
+            peers=[
+                pb.PeerStatus(name=peer.name, peer_id=peer.peer_id, connected=peer.connected)
+                for peer in situation.peers
+            ],
+        )
+
+    @guard.unary
+    def GetGenesis(
+        self, request: pb.GetGenesisRequest, context: grpc.ServicerContext
+    ) -> pb.GenesisReply:
+        return pb.GenesisReply(genesis=encode(self._backend.genesis))
+
+
+def _digest(data: bytes) -> bytes:
+    if len(data) != DIGEST_SIZE:
+        raise Refusal(refusals.QUERY, f"a digest takes {DIGEST_SIZE} bytes, got {len(data)}")
+    return data

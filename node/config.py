@@ -1,0 +1,239 @@
+"""A node's configuration: generated with comments, read strictly, refused with line numbers.
+
+Nothing here influences what the network decides: consensus settings live on chain
+(`ledger.genesis.Limits`), so that no node's local file can hold up the others.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
+MEMPOOL_BYTES_DEFAULT = 32 << 20
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class ConfigInvalid(Exception):
+    """The configuration cannot be used; says file, line and what to write instead."""
+
+    def __init__(self, path: Path, line: int, message: str) -> None:
+        super().__init__(f"{path}:{line}: {message}")
+        self.path = path
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Paths are absolute; `peers` maps validator names to multiaddresses."""
+
+    name: str
+    data_dir: Path
+    genesis: Path
+    consensus_key: Path
+    network_key: Path
+    passphrase_file: Path | None
+    listen: str
+    peers: Mapping[str, str]
+    api_listen: str
+    api_threads: int
+    subscribers_max: int
+    mempool_transactions_max: int
+    mempool_bytes_max: int
+    verify_threads: int
+    allow_unjailed: bool
+    log_level: str
+
+
+TEMPLATE = """\
+# Configuration of a Shuxin node (数信节点配置). Generated; edit and restart the node.
+# Paths are relative to this file. Consensus settings are not here: they live on chain.
+
+[node]
+# The name under which the committee lists this node (genesis.json, validators).
+name = "{name}"
+# Where the ledger and the consensus journal lie. Put it on a disk of its own if you can.
+data_dir = "data"
+# The genesis all nodes share; its SM3 is the chain id.
+genesis = "{genesis}"
+
+[keys]
+# SM2 key that signs votes (encrypted PKCS#8) and the Ed25519 key of the network identity.
+consensus_key = "keys/consensus.pem"
+network_key = "keys/network.pem"
+# File with the passphrase of both (mode 0600). Without it, SHUXIN_PASSPHRASE is read.
+passphrase_file = "keys/passphrase"
+
+[network]
+# Where other nodes reach this one.
+listen = "{listen}"
+
+[network.peers]
+# validator name = multiaddress; every other member of the committee.
+{peers}
+
+[api]
+# gRPC for clients. Keep it on loopback, or behind a gateway, until TLS is configured.
+listen = "{api}"
+# Threads that answer calls; each event subscriber and each waiting call holds one.
+threads = 24
+subscribers_max = 64
+
+[mempool]
+# Transactions waiting for a block. Beyond these bounds clients are told to come back.
+transactions_max = {transactions_max}
+bytes_max = {bytes_max}
+# Threads that verify signatures; more than the machine's cores do not help.
+verify_threads = 1
+
+[contracts]
+# Contract code runs in a jailed process. true starts the node where the jail is unavailable;
+# contracts can then reach whatever the node's user can. Never in production.
+allow_unjailed = false
+
+[log]
+# debug | info | warning | error
+level = "info"
+"""
+
+
+def render_config(
+    *, name: str, genesis: str, listen: str, api: str, peers: Mapping[str, str]
+) -> str:
+    """The commented TOML for one node."""
+    return TEMPLATE.format(
+        name=name,
+        genesis=genesis,
+        listen=listen,
+        api=api,
+        peers="\n".join(f'{peer} = "{address}"' for peer, address in sorted(peers.items())),
+        transactions_max=MEMPOOL_TRANSACTIONS_DEFAULT,
+        bytes_max=MEMPOOL_BYTES_DEFAULT,
+    )
+
+
+def load_config(path: Path) -> NodeConfig:
+    """Read and validate a node's configuration. Raises ConfigInvalid."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(path, 0, f"cannot be read: {error}") from None
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        raise ConfigInvalid(path, int(found.group(1)) if found else 0, str(error)) from None
+    reader = _Reader(path.resolve(), text, tables)
+    config = NodeConfig(
+        name=reader.text("node", "name", r"[a-z0-9][a-z0-9_.-]{0,63}"),
+        data_dir=reader.path("node", "data_dir"),
+        genesis=reader.path("node", "genesis"),
+        consensus_key=reader.path("keys", "consensus_key"),
+        network_key=reader.path("keys", "network_key"),
+        passphrase_file=reader.optional_path("keys", "passphrase_file"),
+        listen=reader.text("network", "listen", r"/(ip4|ip6|dns4)/[^/]+/tcp/\d+"),
+        peers=reader.peers(),
+        api_listen=reader.text("api", "listen", r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"),
+        api_threads=reader.number("api", "threads", 4, 1024),
+        subscribers_max=reader.number("api", "subscribers_max", 1, 1000),
+        mempool_transactions_max=reader.number("mempool", "transactions_max", 100, 1_000_000),
+        mempool_bytes_max=reader.number("mempool", "bytes_max", 1 << 20, 1 << 32),
+        verify_threads=reader.number("mempool", "verify_threads", 1, 256),
+        allow_unjailed=reader.flag("contracts", "allow_unjailed"),
+        log_level=reader.choice("log", "level", LOG_LEVELS),
+    )
+    reader.refuse_unknown()
+    return config
+
+
+class _Reader:
+    """Takes typed entries out of parsed TOML and knows on which line each stands."""
+
+    def __init__(self, path: Path, text: str, tables: Mapping[str, object]) -> None:
+        self._path = path
+        self._tables = tables
+        self._lines = _key_lines(text)
+        self._taken: set[tuple[str, ...]] = set()
+
+    def text(self, table: str, key: str, pattern: str) -> str:
+        value = self._take(table, key)
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise self._wrong(table, key, f"must be text of the form {pattern}")
+        return value
+
+    def choice(self, table: str, key: str, allowed: tuple[str, ...]) -> str:
+        value = self._take(table, key)
+        if not isinstance(value, str) or value not in allowed:
+            raise self._wrong(table, key, f"must be one of {', '.join(allowed)}")
+        return value
+
+    def number(self, table: str, key: str, low: int, high: int) -> int:
+        value = self._take(table, key)
+        if type(value) is not int or not low <= value <= high:
+            raise self._wrong(table, key, f"must be a whole number from {low} to {high}")
+        return value
+
+    def flag(self, table: str, key: str) -> bool:
+        value = self._take(table, key)
+        if not isinstance(value, bool):
+            raise self._wrong(table, key, "must be true or false")
+        return value
+
+    def path(self, table: str, key: str) -> Path:
+        return self._path.parent / self.text(table, key, r"[^\x00]+")
+
+    def optional_path(self, table: str, key: str) -> Path | None:
+        if key not in self._table(table):
+            return None
+        return self.path(table, key)
+
+    def peers(self) -> dict[str, str]:
+        network = self._table("network")
+        peers = network.get("peers", {})
+        if not isinstance(peers, dict):
+            raise self._wrong("network", "peers", "must be a table of name = multiaddress")
+        self._taken.add(("network", "peers"))
+        for name, address in peers.items():
+            if not isinstance(address, str) or not address.startswith("/"):
+                raise self._wrong("network.peers", name, "must be a multiaddress: /ip4/…/tcp/…")
+        return dict(peers)
+
+    def refuse_unknown(self) -> None:
+        for table, entries in self._tables.items():
+            if not isinstance(entries, dict):
+                raise self._wrong("", table, "unknown entry; remove it")
+            for key in entries:
+                if (table, key) not in self._taken:
+                    raise self._wrong(table, key, "unknown entry; remove it or check its spelling")
+
+    def _table(self, table: str) -> Mapping[str, object]:
+        entries = self._tables.get(table, {})
+        return entries if isinstance(entries, dict) else {}
+
+    def _take(self, table: str, key: str) -> object:
+        self._taken.add((table, key))
+        entries = self._table(table)
+        if key not in entries:
+            line = self._lines.get((table, ""), 0)
+            raise ConfigInvalid(self._path, line, f"[{table}] lacks {key}; add it")
+        return entries[key]
+
+    def _wrong(self, table: str, key: str, message: str) -> ConfigInvalid:
+        line = self._lines.get((table, key), self._lines.get((table, ""), 0))
+        return ConfigInvalid(self._path, line, f"{key} {message}")
+
+
+def _key_lines(text: str) -> dict[tuple[str, str], int]:
+    """(table, key) -> line number; (table, "") is the line of the table's header."""
+    lines: dict[tuple[str, str], int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            table = header.group(1)
+            lines.setdefault((table, ""), number)
+        elif entry := re.match(r"\s*\"?([A-Za-z0-9_.-]+)\"?\s*=", line):
+            lines.setdefault((table, entry.group(1)), number)
+    return lines

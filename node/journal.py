@@ -1,0 +1,131 @@
+"""The consensus journal: what must be on disk before a vote leaves.
+
+Append-only segments in the framing of `consensus.pbft.wal`. The replica's records and the
+bodies of the transactions they name share one file, so that one sync covers both: a prepared
+proposal must be executable after all replicas lost power at once.
+
+A torn tail of the newest segment is cut off at opening: it was never synced, so nothing that
+depended on it has left. A damaged frame anywhere else is an error for people to look at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from consensus.pbft import wal
+from ledger.encoding import decode, encode
+from ledger.model import Transaction
+
+ROTATE_SIZE = 24 << 20  # bytes after which the driver is asked to compact
+TRANSACTION_SIZE_MAX = 16 << 20  # bytes; our own writing, the chain's limits bind far below
+
+
+class JournalDamaged(Exception):
+    """A journal segment contradicts its checksums before its tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a journal held when it was opened, oldest first."""
+
+    records: tuple[bytes, ...]
+    transactions: tuple[Transaction, ...]
+
+
+class Journal:
+    """Single writer; every method blocks on the disk, so call them from a worker thread."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises JournalDamaged."""
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        segments = self._segments()
+        self.recovered = _read(segments)
+        self._number = int(segments[-1].stem) if segments else 1
+        self._file = open(self._path(self._number), "ab", buffering=0)  # noqa: SIM115
+        self._size = self._file.tell()
+        _sync_directory(directory)
+
+    @property
+    def wants_compaction(self) -> bool:
+        return self._size >= ROTATE_SIZE
+
+    def append(self, entries: Iterable[tuple[Iterable[Transaction], bytes]]) -> None:
+        """Write (bodies, record) pairs in order; returns when the disk has them."""
+        data = _frames(entries)
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+        os.fdatasync(self._file.fileno())
+        self._size += len(data)
+
+    def compact(self, entries: Iterable[tuple[Iterable[Transaction], bytes]]) -> None:
+        """Start a segment that holds just these entries, then drop the older ones."""
+        data = _frames(entries)
+        old = self._segments()
+        fresh = self._path(self._number + 1)
+        partial = fresh.with_suffix(".new")
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(fresh)
+        _sync_directory(self._directory)
+        self._file.close()
+        self._number += 1
+        self._file = open(fresh, "ab", buffering=0)  # noqa: SIM115
+        self._size = len(data)
+        for path in old:
+            path.unlink()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _segments(self) -> list[Path]:
+        return sorted(self._directory.glob("[0-9]*.log"))
+
+    def _path(self, number: int) -> Path:
+        return self._directory / f"{number:010d}.log"
+
+
+def _frames(entries: Iterable[tuple[Iterable[Transaction], bytes]]) -> bytes:
+    """A record's bodies stand before it: where the record is whole, they are."""
+    data = bytearray()
+    for transactions, record in entries:
+        for transaction in transactions:
+            data += wal.frame(wal.TRANSACTION, encode(transaction))
+        data += wal.frame(wal.RECORD, record)
+    return bytes(data)
+
+
+def _read(segments: list[Path]) -> Recovered:
+    records: list[bytes] = []
+    transactions: list[Transaction] = []
+    for path in segments:
+        data = path.read_bytes()
+        frames, end = wal.read_frames(data)
+        if end < len(data):
+            if path != segments[-1]:
+                raise JournalDamaged(
+                    f"{path}: damaged at byte {end}; restore the node from a backup, or empty "
+                    "its data directory and let it sync from its peers"
+                )
+            os.truncate(path, end)
+        for kind, payload in frames:
+            if kind == wal.RECORD:
+                records.append(payload)
+            else:
+                size_max = TRANSACTION_SIZE_MAX
+                transactions.append(decode(payload, Transaction, size_max=size_max))
+    return Recovered(tuple(records), tuple(transactions))
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

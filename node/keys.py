@@ -1,0 +1,79 @@
+"""The node's two keys: the SM2 key that signs votes and the Ed25519 key of its peer id."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from crypto.errors import KeyFileInvalid
+
+PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # noqa: S105  # a name, not a secret
+PASSPHRASE_SIZE_MAX = 4096
+
+
+def read_passphrase(path: Path | None) -> bytes:
+    """The passphrase from `path`, or from the environment when there is none.
+
+    Raises KeyFileInvalid when the file is missing or readable by others.
+    """
+    if path is None:
+        value = os.environ.get(PASSPHRASE_VARIABLE)
+        if not value:
+            raise KeyFileInvalid(
+                f"no passphrase: set passphrase_file in the configuration or {PASSPHRASE_VARIABLE}"
+            )
+        return value.encode()
+    data = _read_private(path)
+    return data[:PASSPHRASE_SIZE_MAX].rstrip(b"\r\n")
+
+
+def save_network_key(path: Path, seed: bytes, passphrase: bytes) -> None:
+    """Write the Ed25519 seed as encrypted PKCS#8, mode 0600. Refuses to overwrite."""
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    pem = key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase)
+    )
+    write_private(path, pem)
+
+
+def load_network_key(path: Path, passphrase: bytes) -> bytes:
+    """The 32-byte Ed25519 seed. Raises KeyFileInvalid."""
+    try:
+        key = load_pem_private_key(_read_private(path), passphrase)
+    except (ValueError, TypeError):
+        raise KeyFileInvalid(
+            f"{path}: not an Ed25519 key, or the passphrase does not open it"
+        ) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyFileInvalid(f"{path}: not an Ed25519 key")
+    return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Create `path` with mode 0600 from the first moment. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise KeyFileInvalid(f"{path} is readable by others: chmod 600 {path}")
+            return file.read(1 << 20)
+    except OSError as error:
+        raise KeyFileInvalid(f"{path}: {error.strerror}") from None

@@ -1,0 +1,143 @@
+"""Which verified transactions wait for a block.
+
+Pure bookkeeping without a clock: ages are counted in the driver's ticks. A transaction stays
+at hand until a block includes it or it expires. Which ones are in flight (named by a proposal
+that is being ordered) the replica knows; it is asked, so that no second account can differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ledger.model import Transaction
+
+IsInFlight = Callable[[bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A transaction whose form and signature were verified. `size` in bytes."""
+
+    id: bytes
+    transaction: Transaction
+    valid_until: int
+    gas_limit: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    item: Admitted
+    tick: int
+
+
+class Mempool:
+    """Bounded by count and bytes; single owner (the node's main task)."""
+
+    def __init__(self, *, transactions_max: int, bytes_max: int) -> None:
+        self._transactions_max = transactions_max
+        self._bytes_max = bytes_max
+        self._entries: dict[bytes, _Entry] = {}  # in order of arrival
+        self._bytes = 0
+        self._newest_included = 0  # tick at which the latest included transaction had come
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, transaction_id: bytes) -> bool:
+        return transaction_id in self._entries
+
+    @property
+    def size(self) -> int:
+        """Bytes of all transactions held."""
+        return self._bytes
+
+    def add(self, item: Admitted, *, tick: int, beyond_bounds: bool = False) -> bool:
+        """Hold `item`; False when there is no room (true when it is held already).
+
+        `beyond_bounds` admits what a proposal needs: liveness of the network goes before this
+        node's bound, and proposals in flight are bounded themselves.
+        """
+        if item.id in self._entries:
+            return True
+        full = (
+            len(self._entries) >= self._transactions_max
+            or self._bytes + item.size > self._bytes_max
+        )
+        if full and not beyond_bounds:
+            return False
+        self._entries[item.id] = _Entry(item, tick)
+        self._bytes += item.size
+        return True
+
+    def get(self, transaction_id: bytes) -> Admitted | None:
+        entry = self._entries.get(transaction_id)
+        return entry.item if entry else None
+
+    def missing(self, ids: Iterable[bytes]) -> list[bytes]:
+        return [wanted for wanted in ids if wanted not in self._entries]
+
+    def oldest_age(self, tick: int, is_in_flight: IsInFlight) -> int | None:
+        """Ticks that the longest waiting transaction not in flight has waited, if any."""
+        for waiting, entry in self._entries.items():
+            if not is_in_flight(waiting):
+                return tick - entry.tick
+        return None
+
+    def waiting(self, is_in_flight: IsInFlight) -> Iterator[Admitted]:
+        """Transactions not in flight, the longest waiting first."""
+        return (e.item for i, e in self._entries.items() if not is_in_flight(i))
+
+    def select(
+        self, is_in_flight: IsInFlight, *, count_max: int, bytes_max: int, gas_max: int
+    ) -> list[bytes]:
+        """Ids for a batch: the longest waiting first, within the block's limits."""
+        chosen: list[bytes] = []
+        size = gas = 0
+        for item in self.waiting(is_in_flight):
+            size += item.size
+            gas += item.gas_limit
+            if len(chosen) >= count_max or size > bytes_max or gas > gas_max:
+                break
+            chosen.append(item.id)
+        return chosen
+
+    def is_overtaken(self, ticks: int, is_in_flight: IsInFlight) -> bool:
+        """Whether one waits although another that came `ticks` later is in a block already.
+
+        A queue that is merely long is served in order of arrival; this shows withholding.
+        """
+        for waiting, entry in self._entries.items():
+            if not is_in_flight(waiting):
+                return self._newest_included - entry.tick > ticks
+        return False
+
+    def include(self, ids: Iterable[bytes]) -> None:
+        """A block includes `ids`: let go of them."""
+        included = list(ids)
+        for gone in included:
+            entry = self._entries.get(gone)
+            if entry is not None:
+                self._newest_included = max(self._newest_included, entry.tick)
+        self.remove(included)
+
+    def remove(self, ids: Iterable[bytes]) -> None:
+        for gone in ids:
+            entry = self._entries.pop(gone, None)
+            if entry is not None:
+                self._bytes -= entry.item.size
+
+    def expire(self, height: int, is_in_flight: IsInFlight) -> int:
+        """Drop what no block after `height` may include; how many those were."""
+        gone = [
+            i
+            for i, e in self._entries.items()
+            if e.item.valid_until <= height and not is_in_flight(i)
+        ]
+        self.remove(gone)
+        return len(gone)
+
+    def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Transaction]:
+        """The transactions at hand among `ids`."""
+        return {i: self._entries[i].item.transaction for i in ids if i in self._entries}

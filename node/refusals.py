@@ -1,0 +1,37 @@
+"""Every reason a node gives a client for saying no: a stable code and what to do next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class Refusal(Exception):
+    """A client's request is turned down; nothing was changed."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+# Codes are interface: clients and operators match on them. Never rename, only add.
+ENCODING: Final = "transaction.encoding"
+OVERSIZED: Final = "transaction.oversized"
+VERSION: Final = "transaction.version"
+CHAIN: Final = "transaction.chain"
+KEY: Final = "transaction.key"
+SIGNATURE: Final = "transaction.signature"
+EXPIRED: Final = "transaction.expired"
+TOO_EARLY: Final = "transaction.too_early"
+REPLAYED: Final = "transaction.replayed"
+GAS_LIMIT: Final = "transaction.gas_limit"
+ARGUMENTS: Final = "transaction.arguments"
+POOL_FULL: Final = "node.busy"
+BATCH_SIZE: Final = "batch.size"
+NOT_FOUND: Final = "not_found"
+PENDING: Final = "receipt.pending"
+QUERY: Final = "query.invalid"
+QUERY_TIME: Final = "query.time"
+HALTED: Final = "node.halted"
+STOPPING: Final = "node.stopping"
+SUBSCRIBERS: Final = "node.subscribers"

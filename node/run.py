@@ -1,0 +1,288 @@
+"""One node: what it is made of, and the one nursery in which it lives.
+
+Reads as the architecture: the network brings votes, transactions and blocks; the driver steps
+the replica; what is ordered is executed on one serial queue; clients ask over gRPC threads.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import psutil
+import structlog
+import trio
+
+from consensus.pbft.replica import Replica
+from consensus.pbft.types import Accuse, CatchUp, Recovered, ReplicaConfig
+from contracts.vm.host import Worker
+from crypto.keys import load_key
+from crypto.provider import CryptoProvider
+from crypto.providers.software import SoftwareProvider
+from ledger.encoding import encode
+from ledger.genesis import Genesis, chain_id, load_genesis
+from ledger.model import Query
+from ledger.store import Store
+from node.announce import Announcer
+from node.api.backend import PeerState, Situation, Viewed
+from node.api.server import ApiServer
+from node.bootstrap import open_or_create
+from node.committee import Committee
+from node.config import NodeConfig
+from node.execute import ChainRules, Executor
+from node.execution import ExecutionQueue
+from node.intake import Rules
+from node.journal import Journal
+from node.keys import load_network_key, read_passphrase
+from node.mempool import Admitted, Mempool
+from node.replica import Driver
+from node.sync import Sync
+from node.transactions import Transactions
+from node.views import Views
+from p2p.network import Network, PeerAddress
+
+_log = structlog.get_logger("node")
+
+
+class Node:
+    """Owns the parts; is the backend of the client interface."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        """Open everything that can be refused: keys, genesis, ledger, journal, jail."""
+        self._config = config
+        self._open = ExitStack()
+        try:
+            self._build(config)
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _build(self, config: NodeConfig) -> None:
+        passphrase = read_passphrase(config.passphrase_file)
+        self.provider: CryptoProvider = SoftwareProvider(
+            load_key(config.consensus_key, passphrase)
+        )
+        seed = load_network_key(config.network_key, passphrase)
+        self.genesis: Genesis = load_genesis(config.genesis)
+        chain = chain_id(self.genesis)
+        self.rules = Rules(chain, self.genesis.limits)
+        committee = Committee.of(
+            self.genesis.validators, self.provider.public_key, config.name
+        )
+        self._committee = committee
+        self._engine = self._worker(config)
+        self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
+        self._open.callback(self.store.close)
+        self.announcer = Announcer(self.store.certified_height)
+        self._views = Views(self.store, self._worker(config))
+        self._network = Network(
+            seed, listen=config.listen, peers=_peers(config, self.genesis)
+        )
+        self._pool = Mempool(
+            transactions_max=config.mempool_transactions_max,
+            bytes_max=config.mempool_bytes_max,
+        )
+        self._build_ordering(config, chain)
+
+    def _build_ordering(self, config: NodeConfig, chain: bytes) -> None:
+        validators = self.genesis.validators
+        journal = Journal(config.data_dir / "journal")
+        self._open.callback(journal.close)
+        self._transactions = Transactions(
+            pool=self._pool,
+            store=self.store,
+            network=self._network,
+            committee=self._committee,
+            rules=self.rules,
+            provider=self.provider,
+            verify_threads=config.verify_threads,
+        )
+        self._transactions.adopt(journal.recovered.transactions)
+        self._driver = Driver(
+            replica=self._recover(journal, chain),
+            journal=journal,
+            network=self._network,
+            committee=self._committee,
+            provider=self.provider,
+            chain_id=chain,
+            limits=self.genesis.limits,
+            pool=self._pool,
+            transactions=self._transactions,
+            head=self.store.height,
+        )
+        self._queue = ExecutionQueue(
+            executor=Executor(
+                self.store, self._engine, ChainRules(chain, self.genesis.limits, validators)
+            ),
+            store=self.store,
+            pool=self._pool,
+            announcer=self.announcer,
+            provider=self.provider,
+            validators=validators,
+            chain_id=chain,
+        )
+        self._sync = Sync(
+            store=self.store,
+            network=self._network,
+            committee=self._committee,
+            queue=self._queue,
+        )
+        self._wire()
+
+    def _worker(self, config: NodeConfig) -> Worker:
+        worker = Worker(allow_unjailed=config.allow_unjailed)
+        self._open.callback(worker.close)
+        return worker
+
+    def _recover(self, journal: Journal, chain: bytes) -> Replica:
+        store, limits = self.store, self.genesis.limits
+        certified = store.certified_height
+        return Replica.recover(
+            ReplicaConfig(
+                index=self._committee.index,
+                validators=self.genesis.validators,
+                chain_id=chain,
+                window=limits.watermark_window,
+                transactions_max=limits.block_transactions_max,
+            ),
+            Recovered(
+                head=store.height,
+                certified=store.execution_certificate(certified),
+                statements=tuple(
+                    store.statement(height) for height in range(certified + 1, store.height + 1)
+                ),
+                records=journal.recovered.records,
+            ),
+        )
+
+    def _wire(self) -> None:
+        self._driver.on_deliver = self._queue.deliver
+        self._driver.on_certify = self._queue.certify
+        self._driver.on_catch_up = self._start_catch_up
+        self._driver.on_accuse = self._keep_accusation
+        self._queue.on_executed = self._driver.executed
+        self._queue.is_in_flight = self._driver.replica.is_in_flight
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; the started value is the API's port."""
+        self._token = trio.lowlevel.current_trio_token()
+        api = ApiServer(self, listen=self._config.api_listen, threads=self._config.api_threads)
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                await nursery.start(self._network.run)
+                nursery.start_soon(self._queue.run)
+                nursery.start_soon(self._sync.serve)
+                nursery.start_soon(self._transactions.receive)
+                nursery.start_soon(self._transactions.forward)
+                nursery.start_soon(self._driver.run)
+                api.start()
+                _log.info(
+                    "serving", name=self._config.name, api=api.port, height=self.store.height
+                )
+                task_status.started(api.port)
+        finally:
+            self.announcer.close()
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(api.stop)
+
+    def close(self) -> None:
+        """Release ledger, journal and workers; after `run` has ended."""
+        self._open.close()
+
+    def _start_catch_up(self, goal: CatchUp) -> None:
+        self._nursery.start_soon(self._catch_up, goal)
+
+    async def _catch_up(self, goal: CatchUp) -> None:
+        await self._driver.synced(await self._sync.catch_up(goal))
+
+    def _keep_accusation(self, accusation: Accuse) -> None:
+        """Both signed messages on disk: proof of misbehavior, for people and for the chain."""
+        directory = self._config.data_dir / "accusations"
+        directory.mkdir(exist_ok=True)
+        name = f"{self.store.height}-{accusation.first.sender}.bin"
+        (directory / name).write_bytes(encode((accusation.first, accusation.second)))
+        _log.error("equivocation", validator=accusation.first.sender, evidence=name)
+
+    # --- backend of the client interface (called from gRPC's threads) -----------------------
+
+    @property
+    def subscribers_max(self) -> int:
+        return self._config.subscribers_max
+
+    def hold(self, items: Sequence[Admitted]) -> list[bool]:
+        return trio.from_thread.run_sync(
+            self._transactions.hold, items, trio_token=self._token
+        )
+
+    def is_held(self, transaction_id: bytes) -> bool:
+        return transaction_id in self._pool
+
+    def view(self, query: Query) -> Viewed:
+        return self._views.view(query)
+
+    def situation(self) -> Situation:
+        replica = self._driver.replica
+        connected = self._network.connected()
+        members = self.genesis.validators.validators
+        return Situation(
+            name=self._config.name,
+            index=self._committee.index,
+            view=replica.view,
+            primary=replica.primary,
+            phase=self._phase(),
+            mempool_transactions=len(self._pool),
+            peers=tuple(
+                PeerState(members[i].name, members[i].peer_id, members[i].peer_id in connected)
+                for i in self._committee.others
+            ),
+            resident_bytes=_resident_bytes(),
+        )
+
+    def _phase(self) -> str:
+        if self._driver.halted:
+            return "halted"
+        if self._sync.is_active:
+            return "catching_up"
+        return "ordering" if self._driver.replica.is_active else "view_change"
+
+
+def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:
+    """Addresses from the configuration, identities from the genesis."""
+    return {
+        member.name: PeerAddress(member.peer_id, config.peers[member.name])
+        for member in genesis.validators.validators
+        if member.name in config.peers
+    }
+
+
+def _resident_bytes() -> int:
+    """Resident memory of the node and its workers."""
+    process = psutil.Process()
+    total: int = process.memory_info().rss
+    for child in process.children():
+        try:
+            total += child.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+async def serve(config: NodeConfig) -> None:
+    """Run a node until SIGTERM or SIGINT."""
+    node = Node(config)
+    try:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(node.run)
+                async for number in signals:
+                    _log.info("stopping", signal=signal.Signals(number).name)
+                    nursery.cancel_scope.cancel()
+                    break
+    finally:
+        node.close()
+
+

@@ -1,0 +1,265 @@
+"""Transactions between nodes: forwarding, answering for bodies, and having them when needed.
+
+Every node verifies every transaction itself; a peer's word only decides what is looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+import trio
+
+from consensus.pbft.types import Validate
+from crypto.provider import CryptoProvider
+from ledger.encoding import encode
+from ledger.errors import DecodeError
+from ledger.model import Proposal, Transaction
+from ledger.store import Store
+from node import intake
+from node.committee import Committee
+from node.intake import Rules
+from node.mempool import Admitted, IsInFlight, Mempool
+from node.peer_messages import (
+    OFFER_SIZE,
+    BodiesRequest,
+    Offer,
+    ProposalReply,
+    ProposalRequest,
+    decode_transactions_message,
+    encode_transactions_message,
+)
+from p2p.limits import Channel
+from p2p.network import Frame, Network
+
+FORWARD_DELAY_S = 0.02  # gathers what clients send at once into one frame
+FORWARD_QUEUE_MAX = 50_000  # transactions waiting to be forwarded; beyond, re-offers cover
+FETCH_PATIENCE_S = 0.5  # before the next holder is asked
+FRESH_PATIENCE_S = 3.0  # a primary whose transactions nobody can show is not waited for
+REOFFER_MAX = 500  # transactions offered again in one go
+
+_log = structlog.get_logger("node.transactions")
+
+
+class Transactions:
+    """Owns the pool's traffic with the peers. Main task only."""
+
+    def __init__(
+        self,
+        *,
+        pool: Mempool,
+        store: Store,
+        network: Network,
+        committee: Committee,
+        rules: Rules,
+        provider: CryptoProvider,
+        verify_threads: int,
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._network = network
+        self._committee = committee
+        self._rules = rules
+        self._provider = provider
+        self._limiter = trio.CapacityLimiter(verify_threads)
+        self._forward: deque[Admitted] = deque(maxlen=FORWARD_QUEUE_MAX)
+        self._forward_wake = trio.Event()
+        self._arrival = trio.Event()
+        self._wanted: Counter[bytes] = Counter()
+        self.tick = 0  # set by the driver: ages are counted in its ticks
+        self.on_arrival: Callable[[], None] = lambda: None
+        self.find_proposal: Callable[[bytes], Proposal | None] = lambda digest: None
+        self.on_proposal: Callable[[Proposal], None] = lambda proposal: None
+
+    def adopt(self, transactions: Iterable[Transaction]) -> None:
+        """Hold again what the journal kept: it was verified before it was written."""
+        for transaction in transactions:
+            item, _ = intake.check_form(encode(transaction), rules=self._rules)
+            if self._store.find_transaction(item.id) is None:
+                self._pool.add(item, tick=0, beyond_bounds=True)
+
+    # --- in ---------------------------------------------------------------------------------
+
+    def hold(self, items: Sequence[Admitted]) -> list[bool]:
+        """Take verified transactions of our own clients and forward them."""
+        results = []
+        for item in items:
+            known = item.id in self._pool
+            held = self._pool.add(item, tick=self.tick)
+            if held and not known:
+                self._forward.append(item)
+            results.append(held)
+        if self._forward:
+            self._forward_wake.set()
+        self._arrived()
+        return results
+
+    async def receive(self) -> None:
+        """Serve the peers' transactions channel for ever."""
+        async for frame in self._network.incoming(Channel.TRANSACTIONS):
+            try:
+                message = decode_transactions_message(frame.body)
+            except DecodeError as error:
+                _log.warning("undecodable", peer=frame.peer_id, reason=str(error))
+                continue
+            match message:
+                case Offer():
+                    await self._take_offer(message)
+                case BodiesRequest():
+                    self._send_bodies(frame, message)
+                case ProposalRequest():
+                    self._send_proposal(frame, message)
+                case ProposalReply():
+                    self.on_proposal(message.proposal)
+
+    async def _take_offer(self, offer: Offer) -> None:
+        height = self._store.height
+        verdicts = await trio.to_thread.run_sync(
+            self._admit, offer.transactions, height, limiter=self._limiter
+        )
+        for verdict in verdicts:
+            if isinstance(verdict, Admitted):
+                wanted = verdict.id in self._wanted
+                self._pool.add(verdict, tick=self.tick, beyond_bounds=wanted)
+        self._arrived()
+
+    def _admit(
+        self, transactions: Sequence[bytes], height: int
+    ) -> list[Admitted | intake.Refusal]:
+        return intake.admit(
+            transactions,
+            rules=self._rules,
+            height=height,
+            is_known=lambda i: i in self._pool or self._store.find_transaction(i) is not None,
+            is_wanted=lambda i: i in self._wanted,
+            provider=self._provider,
+        )
+
+    def _arrived(self) -> None:
+        self._arrival.set()
+        self._arrival = trio.Event()
+        self.on_arrival()
+
+    # --- out --------------------------------------------------------------------------------
+
+    async def forward(self) -> None:
+        """Send what clients handed in to all other members, for ever."""
+        while True:
+            await self._forward_wake.wait()
+            self._forward_wake = trio.Event()
+            await trio.sleep(FORWARD_DELAY_S)
+            items = list(self._forward)
+            self._forward.clear()
+            for frame in _offers(items):
+                self._network.broadcast(Channel.TRANSACTIONS, frame)
+
+    def offer_again(self, to: int, is_in_flight: IsInFlight) -> None:
+        """Show member `to` what has waited here: it may have missed it."""
+        if to == self._committee.index:
+            return
+        waiting = self._pool.waiting(is_in_flight)
+        items = [item for item, _ in zip(waiting, range(REOFFER_MAX), strict=False)]
+        for frame in _offers(items):
+            self._network.send(self._committee.peer_id(to), Channel.TRANSACTIONS, frame)
+
+    def ask_proposal(self, height: int, digest: bytes, holders: Iterable[int]) -> None:
+        message = encode_transactions_message(ProposalRequest(height, digest))
+        for holder in holders:
+            if holder != self._committee.index:
+                self._network.send(self._committee.peer_id(holder), Channel.TRANSACTIONS, message)
+
+    def _send_bodies(self, frame: Frame, request: BodiesRequest) -> None:
+        items = [item for i in request.ids if (item := self._pool.get(i)) is not None]
+        for offer in _offers(items):
+            self._network.send(frame.peer_id, Channel.TRANSACTIONS, offer)
+
+    def _send_proposal(self, frame: Frame, request: ProposalRequest) -> None:
+        proposal = self.find_proposal(request.digest)
+        if proposal is not None:
+            message = encode_transactions_message(ProposalReply(proposal))
+            self._network.send(frame.peer_id, Channel.TRANSACTIONS, message)
+
+    # --- at hand ----------------------------------------------------------------------------
+
+    async def validate(self, effect: Validate) -> bool:
+        """Whether the proposal may be prepared: all bodies at hand, time and size in bounds.
+
+        Returns when that is known; for a proposal that a quorum vouched for, when the bodies
+        are here or its height was passed.
+        """
+        proposal = effect.proposal
+        if effect.is_fresh and not self._is_timely(proposal):
+            return False
+        for wanted in proposal.transaction_ids:
+            self._wanted[wanted] += 1
+        try:
+            complete = await self._gather(effect)
+        finally:
+            for wanted in proposal.transaction_ids:
+                self._wanted[wanted] -= 1
+                if not self._wanted[wanted]:
+                    del self._wanted[wanted]
+        return complete and (not effect.is_fresh or self._fits(proposal))
+
+    async def _gather(self, effect: Validate) -> bool:
+        began = trio.current_time()
+        holders = [h for h in effect.holders if h != self._committee.index]
+        holders += [h for h in self._committee.others if h not in holders]
+        turn = 0
+        while missing := self._missing(effect.proposal):
+            if self._store.height >= effect.proposal.height:
+                return True
+            if effect.is_fresh and trio.current_time() - began > FRESH_PATIENCE_S:
+                _log.warning("proposal_unavailable", height=effect.proposal.height)
+                return False
+            request = encode_transactions_message(BodiesRequest(tuple(missing)))
+            if holders:
+                peer = self._committee.peer_id(holders[turn % len(holders)])
+                self._network.send(peer, Channel.TRANSACTIONS, request)
+                turn += 1
+            with trio.move_on_after(FETCH_PATIENCE_S):
+                while self._pool.missing(missing):
+                    await self._arrival.wait()
+        return True
+
+    def _missing(self, proposal: Proposal) -> list[bytes]:
+        """Ids whose bodies we lack; those in a block already need none."""
+        return [
+            wanted
+            for wanted in self._pool.missing(proposal.transaction_ids)
+            if self._store.find_transaction(wanted) is None
+        ]
+
+    def _is_timely(self, proposal: Proposal) -> bool:
+        skew_ms = abs(time.time_ns() // 1_000_000 - proposal.time_ms)
+        if skew_ms > self._rules.limits.time_skew_ms_max:
+            _log.warning("proposal_time", height=proposal.height, skew_ms=skew_ms)
+            return False
+        return True
+
+    def _fits(self, proposal: Proposal) -> bool:
+        limits = self._rules.limits
+        items = [i for t in proposal.transaction_ids if (i := self._pool.get(t)) is not None]
+        return (
+            len(proposal.transaction_ids) <= limits.block_transactions_max
+            and sum(item.size for item in items) <= limits.block_size_max
+            and sum(item.gas_limit for item in items) <= limits.block_gas_max
+        )
+
+
+def _offers(items: Iterable[Admitted]) -> list[bytes]:
+    """Offer frames of bounded size."""
+    frames: list[bytes] = []
+    batch: list[bytes] = []
+    size = 0
+    for item in items:
+        batch.append(encode(item.transaction))
+        size += item.size
+        if size >= OFFER_SIZE:
+            frames.append(encode_transactions_message(Offer(tuple(batch))))
+            batch, size = [], 0
+    if batch:
+        frames.append(encode_transactions_message(Offer(tuple(batch))))
+    return frames

@@ -1,0 +1,111 @@
+"""A local network under test: what an operator would do with `shuxin net`, from Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cli import supervisor
+from cli.netfiles import NetworkPlan, load_plan
+from client.account import Account
+from client.errors import ClientError
+from client.node import NodeClient, NodeStatus
+from client.session import Session
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def shuxin(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+class LocalNetwork:
+    """A network in a folder; `up` and `down` are the command line's."""
+
+    def __init__(self, root: Path, *, nodes: int = 4, executors: bool = False) -> None:
+        self.root = root
+        flag = "--executors" if executors else "--no-executors"
+        made = shuxin("net", "new", str(root), "--nodes", str(nodes), flag)
+        assert made.returncode == 0, made.stderr
+        self.plan: NetworkPlan = load_plan(root)
+
+    def up(self) -> None:
+        result = shuxin("net", "up", str(self.root))
+        assert result.returncode == 0, result.stderr + self.logs()
+
+    def down(self) -> None:
+        supervisor.stop(self.root)
+
+    def logs(self, lines: int = 15) -> str:
+        """The ends of all logs, for a failing test's message."""
+        parts = []
+        for path in sorted(self.root.glob("*/*/*.log")):
+            tail = path.read_text(errors="replace").splitlines()[-lines:]
+            parts.append(f"--- {path.parent.name}\n" + "\n".join(tail))
+        return "\n".join(parts)
+
+    def status_json(self) -> dict[str, object]:
+        result = shuxin("net", "status", str(self.root), "--json")
+        answer: dict[str, object] = json.loads(result.stdout)
+        return answer
+
+    def client(self, index: int = 0) -> NodeClient:
+        return NodeClient(self.plan.nodes[index].api)
+
+    def account(self, party: str) -> Account:
+        keys = self.root / "parties" / party / "keys"
+        return Account.load(keys / f"{party}.pem", (keys / "passphrase").read_bytes().strip())
+
+    def session(self, party: str, index: int = 0) -> Session:
+        return Session(self.client(index), self.account(party))
+
+    def status(self, index: int) -> NodeStatus | None:
+        try:
+            with self.client(index) as client:
+                return client.status()
+        except ClientError:
+            return None
+
+    def statuses(self) -> list[NodeStatus | None]:
+        return [self.status(index) for index in range(len(self.plan.nodes))]
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL; the supervisor starts them again."""
+        pids = supervisor.process_pids(self.root)
+        for name in names:
+            os.kill(pids[name], signal.SIGKILL)
+
+    def wait(self, condition: Callable[[], bool], *, timeout_s: float, what: str) -> float:
+        """Seconds until `condition` held; fails the test with all logs otherwise."""
+        began = time.monotonic()
+        while not condition():
+            assert time.monotonic() - began < timeout_s, f"not within {timeout_s} s: {what}\n" + (
+                self.logs()
+            )
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def agree(self) -> bool:
+        """All nodes answer, at one certified height, with one state root."""
+        found = self.statuses()
+        first = found[0]
+        return first is not None and all(
+            one is not None
+            and (one.certified_height, one.height, one.state_root)
+            == (first.height, first.height, first.state_root)
+            for one in found
+        )

@@ -1,0 +1,91 @@
+"""The node's configuration: what is generated loads, what is wrong is refused with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.config import ConfigInvalid, load_config, render_config
+
+PEERS = {"node1": "/ip4/127.0.0.1/tcp/7002", "node2": "/ip4/127.0.0.1/tcp/7003"}
+
+
+def rendered() -> str:
+    return render_config(
+        name="node0",
+        genesis="../genesis.json",
+        listen="/ip4/127.0.0.1/tcp/7001",
+        api="127.0.0.1:7101",
+        peers=PEERS,
+    )
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "node.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_generated_configuration_loads(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, rendered()))
+    assert config.name == "node0"
+    assert config.peers == PEERS
+    assert config.data_dir == tmp_path / "data"
+    assert not config.allow_unjailed
+
+
+def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
+    lines = rendered().splitlines()
+    for number, line in enumerate(lines):
+        if "=" in line and not line.startswith(("#", "node1", "node2")):
+            above = lines[:number]
+            block = above[max(i for i, text in enumerate([*above]) if text.startswith("[")) :]
+            assert any(text.startswith("#") for text in block), line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('level = "info"', 'level = "loud"', "level", "one of debug"),
+        ("threads = 24", "threads = 0", "threads", "whole number from 4"),
+        ("threads = 24", 'threads = "24"', "threads", "whole number"),
+        ("threads = 24", "treads = 24", "[api]", "lacks threads"),
+        ("[log]", "colour = 1\n[log]", "colour", "unknown entry"),
+        ('listen = "/ip4', 'listen = "ip4', "listen", "form"),
+        ("allow_unjailed = false", "allow_unjailed = 0", "allow_unjailed", "true or false"),
+        ('node1 = "/ip4', 'node1 = "ip4', "node1", "multiaddress"),
+        ('name = "node0"', 'name = "Node 0"', "name", "form"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_line(
+    tmp_path: Path, old: str, new: str, line: str, says: str
+) -> None:
+    text = rendered().replace(old, new, 1)
+    with pytest.raises(ConfigInvalid) as caught:
+        load_config(written(tmp_path, text))
+    assert says in str(caught.value)
+    assert line in text.splitlines()[caught.value.line - 1]
+
+
+def test_a_syntax_error_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        load_config(written(tmp_path, rendered().replace('name = "node0"', "name = ", 1)))
+    assert caught.value.line == 6
+
+
+def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match="cannot be read"):
+        load_config(tmp_path / "absent.toml")
+
+
+@given(st.text(max_size=300))
+def test_any_text_loads_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.mktemp("config") / "node.toml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(ConfigInvalid):
+        load_config(path)

@@ -1,0 +1,79 @@
+"""The journal: what was appended is there again, a torn tail is not, other damage is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.model import Transaction
+from node.journal import Journal, JournalDamaged, Recovered
+
+BODY = Transaction(b"body", bytes(64))
+
+
+def recovered(folder: Path) -> Recovered:
+    journal = Journal(folder)
+    journal.close()
+    return journal.recovered
+
+
+def entries(*records: bytes) -> list[tuple[list[Transaction], bytes]]:
+    return [([], record) for record in records]
+
+
+def test_records_and_bodies_are_there_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append([([BODY], b"first")])
+    journal.append(entries(b"second", b"third"))
+    journal.close()
+    again = recovered(tmp_path)
+    assert again.records == (b"first", b"second", b"third")
+    assert again.transactions == (BODY,)
+
+
+@pytest.mark.parametrize("cut", range(1, 25))
+def test_a_torn_tail_is_cut_and_the_journal_goes_on(tmp_path: Path, cut: int) -> None:
+    journal = Journal(tmp_path)
+    journal.append(entries(b"kept", b"the last record is torn"))
+    journal.close()
+    path = next(tmp_path.glob("*.log"))
+    path.write_bytes(path.read_bytes()[:-cut])
+    again = Journal(tmp_path)
+    assert again.recovered.records == (b"kept",)
+    again.append(entries(b"new"))
+    again.close()
+    assert recovered(tmp_path).records == (b"kept", b"new")
+
+
+def test_compaction_keeps_just_what_is_given(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append(entries(b"old", b"older"))
+    journal.compact([([BODY], b"live")])
+    journal.append(entries(b"new"))
+    journal.close()
+    again = recovered(tmp_path)
+    assert again.records == (b"live", b"new")
+    assert len(list(tmp_path.glob("*.log"))) == 1
+
+
+def test_a_crash_between_the_segments_of_a_compaction_loses_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append(entries(b"old"))
+    old = next(tmp_path.glob("*.log")).read_bytes()
+    journal.compact(entries(b"live"))
+    journal.close()
+    (tmp_path / "0000000001.log").write_bytes(old)
+    assert recovered(tmp_path).records == (b"old", b"live")
+
+
+def test_damage_before_the_newest_segment_is_an_error(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append(entries(b"old"))
+    damaged = bytearray(next(tmp_path.glob("*.log")).read_bytes())
+    journal.compact(entries(b"live"))
+    journal.close()
+    damaged[-1] ^= 1
+    (tmp_path / "0000000001.log").write_bytes(bytes(damaged))
+    with pytest.raises(JournalDamaged, match="byte"):
+        Journal(tmp_path)
