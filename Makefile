@@ -24,7 +24,7 @@ SEED ?= 1
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test lint format bench sim proto proto-check lock clean
+.PHONY: help setup demo test lint format bench sim proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ proto-check: .make/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(call PROTOC,$$fresh); \
 	diff -ru --exclude=__init__.py --exclude=__pycache__ "$$fresh/shuxin" proto/gen/shuxin \
 		|| { echo "proto/gen is not what proto/ generates: run 'make proto'" >&2; exit 1; }
+
+reference: .make/installed ## Writes docs/commands.md from the commands themselves
+	$(BIN)/python -m cli.reference > docs/commands.md
 
 # Keeps the versions that are pinned; delete a line (or the file) first to let one move.
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header \

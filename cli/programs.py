@@ -88,7 +88,7 @@ def encode_text(program: ProgramText) -> tuple[str, bytes]:
             version=VERSION,
             measures=measures,
             group_by=program.group_by,
-            groups=tuple(program.groups),
+            groups=tuple(sorted(program.groups)),
             counts=program.counts,
             rows=tuple(program.rows),
             group_size_min=program.group_size_min,

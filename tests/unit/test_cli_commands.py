@@ -13,6 +13,7 @@ import pytest
 from cli.main import NOUNS, main
 from cli.options import Invocation, read_passphrase, render_client_config
 from cli.output import CommandRefused
+from cli.reference import render
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("grpc", "libp2p", "trio", "jax", "spu", "numpy", "msgspec", "cffi", "plyvel")
@@ -103,6 +104,11 @@ def test_help_imports_nothing_heavy() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_command_is_in_the_reference() -> None:
+    written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert written == render(), "run `make reference`"
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

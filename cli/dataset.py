@@ -1,0 +1,149 @@
+"""Data sets an executor holds (数据集): the rows stay below --home, only descriptions leave it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.domain import Description, Id, SourceFile, Title, call, time_text
+from cli.literals import LiteralInvalid
+from cli.options import Invocation, verb
+from cli.output import Answer, CommandRefused, Fields, Json, Table, waiting
+
+if TYPE_CHECKING:
+    from executors.data.registry import DataSet
+
+app = typer.Typer()
+USES_SHOWN_MAX = 100  # newest steps of tasks that `show` prints
+
+Types = Annotated[
+    list[str],
+    typer.Option(
+        "--type", metavar="COLUMN=TYPE", help="Force text, integer or decimal:N; repeatable."
+    ),
+]
+
+
+@verb(app, "add")
+def add(
+    ask: Invocation,
+    dataset_id: Id,
+    file: SourceFile,
+    types: Types = [],  # noqa: B006  # typer copies it
+) -> Answer:
+    """Copy a CSV file in, infer its columns and commit to its rows."""
+    from executors.data.registry import Registry
+
+    forced = dict(_forced(text) for text in types)
+    with waiting(f"hashing the rows of {file.name}", as_json=ask.json):
+        dataset = Registry(ask.home).add(
+            dataset_id, file, types=forced, now_ms=time.time_ns() // 1_000_000
+        )
+    return Fields(_described(dataset, as_json=ask.json))
+
+
+@verb(app, "list")
+def list_datasets(ask: Invocation) -> Answer:
+    """List the data sets of this home."""
+    from executors.data.registry import Registry
+
+    rows: list[tuple[Json, ...]] = []
+    for dataset in Registry(ask.home).list():
+        added: Json = dataset.added_ms if ask.json else time_text(dataset.added_ms)
+        columns = len(dataset.schema.columns)
+        rows.append((dataset.dataset_id, dataset.row_count, columns, added))
+    return Table(("id", "rows", "columns", "added"), rows)
+
+
+@verb(app, "show")
+def show(ask: Invocation, dataset_id: Id) -> Answer:
+    """Show columns, commitment and what tasks did with a data set (8.2.2b2)."""
+    from executors.data.registry import Registry
+    from executors.data.uses import read_uses
+
+    registry = Registry(ask.home)
+    fields = _described(registry.show(dataset_id), as_json=ask.json)
+    uses = list(read_uses(registry.folder(dataset_id)))
+    fields["uses"] = [
+        {
+            "task": use.task_id,
+            "state": use.state,
+            "time": use.time_ms if ask.json else time_text(use.time_ms),
+        }
+        for use in uses[-USES_SHOWN_MAX:]
+    ]
+    return Fields(fields)
+
+
+@verb(app, "remove")
+def remove(
+    ask: Invocation,
+    dataset_id: Id,
+    sure: Annotated[
+        bool, typer.Option("--sure", help="The copy and its salt are gone for good.")
+    ] = False,
+) -> Answer:
+    """Delete a data set's copy and salt; its commitment on chain can no longer be opened."""
+    from executors.data.registry import Registry
+
+    registry = Registry(ask.home)
+    registry.show(dataset_id)
+    if not sure:
+        raise CommandRefused(
+            "dataset.unsure",
+            f"nothing was removed: add --sure, after `shuxin catalog withdraw {dataset_id}`",
+        )
+    registry.remove(dataset_id)
+    return Fields({"id": dataset_id, "removed": True})
+
+
+@verb(app, "register")
+def register(
+    ask: Invocation,
+    dataset_id: Id,
+    title: Title,
+    description: Description = "",
+    tags: Annotated[list[str], typer.Option("--tag", help="Repeatable.")] = [],  # noqa: B006
+    grade: Annotated[int, typer.Option(min=1, max=4, help="1 public to 4 highly sensitive.")] = 2,
+) -> Answer:
+    """Enter a data set of this home in the catalog, with its commitment (supplier)."""
+    from executors.data.registry import Registry
+
+    dataset = Registry(ask.home).show(dataset_id)
+    return call(
+        ask,
+        "catalog",
+        "register",
+        dataset_id,
+        title,
+        description,
+        list(tags),
+        [list(column) for column in dataset.schema.catalogued()],
+        dataset.row_count,
+        grade,
+        dataset.commitment,
+    )
+
+
+def _described(dataset: DataSet, *, as_json: bool) -> dict[str, Json]:
+    """What may be told of a data set; the salt may not."""
+    columns: list[Json] = [
+        {"name": name, "type": kind, "remark": remark}
+        for name, kind, remark in dataset.schema.catalogued()
+    ]
+    return {
+        "id": dataset.dataset_id,
+        "rows": dataset.row_count,
+        "commitment": dataset.commitment.hex(),
+        "added": dataset.added_ms if as_json else time_text(dataset.added_ms),
+        "columns": columns,
+    }
+
+
+def _forced(text: str) -> tuple[str, str]:
+    column, separator, kind = text.partition("=")
+    if not (column and separator and kind):
+        raise LiteralInvalid(f"{text[:80]!r}: write COLUMN=TYPE, such as income=decimal:2")
+    return column, kind
