@@ -8,10 +8,12 @@ that cannot be sent now is dropped and counted; whoever needs it asks again.
 Only the parts of py-libp2p that define the wire are used (multistream-select, the security
 transport, yamux). Its Swarm and Host are left out on purpose: they answer identify and ping to
 anybody, share the listening port (SO_REUSEPORT), keep failed peers in a 60 s cache, and leave a
-task behind for every inbound connection. Accepting, dialing and their limits are ours.
+task behind for every inbound connection. Accepting, dialing and their limits are ours
+(docs/adr/0009).
 
 Files in reading order:
   errors.py     what can go wrong, one type per cause
+  address.py    multiaddrs of the one kind in use: host and TCP port
   identity.py   an Ed25519 seed and the peer id that follows from it
   limits.py     channels, and every limit of this package with its reason
   frames.py     length framing as pure functions of bytes

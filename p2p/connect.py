@@ -32,7 +32,7 @@ from multiaddr import Multiaddr
 from p2p.address import TcpAddress, format_address
 from p2p.errors import ConnectFailed
 from p2p.limits import HANDSHAKE_SIZE_MAX, READ_SIZE, WINDOW_UPDATE_EVERY
-from p2p.security import IsAllowed, NotAllowed, SecurityFactory
+from p2p.security import IsAllowed, PeerRefused, SecurityFactory
 
 if "LIBP2P_DEBUG" not in os.environ:  # libp2p's own switch, for whoever looks into the library
     # Its warnings quote peers' bytes and would go to stderr past our own log.
@@ -232,7 +232,7 @@ def _reason(error: BaseException) -> str:
     """Why there is no connection, in words of ours: texts below may quote a stranger's bytes."""
     root = error
     while True:
-        if isinstance(root, NotAllowed):
+        if isinstance(root, PeerRefused):
             return str(root)
         cause = root.__cause__ or root.__context__
         if cause is None:

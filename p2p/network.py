@@ -98,7 +98,7 @@ class Network:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                nursery.start_soon(trio.serve_listeners, self._accept, [listener])
+                await nursery.start(trio.serve_listeners, self._accept, [listener])
                 for peer in self._peers.values():
                     self._start_dialing(peer)
                 log.info("listening", address=self._listen_address, peer=self._peer_id)

@@ -33,8 +33,9 @@ class Security:
 class SecurityFactory(Protocol):
     """Builds the node's only security protocol.
 
-    Its transport must refuse whoever `is_allowed` does not know by raising NotAllowed once the
-    handshake has proven the identity, and let nothing but libp2p's errors and OSError out.
+    Its transport raises NotAllowed for whoever `is_allowed` does not know, once the handshake
+    has proven the identity, and may raise PeerRefused for reasons of its own. The connections
+    it returns raise nothing but libp2p's errors and OSError.
     """
 
     def __call__(self, key_pair: KeyPair, is_allowed: IsAllowed) -> Security: ...
@@ -47,7 +48,14 @@ def noise(key_pair: KeyPair, is_allowed: IsAllowed) -> Security:
     return Security(NOISE_PROTOCOL_ID, AllowListTransport(transport, is_allowed))
 
 
-class NotAllowed(HandshakeFailure):
+class PeerRefused(HandshakeFailure):
+    """The handshake showed a reason to refuse the other side.
+
+    The message goes to the log as it is: it must be ours, and quote no bytes of the other side.
+    """
+
+
+class NotAllowed(PeerRefused):
     """Somebody proved an identity that is not on the allow-list."""
 
     def __init__(self, peer_id: ID) -> None:

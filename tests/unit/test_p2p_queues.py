@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from p2p.counters import ChannelCounters
 from p2p.errors import PeerMisbehaved
 from p2p.limits import IN_FLIGHT_MAX, WRITE_SIZE, ChannelLimits, Flow, NetworkLimits
 from p2p.link import Credit
-from p2p.listen import Door
+from p2p.listen import REFUSALS_LOGGED_PER_MINUTE, Door, RefusalLog
 from p2p.queues import Frame, Inbox, Outgoing
 
 
@@ -161,3 +162,14 @@ async def crowd(door: Door, *, hosts: list[str]) -> list[int]:
         for number in range(len(hosts)):
             nursery.start_soon(come, number)
     return sorted(stayed)
+
+
+def test_a_flood_of_refusals_fills_no_disk() -> None:
+    refusals = RefusalLog()
+    with capture_logs() as logs:
+        for _ in range(10 * REFUSALS_LOGGED_PER_MINUTE):
+            refusals.refused(host="10.0.0.1", reason="garbage", now=30.0)
+        assert len(logs) == REFUSALS_LOGGED_PER_MINUTE
+        refusals.refused(host="10.0.0.1", reason="garbage", now=90.0)
+    assert logs[-2]["count"] == 9 * REFUSALS_LOGGED_PER_MINUTE
+    assert logs[-1]["reason"] == "garbage"
