@@ -6,9 +6,9 @@ signatures, or know the disk; all that is the driver's part.
 
 Files, in reading order: types (inputs, effects, configuration), messages (what travels), verify
 (the signatures a message carries), wal (what is durable), quorum (vote counting), schedule (who
-proposes), new_view (the pure rule of NEW-VIEW), then the parts of the state machine, one file
-each, on one shared state: state, window, normal, view_change, checkpoint, repair, recovery, and
-replica, which routes an input to its part.
+proposes), new_view (the pure rule of NEW-VIEW), timing (how long to wait); then the parts of the
+machine on one shared state: state, ordering (three phases), checkpoint (what was executed),
+repair (lost messages), view_change, recovery; and replica, which routes an input to its part.
 
 The driver's contract
 ---------------------
@@ -27,10 +27,10 @@ Broadcast Sign `messages.signing_bytes(chain_id, message)` with the validator's 
           Sending may fail silently; the replica repairs losses itself on `Tick`.
 Send      Sign and send to one peer; not stepped back.
 Receive   `messages.decode_message` (DecodeError: drop the frame), then `verify.claims(message,
-          sender, validators, chain_id)` (ClaimInvalid: drop), then check every returned
-          SignedItem, which includes the outer signature; all good: step `Received`.
-          The sender is the validator whose key signed; a cache of verified items is worthwhile,
-          since NEW-VIEW repeats the view changes already seen.
+          sender, validators, chain_id)` (ClaimInvalid: drop), then check every SignedItem it
+          returns and `verify.outer_claim` (the sender's own); all good: step `Received`.
+          Drop what comes from the network in our own name. A cache of verified items pays:
+          NEW-VIEW and repeated messages carry signatures that were seen before.
 Validate  Make sure that all bodies of the proposal are at hand and properly signed (fetch the
           missing ones from `holders` first, then from anyone) and, if `is_fresh`, that its time
           is within bounds and its size within limits. Answer `ProposalValidated` once. If
@@ -44,7 +44,7 @@ Deliver   Heights ascend by one from the recovered head, each exactly once per l
           `Executed(statement)`. Blocks that were delivered but not durable before a crash are
           delivered again, because the head did not pass them.
 Certify   A quorum signed the statement that equals our own for an executed height: store it.
-          Heights may come out of order and may repeat after a restart.
+          Heights ascend by one; after a restart they go on from the recovered certificate.
 CatchUp   We are behind `height`, which `certificate` proves. No Deliver comes until `Synced`.
           Finish what was delivered, install the certified blocks above the head, and fetch the
           execution certificates missing at or below it; then step `Synced(head, certificate of

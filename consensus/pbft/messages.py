@@ -8,11 +8,12 @@ two that contradict each other are proof of equivocation in the same form as any
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
-from ledger.certificates import vote_message
+from ledger.certificates import VoteKind, vote_message
 from ledger.encoding import encode
 from ledger.errors import DecodeError
 from ledger.model import (
@@ -27,9 +28,6 @@ from ledger.model import (
     execution_message,
     proposal_digest,
 )
-
-PREPARE = 1  # kinds of votes
-COMMIT = 2
 
 NUMBER_MAX = 1 << 53  # of views, heights and times: exact in every language, never reached
 VALIDATORS_MAX = 64  # committee; bounds certificates and NEW-VIEW
@@ -47,14 +45,14 @@ SignatureBytes = Annotated[
 ]
 
 
-class PrePrepare(Record, tag=1):
+class PrePrepare(Record, frozen=True, tag=1):
     """The primary's order: this proposal at its height in this view."""
 
     view: Number
     proposal: Proposal
 
 
-class Prepare(Record, tag=2):
+class Prepare(Record, frozen=True, tag=2):
     """I hold the proposal with its transactions and will prepare no other in this view."""
 
     view: Number
@@ -62,7 +60,7 @@ class Prepare(Record, tag=2):
     digest: DigestBytes
 
 
-class Commit(Record, tag=3):
+class Commit(Record, frozen=True, tag=3):
     """I hold, durably, a quorum of prepares: a later view will hear of it from me."""
 
     view: Number
@@ -70,13 +68,13 @@ class Commit(Record, tag=3):
     digest: DigestBytes
 
 
-class Checkpoint(Record, tag=4):
+class Checkpoint(Record, frozen=True, tag=4):
     """I executed this block and stored the outcome."""
 
     statement: ExecutionStatement
 
 
-class PreparedCertificate(Record):
+class PreparedCertificate(Record, frozen=True):
     """A quorum of prepares; the primary's pre-prepare counts as its own."""
 
     view: Number
@@ -85,7 +83,7 @@ class PreparedCertificate(Record):
     signatures: tuple[Signature, ...]  # validator indexes ascend strictly
 
 
-class ViewChange(Record, tag=5):
+class ViewChange(Record, frozen=True, tag=5):
     """I vote in no view below `view` any more; this is what I know of what was ordered."""
 
     view: Number
@@ -94,30 +92,29 @@ class ViewChange(Record, tag=5):
     silent: tuple[Index, ...]  # replicas I have not heard for long: no turn for them, please
 
 
-class SignedViewChange(Record):
+class SignedViewChange(Record, frozen=True):
     sender: Index
     view_change: ViewChange
     signature: SignatureBytes
 
 
-class NewView(Record, tag=6):
+class NewView(Record, frozen=True, tag=6):
     """The leader's choice of a quorum of view changes; all else follows from them."""
 
     view: Number
     view_changes: tuple[SignedViewChange, ...]  # senders ascend strictly
 
 
-class Status(Record, tag=7):
-    """Where I stand: peers send what I lack. With `asks` they also say where they stand."""
+class Status(Record, frozen=True, tag=7):
+    """Where I stand: a peer that is ahead sends what I lack."""
 
     view: Number
     is_active: bool  # False: waiting for the NEW-VIEW of `view`
     decided: Number  # commit certificates known without gap up to here
     certified: Number  # execution certificates stored without gap up to here
-    asks: bool
 
 
-class RelayedNewView(Record, tag=8):
+class RelayedNewView(Record, frozen=True, tag=8):
     """A NEW-VIEW handed on to a replica that missed it; the leader's signature is inside."""
 
     leader: Index
@@ -125,14 +122,14 @@ class RelayedNewView(Record, tag=8):
     signature: SignatureBytes
 
 
-class Decision(Record, tag=9):
+class Decision(Record, frozen=True, tag=9):
     """A proposal that a quorum committed; proves itself."""
 
     proposal: Proposal
     certificate: CommitCertificate
 
 
-class Certified(Record, tag=10):
+class Certified(Record, frozen=True, tag=10):
     """A statement that a quorum signed; proves itself."""
 
     certificate: ExecutionCertificate
@@ -152,7 +149,7 @@ Message = (
 )
 
 
-class SignedMessage(Record):
+class SignedMessage(Record, frozen=True):
     """A message as it was received: one half of an accusation."""
 
     sender: Index
@@ -160,7 +157,7 @@ class SignedMessage(Record):
     signature: SignatureBytes
 
 
-_decoder = msgspec.msgpack.Decoder(Message)
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 
 def encode_message(message: Message) -> bytes:
@@ -191,11 +188,13 @@ def signing_bytes(chain_id: bytes, message: Message) -> bytes:
     if isinstance(message, PrePrepare):
         proposal = message.proposal
         digest = proposal_digest(proposal)
-        return vote_message(PREPARE, chain_id, message.view, proposal.height, digest)
+        return vote_message(VoteKind.PREPARE, chain_id, message.view, proposal.height, digest)
     if isinstance(message, Prepare):
-        return vote_message(PREPARE, chain_id, message.view, message.height, message.digest)
+        return vote_message(
+            VoteKind.PREPARE, chain_id, message.view, message.height, message.digest
+        )
     if isinstance(message, Commit):
-        return vote_message(COMMIT, chain_id, message.view, message.height, message.digest)
+        return vote_message(VoteKind.COMMIT, chain_id, message.view, message.height, message.digest)
     if isinstance(message, Checkpoint):
         return execution_message(message.statement)
     return TAG_MESSAGE + chain_id + encode(message)
@@ -240,7 +239,7 @@ def check_proposal(proposal: Proposal) -> None:
         raise DecodeError(f"proposal: {len(ids)} ids exceed the limit of {TRANSACTIONS_MAX}")
     for transaction_id in ids:
         _check_size("transaction id", transaction_id, DIGEST_SIZE)
-    if not all(first < second for first, second in zip(ids, ids[1:], strict=False)):
+    if not all(first < second for first, second in pairwise(ids)):
         raise DecodeError("proposal: transaction ids must ascend strictly")
 
 
@@ -260,7 +259,7 @@ def _check_view_change(message: ViewChange) -> None:
         _check_signatures(certificate.signatures)
         previous = certificate.height
     silent = message.silent
-    if not all(first < second for first, second in zip(silent, silent[1:], strict=False)):
+    if not all(first < second for first, second in pairwise(silent)):
         raise DecodeError("view change: silent replicas must ascend strictly")
 
 

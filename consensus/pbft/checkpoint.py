@@ -1,0 +1,160 @@
+"""What was executed: own statements, execution certificates, the low watermark, catching up."""
+
+from __future__ import annotations
+
+from consensus.pbft.messages import Checkpoint, SignedMessage, encode_message
+from consensus.pbft.ordering import advance_decided, advance_frontier, deliver, replay_early
+from consensus.pbft.quorum import Votes
+from consensus.pbft.state import State
+from consensus.pbft.types import Accuse, CatchUp, Certify, Synced
+from ledger.encoding import encode
+from ledger.model import ExecutionCertificate, ExecutionStatement
+
+
+def on_executed(state: State, statement: ExecutionStatement) -> None:
+    """Tell the others what came of the next block."""
+    height = statement.height
+    assert height == state.executed + 1 <= state.delivered, "blocks are executed in order"
+    state.executed = height
+    state.behind_ticks = 0
+    state.statements[height] = statement
+    certificate = state.certificates.get(height)
+    if certificate is not None and certificate.statement != statement:
+        _halt_diverged(state, statement, certificate)
+        return
+    state.broadcast(Checkpoint(statement))
+    advance_certified(state)
+    collect_garbage(state)
+    deliver(state)
+
+
+def on_checkpoint(
+    state: State, sender: int, statement: ExecutionStatement, signature: bytes
+) -> None:
+    """Count a statement; a quorum of equal ones is an execution certificate."""
+    height = statement.height
+    low = max(state.certified, state.stable - state.config.window)
+    if not low < height <= state.stable + 2 * state.config.window:
+        return
+    if height in state.certificates:
+        return
+    if sender == state.config.index and state.statements.get(height) != statement:
+        return  # signed with our key, but not by this life of ours
+    votes = state.checkpoints.get(height)
+    if votes is None:
+        votes = state.checkpoints[height] = Votes()
+    earlier = votes.add(sender, statement, signature)
+    if earlier is not None:
+        first = encode_message(Checkpoint(earlier.subject))
+        second = encode_message(Checkpoint(statement))
+        state.emit(
+            Accuse(
+                first=SignedMessage(sender, first, earlier.signature),
+                second=SignedMessage(sender, second, signature),
+            )
+        )
+        return
+    if votes.count(statement) >= state.quorum:
+        signatures = votes.signatures(statement, state.quorum)
+        adopt(state, ExecutionCertificate(statement=statement, signatures=signatures))
+
+
+def adopt(state: State, certificate: ExecutionCertificate) -> None:
+    """Take a verified execution certificate into account, wherever it comes from."""
+    height = certificate.statement.height
+    known = state.certificates.get(height)
+    if known is not None:
+        if known.statement != certificate.statement:
+            evidence = (encode(known), encode(certificate))
+            state.halt(f"two outcomes of block {height} were certified", evidence)
+        return
+    own = state.statements.get(height)
+    if own is not None and own != certificate.statement:
+        _halt_diverged(state, own, certificate)
+        return
+    if height <= state.certified:
+        return
+    state.certificates[height] = certificate
+    state.checkpoints.pop(height, None)
+    advance_certified(state)
+    if height > state.stable:
+        state.stable = height
+        state.stable_certificate = certificate
+        state.note_progress()
+        collect_garbage(state)
+        advance_frontier(state)
+        replay_early(state)
+
+
+def advance_certified(state: State) -> None:
+    """Certify executed heights one after the other."""
+    while state.certified < state.executed:
+        certificate = state.certificates.get(state.certified + 1)
+        if certificate is None:
+            return
+        state.certified += 1
+        state.stalled_ticks = 0
+        state.behind_ticks = 0
+        state.emit(Certify(certificate))
+
+
+def on_synced(state: State, synced: Synced) -> None:
+    """Blocks were installed from peers: go on above them."""
+    assert synced.height >= state.executed
+    state.catching_up = False
+    state.behind_ticks = 0
+    state.executed = synced.height
+    state.delivered = max(state.delivered, synced.height)
+    state.decided = max(state.decided, synced.height)
+    if synced.certificate is not None:
+        height = synced.certificate.statement.height
+        assert height <= synced.height
+        state.certified = max(state.certified, height)
+        if height > state.stable:
+            state.stable = height
+            state.stable_certificate = synced.certificate
+    advance_certified(state)
+    collect_garbage(state)
+    advance_decided(state)
+    advance_frontier(state)
+    replay_early(state)
+    deliver(state)
+
+
+def catch_up(state: State) -> None:
+    """Ask the driver to install certified blocks up to the highest that we know of."""
+    certificate = state.stable_certificate
+    assert certificate is not None and not state.catching_up
+    state.catching_up = True
+    holders = tuple(
+        entry.validator for entry in certificate.signatures if entry.validator != state.config.index
+    )
+    state.emit(CatchUp(height=state.stable, certificate=certificate, holders=holders))
+
+
+def collect_garbage(state: State) -> None:
+    """Forget what the watermarks left behind. All maps hold a few windows of heights at most."""
+    window = state.config.window
+    # While we lag, a window of decided slots stays, so that execution can go on from there.
+    low = max(min(state.stable, state.executed), state.stable - window)
+    for slot in [slot for height, slot in state.slots.items() if height <= low]:
+        state.drop_slot(slot)
+    low = max(state.certified, state.stable - window)
+    for height in [height for height in state.checkpoints if height <= low]:
+        del state.checkpoints[height]
+    # Peers that lag by less than a window get single certificates from us.
+    low = max(state.certified - window, state.stable - 2 * window)
+    for height in [height for height in state.certificates if height <= low]:
+        del state.certificates[height]
+    low = state.certified - window
+    for height in [height for height in state.statements if height <= low]:
+        del state.statements[height]
+
+
+def _halt_diverged(
+    state: State, own: ExecutionStatement, certificate: ExecutionCertificate
+) -> None:
+    state.halt(
+        f"our outcome of block {own.height} differs from a quorum's",
+        (encode(own), encode(certificate)),
+    )
