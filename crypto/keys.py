@@ -242,6 +242,7 @@ def _private_of_info(info: bytes) -> bytes:
     algorithm.object_id((_SM2_CURVE,))
     algorithm.end()
     inner = der.Reader(outer.octets())
+    outer.end()
     pair = inner.sequence()
     inner.end()
     if pair.integer() != 1:

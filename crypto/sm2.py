@@ -72,13 +72,18 @@ def verify(
     r = e means that R = sG + tP is the point at infinity, which GB/T 32918.2 excludes and some
     libraries accept: refused here. sG = tP, which others refuse, is good.
     """
+    hasher = _message_hasher(public, signer_id)
+    hasher.update(message)
+    verify_digest(public, hasher.digest(), signature)
+
+
+def verify_digest(public: bytes, digest: bytes, signature: bytes) -> None:
+    """`verify` for a caller who has e = SM3(ZA || message), 32 bytes, already."""
+    assert len(digest) == sm3.DIGEST_BYTES
     key = _public_key(public)
     r, s = _numbers(signature)
     if r + s == N:
         raise SignatureInvalid("the signature's t = r + s is zero")
-    hasher = _message_hasher(public, signer_id)
-    hasher.update(message)
-    digest = hasher.digest()
     if (int.from_bytes(digest, "big") - r) % N == 0:
         raise SignatureInvalid("the signature's R is the point at infinity")
     if not key.verify(_signature_der(signature), digest):
