@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,9 @@ PACKAGES = (
     "scenarios",
     "tests",
 )
+
+# These may use what `[executors]` brings; everything else must run without it.
+WITH_EXECUTORS = {"executors", "scenarios", "bench"}
 
 FILE_LINES_MAX = 500  # beyond that nobody reads a file as one thing
 FUNCTION_LINES_MAX = 70  # a screen; 20 is normal
@@ -162,7 +168,7 @@ def test_lock_files_pin_every_requirement_and_name_no_address(name: str) -> None
 
 def test_system_contracts_import_nothing_but_the_dialect() -> None:
     foreign = [
-        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        f"{path.relative_to(ROOT)}: {name}"
         for path in python_files()
         if path.relative_to(ROOT).parts[:2] == ("contracts", "system")
         for node in ast.walk(ast.parse(source_of(path)))
@@ -170,6 +176,45 @@ def test_system_contracts_import_nothing_but_the_dialect() -> None:
         if name != "__future__" and name.split(".")[:2] != ["contracts", "dialect"]
     ]
     assert foreign == []
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    """Transitive luck ends with the next release of a dependency."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    core = {distribution_name(text) for text in project["dependencies"]}
+    extra = {distribution_name(text) for text in project["optional-dependencies"]["executors"]}
+    owners = packages_distributions()
+    undeclared: set[str] = set()
+    for path in python_files():
+        package = path.relative_to(ROOT).parts[0]
+        if package == "tests":
+            continue
+        declared = core | extra if package in WITH_EXECUTORS else core
+        for node in ast.walk(ast.parse(source_of(path))):
+            for name in imported_modules(node):
+                top = name.split(".")[0]
+                if not top or top in PACKAGES or top == "shuxin" or top in sys.stdlib_module_names:
+                    continue
+                if not declared.intersection(distribution_name(d) for d in owners.get(top, [top])):
+                    undeclared.add(f"{path.relative_to(ROOT)}: {top}")
+    assert sorted(undeclared) == []
+
+
+def test_every_link_in_the_documentation_leads_somewhere() -> None:
+    dead = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in tracked_files()
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert dead == []
+
+
+def distribution_name(requirement: str) -> str:
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert found
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
 
 
 def imported_modules(node: ast.AST) -> list[str]:
