@@ -1,0 +1,227 @@
+"""Every verb of a business noun calls its system contract with the arguments that it declares."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import get_args, get_origin, get_type_hints
+
+import pytest
+
+from cli.main import main
+from cli.options import Invocation
+from client.node import Outcome
+from ledger.model import Event, Receipt, Transaction
+from ledger.values import Key, Value, encode_value
+
+DIGEST = "ab" * 32
+ADDRESS = "0" * 40
+CATALOG = ["--title", "t", "--column", "plan:text:what", "--column", "claims:integer"]
+CATALOG += ["--row-count", "3", "--commitment", DIGEST, "--tag", "health"]
+GRANT = ["--demand", "d", "--operator", "o", "--scenario", "s", "--dataset", "a"]
+GRANT += ["--dataset", "b", "--algorithm", "statistics/1", "--expires", "+30d", "--uses", "2"]
+PROGRAM = """
+algorithm = "statistics/1"
+rows = [10, 10, 10]
+[[measures]]
+column = "claims"
+statistics = ["sum"]
+"""
+TASK = ["--grant", "g", "--program", "PROGRAM", "--deadline", "+1h", "--receiver", "01" * 64]
+TASK += ["--participant", "pa=da", "--participant", "pb=db", "--participant", "pc=dc"]
+
+CALLS: dict[str, tuple[list[str], str]] = {
+    "parties.register": (["--name", "n", "--role", "supplier", "--account", ADDRESS], "party"),
+    "parties.add_account": ([ADDRESS], "party"),
+    "parties.remove_account": ([ADDRESS], "party"),
+    "parties.suspend": (["--reason", "r"], "party"),
+    "parties.readmit": (["--reason", "r"], "party"),
+    "catalog.register": (CATALOG, "catalog"),
+    "catalog.update": (CATALOG, "catalog"),
+    "catalog.withdraw": (["--reason", "r"], "catalog"),
+    "demand.file": (["--title", "t", "--purpose", "p", "--need", "claims"], "demand"),
+    "demand.prescreen": (["--pass", "--note", "n"], "demand"),
+    "demand.review": (["--pass", "--dataset", "a"], "demand"),
+    "grant.issue": (GRANT, "grant"),
+    "grant.revoke": (["--reason", "r"], "grant"),
+    "task.create": (TASK, "task"),
+    "task.fail": (["--reason", "r"], "task"),
+    "task.cancel": ([], "task"),
+    "task.expire": ([], "task"),
+    "product.register": (["--task", "t", "--title", "t", "--digest", DIGEST], "product"),
+    "product.approve": (["--refuse", "--note", "n"], "product"),
+    "delivery.offer": (
+        ["--product", "p", "--consumer", "c", "--agreement", DIGEST, "--payload", DIGEST],
+        "delivery",
+    ),
+    "delivery.accept": (["--digest", DIGEST], "delivery"),
+    "evidence.record": (
+        ["--kind", "delivery", "--subject", "s", "--digest", DIGEST],
+        "evidence",
+    ),
+}
+
+
+@dataclass
+class FakeSession:
+    """Answers like a node whose contracts accept whatever fits their declared arguments."""
+
+    answers: dict[str, Value] = field(default_factory=dict)
+    calls: list[tuple[str, str, tuple[Value, ...]]] = field(default_factory=list)
+
+    def call(self, contract: str, method: str, *args: Value) -> Outcome:
+        check_arguments(contract, method, args)
+        self.calls.append((contract, method, args))
+        event = Event(contract, "Done", (("note", encode_value("fine")),))
+        receipt = Receipt(bytes(32), 0, 7, (event,), b"", "", "")
+        return Outcome(Transaction(b"", b""), receipt, 5, 0, None)
+
+    def view(self, contract: str, method: str, *args: Value) -> Value:
+        check_arguments(contract, method, args)
+        self.calls.append((contract, method, args))
+        return self.answers.get(f"{contract}.{method}")
+
+
+def contract_module(contract: str) -> ModuleType:
+    return importlib.import_module(f"contracts.system.{contract}")
+
+
+def check_arguments(contract: str, method: str, args: tuple[Value, ...]) -> None:
+    function = getattr(contract_module(contract), method)
+    encode_value(list(args))
+    hints = get_type_hints(function)
+    names = list(inspect.signature(function).parameters)
+    assert len(args) == len(names), f"{contract}.{method} takes {names}"
+    for name, value in zip(names, args, strict=True):
+        assert fits(value, hints[name]), f"{contract}.{method}: {name}={value!r}"
+
+
+def fits(value: Value, kind: object) -> bool:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is list:
+        return isinstance(value, list) and all(fits(item, inner[0]) for item in value)
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(map(fits, value, inner))
+    return type(value) is kind
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
+    fake = FakeSession()
+
+    @contextmanager
+    def opened(ask: Invocation) -> Iterator[FakeSession]:
+        yield fake
+
+    monkeypatch.setattr(Invocation, "session", opened)
+    return fake
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_verb_fits_the_method_it_calls(
+    name: str, session: FakeSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program.toml"
+    program.write_text(PROGRAM)
+    options, noun = CALLS[name]
+    contract, _, method = name.partition(".")
+    words = [str(program) if word == "PROGRAM" else word for word in options]
+    assert main([noun, method.replace("_", "-"), "some-id", *words, "--json"]) == 0
+    assert [(c, m) for c, m, _ in session.calls] == [(contract, method)]
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["height"], answer["status"], answer["gas_used"]) == (5, "ok", 7)
+    assert answer["events"][0]["fields"] == {"note": "fine"}
+
+
+def test_a_rejection_is_an_answer_that_does_not_accept(session: FakeSession) -> None:
+    assert main(["delivery", "reject", "d", "--digest", DIGEST, "--note", "torn"]) == 0
+    assert session.calls == [("delivery", "accept", ("d", bytes.fromhex(DIGEST), False, "torn"))]
+
+
+LISTED = {
+    "party": "parties",
+    "catalog": "catalog",
+    "demand": "demand",
+    "grant": "grant",
+    "task": "task",
+    "product": "product",
+    "delivery": "delivery",
+}
+
+
+@pytest.mark.parametrize("noun", LISTED)
+def test_records_are_listed_by_columns_that_exist_and_shown_whole(
+    noun: str, session: FakeSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = LISTED[noun]
+    record = sample_record(contract)
+    session.answers = {f"{contract}.page": [record], f"{contract}.show": record}
+    assert main([noun, "list", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)[0]) == set(record)
+    columns = columns_of(noun, capsys)
+    assert set(columns) <= set(record), "a column that no record has"
+    assert main([noun, "show", "some-id", "--json"]) == 0
+    assert next(iter(json.loads(capsys.readouterr().out))) == "id"
+
+
+def sample_record(contract: str) -> dict[Key, Value]:
+    """A record with the fields that the contract's page gives, each holding its own name."""
+    returned = get_type_hints(contract_module(contract).page)["return"]
+    return {name: name for name in get_type_hints(get_args(returned)[0])}
+
+
+def columns_of(noun: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert main([noun, "list"]) == 0
+    return capsys.readouterr().out.split("\n")[1].split()
+
+
+def test_an_empty_list_is_no_error(
+    session: FakeSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.answers = {"grant.page": []}
+    assert main(["grant", "list"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "nothing to list" in captured.err
+
+
+def test_an_invalid_grant_fails_the_check(session: FakeSession) -> None:
+    session.answers = {"grant.is_valid": False}
+    assert main(["grant", "check", "g"]) == 1
+    session.answers = {"grant.is_valid": True}
+    assert main(["grant", "check", "g"]) == 0
+
+
+def test_a_search_follows_the_pages_and_stops_when_they_do_not_advance(
+    session: FakeSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.answers = {"catalog.search": {"datasets": ["a"], "next_offset": 0}}
+    assert main(["catalog", "search", "claims", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"id": "a"}]
+    assert len(session.calls) == 1
+
+
+def test_contract_arguments_are_parsed_and_passed_on(session: FakeSession) -> None:
+    assert main(["contract", "call", "parties", "suspend", "p", "late again"]) == 0
+    assert main(["contract", "view", "parties", "page", "0", "10"]) == 0
+    assert session.calls == [
+        ("parties", "suspend", ("p", "late again")),
+        ("parties", "page", (0, 10)),
+    ]
+
+
+def test_the_checker_finds_what_the_dialect_forbids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "contract.py"
+    source.write_text("import os\n")
+    assert main(["contract", "check", str(source), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["line"] == 1
+    good = Path(inspect.getfile(contract_module("parties")))
+    assert main(["contract", "check", str(good)]) == 0
