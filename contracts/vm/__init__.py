@@ -1,0 +1,11 @@
+"""The contract machine: checks, compiles and runs contracts, deterministic, metered, jailed.
+
+It is no general sandbox for Python: it accepts a typed subset (contracts/dialect/GUIDE.md) and
+rewrites it. It knows no network, no disk and no key; state comes in by key and leaves as writes.
+
+Language, in reading order: limits, rules, source (text to bounded tree), types, declare (module
+level), body (scope and gas of one function), expressions, operators, calls, methods,
+comprehensions, storage_ops, statements, compile, verify (bytecode), check, abi.
+Execution: codes, prices, meter, values (borders), guards, state, instance, apply, lifecycle.
+Isolation: jail, frames, worker (the child), host (the parent). For tests: testing.
+"""

@@ -1,0 +1,169 @@
+"""From source to verified code: parse, declare, translate each function, compile, verify.
+
+The result holds code objects and static facts only; `instance.py` binds it to a state.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from types import CodeType
+
+from contracts.vm import limits
+from contracts.vm.body import Access, Body, Site, Unit
+from contracts.vm.declare import Declarations, Function, Storage, declare
+from contracts.vm.expressions import translate
+from contracts.vm.guard_names import GUARDS
+from contracts.vm.rules import Finding, Findings, SourceRefused
+from contracts.vm.source import parse
+from contracts.vm.statements import translate_function
+from contracts.vm.storage_ops import guard_name
+from contracts.vm.types import Type
+from contracts.vm.verify import verify
+
+OPERATIONS = ("item", "get", "getor", "set", "has", "del", "clear")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An entry of the ABI: what may be called from outside."""
+
+    name: str
+    kind: str  # init call view migrate
+    parameters: tuple[tuple[str, Type], ...]
+    returns: Type
+    function: str  # emitted name
+    documentation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    functions: dict[str, CodeType]
+    methods: dict[str, Method]  # @call and @view, by public name
+    init: Method | None
+    migrate: Method | None
+    storage: dict[str, Storage]
+    sites: tuple[Site, ...]
+    context: frozenset[str]  # ctx fields that are used
+    accesses: dict[str, tuple[Access, ...]]  # by source name of the function
+    declarations: Declarations
+
+
+def check(source: str) -> tuple[tuple[Finding, ...], Compiled | None]:
+    """All findings, and the compiled contract unless one of them is an error."""
+    findings = Findings()
+    tree = parse(source, findings)
+    if tree is None:
+        return findings.in_order(), None
+    declarations = declare(tree, findings)
+    unit = Unit(declarations, findings)
+    functions = [_translate(unit, function) for function in declarations.functions.values()]
+    _check_calls(unit)
+    _check_style(unit)
+    if findings.error_count:
+        return findings.in_order(), None
+    module = ast.Module([*functions, *unit.comprehensions], [])
+    return findings.in_order(), _finish(unit, module)
+
+
+def compile_source(source: str) -> Compiled:
+    """The compiled contract. Raises SourceRefused with every finding."""
+    findings, compiled = check(source)
+    if compiled is None:
+        raise SourceRefused(findings)
+    return compiled
+
+
+def _translate(unit: Unit, function: Function) -> ast.FunctionDef:
+    return translate_function(Body(unit, function, translate))
+
+
+def _finish(unit: Unit, module: ast.Module) -> Compiled:
+    declarations = unit.declarations
+    ast.fix_missing_locations(module)
+    code = compile(module, "contract", "exec", dont_inherit=True, optimize=0)
+    storage_guards = {
+        guard_name(operation, name)
+        for name in declarations.storage
+        for operation in OPERATIONS
+    }
+    context_guards = {f"__ctx_{name}" for name in unit.context_used}
+    functions = verify(code, guards=GUARDS | storage_guards | context_guards)
+    methods = [_method(f) for f in declarations.functions.values() if f.kind != "helper"]
+    return Compiled(
+        functions=functions,
+        methods={m.name: m for m in methods if m.kind in ("call", "view")},
+        init=next((m for m in methods if m.kind == "init"), None),
+        migrate=next((m for m in methods if m.kind == "migrate"), None),
+        storage=declarations.storage,
+        sites=tuple(unit.sites),
+        context=frozenset(unit.context_used),
+        accesses={name: tuple(items) for name, items in unit.accesses.items()},
+        declarations=declarations,
+    )
+
+
+def _method(function: Function) -> Method:
+    return Method(
+        function.public_name,
+        function.kind,
+        function.parameters,
+        function.returns,
+        f"__f_{function.name}",
+        ast.get_docstring(function.node) or "",
+    )
+
+
+# --- the call graph ----------------------------------------------------------------------------
+
+
+def _check_calls(unit: Unit) -> None:
+    """No recursion, bounded depth; effects of callees are effects of their callers."""
+    functions = unit.declarations.functions
+    depth: dict[str, int] = {}
+    for name in functions:
+        _visit(unit, name, depth, ())
+    for function in functions.values():
+        if function.kind == "view" and function.effects & {"write", "emit", "call"}:
+            node = function.node
+            what = ", ".join(sorted(function.effects & {"write", "emit", "call"}))
+            reason = f"view `{function.name}` does: {what}"
+            unit.findings.add("V001", node.lineno, node.col_offset, reason)
+
+
+def _visit(unit: Unit, name: str, depth: dict[str, int], path: tuple[str, ...]) -> int:
+    if name in depth:
+        return depth[name]
+    function = unit.declarations.functions[name]
+    node = function.node
+    if name in path:
+        unit.findings.add("R001", node.lineno, node.col_offset, f"`{name}` comes to call itself")
+        return 0
+    if len(path) > limits.CALL_DEPTH_MAX:
+        unit.findings.add("R002", node.lineno, node.col_offset)
+        return 0
+    deepest = 0
+    for callee in sorted(function.calls):
+        deepest = max(deepest, _visit(unit, callee, depth, (*path, name)))
+        function.effects |= unit.declarations.functions[callee].effects
+    depth[name] = deepest + 1
+    if depth[name] > limits.CALL_DEPTH_MAX:
+        unit.findings.add("R002", node.lineno, node.col_offset)
+    return depth[name]
+
+
+def _check_style(unit: Unit) -> None:
+    declarations = unit.declarations
+    called = {callee for f in declarations.functions.values() for callee in f.calls}
+    for name in declarations.storage:
+        if name not in unit.storage_used:
+            unit.findings.add("W001", declarations.lines[name], 0, f"`{name}` is never used")
+    for function in declarations.functions.values():
+        node = function.node
+        if function.kind == "helper" and function.name not in called:
+            reason = f"`{function.name}` is never called"
+            unit.findings.add("W002", node.lineno, node.col_offset, reason)
+        if function.kind == "call" and "write" in function.effects:
+            if "identity" not in function.effects:
+                reason = f"`{function.name}` writes for anybody"
+                unit.findings.add("W003", node.lineno, node.col_offset, reason)

@@ -1,0 +1,74 @@
+"""Little builders of the guarded syntax tree. Names with `__` belong to the compiler alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from contracts.vm.limits import FLUSH_EVERY
+from contracts.vm.types import Constant
+
+GAS = "__g"  # local gas counter of every compiled function
+CHECKED = "__t"  # local that holds an int while its bound is checked
+ITERATOR = "__it"  # first parameter of a compiled comprehension
+RESULT = "__r"  # what a compiled comprehension builds
+
+
+def load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())
+
+
+def constant(value: Constant) -> ast.expr:
+    return ast.Constant(value)  # type: ignore[arg-type]  # tuples of constants are fine in 3.11
+
+
+def call(name: str, *args: ast.expr) -> ast.Call:
+    return ast.Call(load(name), list(args), [])
+
+
+def tuple_of(items: Sequence[ast.expr]) -> ast.expr:
+    return ast.Tuple(list(items), ast.Load())
+
+
+def index(value: ast.expr, position: ast.expr) -> ast.expr:
+    return ast.Subscript(value, position, ast.Load())
+
+
+def assign(name: str, value: ast.expr) -> ast.stmt:
+    return ast.Assign([store(name)], value)
+
+
+def within(value: ast.expr, bound: int) -> ast.expr:
+    """`value` if it lies within +-bound, else the arithmetic error (evaluated once)."""
+    test = ast.Compare(
+        ast.Constant(-bound),
+        [ast.LtE(), ast.LtE()],
+        [ast.NamedExpr(store(CHECKED), value), ast.Constant(bound)],
+    )
+    return ast.IfExp(test, load(CHECKED), call("__overflow"))
+
+
+def charge(amount: int) -> list[ast.stmt]:
+    """Add to the local counter; a large amount goes to the meter at once."""
+    if amount == 0:
+        return []
+    add = ast.AugAssign(store(GAS), ast.Add(), ast.Constant(amount))
+    return [add, flush()] if amount > FLUSH_EVERY else [add]
+
+
+def flush() -> ast.stmt:
+    return assign(GAS, call("__flush", load(GAS)))
+
+
+def flush_if_over(limit: int) -> ast.stmt:
+    test = ast.Compare(load(GAS), [ast.Gt()], [ast.Constant(limit)])
+    return ast.If(test, [flush()], [])
+
+
+def function(name: str, parameters: Sequence[str], body: list[ast.stmt]) -> ast.FunctionDef:
+    arguments = ast.arguments([], [ast.arg(p) for p in parameters], None, [], [], None, [])
+    return ast.FunctionDef(name, arguments, body, [])

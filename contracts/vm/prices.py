@@ -1,0 +1,40 @@
+"""The price table: gas per operation. One unit is worth about 10 ns on the reference machine.
+
+Consensus rules: a change is a new `vm_version`. Prices follow measured time, and memory where
+memory costs more than time (at most 10 bytes per unit stay allocated).
+"""
+
+from __future__ import annotations
+
+# --- transactions and calls -------------------------------------------------------------------
+
+GAS_TRANSACTION_BASE = 2_000  # decode, receipt, indexes
+GAS_ARGUMENT_BYTE = 1
+GAS_CROSS_CALL = 800  # frame, arguments and result checked both ways
+GAS_SOURCE_BYTE = 300  # check and compile at deployment
+
+# --- language ---------------------------------------------------------------------------------
+
+GAS_NODE = 2  # one expression node
+GAS_STATEMENT = 2
+GAS_ITERATION = 6
+GAS_FUNCTION = 15  # call of a contract's own function
+GAS_GUARD = 15  # call of a host guard, beside what the guard charges itself
+GAS_DIVIDE = 8
+GAS_POWER = 120  # square-and-multiply up to 1,100 bits
+GAS_ITEM = 10  # one slot in a list or tuple with its value: about 80 bytes
+GAS_DICT_ITEM = 25  # one entry: about 200 bytes with its values
+GAS_WALK = 25  # one node visited by a size or comparison walk
+GAS_TEXT_8 = 1  # per 8 bytes of text created, searched or compared
+GAS_SORT_STEP = 12  # per item and per doubling of the length
+
+# --- host -------------------------------------------------------------------------------------
+
+GAS_READ = 500  # one storage access, wherever the value is found
+GAS_READ_BYTE = 2
+GAS_WRITE = 1_500  # state tree path, disk
+GAS_WRITE_BYTE = 20
+GAS_EVENT = 300
+GAS_EVENT_BYTE = 5
+GAS_SM3 = 200
+GAS_SM3_64 = 30  # per 64-byte block

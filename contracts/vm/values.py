@@ -1,0 +1,372 @@
+"""Values at the borders of a contract, by static type: stored form and outside form.
+
+In memory a record is a tuple of its fields. Stored, it is a list in field order; outside
+(arguments, results, events, other contracts) a dict by field name. Everything that comes in is
+checked against its type and bounds; everything that goes out is measured before it is built.
+Walks charge before they go on, so that a small graph of shared lists cannot cost more time
+than was paid for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, Union
+
+import msgspec
+
+from contracts.vm import limits, prices
+from contracts.vm.codes import Code, Stop
+from contracts.vm.meter import Meter
+from contracts.vm.types import (
+    BOOL,
+    BYTES,
+    INT,
+    NONE,
+    STR,
+    DictOf,
+    ListOf,
+    OptionalOf,
+    RecordOf,
+    Scalar,
+    TupleOf,
+    Type,
+    has_dict,
+    has_record,
+    is_immutable,
+    show,
+)
+from ledger.errors import DecodeError
+from ledger.values import Value, decode_value, encode_value
+
+# A value inside the VM: like ledger.values.Value, with records as tuples.
+Inner: TypeAlias = Union[
+    None, bool, int, str, bytes, list["Inner"], tuple["Inner", ...], dict["Inner", "Inner"]
+]
+# Converters are built once per type and called with values of exactly that type.
+Convert: TypeAlias = Callable[[Any], Any]
+
+_encoder = msgspec.msgpack.Encoder()
+_scalar_decoder = msgspec.msgpack.Decoder()
+_SCALAR_TYPES = {INT: int, BOOL: bool, STR: str, BYTES: bytes, NONE: type(None)}
+
+
+def text_size(value: str | bytes) -> int:
+    """Bytes that a text counts for: a non-ASCII str takes up to four per character."""
+    if type(value) is str and not value.isascii():
+        return 4 * len(value)
+    return len(value)
+
+
+def walk(value: Inner, meter: Meter, size_max: int) -> int:
+    """The approximate encoded size, charged node by node. Raises Stop beyond `size_max`."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        size = text_size(value) + 5  # type: ignore[arg-type]
+        meter.charge(prices.GAS_WALK + (size >> 3))
+    elif kind is list or kind is tuple:
+        meter.charge(prices.GAS_WALK + len(value))  # type: ignore[arg-type]
+        size = 5
+        for item in value:  # type: ignore[union-attr]
+            size += walk(item, meter, size_max - size)
+    elif kind is dict:
+        meter.charge(prices.GAS_WALK + 2 * len(value))  # type: ignore[arg-type]
+        size = 12
+        for key, item in value.items():  # type: ignore[union-attr]
+            size += walk(key, meter, size_max - size)
+            size += walk(item, meter, size_max - size)
+    else:
+        meter.charge(prices.GAS_WALK)
+        size = 36 if kind is int and not -(2**63) <= value < 2**64 else 9  # type: ignore[operator]
+    if size > size_max:
+        raise Stop(Code.value_limit, "a value is too large")
+    return size
+
+
+# --- stored form -------------------------------------------------------------------------------
+
+
+class StoredCodec:
+    """Encodes and decodes stored values of one type."""
+
+    def __init__(self, kind: Type, meter: Meter) -> None:
+        self.is_immutable = is_immutable(kind)
+        self._kind = kind
+        self._meter = meter
+        self._is_scalar = isinstance(kind, Scalar)
+        self._has_dict = has_dict(kind)
+        self._decoder = None if self._has_dict else msgspec.msgpack.Decoder(_typed(kind))
+        self._restore = from_stored(kind)
+
+    def encode(self, value: Inner) -> bytes:
+        """Canonical bytes, paid for. Raises Stop(value_limit)."""
+        if self._is_scalar:
+            kind = type(value)
+            if kind is str or kind is bytes:
+                size = text_size(value)  # type: ignore[arg-type]
+                self._meter.charge(size >> 3)
+                if size > limits.STORED_VALUE_SIZE_MAX:
+                    raise Stop(Code.value_limit, "a stored value is too large")
+        else:
+            walk(value, self._meter, limits.STORED_VALUE_SIZE_MAX)
+        return self._bytes(value)
+
+    def _bytes(self, value: Inner) -> bytes:
+        if not self._has_dict:
+            try:
+                return _encoder.encode(value)
+            except OverflowError:  # an int beyond 64 bits takes the extension
+                pass
+        return encode_value(value)  # type: ignore[arg-type]  # tuples are values too
+
+    def decode(self, data: bytes) -> Inner:
+        """The value; paid for by the caller. Raises Stop(bad_storage) for another type's bytes."""
+        if self._decoder is not None:
+            try:
+                return self._decoder.decode(data)  # type: ignore[no-any-return]
+            except msgspec.MsgspecError:
+                pass  # perhaps an int beyond 64 bits: the slow way decides
+        try:
+            return self._restore(decode_value(data))  # type: ignore[no-any-return]
+        except (DecodeError, Stop):
+            raise Stop(Code.bad_storage, f"the stored value is no {show(self._kind)}") from None
+
+
+def _typed(kind: Type) -> Any:
+    """The msgspec type that decodes the stored form straight into the inner form."""
+    match kind:
+        case Scalar():
+            return _SCALAR_TYPES[kind]
+        case ListOf(item):
+            return list[_typed(item)]  # type: ignore[misc]
+        case TupleOf(items):
+            return tuple[tuple(map(_typed, items))]  # type: ignore[misc]
+        case RecordOf():
+            return tuple[tuple(_typed(item) for _, item in kind.fields)]  # type: ignore[misc]
+        case OptionalOf(inner):
+            return _typed(inner) | None
+        case DictOf():
+            raise AssertionError("dicts take the slow way")
+
+
+def _misfit(kind: Type) -> Stop:
+    return Stop(Code.bad_arguments, f"a {show(kind)} is needed"[:200])
+
+
+def from_stored(kind: Type) -> Convert:
+    """Checks a decoded stored value and gives the inner form; records come as lists."""
+    return _incoming(kind, is_record_dict=False)
+
+
+def from_outside(kind: Type) -> Convert:
+    """Checks a decoded outside value and gives the inner form; records come as dicts."""
+    return _incoming(kind, is_record_dict=True)
+
+
+def _incoming(kind: Type, *, is_record_dict: bool) -> Convert:
+    match kind:
+        case Scalar():
+            return _incoming_scalar(kind)
+        case OptionalOf(inner):
+            convert = _incoming(inner, is_record_dict=is_record_dict)
+            return lambda value: None if value is None else convert(value)
+        case ListOf(item):
+            return _incoming_list(kind, _incoming(item, is_record_dict=is_record_dict))
+        case TupleOf(items):
+            parts = [_incoming(item, is_record_dict=is_record_dict) for item in items]
+            return _incoming_tuple(kind, parts)
+        case DictOf(key, item):
+            return _incoming_dict(
+                kind,
+                _incoming(key, is_record_dict=is_record_dict),
+                _incoming(item, is_record_dict=is_record_dict),
+            )
+        case RecordOf():
+            parts = [_incoming(item, is_record_dict=is_record_dict) for _, item in kind.fields]
+            if is_record_dict:
+                return _incoming_record(kind, parts)
+            return _incoming_tuple(kind, parts)
+
+
+def _incoming_scalar(kind: Scalar) -> Convert:
+    python = _SCALAR_TYPES[kind]
+
+    def check(value: object) -> object:
+        if type(value) is not python:
+            raise _misfit(kind)
+        return value
+
+    def check_text(value: object) -> object:
+        if type(value) is not python:
+            raise _misfit(kind)
+        if text_size(value) > limits.TEXT_SIZE_MAX:  # type: ignore[arg-type]
+            raise Stop(Code.value_limit, "a text is too long")
+        return value
+
+    return check_text if kind in (STR, BYTES) else check
+
+
+def _incoming_list(kind: Type, convert: Convert) -> Convert:
+    def check(value: object) -> object:
+        if type(value) is not list and type(value) is not tuple:
+            raise _misfit(kind)
+        if len(value) > limits.LIST_LENGTH_MAX:  # type: ignore[arg-type]
+            raise Stop(Code.value_limit, "a list is too long")
+        return [convert(item) for item in value]  # type: ignore[attr-defined]
+
+    return check
+
+
+def _incoming_tuple(kind: Type, parts: list[Convert]) -> Convert:
+    def check(value: object) -> object:
+        if (type(value) is not list and type(value) is not tuple) or len(value) != len(parts):  # type: ignore[arg-type]
+            raise _misfit(kind)
+        return tuple([part(item) for part, item in zip(parts, value, strict=True)])  # type: ignore[call-overload]
+
+    return check
+
+
+def _incoming_dict(kind: Type, key_of: Convert, item_of: Convert) -> Convert:
+    def check(value: object) -> object:
+        if type(value) is not dict:
+            raise _misfit(kind)
+        if len(value) > limits.LIST_LENGTH_MAX:
+            raise Stop(Code.value_limit, "a dict is too long")
+        result = {}
+        for key, item in value.items():
+            key = key_of(key)
+            if type(key) is int and not abs(key) < limits.DICT_KEY_INT_BOUND:
+                raise Stop(Code.value_limit, "a dict key is too large")
+            result[key] = item_of(item)
+        return result
+
+    return check
+
+
+def _incoming_record(kind: RecordOf, parts: list[Convert]) -> Convert:
+    names = [name for name, _ in kind.fields]
+    known = frozenset(names)
+
+    def check(value: object) -> object:
+        if type(value) is not dict or value.keys() != known:
+            raise _misfit(kind)
+        return tuple([part(value[name]) for part, name in zip(parts, names, strict=True)])
+
+    return check
+
+
+# --- outside form ------------------------------------------------------------------------------
+
+
+def to_outside(kind: Type) -> Convert | None:
+    """Turns records into dicts and copies; None if the inner form is the outside form already.
+
+    Lists are copied too (two contracts never share one), which the encoder does as well: a
+    value that is only encoded needs no copy, so plain types give None.
+    """
+    if not has_record(kind):
+        return None
+    match kind:
+        case OptionalOf(inner):
+            convert = to_outside(inner)
+            assert convert is not None
+            return lambda value: None if value is None else convert(value)
+        case ListOf(item):
+            convert = to_outside(item)
+            assert convert is not None
+            return lambda value: [convert(item) for item in value]
+        case TupleOf(items):
+            return _outgoing_tuple(items)
+        case DictOf(_, item):
+            convert = to_outside(item)
+            assert convert is not None
+            return lambda value: {key: convert(item) for key, item in value.items()}
+        case RecordOf():
+            return _outgoing_record(kind)
+        case Scalar():
+            raise AssertionError("a scalar has no record")
+
+
+def _outgoing_tuple(items: tuple[Type, ...]) -> Convert:
+    parts = [to_outside(item) for item in items]
+
+    def convert(value: tuple[Inner, ...]) -> list[object]:
+        return [
+            item if part is None else part(item) for part, item in zip(parts, value, strict=True)
+        ]
+
+    return convert
+
+
+def _outgoing_record(kind: RecordOf) -> Convert:
+    names = [name for name, _ in kind.fields]
+    parts = [to_outside(item) for _, item in kind.fields]
+
+    def convert(value: tuple[Inner, ...]) -> dict[str, object]:
+        return {
+            name: item if part is None else part(item)
+            for name, part, item in zip(names, parts, value, strict=True)
+        }
+
+    return convert
+
+
+def encode_outside(kind: Type, meter: Meter, size_max: int) -> Callable[[Inner], bytes]:
+    """An encoder of results and event fields of type `kind`: measured, converted, canonical."""
+    convert = to_outside(kind)
+    is_scalar = isinstance(kind, Scalar)
+    is_direct = convert is None and not has_dict(kind)
+
+    def encode(value: Inner) -> bytes:
+        if is_scalar:
+            if kind is STR or kind is BYTES:
+                meter.charge(text_size(value) >> 3)  # type: ignore[arg-type]
+        else:
+            walk(value, meter, size_max)
+        if is_direct:
+            try:
+                return _encoder.encode(value)
+            except OverflowError:
+                pass
+        return encode_value(value if convert is None else convert(value))
+
+    return encode
+
+
+class Arguments:
+    """Decodes the encoded argument list of one method."""
+
+    def __init__(self, parameters: tuple[tuple[str, Type], ...]) -> None:
+        kinds = tuple(kind for _, kind in parameters)
+        self._count = len(kinds)
+        self._convert = [from_outside(kind) for kind in kinds]
+        # Scalars decode in one step with their types; the rest goes by the general way.
+        self._decoder = None
+        if all(isinstance(kind, Scalar) for kind in kinds):
+            self._decoder = msgspec.msgpack.Decoder(tuple[tuple(map(_typed, kinds))])  # type: ignore[misc]
+
+    def decode(self, data: bytes) -> list[Inner]:
+        """The checked arguments. Raises Stop(bad_arguments) or Stop(value_limit)."""
+        if self._decoder is not None:
+            try:
+                values = self._decoder.decode(data)
+                if _encoder.encode(values) == data:
+                    return self._check(values)
+            except msgspec.MsgspecError:
+                pass  # the general way decides, and knows ints beyond 64 bits
+        try:
+            general = decode_value(data, size_max=limits.ARGUMENTS_SIZE_MAX)
+        except DecodeError:
+            raise Stop(Code.bad_arguments, "the arguments are no canonical list") from None
+        if type(general) is not list:
+            raise Stop(Code.bad_arguments, "the arguments are no canonical list")
+        return self.check(general)
+
+    def check(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:
+        if len(values) != self._count:
+            raise Stop(Code.bad_arguments, f"{self._count} arguments are needed")
+        return self._check(values)
+
+    def _check(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:
+        return [
+            convert(value) for convert, value in zip(self._convert, values, strict=True)
+        ]
