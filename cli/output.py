@@ -41,7 +41,7 @@ OWN_PACKAGES = frozenset(
 CELL_WIDTH_MAX = 48  # characters of a table cell on a terminal; --json is never shortened
 
 Json: TypeAlias = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
-Advance: TypeAlias = Callable[[int, int], None]
+Advance: TypeAlias = Callable[[int, int | None], None]
 
 
 class CommandRefused(Exception):
@@ -135,7 +135,7 @@ def waiting(what: str, *, as_json: bool = False) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str, *, as_json: bool = False) -> Iterator[Advance]:
-    """A bar on a terminal for work of known size; yields `advance(done, total)`."""
+    """A bar on a terminal for work of known size; yields `advance(done, total or None)`."""
     if as_json or not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -152,7 +152,7 @@ def progress(what: str, *, as_json: bool = False) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None)
 
-        def advance(done: int, total: int) -> None:
+        def advance(done: int, total: int | None) -> None:
             bar.update(task, completed=done, total=total)
 
         yield advance
