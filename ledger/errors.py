@@ -23,6 +23,18 @@ class ProofInvalid(LedgerError):
     """A Merkle path does not lead from the record to the root."""
 
 
+class HeightUnknown(LedgerError):
+    """The ledger holds no block of that height."""
+
+
+class LedgerClosed(LedgerError):
+    """The ledger was closed under a reader: the node is shutting down."""
+
+
+class LedgerInUse(LedgerError):
+    """Another process has the ledger open."""
+
+
 class LedgerDamaged(LedgerError):
     """What is on disk contradicts itself; `height` names the first block concerned, if known."""
 

@@ -10,7 +10,7 @@ never shows in a hash: the root depends on the leaves alone (ledger.proof).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TypeAlias
 
@@ -87,6 +87,50 @@ def branch_slots(page: bytes) -> list[bytes]:
     if page[:1] != _BRANCH or len(page) != _BRANCH_SIZE:
         raise LedgerDamaged("a page of the state tree is malformed; restore this ledger")
     return [page[at : at + DIGEST_SIZE] for at in range(_HEAD_SIZE, _BRANCH_SIZE, DIGEST_SIZE)]
+
+
+def find_leaf(depth: int, path: Path, load: LoadPage) -> Leaf | None:
+    """The leaf of `path` below the page at `depth`, None if there is none."""
+    page = load(page_id(depth, path))
+    while page is not None and is_branch(page):
+        depth += BRANCH_BITS
+        page = load(page_id(depth, path))
+    found = [leaf for leaf in page_leaves(page) if leaf[0] == path] if page is not None else []
+    return found[0] if found else None
+
+
+def walk_page(name: bytes, page: bytes, load: LoadPage) -> Iterator[Leaf]:
+    """All leaves below a page by ascending path, every hash on the way recomputed and compared.
+
+    Raises LedgerDamaged where a page contradicts itself or the ones below it.
+    """
+    depth = name[0]
+    if is_branch(page):
+        slots = branch_slots(page)
+        if fold_slots(depth + BRANCH_BITS, slots) != page_root(page):
+            raise LedgerDamaged(f"page {name.hex()} of the state tree has a wrong root")
+        for slot, root in enumerate(slots):
+            if root != EMPTY_DIGEST:
+                yield from _walk_slot(name, slot, root, load)
+        return
+    leaves = page_leaves(page)
+    if fold_leaves((leaf[0], leaf[2]) for leaf in leaves) != page_root(page):
+        raise LedgerDamaged(f"page {name.hex()} of the state tree has a wrong root")
+    for leaf in leaves:
+        if page_id(depth, leaf[0]) != name or leaf_hash(leaf[0], leaf[1]) != leaf[2]:
+            raise LedgerDamaged(f"page {name.hex()} of the state tree has a wrong leaf")
+        yield leaf
+
+
+def _walk_slot(name: bytes, slot: int, root: bytes, load: LoadPage) -> Iterator[Leaf]:
+    depth = name[0]
+    prefix = int.from_bytes(name[1:].ljust(DIGEST_SIZE, b"\0"))
+    path = (prefix | slot << (PATH_BITS - depth - BRANCH_BITS)).to_bytes(DIGEST_SIZE)
+    below = page_id(depth + BRANCH_BITS, path)
+    page = load(below)
+    if page is None or page_root(page) != root:
+        raise LedgerDamaged(f"page {below.hex()} of the state tree is missing or has a wrong root")
+    yield from walk_page(below, page, load)
 
 
 def fold_leaves(leaves: Iterable[tuple[Path, bytes]]) -> bytes:

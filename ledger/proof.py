@@ -16,12 +16,12 @@ the inner nodes down to one leaf; that leaf is the key's or the key is absent.
 from __future__ import annotations
 
 from crypto import sm3
-from ledger.errors import ProofInvalid
+from ledger.errors import DecodeError, ProofInvalid
 from ledger.merkle import tagged_hasher
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST, Record
 
 PATH_BITS = 256
-NAMESPACE_SIZE_MAX = 0xFFFF  # bytes: the length prefix below has two
+NAMESPACE_SIZE_MAX = 255  # bytes: its length is hashed, and stored, in front of it as one
 
 _LEAF = tagged_hasher(b"\x10")  # first bytes unlike those of the list tree
 _INNER = tuple(tagged_hasher(b"\x11" + bytes([depth])) for depth in range(PATH_BITS))
@@ -49,13 +49,24 @@ class StateProof(Record):
     siblings: tuple[bytes, ...]
 
 
-def state_path(namespace: str, key: bytes) -> bytes:
-    """Where (namespace, key) stands in the tree."""
-    name = namespace.encode()
+def namespace_prefix(namespace: str) -> bytes:
+    """A namespace with its length in front, so that no key can run into it.
+
+    Raises DecodeError for one that is too long or not Unicode.
+    """
+    try:
+        name = namespace.encode()
+    except UnicodeEncodeError:
+        raise DecodeError("namespace: not valid Unicode") from None
     if len(name) > NAMESPACE_SIZE_MAX:
-        raise ValueError(f"a namespace has at most {NAMESPACE_SIZE_MAX} bytes, not {len(name)}")
+        raise DecodeError(f"namespace: {len(name)} bytes exceed the limit of {NAMESPACE_SIZE_MAX}")
+    return bytes([len(name)]) + name
+
+
+def state_path(namespace: str, key: bytes) -> bytes:
+    """Where (namespace, key) stands in the tree. Raises DecodeError for an unfit namespace."""
     hasher = _PATH.copy()
-    hasher.update(len(name).to_bytes(2, "big") + name + key)
+    hasher.update(namespace_prefix(namespace) + key)
     return hasher.digest()
 
 
@@ -92,11 +103,11 @@ def split_depth(one: bytes, other: bytes) -> int:
 
 
 def verify_state_proof(proof: StateProof, root: bytes, namespace: str, key: bytes) -> bytes | None:
-    """The value of (namespace, key) under `root`, None if it is absent. Raises ProofInvalid."""
-    try:
-        path = state_path(namespace, key)
-    except ValueError as error:
-        raise ProofInvalid(str(error)) from None
+    """The value of (namespace, key) under `root`, None if it is absent.
+
+    Raises ProofInvalid, and DecodeError for an unfit namespace.
+    """
+    path = state_path(namespace, key)
     node = _proven_leaf(proof, path)
     if len(proof.depths) != len(proof.siblings):
         raise ProofInvalid("a proof needs one depth for every sibling")

@@ -1,0 +1,149 @@
+"""LevelDB with our settings and our errors: everything read is checked, every fault has a name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import plyvel
+
+from ledger.errors import LedgerClosed, LedgerDamaged, LedgerError, LedgerInUse
+from ledger.mark import Mark
+from ledger.schema import SEQUENCE_KEY, number
+
+_DATABASE, _MARK = "db", "mark"
+_WRITE_BUFFER_SIZE = 8 << 20  # bytes of a memtable: eight full blocks between two flushes
+_BLOCK_CACHE_SIZE = 8 << 20  # bytes of uncompressed database blocks kept in memory
+_FILES_OPEN_MAX = 128  # tables of 2 MB, which LevelDB maps: bounds resident memory
+_FILTER_BITS = 10  # Bloom filter per key: looking for an unknown transaction id costs no read
+_REMEDY = "restore this ledger from a backup or let the node rejoin with an empty data directory"
+
+
+class Readable(Protocol):
+    """What the database and its snapshots have in common."""
+
+    def get(self, key: bytes, /, *, verify_checksums: bool = ...) -> bytes | None: ...
+
+
+class Disk:
+    """The open database. Many readers; writes are taken one at a time."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Open what stands at `path`. Raises LedgerDamaged or LedgerInUse."""
+        if create:
+            path.mkdir(parents=True)
+        elif not (path / _DATABASE).is_dir():
+            raise LedgerDamaged(f"{path} holds no ledger; check data_dir, or {_REMEDY}")
+        self.path = path
+        self._database = _open(path / _DATABASE, create=create)
+        if create:
+            Mark.create(path / _MARK, 0)
+        try:
+            self._mark = Mark(path / _MARK)
+            self._sequence = int.from_bytes(self.get(SEQUENCE_KEY) or b"", "big")
+            if self._sequence < self._mark.sequence:
+                raise LedgerDamaged(
+                    f"{path}: the database ends at write {self._sequence}, but write "
+                    f"{self._mark.sequence} was acknowledged; {_REMEDY}"
+                )
+            self._mark.set(self._sequence)
+        except BaseException:
+            self._database.close()
+            raise
+        self._lock = threading.Lock()
+
+    @property
+    def database_path(self) -> Path:
+        return self.path / _DATABASE
+
+    def get(self, key: bytes, *, height: int | None = None) -> bytes | None:
+        return read(self._database, key, height=height)
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self._database.snapshot())
+
+    def write(self, pairs: Iterable[tuple[bytes, bytes | None]], *, is_synced: bool = True) -> None:
+        """Put all pairs (None deletes) or none; durable on return if `is_synced`."""
+        with self._lock:
+            sequence = self._sequence + 1
+            try:
+                with self._database.write_batch(sync=is_synced) as batch:
+                    for key, value in pairs:
+                        if value is None:
+                            batch.delete(key)
+                        else:
+                            batch.put(key, value)
+                    batch.put(SEQUENCE_KEY, number(sequence))
+            except plyvel.Error as error:
+                raise LedgerError(f"{self.path}: the write failed: {error}") from error
+            self._sequence = sequence
+            if is_synced:
+                self._mark.set(sequence)
+
+    def close(self) -> None:
+        """Sync what is not, and let go of the files. Doing it twice does no harm."""
+        if self._database.closed:
+            return
+        try:
+            self.write(())
+        finally:
+            self._database.close()
+            self._mark.close()
+
+
+class Snapshot:
+    """The database as it was at one moment; freed when nobody holds it any more."""
+
+    def __init__(self, snapshot: plyvel._plyvel.Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def get(self, key: bytes, *, height: int | None = None) -> bytes | None:
+        return read(self._snapshot, key, height=height)
+
+    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """All pairs below `prefix` in order of key, past the caches, checksums verified."""
+        try:
+            with self._snapshot.iterator(
+                prefix=prefix or None, verify_checksums=True, fill_cache=False
+            ) as pairs:
+                yield from pairs
+        except plyvel.Error as error:
+            raise LedgerDamaged(f"the database is damaged: {error}; {_REMEDY}") from None
+
+
+def read(source: Readable, key: bytes, *, height: int | None = None) -> bytes | None:
+    """The value of `key`, its checksum verified. Raises LedgerDamaged."""
+    try:
+        return source.get(key, verify_checksums=True)
+    except plyvel.Error as error:
+        where = "" if height is None else f"block {height}: "
+        raise LedgerDamaged(
+            f"{where}the database is damaged: {error}; {_REMEDY}", height=height
+        ) from None
+    except RuntimeError as error:
+        raise LedgerClosed(f"the ledger is closed: {error}") from None
+
+
+def _open(path: Path, *, create: bool) -> plyvel.DB:
+    try:
+        return plyvel.DB(
+            str(path),
+            create_if_missing=create,
+            error_if_exists=create,
+            paranoid_checks=True,
+            write_buffer_size=_WRITE_BUFFER_SIZE,
+            lru_cache_size=_BLOCK_CACHE_SIZE,
+            max_open_files=_FILES_OPEN_MAX,
+            bloom_filter_bits=_FILTER_BITS,
+            compression=None,  # hashes and signatures do not shrink
+        )
+    except plyvel.IOError as error:
+        if "lock" in str(error).lower():
+            raise LedgerInUse(
+                f"{path}: another process has this ledger open; stop that node first"
+            ) from None
+        raise LedgerDamaged(f"{path}: cannot be opened: {error}; {_REMEDY}") from None
+    except plyvel.Error as error:
+        raise LedgerDamaged(f"{path}: cannot be opened: {error}; {_REMEDY}") from None

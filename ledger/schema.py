@@ -1,0 +1,75 @@
+"""Where everything stands in LevelDB: one byte of table, then the key; heights sort as numbers."""
+
+from __future__ import annotations
+
+from ledger.model import Receipt, Record
+from ledger.proof import namespace_prefix
+
+FORMAT = b"shuxin ledger 1"
+
+FORMAT_KEY = b"!format"
+GENESIS_KEY = b"!genesis"
+HEAD_KEY = b"!head"  # height of the newest block
+CERTIFIED_KEY = b"!certified"  # height up to which every block has an execution certificate
+SEQUENCE_KEY = b"!sequence"  # number of the last write (ledger.mark)
+
+BLOCK = b"B"  # height -> Block
+HEADER = b"H"  # height -> BlockHeader
+RECEIPTS = b"R"  # height -> Receipts
+STATEMENT = b"S"  # height -> ExecutionStatement, our own
+COMMIT_CERTIFICATE = b"C"  # height -> CommitCertificate
+EXECUTION_CERTIFICATE = b"E"  # height -> ExecutionCertificate
+HASH = b"K"  # block hash -> height
+TRANSACTION = b"T"  # transaction id -> height, index
+STATE = b"s"  # length of the namespace, namespace, key -> value
+PAGE = b"p"  # page id -> page of the state tree
+META = b"m"  # name -> bytes of other packages
+TABLES = (
+    b"!"
+    + BLOCK
+    + HEADER
+    + RECEIPTS
+    + STATEMENT
+    + COMMIT_CERTIFICATE
+    + EXECUTION_CERTIFICATE
+    + HASH
+    + TRANSACTION
+    + STATE
+    + PAGE
+    + META
+)
+
+STORED_SIZE_MAX = 256 << 20  # bytes of one stored record: far above what a block may hold
+
+
+class Receipts(Record):
+    """The receipts of one block, in its order."""
+
+    receipts: tuple[Receipt, ...]
+
+
+class Place(Record):
+    """Where a transaction stands."""
+
+    height: int
+    index: int
+
+
+def at_height(table: bytes, height: int) -> bytes:
+    return table + height.to_bytes(8, "big")
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def state_key(namespace: str, key: bytes) -> bytes:
+    return STATE + namespace_prefix(namespace) + key
+
+
+def split_state_key(stored: bytes) -> tuple[str, bytes]:
+    """Namespace and key of a stored state key. Raises ValueError."""
+    end = 2 + stored[1] if len(stored) > 1 else 2
+    if len(stored) < end:
+        raise ValueError("a state key is cut short")
+    return stored[2:end].decode(), stored[end:]

@@ -1,0 +1,426 @@
+"""The ledger on disk: one atomic, synced write per block.
+
+A commit puts the block, its receipts, its state writes, the pages of the state tree, the
+indexes, our statement and the commit certificate into one LevelDB batch: after a crash all of
+it is there or none. One thread writes; any thread reads. Opening checks the newest blocks and
+the state root; `scrub` checks everything.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from ledger.blocks import genesis_block
+from ledger.disk import Disk, Snapshot
+from ledger.encoding import encode
+from ledger.errors import CertificateInvalid, HeightUnknown, LedgerDamaged
+from ledger.genesis import Genesis, chain_id
+from ledger.merkle import receipts_root
+from ledger.model import (
+    Block,
+    BlockHeader,
+    CommitCertificate,
+    ExecutionCertificate,
+    ExecutionStatement,
+    Receipt,
+    StateWrite,
+    block_hash,
+)
+from ledger.proof import StateProof
+from ledger.records import Records
+from ledger.schema import (
+    BLOCK,
+    CERTIFIED_KEY,
+    COMMIT_CERTIFICATE,
+    EXECUTION_CERTIFICATE,
+    FORMAT,
+    FORMAT_KEY,
+    GENESIS_KEY,
+    HASH,
+    HEAD_KEY,
+    HEADER,
+    META,
+    PAGE,
+    RECEIPTS,
+    STATEMENT,
+    TRANSACTION,
+    Place,
+    Receipts,
+    at_height,
+    number,
+    state_key,
+)
+from ledger.scrub import Progress, check_height, ignore_progress, scrub_ledger
+from ledger.state import STEM_LEVELS, StateTree, StemChange
+from ledger.tables import check_logs
+
+OPEN_CHECK_BLOCKS = 16  # newest blocks checked at every start: about 0.3 s of full ones
+VERSIONS_MAX = 8  # newest states kept readable: 1 MB each after a block of 1,000 writes
+RECENT_BLOCKS_MAX = 4  # decoded blocks kept: clients ask for receipts of the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """All that one block changes. `writes` are the ones that were applied to the tree."""
+
+    block: Block
+    receipts: Sequence[Receipt]
+    writes: Sequence[StateWrite]
+    statement: ExecutionStatement
+    commit_certificate: CommitCertificate | None  # None for the genesis block only
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """All that is stored about one height."""
+
+    block: Block
+    receipts: tuple[Receipt, ...]
+    statement: ExecutionStatement
+    commit_certificate: CommitCertificate | None
+    execution_certificate: ExecutionCertificate | None
+
+
+class StateSnapshot:
+    """The state after one block, unmoved by later commits. A StateReader."""
+
+    def __init__(self, statement: ExecutionStatement, snapshot: Snapshot) -> None:
+        self.statement = statement
+        self._snapshot = snapshot
+
+    def get(self, namespace: str, key: bytes) -> bytes | None:
+        return self._snapshot.get(state_key(namespace, key))
+
+    def close(self) -> None:
+        """Nothing to do: LevelDB lets go when the last holder does. For symmetry with files."""
+
+    def __enter__(self) -> StateSnapshot:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Version:
+    statement: ExecutionStatement
+    snapshot: Snapshot
+    change: StemChange | None  # from the version before; None for the first after opening
+
+
+class Store:
+    """`tree.apply(writes)` for the state root, `commit`, and then `certify`, height by height."""
+
+    def __init__(self, disk: Disk) -> None:
+        """Use `Store.create` or `Store.open`."""
+        self._disk = disk
+        self._records = Records(disk)
+        self._writer = threading.Lock()
+        self._state = threading.Lock()  # guards the tree's accepted state and the versions
+        self._recent: OrderedDict[int, tuple[Block, tuple[Receipt, ...]]] = OrderedDict()
+        self._recent_lock = threading.Lock()
+        self.genesis: Genesis = self._records.genesis()
+        self.chain_id = chain_id(self.genesis)
+        self.tree = StateTree(lambda name: disk.get(PAGE + name))
+        self._versions: tuple[_Version, ...] = ()
+        self._height = -1
+        self._certified_height = 0
+
+    @classmethod
+    def create(cls, path: Path, genesis: Genesis, writes: Sequence[StateWrite]) -> Store:
+        """Make a ledger of the genesis block, whose contracts wrote `writes`, at a new `path`."""
+        building = path.with_name(path.name + ".new")  # a half-made ledger never has the name
+        if building.exists():
+            shutil.rmtree(building)
+        disk = Disk(building, create=True)
+        disk.write(
+            [(FORMAT_KEY, FORMAT), (GENESIS_KEY, encode(genesis)), (CERTIFIED_KEY, number(0))]
+        )
+        store = cls(disk)
+        block = genesis_block(genesis)
+        statement = ExecutionStatement(
+            chain_id=store.chain_id,
+            height=0,
+            block_hash=block_hash(block.header),
+            state_root=store.tree.apply(writes),
+            receipts_root=receipts_root(()),
+            next_validators_hash=genesis.validators.digest,
+            time_ms=genesis.time_ms,
+        )
+        store.commit(Commit(block, (), writes, statement, None))
+        store.close()
+        building.rename(path)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open and check an existing ledger. Raises LedgerDamaged or LedgerInUse."""
+        check_logs(path / "db")
+        disk = Disk(path)
+        try:
+            store = cls(disk)
+            store._load()
+        except BaseException:
+            disk.close()
+            raise
+        return store
+
+    # --- reading ----------------------------------------------------------------------------
+
+    @property
+    def height(self) -> int:
+        """Of the newest stored block."""
+        return self._height
+
+    @property
+    def certified_height(self) -> int:
+        """Every block up to it has an execution certificate (the genesis needs none)."""
+        return self._certified_height
+
+    def get(self, namespace: str, key: bytes) -> bytes | None:
+        """The value of a key after the newest block."""
+        return self._disk.get(state_key(namespace, key))
+
+    def header(self, height: int) -> BlockHeader:
+        return self._records.header(self._known(height))
+
+    def block(self, height: int) -> Block:
+        return self._body(height)[0]
+
+    def receipts(self, height: int) -> tuple[Receipt, ...]:
+        return self._body(height)[1]
+
+    def statement(self, height: int) -> ExecutionStatement:
+        """What this replica found the outcome of the block to be."""
+        return self._records.statement(self._known(height))
+
+    def head_statement(self) -> ExecutionStatement:
+        return self._versions[-1].statement
+
+    def commit_certificate(self, height: int) -> CommitCertificate | None:
+        """None for the genesis block."""
+        return self._records.commit_certificate(self._known(height))
+
+    def execution_certificate(self, height: int) -> ExecutionCertificate | None:
+        """None while the block is not certified, and for the genesis block."""
+        return self._records.execution_certificate(self._known(height))
+
+    def find_transaction(self, transaction_id: bytes) -> tuple[int, int] | None:
+        """(height, index) of an included transaction."""
+        return self._records.find_transaction(transaction_id)
+
+    def find_block(self, block_hash: bytes) -> int | None:
+        """The height of the block with this hash."""
+        return self._records.find_block(block_hash)
+
+    def iterate_blocks(self, from_height: int, to_height: int) -> Iterator[StoredBlock]:
+        """All that is stored about the heights of a closed range, in order."""
+        for height in range(self._known(from_height), self._known(to_height) + 1):
+            yield StoredBlock(
+                self._records.block(height),
+                self._records.receipts(height),
+                self._records.statement(height),
+                self._records.commit_certificate(height),
+                self._records.execution_certificate(height),
+            )
+
+    def snapshot(self) -> StateSnapshot:
+        """The newest certified state (right after opening: the newest, while it is not yet)."""
+        version = _certified(self._versions, self._certified_height) or self._versions[0]
+        return StateSnapshot(version.statement, version.snapshot)
+
+    def prove(self, namespace: str, key: bytes) -> tuple[StateProof, ExecutionStatement]:
+        """The proof of a key's value or absence after the newest block."""
+        with self._state:
+            version = self._versions[-1]
+            return self._prove_at(version, namespace, key), version.statement
+
+    def prove_certified(
+        self, namespace: str, key: bytes
+    ) -> tuple[bytes | None, StateProof, ExecutionCertificate] | None:
+        """Value, proof and certificate at the newest certified height; None until there is one."""
+        with self._state:
+            version = _certified(self._versions, self._certified_height)
+            if version is None:
+                return None
+            certificate = self._records.execution_certificate(version.statement.height)
+            if certificate is None:
+                return None  # the genesis
+            proof = self._prove_at(version, namespace, key)
+        return proof.value, proof, certificate
+
+    def get_meta(self, name: bytes) -> bytes | None:
+        """What another package stored under `name`."""
+        return self._disk.get(META + name)
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def commit(self, commit: Commit) -> None:
+        """Store the next block and all it changes, atomically and durably.
+
+        `tree.apply(commit.writes)` must have been the last use of the tree.
+        """
+        with self._writer:
+            self._assert_fits(commit)
+            self._disk.write(self._pairs_of(commit))
+            height = commit.statement.height
+            with self._state:
+                change = self.tree.accept()
+                version = _Version(commit.statement, self._disk.snapshot(), change)
+                self._versions = (*self._versions, version)
+                self._height = height
+                self._drop_versions()
+            self._remember(height, commit.block, tuple(commit.receipts))
+
+    def certify(self, certificate: ExecutionCertificate) -> None:
+        """Store a verified execution certificate of a stored block.
+
+        Raises CertificateInvalid when a quorum found another outcome than this replica.
+        """
+        height = certificate.statement.height
+        with self._writer:
+            if certificate.statement != self.statement(height):
+                raise CertificateInvalid(
+                    f"execution certificate of height {height}: its statement is not what this "
+                    "ledger holds; stop the node and compare it with its peers"
+                )
+            data = encode(certificate)
+            certified = self._certified_height
+            if height == certified + 1:
+                certified = height
+                while self._records.execution_certificate(certified + 1) is not None:
+                    certified += 1
+            # Not synced: after a power failure peers have it, or replicas vote for it again.
+            self._disk.write(
+                [
+                    (at_height(EXECUTION_CERTIFICATE, height), data),
+                    (CERTIFIED_KEY, number(certified)),
+                ],
+                is_synced=False,
+            )
+            with self._state:
+                self._certified_height = certified
+                self._drop_versions()
+
+    def put_meta(self, name: bytes, value: bytes | None) -> None:
+        """Durably store (None: remove) bytes for another package."""
+        self._disk.write([(META + name, value)])
+
+    def scrub(self, progress: Progress = ignore_progress) -> None:
+        """Check everything that is stored. Raises LedgerDamaged; safe beside commits."""
+        with self._state:
+            snapshot = self._disk.snapshot()
+        scrub_ledger(snapshot, self._disk.database_path, progress)
+
+    def close(self) -> None:
+        self._disk.close()
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Read where the ledger stands and check its newest part."""
+        snapshot = self._disk.snapshot()
+        records = Records(snapshot)
+        height = records.head_height()
+        first = max(0, height - OPEN_CHECK_BLOCKS + 1)
+        previous = records.header(first - 1) if first else None
+        for checked in range(first, height + 1):
+            previous = check_height(records, self.genesis, checked, previous)
+        statement = records.statement(height)
+        root = self.tree.restore(
+            (key[1:], page) for key, page in snapshot.scan(PAGE + bytes([STEM_LEVELS]))
+        )
+        if root != statement.state_root:
+            raise LedgerDamaged(
+                f"block {height}: the state tree has root {root.hex()}, the block ended with "
+                f"{statement.state_root.hex()}; restore this ledger from a backup or let the "
+                "node rejoin with an empty data directory",
+                height=height,
+            )
+        self._versions = (_Version(statement, snapshot, None),)
+        self._height = height
+        self._certified_height = records.certified_height()
+
+    def _known(self, height: int) -> int:
+        if not 0 <= height <= self._height:
+            raise HeightUnknown(f"there is no block {height}; this ledger ends at {self._height}")
+        return height
+
+    def _body(self, height: int) -> tuple[Block, tuple[Receipt, ...]]:
+        with self._recent_lock:
+            body = self._recent.get(height)
+        if body is None:
+            self._known(height)
+            body = self._records.block(height), self._records.receipts(height)
+            self._remember(height, *body)
+        return body
+
+    def _remember(self, height: int, block: Block, receipts: tuple[Receipt, ...]) -> None:
+        with self._recent_lock:
+            self._recent[height] = (block, receipts)
+            if len(self._recent) > RECENT_BLOCKS_MAX:
+                self._recent.popitem(last=False)
+
+    def _assert_fits(self, commit: Commit) -> None:
+        header, statement = commit.block.header, commit.statement
+        assert header.height == statement.height == self._height + 1, "blocks are stored in order"
+        assert statement.block_hash == block_hash(header), "the statement is about the block"
+        assert len(commit.receipts) == len(commit.block.transactions), "a receipt each"
+        assert (commit.commit_certificate is None) == (header.height == 0), "ordered by a quorum"
+        assert self.tree.staged_root == statement.state_root, "the tree has staged the writes"
+        if self._height >= 0:
+            previous = self.head_statement().block_hash
+            assert header.previous_hash == previous, "the block follows the head"
+
+    def _pairs_of(self, commit: Commit) -> Iterator[tuple[bytes, bytes | None]]:
+        header = commit.block.header
+        height = header.height
+        yield at_height(HEADER, height), encode(header)
+        yield at_height(BLOCK, height), encode(commit.block)
+        yield at_height(RECEIPTS, height), encode(Receipts(tuple(commit.receipts)))
+        yield at_height(STATEMENT, height), encode(commit.statement)
+        if commit.commit_certificate is not None:
+            yield at_height(COMMIT_CERTIFICATE, height), encode(commit.commit_certificate)
+        yield HASH + commit.statement.block_hash, number(height)
+        for index, receipt in enumerate(commit.receipts):
+            yield TRANSACTION + receipt.transaction_id, encode(Place(height, index))
+        for write in commit.writes:
+            yield state_key(write.namespace, write.key), write.value
+        for name, page in self.tree.staged_pages():
+            yield PAGE + name, page
+        yield HEAD_KEY, number(height)
+
+    def _prove_at(self, version: _Version, namespace: str, key: bytes) -> StateProof:
+        versions = self._versions
+        later = versions[versions.index(version) + 1 :]
+        changes = [newer.change for newer in later if newer.change is not None]
+        value = version.snapshot.get(state_key(namespace, key))
+        return self.tree.prove(
+            namespace, key, value, lambda name: version.snapshot.get(PAGE + name), changes
+        )
+
+    def _drop_versions(self) -> None:
+        """Keep the states from the certified one on, and no more than VERSIONS_MAX."""
+        certified, versions = self._certified_height, self._versions
+        while len(versions) > VERSIONS_MAX or (
+            len(versions) > 1 and versions[1].statement.height <= certified
+        ):
+            versions = versions[1:]
+        self._versions = versions
+
+
+def _certified(versions: Sequence[_Version], certified_height: int) -> _Version | None:
+    """The newest version that is certified."""
+    found = [v for v in versions if v.statement.height <= certified_height]
+    return found[-1] if found else None
