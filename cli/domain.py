@@ -91,7 +91,7 @@ def add_reads(
     ) -> Answer:
         """List what is recorded, in order of entry."""
         with ask.session() as session:
-            records = session.view(contract, "page", offset, limit)
+            records = session.view(contract, "list", offset, limit)
         return records_table(records, columns=columns, whole=ask.json)
 
     @verb(app, "show")

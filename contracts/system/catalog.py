@@ -209,7 +209,7 @@ def show(dataset_id: str) -> Dataset:
 
 
 @view
-def page(offset: int, limit: int) -> list[DatasetSummary]:
+def list_(offset: int, limit: int) -> list[DatasetSummary]:
     """Entries in order of registration, withdrawn ones included."""
     require_reader()
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "catalog.page: ask for 1 to 100 from 0 up")
@@ -298,7 +298,7 @@ def own_listed(dataset_id: str) -> Dataset:
 def known(dataset_id: str) -> Dataset:
     entry = datasets.get(dataset_id)
     if entry is None:
-        fail("catalog.unknown: no data set has this id; look for it with `page` or `search`")
+        fail("catalog.unknown: no data set has this id; look for it with `list` or `search`")
     return entry
 
 

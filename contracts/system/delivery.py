@@ -26,7 +26,7 @@ from contracts.dialect import (
 
 DIGEST_SIZE = 32  # bytes: SM3
 NOTE_MAX = 1024  # characters
-PAGE_MAX = 50  # deliveries in one answer
+PAGE_MAX = 100  # deliveries in one answer
 
 
 @record
@@ -122,7 +122,8 @@ def accept(delivery_id: str, received_digest: bytes, accepted: bool, note: str) 
     require(delivery.consumer == consumer, "delivery.consumer: it was offered to another consumer")
     require(delivery.status == "offered", "delivery.status: it has been answered already")
     require(len(received_digest) == DIGEST_SIZE, "delivery.received: use 32 bytes of SM3")
-    require(1 <= len(note) <= NOTE_MAX, "delivery.note: say in 1 to 1024 characters what was found")
+    require(accepted or note != "", "delivery.note: say why it is rejected")
+    require(len(note) <= NOTE_MAX, "delivery.note: use up to 1024 characters")
     is_match = received_digest == delivery.payload_digest
     if accepted:
         require(is_match, "delivery.digest: not the bytes offered; fetch them again or reject")
@@ -158,10 +159,10 @@ def show(delivery_id: str) -> Delivery:
 
 
 @view
-def page(offset: int, limit: int) -> list[Delivery]:
+def list_(offset: int, limit: int) -> list[Delivery]:
     """Deliveries in order of offer: all for the manager, its own for any other party."""
     scope = reader_scope()
-    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "delivery.page: ask for 1 to 50 from 0 up")
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "delivery.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, delivery_count.get(scope, 0))
     return [deliveries[delivery_by_number[scope, number]] for number in range(offset, end)]
 
@@ -177,7 +178,7 @@ def reader_scope() -> str:
 def known(delivery_id: str) -> Delivery:
     delivery = deliveries.get(delivery_id)
     if delivery is None:
-        fail("delivery.unknown: no delivery has this id; look for it with `page`")
+        fail("delivery.unknown: no delivery has this id; look for it with `list`")
     return delivery
 
 

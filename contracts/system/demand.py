@@ -58,6 +58,7 @@ class DemandSummary:
     consumer: str
     title: str
     status: str
+    datasets: list[str]
     filed_ms: int
 
 
@@ -110,7 +111,7 @@ def prescreen(demand_id: str, passed: bool, note: str) -> None:
     require(operator != "", "demand.role: sign with an account of an active operator")
     demand = known(demand_id)
     require(demand.status == "filed", "demand.status: only a filed demand can be prescreened")
-    check_note(note)
+    check_note(note, passed)
     status = "forwarded" if passed else "returned"
     demands[demand_id] = replace(demand, status=status, operator=operator, prescreen_note=note)
     emit("DemandPrescreened", demand_id=demand_id, party_id=operator, passed=passed)
@@ -126,7 +127,7 @@ def review(demand_id: str, approved: bool, note: str, datasets: list[str]) -> No
         demand.status == "forwarded",
         "demand.status: only a demand that an operator forwarded can be reviewed",
     )
-    check_note(note)
+    check_note(note, approved)
     if approved:
         check_datasets(datasets)
     else:
@@ -161,7 +162,7 @@ def show(demand_id: str) -> Demand:
 
 
 @view
-def page(offset: int, limit: int) -> list[DemandSummary]:
+def list_(offset: int, limit: int) -> list[DemandSummary]:
     """Demands in order of filing: all for operators and the manager, its own for a consumer."""
     scope = reader_scope()
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "demand.page: ask for 1 to 100 from 0 up")
@@ -193,13 +194,20 @@ def reader_scope() -> str:
 def known(demand_id: str) -> Demand:
     demand = demands.get(demand_id)
     if demand is None:
-        fail("demand.unknown: no demand has this id; look for it with `page`")
+        fail("demand.unknown: no demand has this id; look for it with `list`")
     return demand
 
 
 def summary(demand_id: str) -> DemandSummary:
     demand = demands[demand_id]
-    return DemandSummary(demand.id, demand.consumer, demand.title, demand.status, demand.filed_ms)
+    return DemandSummary(
+        demand.id,
+        demand.consumer,
+        demand.title,
+        demand.status,
+        demand.datasets,
+        demand.filed_ms,
+    )
 
 
 def enlist(scope: str, demand_id: str) -> None:
@@ -208,8 +216,9 @@ def enlist(scope: str, demand_id: str) -> None:
     demand_count[scope] = number + 1
 
 
-def check_note(note: str) -> None:
-    require(1 <= len(note) <= NOTE_MAX, "demand.note: give reasons in 1 to 1024 characters")
+def check_note(note: str, is_positive: bool) -> None:
+    require(is_positive or note != "", "demand.note: say why the demand goes no further")
+    require(len(note) <= NOTE_MAX, "demand.note: use up to 1024 characters")
 
 
 def check_datasets(datasets: list[str]) -> None:

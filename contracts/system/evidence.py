@@ -61,8 +61,8 @@ record_by_subject = Map((str, int), str)
 subject_count = Map(str, int)
 
 
-@call  # type: ignore[no-redef]  # `record` is the verb of the glossary; no class follows
-def record(evidence_id: str, kind: str, subject: str, digest: bytes, note: str) -> None:
+@call
+def record_(evidence_id: str, kind: str, subject: str, digest: bytes, note: str) -> None:
     """A party puts the digest of something on record (8.1.1, 8.2.2d, 8.2.5b, 8.6.2c to 8.6.5c)."""
     party = require_party()
     require(is_name(evidence_id), "evidence.id: use 1 to 64 characters of a-z 0-9 _ - .")

@@ -168,7 +168,7 @@ def show(grant_id: str) -> Grant:
 
 
 @view
-def page(offset: int, limit: int) -> list[Grant]:
+def list_(offset: int, limit: int) -> list[Grant]:
     """Grants in order of issue."""
     require_reader()
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "grant.page: ask for 1 to 100 from 0 up")
@@ -216,7 +216,7 @@ def is_operator(party: str) -> bool:
 def known(grant_id: str) -> Grant:
     grant = grants.get(grant_id)
     if grant is None:
-        fail("grant.unknown: no grant has this id; look for it with `page`")
+        fail("grant.unknown: no grant has this id; look for it with `list`")
     return grant
 
 

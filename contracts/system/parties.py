@@ -164,7 +164,7 @@ def show(party_id: str) -> Party:
 
 
 @view
-def page(offset: int, limit: int) -> list[Party]:
+def list_(offset: int, limit: int) -> list[Party]:
     """Parties in order of registration."""
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "parties.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, party_count.get(0))

@@ -27,7 +27,7 @@ TITLE_MAX = 128  # characters
 TEXT_MAX = 2048  # characters of a description
 NOTE_MAX = 1024  # characters
 DIGEST_SIZE = 32  # bytes: SM3
-PAGE_MAX = 50  # products in one answer
+PAGE_MAX = 100  # products in one answer
 
 
 @record
@@ -46,6 +46,18 @@ class DataProduct:
     status: str = "registered"
     manager: str = ""  # party that assessed it
     note: str = ""
+
+
+@record
+class ProductSummary:
+    """A line of a list."""
+
+    id: str
+    task_id: str
+    operator: str
+    consumer: str
+    title: str
+    status: str
 
 
 @record
@@ -119,7 +131,8 @@ def approve(product_id: str, passed: bool, note: str) -> None:
     require(manager != "", "product.role: sign with an account of an active manager")
     product = known(product_id)
     require(product.status == "registered", "product.status: it has been assessed already")
-    require(1 <= len(note) <= NOTE_MAX, "product.note: give reasons in 1 to 1024 characters")
+    require(passed or note != "", "product.note: say why the product is refused")
+    require(len(note) <= NOTE_MAX, "product.note: use up to 1024 characters")
     status = "approved" if passed else "refused"
     products[product_id] = replace(product, status=status, manager=manager, note=note)
     emit("ProductAssessed", product_id=product_id, party_id=manager, passed=passed)
@@ -133,12 +146,12 @@ def show(product_id: str) -> DataProduct:
 
 
 @view
-def page(offset: int, limit: int) -> list[DataProduct]:
+def list_(offset: int, limit: int) -> list[ProductSummary]:
     """Products in order of registration."""
     require_reader()
-    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "product.page: ask for 1 to 50 from 0 up")
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "product.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, product_count.get(0))
-    return [products[product_by_number[number]] for number in range(offset, end)]
+    return [summary(product_by_number[number]) for number in range(offset, end)]
 
 
 @view
@@ -156,5 +169,17 @@ def require_reader() -> None:
 def known(product_id: str) -> DataProduct:
     product = products.get(product_id)
     if product is None:
-        fail("product.unknown: no product has this id; look for it with `page`")
+        fail("product.unknown: no product has this id; look for it with `list`")
     return product
+
+
+def summary(product_id: str) -> ProductSummary:
+    product = products[product_id]
+    return ProductSummary(
+        product.id,
+        product.task_id,
+        product.operator,
+        product.consumer,
+        product.title,
+        product.status,
+    )

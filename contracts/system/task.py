@@ -9,8 +9,7 @@ Equal program hashes finish the task, differing ones make it disputed.
 The grant is checked again at dispatch and at every report, and the grant contract cancels the
 open tasks of a grant that is revoked.
 
-States: created -> running -> finished | disputed; created or running -> failed | cancelled |
-expired.
+States: created -> running -> finished | disputed; open ones -> failed | cancelled | expired.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ PROTECTION_MAX = 256  # characters: which protection was active, under which sec
 REASON_MAX = 512  # characters
 OPEN_PER_PARTY_MAX = 256  # a supplier's queue (8.2.6d); more is refused until some task ends
 OPEN_PER_GRANT_MAX = 64  # a revocation cancels them all in one transaction
-PAGE_MAX = 50  # tasks in one answer
+PAGE_MAX = 100  # tasks in one answer
 CERTIFICATE_HEAD = "-----BEGIN CERTIFICATE-----"
 
 
@@ -317,7 +316,9 @@ def cancel_under(grant_id: str) -> None:
 
 @call
 def expire(task_id: str) -> None:
-    """Anyone may close an open task whose deadline has passed."""
+    """Any party may close an open task whose deadline has passed."""
+    sender = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(sender != "", "task.role: sign with an account of an active party")
     task = known(task_id)
     require_open(task)
     require(ctx.time_ms >= task.deadline_ms, "task.early: wait for the deadline to pass")
@@ -355,7 +356,7 @@ def share(task_id: str, party_id: str) -> bytes:
 
 
 @view
-def page(offset: int, limit: int) -> list[Task]:
+def list_(offset: int, limit: int) -> list[Task]:
     """Tasks in order of creation, for operators and the manager."""
     is_operator = view_contract("parties", "has_role", ctx.sender, "operator", returns=bool)
     require(is_operator or is_manager(), "task.reader: only operators and the manager see them all")
@@ -384,7 +385,7 @@ def outcome(task_id: str) -> Outcome:
 
 
 def known(task_id: str) -> Task:
-    require(task_id in tasks, "task.unknown: no task has this id; look for it with `page`")
+    require(task_id in tasks, "task.unknown: no task has this id; look for it with `list`")
     return tasks[task_id]
 
 
@@ -421,7 +422,7 @@ def require_reader(task: Task) -> None:
 
 
 def check_page(offset: int, limit: int) -> None:
-    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 50 from 0 up")
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 100 from 0 up")
 
 
 def check_participants(participants: list[tuple[str, str]]) -> None:

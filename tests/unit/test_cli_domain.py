@@ -93,7 +93,9 @@ def contract_module(contract: str) -> ModuleType:
 
 
 def check_arguments(contract: str, method: str, args: tuple[Value, ...]) -> None:
-    function = getattr(contract_module(contract), method)
+    module = contract_module(contract)
+    # A trailing underscore is dropped from a method's public name (contracts/dialect/GUIDE.md).
+    function = getattr(module, f"{method}_", None) or getattr(module, method)
     encode_value(list(args))
     hints = get_type_hints(function)
     names = list(inspect.signature(function).parameters)
@@ -161,7 +163,7 @@ def test_records_are_listed_by_columns_that_exist_and_shown_whole(
 ) -> None:
     contract = LISTED[noun]
     record = sample_record(contract)
-    session.answers = {f"{contract}.page": [record], f"{contract}.show": record}
+    session.answers = {f"{contract}.list": [record], f"{contract}.show": record}
     assert main([noun, "list", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)[0]) == set(record)
     columns = columns_of(noun, capsys)
@@ -171,8 +173,8 @@ def test_records_are_listed_by_columns_that_exist_and_shown_whole(
 
 
 def sample_record(contract: str) -> dict[Key, Value]:
-    """A record with the fields that the contract's page gives, each holding its own name."""
-    returned = get_type_hints(contract_module(contract).page)["return"]
+    """A record with the fields that the contract's list gives, each holding its own name."""
+    returned = get_type_hints(contract_module(contract).list_)["return"]
     return {name: name for name in get_type_hints(get_args(returned)[0])}
 
 
@@ -184,7 +186,7 @@ def columns_of(noun: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_an_empty_list_is_no_error(
     session: FakeSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session.answers = {"grant.page": []}
+    session.answers = {"grant.list": []}
     assert main(["grant", "list"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -209,10 +211,10 @@ def test_a_search_follows_the_pages_and_stops_when_they_do_not_advance(
 
 def test_contract_arguments_are_parsed_and_passed_on(session: FakeSession) -> None:
     assert main(["contract", "call", "parties", "suspend", "p", "late again"]) == 0
-    assert main(["contract", "view", "parties", "page", "0", "10"]) == 0
+    assert main(["contract", "view", "parties", "list", "0", "10"]) == 0
     assert session.calls == [
         ("parties", "suspend", ("p", "late again")),
-        ("parties", "page", (0, 10)),
+        ("parties", "list", (0, 10)),
     ]
 
 
