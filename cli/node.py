@@ -73,7 +73,7 @@ def verify(
     store = Store.open(data_dir / LEDGER)
     try:
         with progress("checking") as advance:
-            store.scrub(advance)
+            store.scrub(lambda found: advance(found.done, found.total))
         statement = store.head_statement()
     finally:
         store.close()

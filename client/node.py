@@ -27,7 +27,7 @@ from ledger.model import (
     Transaction,
     transaction_id,
 )
-from ledger.state import StateProof
+from ledger.proof import StateProof
 from ledger.values import Value, decode_value
 from shuxin.v1 import node_pb2, node_pb2_grpc
 
@@ -320,7 +320,7 @@ class NodeClient:
         except grpc.RpcError as error:
             raise _explain(error, self.target) from None
         finally:
-            stream.cancel()
+            stream.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it bare
 
 
 def _decoded(data: bytes, kind: type[R]) -> R:

@@ -11,14 +11,21 @@ from dataclasses import dataclass
 
 from contracts.vm.host import BlockContext, Worker
 from crypto.provider import CryptoProvider, SignedItem
-from ledger.blocks import make_block, proposal_of, receipts_root, verify_commit_certificate
+from ledger.blocks import make_block, proposal_of, verify_block
+from ledger.certificates import (
+    VerifyBatch,
+    verify_commit_certificate,
+    verify_execution_certificate,
+)
 from ledger.encoding import decode
-from ledger.errors import BlockInvalid
+from ledger.errors import BlockInvalid, DecodeError
 from ledger.genesis import Limits
+from ledger.merkle import receipts_root
 from ledger.model import (
     TAG_TRANSACTION,
     Block,
     CommitCertificate,
+    ExecutionCertificate,
     ExecutionStatement,
     Proposal,
     Transaction,
@@ -26,6 +33,7 @@ from ledger.model import (
     ValidatorSet,
     block_hash,
     proposal_digest,
+    transaction_id,
 )
 from ledger.store import Commit, Store
 
@@ -107,50 +115,68 @@ class Executor:
         return statement
 
     def check_synced(
-        self, block: Block, certificate: CommitCertificate, provider: CryptoProvider
+        self,
+        block: Block,
+        commit_certificate: CommitCertificate,
+        execution_certificate: ExecutionCertificate,
+        provider: CryptoProvider,
     ) -> None:
-        """Whether a block from a peer is the one a quorum ordered next. Raises BlockInvalid
-        or CertificateInvalid; nothing of the peer's word is believed."""
-        rules = self._rules
-        proposal = proposal_of(block)
+        """Whether a block from a peer is the one that a quorum ordered and executed next.
+
+        The execution certificate is needed although the block is executed here too: it covers
+        what the block says it dropped, whose bodies nobody shows. Raises BlockInvalid or
+        CertificateInvalid; nothing of the peer's word is believed.
+        """
+        rules, height = self._rules, block.header.height
+        check_block(block, self._store, rules)
         verify_commit_certificate(
-            certificate,
-            proposal_digest(proposal),
+            commit_certificate,
+            proposal_digest(proposal_of(block)),
             rules.validators,
             rules.chain_id,
             provider.verify_batch,
         )
-        if certificate.height != block.header.height:
-            raise BlockInvalid(f"the certificate of {certificate.height} on {block.header.height}")
-        verify_transactions(block, provider)
-        bodies = {
-            key: transaction
-            for key, transaction in zip(
-                _ids(block.transactions), block.transactions, strict=True
-            )
-        }
-        if self.make(proposal, bodies) != block:
-            raise BlockInvalid(
-                f"block {block.header.height} is not what the rules make of its proposal"
-            )
-
-
-def verify_transactions(block: Block, provider: CryptoProvider) -> None:
-    """Check every sender's signature. Raises BlockInvalid that names the transaction."""
-    items = []
-    for transaction in block.transactions:
-        body = decode(transaction.body, TransactionBody, size_max=len(transaction.body))
-        items.append(
-            SignedItem(body.sender, TAG_TRANSACTION + transaction.body, transaction.signature)
+        verify_execution_certificate(
+            execution_certificate, rules.validators, rules.chain_id, provider.verify_batch
         )
-    for index, good in enumerate(provider.verify_batch(items)):
+        if execution_certificate.statement.block_hash != block_hash(block.header):
+            raise BlockInvalid(f"block {height}: a quorum executed another block")
+        verify_transactions(block, provider.verify_batch)
+
+
+def check_block(block: Block, store: Store, rules: ChainRules) -> None:
+    """Whether `block` follows the head of `store` by the rule. Raises BlockInvalid."""
+    verify_block(
+        block,
+        store.header(store.height),
+        is_included=lambda wanted: store.find_transaction(wanted) is not None,
+        limits=rules.limits,
+        validators_hash=rules.validators.digest,
+        chain_id=rules.chain_id,
+    )
+
+
+def transaction_items(block: Block) -> list[SignedItem]:
+    """Every sender's signature as a claim to verify. Raises BlockInvalid for undecodable bytes."""
+    items = []
+    for index, transaction in enumerate(block.transactions):
+        try:
+            body = decode(transaction.body, TransactionBody, size_max=len(transaction.body))
+        except DecodeError as error:
+            raise BlockInvalid(
+                f"block {block.header.height}, transaction {index}: {error}"
+            ) from None
+        message = TAG_TRANSACTION + transaction.body
+        items.append(SignedItem(body.sender, message, transaction.signature))
+    return items
+
+
+def verify_transactions(block: Block, verify_batch: VerifyBatch) -> None:
+    """Check every sender's signature. Raises BlockInvalid that names the transaction."""
+    verdicts = verify_batch(transaction_items(block))
+    for index, (good, transaction) in enumerate(zip(verdicts, block.transactions, strict=True)):
         if not good:
             raise BlockInvalid(
-                f"block {block.header.height}, transaction {index}: the signature is invalid"
+                f"block {block.header.height}, transaction {index} "
+                f"({transaction_id(transaction).hex()}): the sender's signature is invalid"
             )
-
-
-def _ids(transactions: tuple[Transaction, ...]) -> list[bytes]:
-    from ledger.model import transaction_id
-
-    return [transaction_id(transaction) for transaction in transactions]

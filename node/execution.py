@@ -14,7 +14,8 @@ import trio
 
 from consensus.pbft.types import Deliver, Executed
 from crypto.provider import CryptoProvider
-from ledger.blocks import verify_execution_certificate
+from ledger.certificates import verify_execution_certificate
+from ledger.errors import LedgerError
 from ledger.model import (
     Block,
     ExecutionCertificate,
@@ -119,8 +120,6 @@ class ExecutionQueue:
         await self.on_executed(Executed(statement))
 
     async def _run_install(self, job: _Install) -> None:
-        from ledger.errors import LedgerError
-
         try:
             await trio.to_thread.run_sync(self._install, job.bundle)
         except LedgerError as error:
@@ -134,15 +133,19 @@ class ExecutionQueue:
     def _install(self, bundle: Bundle) -> None:
         """On the thread: check, execute if it is new, compare with the quorum's outcome."""
         height = bundle.block.header.height
+        certificate = bundle.execution_certificate
+        if certificate is None:
+            return  # not certified yet: ordinary consensus will bring it
         if height == self._store.height + 1:
-            self._executor.check_synced(bundle.block, bundle.commit_certificate, self._provider)
+            self._executor.check_synced(
+                bundle.block, bundle.commit_certificate, certificate, self._provider
+            )
             statement = self._executor.apply(bundle.block, bundle.commit_certificate)
         elif height <= self._store.height:
             statement = self._store.statement(height)
         else:
             return  # a gap: what is missing is asked for first
-        certificate = bundle.execution_certificate
-        if certificate is not None and height > self._store.certified_height:
+        if height > self._store.certified_height:
             self._check_outcome(certificate, statement)
             self._store.certify(certificate)
 
@@ -162,7 +165,9 @@ class ExecutionQueue:
 
     def _settle(self, block: Block) -> None:
         """The pool lets go of what the block includes or made impossible."""
-        self._pool.include(transaction_id(transaction) for transaction in block.transactions)
+        included = [transaction_id(transaction) for transaction in block.transactions]
+        known = [i for i in block.dropped if self._store.find_transaction(i) is not None]
+        self._pool.include([*included, *known])
         self._pool.expire(block.header.height, self.is_in_flight)
         _log.info(
             "block",

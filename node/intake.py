@@ -131,7 +131,9 @@ def _check_sizes(transaction: Transaction, body: TransactionBody) -> None:
     try:
         args = decode_value(body.args, size_max=len(body.args))
     except DecodeError as error:
-        raise Refusal(refusals.ARGUMENTS, f"the arguments are not contract values: {error}") from None
+        raise Refusal(
+            refusals.ARGUMENTS, f"the arguments are not contract values: {error}"
+        ) from None
     if not isinstance(args, list):
         raise Refusal(refusals.ARGUMENTS, "the arguments must be one list")
 

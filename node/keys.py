@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from crypto.errors import KeyFileInvalid
 
-PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # noqa: S105  # a name, not a secret
+PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # a name, not a secret
 PASSPHRASE_SIZE_MAX = 4096
 
 
@@ -40,9 +40,7 @@ def read_passphrase(path: Path | None) -> bytes:
 def save_network_key(path: Path, seed: bytes, passphrase: bytes) -> None:
     """Write the Ed25519 seed as encrypted PKCS#8, mode 0600. Refuses to overwrite."""
     key = Ed25519PrivateKey.from_private_bytes(seed)
-    pem = key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase)
-    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
     write_private(path, pem)
 
 

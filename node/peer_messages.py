@@ -11,7 +11,7 @@ from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.model import Block, CommitCertificate, ExecutionCertificate, Proposal, Record
 
-TRANSACTIONS_FRAME_MAX = 8 << 20  # bytes: a full block of transactions and room for headers
+TRANSACTIONS_FRAME_MAX = 1 << 20  # bytes: what p2p carries on that channel
 BLOCKS_FRAME_MAX = 16 << 20  # bytes: one reply of block sync
 IDS_MAX = 2_000  # transaction ids of one request: twice a block
 OFFER_SIZE = 256 << 10  # bytes of one forwarded batch, so that votes never wait long behind it

@@ -146,7 +146,7 @@ class Driver:
             self._transactions.tick = self._tick
             age = self._pool.oldest_age(self._tick, self.replica.is_in_flight)
             if age is not None and age >= REOFFER_TICKS and self._tick % REOFFER_TICKS == 0:
-                self._transactions.offer_again(self.replica.primary, self.replica.is_in_flight)
+                self._transactions.offer_again(self.replica.proposer, self.replica.is_in_flight)
             withheld = self._pool.is_overtaken(WITHHELD_TICKS, self.replica.is_in_flight)
             await self._inputs_in.send(Tick(pending=age is not None, withheld=withheld))
             await trio.sleep(TICK_MS / 1000)
@@ -199,9 +199,7 @@ class Driver:
         message = messages.decode_message(signed.message)
         validators, chain_id = self._committee.validators, self._chain_id
         claims = verify.claims(message, signed.sender, validators, chain_id)
-        outer = verify.outer_claim(
-            message, signed.sender, signed.signature, validators, chain_id
-        )
+        outer = verify.outer_claim(message, signed.sender, signed.signature, validators, chain_id)
         return Received(signed.sender, message, signed.signature), [outer, *claims]
 
     def _remember(self, good: set[tuple[bytes, bytes, bytes]]) -> None:
@@ -323,9 +321,7 @@ class Driver:
 
     async def _validate(self, effect: Validate) -> None:
         ok = await self._transactions.validate(effect)
-        await self._inputs_in.send(
-            ProposalValidated(effect.proposal.height, effect.digest, ok)
-        )
+        await self._inputs_in.send(ProposalValidated(effect.proposal.height, effect.digest, ok))
 
 
 def _key(item: SignedItem) -> tuple[bytes, bytes, bytes]:

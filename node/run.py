@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import psutil
 import structlog
@@ -42,6 +43,9 @@ from node.transactions import Transactions
 from node.views import Views
 from p2p.network import Network, PeerAddress
 
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus
+
 _log = structlog.get_logger("node")
 
 
@@ -60,25 +64,19 @@ class Node:
 
     def _build(self, config: NodeConfig) -> None:
         passphrase = read_passphrase(config.passphrase_file)
-        self.provider: CryptoProvider = SoftwareProvider(
-            load_key(config.consensus_key, passphrase)
-        )
+        self.provider: CryptoProvider = SoftwareProvider(load_key(config.consensus_key, passphrase))
         seed = load_network_key(config.network_key, passphrase)
         self.genesis: Genesis = load_genesis(config.genesis)
         chain = chain_id(self.genesis)
         self.rules = Rules(chain, self.genesis.limits)
-        committee = Committee.of(
-            self.genesis.validators, self.provider.public_key, config.name
-        )
+        committee = Committee.of(self.genesis.validators, self.provider.public_key, config.name)
         self._committee = committee
         self._engine = self._worker(config)
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
         self._open.callback(self.store.close)
         self.announcer = Announcer(self.store.certified_height)
         self._views = Views(self.store, self._worker(config))
-        self._network = Network(
-            seed, listen=config.listen, peers=_peers(config, self.genesis)
-        )
+        self._network = Network(seed, listen=config.listen, peers=_peers(config, self.genesis))
         self._pool = Mempool(
             transactions_max=config.mempool_transactions_max,
             bytes_max=config.mempool_bytes_max,
@@ -166,7 +164,7 @@ class Node:
 
     # --- life -------------------------------------------------------------------------------
 
-    async def run(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; the started value is the API's port."""
         self._token = trio.lowlevel.current_trio_token()
         api = ApiServer(self, listen=self._config.api_listen, threads=self._config.api_threads)
@@ -180,9 +178,7 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._driver.run)
                 api.start()
-                _log.info(
-                    "serving", name=self._config.name, api=api.port, height=self.store.height
-                )
+                _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
         finally:
             self.announcer.close()
@@ -214,9 +210,7 @@ class Node:
         return self._config.subscribers_max
 
     def hold(self, items: Sequence[Admitted]) -> list[bool]:
-        return trio.from_thread.run_sync(
-            self._transactions.hold, items, trio_token=self._token
-        )
+        return trio.from_thread.run_sync(self._transactions.hold, items, trio_token=self._token)
 
     def is_held(self, transaction_id: bytes) -> bool:
         return transaction_id in self._pool
@@ -232,7 +226,7 @@ class Node:
             name=self._config.name,
             index=self._committee.index,
             view=replica.view,
-            primary=replica.primary,
+            primary=replica.proposer,
             phase=self._phase(),
             mempool_transactions=len(self._pool),
             peers=tuple(
@@ -284,5 +278,3 @@ async def serve(config: NodeConfig) -> None:
                     break
     finally:
         node.close()
-
-

@@ -31,6 +31,7 @@ from node.peer_messages import (
     decode_transactions_message,
     encode_transactions_message,
 )
+from node.refusals import Refusal
 from p2p.limits import Channel
 from p2p.network import Frame, Network
 
@@ -125,9 +126,7 @@ class Transactions:
                 self._pool.add(verdict, tick=self.tick, beyond_bounds=wanted)
         self._arrived()
 
-    def _admit(
-        self, transactions: Sequence[bytes], height: int
-    ) -> list[Admitted | intake.Refusal]:
+    def _admit(self, transactions: Sequence[bytes], height: int) -> list[Admitted | Refusal]:
         return intake.admit(
             transactions,
             rules=self._rules,

@@ -1,7 +1,7 @@
 """The gRPC interface for clients, on gRPC's own threads beside the trio loop.
 
-    backend   what the services need from the node
-    guard     one wrapper around every method: errors become codes, never tracebacks
-    service   the methods
-    server    the server with its limits, health and reflection
+backend   what the services need from the node
+guard     one wrapper around every method: errors become codes, never tracebacks
+service   the methods
+server    the server with its limits, health and reflection
 """

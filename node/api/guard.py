@@ -71,8 +71,6 @@ def refuse(context: grpc.ServicerContext, method: str, error: Exception) -> NoRe
     elif isinstance(error, trio.RunFinishedError | trio.Cancelled):
         refusal = Refusal(refusals.STOPPING, "the node is shutting down: ask another")
     else:
-        if not context.is_active():  # the client left; nobody to answer
-            context.cancel()
         _log.error("api_failure", method=method, error=type(error).__name__, exc_info=error)
         context.abort(grpc.StatusCode.INTERNAL, "the node failed to answer; see its log")
     context.set_trailing_metadata(((CODE_KEY, refusal.code),))

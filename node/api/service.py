@@ -10,7 +10,6 @@ import grpc
 
 from crypto.errors import CryptoError
 from ledger import merkle
-from ledger.blocks import receipts_leaves, transactions_leaves
 from ledger.encoding import decode, encode
 from ledger.model import (
     DIGEST_SIZE,
@@ -19,6 +18,7 @@ from ledger.model import (
     Query,
     SignedQuery,
     block_hash,
+    receipt_digest,
 )
 from node import VERSION, intake, refusals, wire
 from node.api import guard
@@ -133,8 +133,10 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 reply,
                 header=block.header,
                 certificate=certificate,
-                transaction_path=merkle.path(transactions_leaves(block.transactions), index),
-                receipt_path=merkle.path(receipts_leaves(receipts), index),
+                transaction_path=merkle.path(
+                    [merkle.transaction_leaf(found) for found in block.transactions], index
+                ),
+                receipt_path=merkle.path([receipt_digest(found) for found in receipts], index),
             )
         return reply
 
@@ -158,7 +160,9 @@ class NodeService(node_pb2_grpc.NodeServicer):
         try:
             self._backend.provider.verify(query.sender, TAG_QUERY + signed.body, signed.signature)
         except CryptoError as error:
-            raise Refusal(refusals.SIGNATURE, f"the query's signature does not hold: {error}") from None
+            raise Refusal(
+                refusals.SIGNATURE, f"the query's signature does not hold: {error}"
+            ) from None
         return query
 
     @guard.unary

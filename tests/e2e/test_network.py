@@ -55,9 +55,7 @@ def test_a_transaction_is_proven_by_a_quorum_on_every_node(network: LocalNetwork
             outcome = client.transaction(wanted, proof=True)
         proof = outcome.proof
         assert proof is not None
-        verify_execution_certificate(
-            proof.certificate, genesis.validators, chain_id, verify_batch
-        )
+        verify_execution_certificate(proof.certificate, genesis.validators, chain_id, verify_batch)
         verify_path(
             transaction_leaf(outcome.transaction),
             proof.transaction_path,

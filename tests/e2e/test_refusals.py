@@ -73,7 +73,9 @@ def wide_integers(encoded: bytes) -> bytes:
 
 REFUSED_AT_THE_DOOR: dict[str, tuple[Callable[[Forge], Transaction], str]] = {
     "bad signature": (
-        lambda f: msgspec.structs.replace(f.good(), signature=bytes(31) + b"\x01" + bytes(31) + b"\x02"),
+        lambda f: msgspec.structs.replace(
+            f.good(), signature=bytes(31) + b"\x01" + bytes(31) + b"\x02"
+        ),
         refusals.SIGNATURE,
     ),
     "signature of another body": (
@@ -126,7 +128,13 @@ REFUSED_BY_EXECUTION: dict[str, tuple[str, str, list[object], int, str]] = {
     "unknown method": ("evidence", "vanish", [], 500_000, "unknown_method"),
     "too few arguments": ("evidence", "record", ["id"], 500_000, "bad_arguments"),
     "wrong argument types": ("evidence", "record", [1, 2, 3, 4, 5], 500_000, "bad_arguments"),
-    "out of gas": ("evidence", "record", ["gas-1", "authorization", "s", bytes(32), ""], 10, "out_of_gas"),
+    "out of gas": (
+        "evidence",
+        "record",
+        ["gas-1", "authorization", "s", bytes(32), ""],
+        10,
+        "out_of_gas",
+    ),
 }
 
 
@@ -205,5 +213,3 @@ def test_garbage_on_the_ports_closes_the_connection_and_nothing_else(
     assert status is not None
     assert status.phase == "ordering"
     assert isinstance(NodeClient(entry.api).status().height, int)
-
-

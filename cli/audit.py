@@ -1,0 +1,63 @@
+"""Replay and check a ledger, trusting only its genesis (审计)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Invocation, verb
+from cli.output import DONE, REFUSED, Answer, Fields, Json, progress
+
+if TYPE_CHECKING:
+    from node.audit import Verdict
+
+app = typer.Typer()
+
+
+@verb(app, "replay")
+def replay(
+    ask: Invocation,
+    source: Annotated[
+        Path, typer.Argument(help="Data folder of a node that is not running, or a copy of one.")
+    ],
+    genesis: Annotated[
+        Path, typer.Option(help="The genesis file you trust; all else is checked against it.")
+    ] = Path("genesis.json"),
+) -> Answer:
+    """Re-execute every block and verify every signature, certificate, receipt and state root."""
+    from ledger.genesis import load_genesis
+    from node import audit
+
+    trusted = load_genesis(genesis)
+    with progress("blocks", as_json=ask.json) as advance:
+        verdict = audit.replay(source, trusted, advance=advance)
+    return Fields(verdict_fields(verdict), exit_code=REFUSED if verdict.divergence else DONE)
+
+
+def verdict_fields(verdict: Verdict) -> dict[str, Json]:
+    """The verdict as names and values, for people and programs."""
+    divergence = verdict.divergence
+    fields: dict[str, Json] = {
+        "verdict": "intact: the ledger follows from its genesis"
+        if divergence is None
+        else divergence.sentence(),
+        "chain_id": verdict.chain_id,
+        "height": verdict.height,
+        "certified_height": verdict.certified_height,
+        "transactions": verdict.transactions,
+        "signatures": verdict.signatures,
+        "state_root": verdict.state_root,
+        "seconds": round(verdict.seconds, 2),
+    }
+    if divergence is not None:
+        fields["divergence"] = {
+            "height": divergence.height,
+            "check": divergence.check,
+            "transaction": divergence.transaction,
+            "key": divergence.key,
+            "expected": divergence.expected,
+            "found": divergence.found,
+        }
+    return fields
