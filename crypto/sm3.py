@@ -14,7 +14,7 @@ DIGEST_BYTES = 32
 class Hasher(Protocol):
     """SM3 of bytes that come in pieces."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Appends `data`."""
 
     def digest(self) -> bytes:

@@ -65,7 +65,8 @@ def change_page(
             leaves[path] = (path, value_hash, leaf_hash(path, value_hash))
         else:
             leaves.pop(path, None)
-    return _put_leaves(name, depth, sorted(leaves.values()), out)
+    ordered = sorted(leaves.values()) if len(leaves) > 1 else list(leaves.values())
+    return _put_leaves(name, depth, ordered, out)
 
 
 def page_leaves(page: bytes) -> list[Leaf]:

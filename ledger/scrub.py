@@ -29,7 +29,7 @@ from ledger.pages import find_leaf, fold_leaves, walk_page
 from ledger.proof import leaf_hash, state_path
 from ledger.records import Records
 from ledger.schema import HASH, PAGE, STATE, TABLES, TRANSACTION, split_state_key
-from ledger.state import STEM_LEVELS
+from ledger.stem import STEM_LEVELS
 from ledger.tables import check_tables
 
 PROGRESS_EVERY = 1000  # keys between two calls of `progress`

@@ -1,9 +1,9 @@
 """The state tree: the authenticated state of the chain at the newest block.
 
-The upper STEM_LEVELS levels live in one array in memory, of constant size; below, pages of a
-few leaves live in LevelDB (ledger.pages) and are read when they are needed. So a block of 1,000
-writes costs 1,000 small page puts, memory does not grow with the number of keys, and opening
-reads one hash per page to fold the stem again.
+The upper levels live in one array in memory (ledger.stem); below, pages of a few leaves live in
+LevelDB (ledger.pages) and are read when they are needed. So a block of 1,000 writes costs 1,000
+small page puts, memory does not grow with the number of keys, and opening reads one hash per
+page to fold the stem again.
 
 Changes are staged by `apply`, handed to the store's atomic write by `staged_pages`, and become
 the tree's own by `accept`; readers see the old tree until then.
@@ -36,47 +36,21 @@ from ledger.pages import (
 from ledger.proof import (
     NeighborLeaf,
     StateProof,
-    inner_hasher,
     state_path,
     verify_state_proof,
 )
+from ledger.stem import FIRST_PAGE_NODE, STEM_LEVELS, Stem, StemChange
 
-STEM_LEVELS = 18  # 2**18 pages of about four leaves at 10**6 keys; the array takes 16 MB
-_STEM_PAGES = 1 << STEM_LEVELS
+__all__ = ["StateProof", "StateReader", "StateTree", "verify_state_proof"]
+
 _SPARE_BITS = 24 - STEM_LEVELS  # of the three bytes that name a page below the stem
-PAGE_PREFIX_SIZE = 4  # bytes of the id of a page right below the stem: depth and prefix
+_PAGE_ID_SIZE = 4  # bytes of the id of a page right below the stem: depth and prefix
 
 
 class StateReader(Protocol):
     """Read access to the state at one height."""
 
     def get(self, namespace: str, key: bytes) -> bytes | None: ...
-
-
-__all__ = ["StateProof", "StateReader", "StateTree", "StemChange", "verify_state_proof"]
-
-
-class StemChange:
-    """The stem nodes that one block replaced: with it a proof can be made as of before it."""
-
-    __slots__ = ("_nodes", "_rows")
-
-    def __init__(self, rows: Sequence[tuple[list[int], list[bytes]]]) -> None:
-        self._rows = rows  # indexes and the hashes before, row by row
-        self._nodes: dict[int, bytes] | None = None
-
-    def before(self, index: int) -> bytes | None:
-        """The node at `index` before the block, None if the block did not touch it."""
-        if self._nodes is None:  # most blocks go by without a proof: index only then
-            self._nodes = {
-                i: h for indexes, hashes in self._rows for i, h in zip(indexes, hashes, strict=True)
-            }
-        return self._nodes.get(index)
-
-    def undo(self, stem: bytearray) -> None:
-        for indexes, hashes in self._rows:
-            for index, node in zip(indexes, hashes, strict=True):
-                stem[index << 5 : (index + 1) << 5] = node
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +68,7 @@ class StateTree:
     def __init__(self, load: LoadPage) -> None:
         """`load` reads a stored page by its id."""
         self._load = load
-        # Node j has the children 2j and 2j + 1; node 1 is the root; the lowest row are pages.
-        self._stem = bytearray(2 * _STEM_PAGES * DIGEST_SIZE)
+        self._stem = Stem()
         self._staged: _Staged | None = None
         self._lock = threading.Lock()
 
@@ -116,12 +89,12 @@ class StateTree:
         indexes: list[int] = []
         hashes: list[bytes] = []
         for name, page in pages:
-            if len(name) != PAGE_PREFIX_SIZE or name[0] != STEM_LEVELS:
+            if len(name) != _PAGE_ID_SIZE or name[0] != STEM_LEVELS:
                 raise LedgerDamaged("the name of a page is malformed; restore this ledger")
-            indexes.append(_STEM_PAGES + _index_of_page(name))
+            indexes.append(_node_of_path(name[1:]))
             hashes.append(page_root(page))
         with self._lock:
-            self._fold(indexes, hashes)
+            self._stem.change(indexes, hashes)
         return self.root
 
     def apply(self, writes: Sequence[StateWrite]) -> Digest:
@@ -131,21 +104,22 @@ class StateTree:
         """
         self.discard()
         changes = _changes_of(writes)
+        nodes = [_node_of_path(path) for path, _ in changes]
         indexes: list[int] = []
         hashes: list[bytes] = []
         pages: dict[bytes, bytes | None] = {}
-        start = 0
-        while start < len(changes):
-            index, end = _index_of_path(changes[start][0]), start + 1
-            while end < len(changes) and _index_of_path(changes[end][0]) == index:
+        start, count = 0, len(changes)
+        while start < count:
+            node, end = nodes[start], start + 1
+            while end < count and nodes[end] == node:
                 end += 1
-            indexes.append(_STEM_PAGES + index)
+            indexes.append(node)
             hashes.append(change_page(STEM_LEVELS, changes[start:end], self._load_checked, pages))
             start = end
         with self._lock:
-            rows = self._fold(indexes, hashes)
-            root = Digest(bytes(self._stem[DIGEST_SIZE : 2 * DIGEST_SIZE]))
-            self._staged = _Staged(root, pages, StemChange(rows))
+            change = self._stem.change(indexes, hashes)
+            root = Digest(self._stem.get(1))
+            self._staged = _Staged(root, pages, change)
         return root
 
     def staged_pages(self) -> Iterator[tuple[bytes, bytes | None]]:
@@ -229,59 +203,19 @@ class StateTree:
             node = self._staged.change.before(index)
             if node is not None:
                 return node
-        return bytes(self._stem[index << 5 : (index + 1) << 5])
+        return self._stem.get(index)
 
     def _load_checked(self, name: bytes) -> bytes | None:
         """The page `name`; one right below the stem must have the root that the stem knows."""
         if name[0] != STEM_LEVELS:
             return self._load(name)
-        index = _STEM_PAGES + _index_of_page(name)
-        known = bytes(self._stem[index << 5 : (index + 1) << 5])
+        known = self._stem.get(_node_of_path(name[1:]))
         if known == EMPTY_DIGEST:
             return None
-        page = _loaded(self._load, name)
-        if page_root(page) != known:
-            raise LedgerDamaged("a page of the state tree has another root; run a scrub")
+        page = self._load(name)
+        if page is None or page[1 : 1 + DIGEST_SIZE] != known:
+            raise LedgerDamaged("a page of the state tree is missing or has another root")
         return page
-
-    def _fold(self, indexes: list[int], hashes: list[bytes]) -> list[tuple[list[int], list[bytes]]]:
-        """Put new nodes into the lowest row and fold all rows above; what was there before."""
-        stem = self._stem
-        before = []
-        for index, node in zip(indexes, hashes, strict=True):
-            before.append(bytes(stem[index << 5 : (index + 1) << 5]))
-            stem[index << 5 : (index + 1) << 5] = node
-        rows = [(indexes, before)]
-        for depth in range(STEM_LEVELS - 1, -1, -1):
-            indexes, before = self._fold_row(depth, indexes)
-            rows.append((indexes, before))
-        return rows
-
-    def _fold_row(self, depth: int, below: list[int]) -> tuple[list[int], list[bytes]]:
-        """Fold the row at `depth` above changed nodes: the hottest loop, inner_hash in place."""
-        stem, start, empty = self._stem, inner_hasher(depth).copy, EMPTY_DIGEST
-        indexes: list[int] = []
-        before: list[bytes] = []
-        last = 0
-        for child in below:
-            index = child >> 1
-            if index == last:
-                continue
-            last = index
-            sides = bytes(stem[index << 6 : (index + 1) << 6])
-            if sides.endswith(empty):
-                node = sides[:32]
-            elif sides.startswith(empty):
-                node = sides[32:]
-            else:
-                hasher = start()
-                hasher.update(sides)
-                node = hasher.digest()
-            at = slice(index << 5, (index + 1) << 5)
-            indexes.append(index)
-            before.append(bytes(stem[at]))
-            stem[at] = node
-        return indexes, before
 
 
 def _changes_of(writes: Sequence[StateWrite]) -> list[Change]:
@@ -294,12 +228,9 @@ def _changes_of(writes: Sequence[StateWrite]) -> list[Change]:
     return sorted(changes.items())
 
 
-def _index_of_path(path: bytes) -> int:
-    return int.from_bytes(path[:3]) >> _SPARE_BITS
-
-
-def _index_of_page(name: bytes) -> int:
-    return int.from_bytes(name[1:]) >> _SPARE_BITS
+def _node_of_path(path: bytes) -> int:
+    """The stem node right above the page that `path` belongs to."""
+    return FIRST_PAGE_NODE | int.from_bytes(path[:3]) >> _SPARE_BITS
 
 
 def _loaded(load: LoadPage, name: bytes) -> bytes:

@@ -57,7 +57,8 @@ from ledger.schema import (
     state_key,
 )
 from ledger.scrub import Progress, check_height, ignore_progress, scrub_ledger
-from ledger.state import STEM_LEVELS, StateTree, StemChange
+from ledger.state import StateTree
+from ledger.stem import STEM_LEVELS, StemChange
 from ledger.tables import check_logs
 
 OPEN_CHECK_BLOCKS = 16  # newest blocks checked at every start: about 0.3 s of full ones
