@@ -45,11 +45,13 @@ Deliver   Heights ascend by one from the recovered head, each exactly once per l
           delivered again, because the head did not pass them.
 Certify   A quorum signed the statement that equals our own for an executed height: store it.
           Heights ascend by one; after a restart they go on from the recovered certificate.
-CatchUp   We are behind `height`, which `certificate` proves. No Deliver comes until `Synced`.
-          Finish what was delivered, install the certified blocks above the head, and fetch the
-          execution certificates missing at or below it; then step `Synced(head, certificate of
-          the highest height up to which certificates have no gap)`. If sync cannot reach the
-          goal, step `Synced` with what was reached; the replica asks again later.
+          During block sync one may repeat what sync has just installed.
+CatchUp   We are behind `height`, which `certificate` proves. Nothing delivered is unfinished, and
+          no Deliver comes until `Synced`. Install the blocks above the head, each proved by its
+          commit certificate, at least up to `height`, and the execution certificates missing
+          from the highest gapless one on; any of these but the goal's may exist nowhere (a
+          quorum of statements was never seen together), so do not make a block wait for it.
+          Then step `Synced`, also with less if peers do not help: the replica asks again.
 Accuse    Two contradictory signed messages of one validator: evidence, keep it. Goes on anyway.
 Halt      Our state differs from a quorum's, or more than f replicas lie: stop executing and
           signing, raise an alert, keep the evidence. `step` returns nothing from then on.

@@ -17,12 +17,9 @@ def on_executed(state: State, statement: ExecutionStatement) -> None:
     assert height == state.executed + 1 <= state.delivered, "blocks are executed in order"
     state.executed = height
     state.behind_ticks = 0
-    state.statements[height] = statement
-    certificate = state.certificates.get(height)
-    if certificate is not None and certificate.statement != statement:
-        _halt_diverged(state, statement, certificate)
+    _state_outcome(state, statement)
+    if state.is_halted:
         return
-    state.broadcast(Checkpoint(statement))
     advance_certified(state)
     collect_garbage(state)
     deliver(state)
@@ -33,8 +30,7 @@ def on_checkpoint(
 ) -> None:
     """Count a statement; a quorum of equal ones is an execution certificate."""
     height = statement.height
-    low = max(state.certified, state.stable - state.config.window)
-    if not low < height <= state.stable + 2 * state.config.window:
+    if not _is_countable(state, height):
         return
     if height in state.certificates:
         return
@@ -57,6 +53,15 @@ def on_checkpoint(
     if votes.count(statement) >= state.quorum:
         signatures = votes.signatures(statement, state.quorum)
         adopt(state, ExecutionCertificate(statement=statement, signatures=signatures))
+
+
+def _is_countable(state: State, height: int) -> bool:
+    """Around the window; and just above the last gapless certificate, where one may be missing."""
+    reach = 2 * state.config.window
+    if height <= state.certified:
+        return False
+    near_stable = state.stable - reach < height <= state.stable + reach
+    return near_stable or height <= state.certified + reach
 
 
 def adopt(state: State, certificate: ExecutionCertificate) -> None:
@@ -106,6 +111,10 @@ def on_synced(state: State, synced: Synced) -> None:
     state.executed = synced.height
     state.delivered = max(state.delivered, synced.height)
     state.decided = max(state.decided, synced.height)
+    for statement in synced.statements:
+        _state_outcome(state, statement)
+        if state.is_halted:
+            return
     if synced.certificate is not None:
         height = synced.certificate.statement.height
         assert height <= synced.height
@@ -139,16 +148,30 @@ def collect_garbage(state: State) -> None:
     low = max(min(state.stable, state.executed), state.stable - window)
     for slot in [slot for height, slot in state.slots.items() if height <= low]:
         state.drop_slot(slot)
-    low = max(state.certified, state.stable - window)
-    for height in [height for height in state.checkpoints if height <= low]:
+    for height in [h for h in state.checkpoints if not _is_countable(state, h)]:
         del state.checkpoints[height]
     # Peers that lag by less than a window get single certificates from us.
-    low = max(state.certified - window, state.stable - 2 * window)
-    for height in [height for height in state.certificates if height <= low]:
+    for height in [h for h in state.certificates if not _is_kept(state, h)]:
         del state.certificates[height]
     low = state.certified - window
     for height in [height for height in state.statements if height <= low]:
         del state.statements[height]
+
+
+def _is_kept(state: State, height: int) -> bool:
+    window = state.config.window
+    near_stable = height > max(state.certified - window, state.stable - 2 * window)
+    return near_stable or state.certified < height <= state.certified + window
+
+
+def _state_outcome(state: State, own: ExecutionStatement) -> None:
+    """Sign what came of a block, unless a quorum already signed something else."""
+    state.statements[own.height] = own
+    certificate = state.certificates.get(own.height)
+    if certificate is not None and certificate.statement != own:
+        _halt_diverged(state, own, certificate)
+        return
+    state.broadcast(Checkpoint(own))
 
 
 def _halt_diverged(

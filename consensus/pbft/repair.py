@@ -20,6 +20,7 @@ from consensus.pbft.state import State
 from consensus.pbft.timing import (
     CATCH_UP_TICKS,
     HEARTBEAT_TICKS,
+    HOLE_TICKS,
     RELAY_TICKS,
     REPLY_TICKS,
     is_resend_due,
@@ -167,5 +168,6 @@ def _notice_lag(state: State) -> None:
         return
     state.behind_ticks += 1
     is_far = state.stable - state.executed > state.config.window
-    if is_far or state.behind_ticks >= CATCH_UP_TICKS:
+    patience = CATCH_UP_TICKS if state.executed < state.stable else HOLE_TICKS
+    if is_far or state.behind_ticks >= patience:
         catch_up(state)

@@ -114,6 +114,11 @@ class Replica:
         return state.schedule.proposer(state.next_height)
 
     @property
+    def next_height(self) -> int:
+        """The height that the next proposal is for."""
+        return self._state.next_height
+
+    @property
     def decided(self) -> int:
         return self._state.decided
 

@@ -12,6 +12,7 @@ RESEND_TICKS_MAX = 20
 REPLY_TICKS = 3  # one repair per peer in this time, however often it asks
 RELAY_TICKS = 10  # a NEW-VIEW is large
 CATCH_UP_TICKS = 10  # votes and decisions may still be on their way to us
+HOLE_TICKS = 50  # only a certificate is missing below later ones: peers will repeat statements
 
 
 def timeout_ticks(state: State, awaited: int) -> int:

@@ -97,6 +97,7 @@ class Synced:
 
     height: int
     certificate: ExecutionCertificate | None  # highest height with no uncertified one below
+    statements: tuple[ExecutionStatement, ...] = ()  # own, above the certificate's height
 
 
 Input = Tick | BatchReady | Received | ProposalValidated | ProposalFetched | Executed | Synced

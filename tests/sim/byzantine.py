@@ -1,0 +1,156 @@
+"""Drivers that lie: each has a valid key, runs an honest replica inside, and says other things."""
+
+from __future__ import annotations
+
+import msgspec
+
+from consensus.pbft.messages import (
+    Checkpoint,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    Status,
+    ViewChange,
+    encode_message,
+    signing_bytes,
+)
+from consensus.pbft.types import Accuse, CatchUp, Certify, Deliver, Effect, Halt, Received
+from ledger.model import proposal_digest
+from tests.sim import keys
+from tests.sim.node import Node
+
+HUGE_VIEW = 1 << 50
+
+
+class Liar(Node):
+    """Says to each peer what `versions` makes of a message; steps the true one itself."""
+
+    def broadcast(self, message: Message) -> None:
+        signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
+        self.inbox.append(Received(self.index, message, signature))
+        for peer in self.peers:
+            if peer is not self:
+                for version in self.versions(message, peer.index):
+                    self.say(peer, version)
+
+    def send(self, to: int, message: Message) -> None:
+        for version in self.versions(message, to):
+            self.say(self.peers[to], version)
+
+    def say(self, peer: Node, message: Message) -> None:
+        signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
+        self.transmit(peer, encode_message(message), signature)
+
+    def perform(self, effect: Effect) -> None:
+        """Its own fate proves nothing: no checker looks at it."""
+        if isinstance(effect, Deliver):
+            self.executing.append(effect)
+            if len(self.executing) == 1:
+                self.execute_next()
+        elif isinstance(effect, Certify):
+            self.disk.certify(effect.certificate)
+        elif isinstance(effect, CatchUp):
+            self.start_sync(effect)
+        elif not isinstance(effect, Accuse | Halt):
+            super().perform(effect)
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        """What `to` hears instead of `message`."""
+        return [message]
+
+
+class Silent(Liar):
+    """Says nothing to some, everything to others."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        return [] if to % 2 else [message]
+
+
+class Equivocator(Liar):
+    """Proposes one batch to half of the peers and another to the rest; votes for both."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        if isinstance(message, PrePrepare):
+            return [self.twin(message) if to % 2 else message]
+        if isinstance(message, Prepare | Commit) and to % 2:
+            proposal = self.replica.proposal(message.digest)
+            if proposal is not None and proposal.proposer == self.index:
+                twin = self.twin(PrePrepare(message.view, proposal))
+                digest = proposal_digest(twin.proposal)
+                return [msgspec.structs.replace(message, digest=digest)]
+        return [message]
+
+    def twin(self, message: PrePrepare) -> PrePrepare:
+        proposal = message.proposal
+        other = msgspec.structs.replace(proposal, time_ms=proposal.time_ms + 1)
+        return msgspec.structs.replace(message, proposal=other)
+
+
+class TwoFaced(Liar):
+    """Votes and states one thing to some and another to others, in every phase."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        if self.world.random.random() < 0.5:
+            return [message]
+        if isinstance(message, Prepare | Commit):
+            return [message, msgspec.structs.replace(message, digest=bytes(32))]
+        if isinstance(message, Checkpoint):
+            wrong = msgspec.structs.replace(message.statement, state_root=bytes(32))
+            return [Checkpoint(wrong)]
+        return [message]
+
+
+class ViewRunner(Liar):
+    """Claims views that nobody reached, small and huge, and an impossible position."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        draw = self.world.random.random()
+        if draw < 0.2:
+            view = HUGE_VIEW if draw < 0.1 else self.replica.target_view + 1
+            return [message, ViewChange(view=view, stable=None, prepared=(), silent=())]
+        if draw < 0.3:
+            return [message, Status(view=HUGE_VIEW, is_active=True, decided=0, certified=0)]
+        if draw < 0.4 and isinstance(message, Prepare | Commit):
+            return [message, msgspec.structs.replace(message, view=HUGE_VIEW)]
+        return [message]
+
+
+class EvidenceHider(Liar):
+    """Forgets what it prepared when the view changes; as leader, chooses differently for each."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        if isinstance(message, ViewChange):
+            return [msgspec.structs.replace(message, prepared=())]
+        if isinstance(message, NewView):
+            shorter = message.view_changes[:-1] if to % 2 else message.view_changes
+            return [msgspec.structs.replace(message, view_changes=shorter)]
+        return [message]
+
+
+class Withholder(Liar):
+    """Takes its turn and proposes nothing."""
+
+    def offer(self) -> None:
+        return
+
+
+class Delayer(Liar):
+    """Says everything, but late, and sometimes again much later."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        delay = self.world.random.choice((50, 500, 3_000))
+        self.later(delay, lambda: self.say(self.peers[to], message))
+        return [message] if self.world.random.random() < 0.3 else []
+
+
+LIARS: tuple[type[Liar], ...] = (
+    Silent,
+    Equivocator,
+    TwoFaced,
+    ViewRunner,
+    EvidenceHider,
+    Withholder,
+    Delayer,
+)

@@ -1,0 +1,135 @@
+"""What must hold, whatever happens. Each checker watches from outside and trusts no replica."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from consensus.pbft.messages import Checkpoint, Commit, Message, Prepare, PrePrepare, ViewChange
+from consensus.pbft.types import Accuse, CatchUp, Deliver, Halt, Persist
+from consensus.pbft.wal import (
+    SavedPrepare,
+    SavedPrepared,
+    SavedViewChange,
+    decode_record,
+)
+from ledger.certificates import commit_items, execution_items
+from ledger.model import (
+    ExecutionCertificate,
+    ExecutionStatement,
+    ValidatorSet,
+    proposal_digest,
+)
+from tests.sim import keys
+from tests.sim.disk import Entry
+
+RECORDS_MAX = 6  # of a compacted log, per height of the window, and for the view
+
+
+class Violation(AssertionError):
+    """The protocol broke a promise."""
+
+
+@dataclass(slots=True)
+class Checkers:
+    validators: ValidatorSet
+    chain_id: bytes
+    window: int
+    liars: frozenset[int]
+    decided: dict[int, bytes] = field(default_factory=dict)  # height -> digest: agreement
+    outcomes: dict[int, ExecutionStatement] = field(default_factory=dict)
+    expected: dict[int, int] = field(default_factory=dict)  # node -> next delivery: exactly once
+    votes: dict[tuple[int, str, int, int], bytes] = field(default_factory=dict)
+    durable: set[tuple[int, str, int, int, bytes]] = field(default_factory=set)
+    promised: dict[int, int] = field(default_factory=dict)  # node -> lowest view it may vote in
+    acknowledged: set[bytes] = field(default_factory=set)
+    deliveries: int = 0
+    catch_ups: int = 0
+    accusations: int = 0
+    view_max: int = 0
+
+    def on_start(self, node: int, head: int) -> None:
+        self.expected[node] = head + 1
+
+    def on_persist(self, node: int, effect: Persist) -> None:
+        record = decode_record(effect.record)
+        if isinstance(record, SavedPrepare):
+            key = (node, "prepare", record.view, record.height, record.digest)
+            self.durable.add(key)
+        elif isinstance(record, SavedPrepared):
+            certificate = record.certificate
+            key = (node, "commit", certificate.view, certificate.height, certificate.digest)
+            self.durable.add(key)
+        elif isinstance(record, SavedViewChange):
+            self.promised[node] = max(self.promised.get(node, 0), record.view_change.view)
+
+    def on_say(self, node: int, message: Message) -> None:
+        """An honest replica never contradicts itself, in this life or another."""
+        match message:
+            case PrePrepare():
+                proposal = message.proposal
+                digest = proposal_digest(proposal)
+                self._vote(node, "prepare", message.view, proposal.height, digest)
+            case Prepare():
+                self._vote(node, "prepare", message.view, message.height, message.digest)
+            case Commit():
+                self._vote(node, "commit", message.view, message.height, message.digest)
+            case ViewChange():
+                self.view_max = max(self.view_max, message.view)
+                if message.view > self.promised.get(node, 0):
+                    raise Violation(f"node {node}: a view change that is not durable")
+            case Checkpoint():
+                self._outcome(node, message.statement)
+
+    def on_deliver(self, node: int, effect: Deliver) -> None:
+        height = effect.proposal.height
+        if self.expected[node] != height:
+            raise Violation(f"node {node}: {height} delivered instead of {self.expected[node]}")
+        self.expected[node] = height + 1
+        digest = proposal_digest(effect.proposal)
+        if self.decided.setdefault(height, digest) != digest:
+            raise Violation(f"node {node}: another proposal was delivered at {height}")
+        if effect.certificate.proposal_digest != digest or effect.certificate.height != height:
+            raise Violation(f"node {node}: the commit certificate of {height} is for another")
+        items = commit_items(effect.certificate, self.validators, self.chain_id)
+        if not all(keys.is_valid(item) for item in items):
+            raise Violation(f"node {node}: a bad signature in the commit certificate of {height}")
+        self.deliveries += 1
+
+    def on_commit(self, node: int, entry: Entry) -> None:
+        self._outcome(node, entry.statement)
+        self.acknowledged.update(entry.included)
+
+    def on_certify(self, node: int, certificate: ExecutionCertificate) -> None:
+        self._outcome(node, certificate.statement)
+        items = execution_items(certificate, self.validators, self.chain_id)
+        if not all(keys.is_valid(item) for item in items):
+            raise Violation(f"node {node}: a bad signature in an execution certificate")
+
+    def on_synced(self, node: int, head: int) -> None:
+        self.expected[node] = max(self.expected[node], head + 1)
+
+    def on_catch_up(self, node: int, effect: CatchUp) -> None:
+        self.on_certify(node, effect.certificate)
+        self.catch_ups += 1
+
+    def on_accuse(self, node: int, effect: Accuse) -> None:
+        if effect.first.sender not in self.liars:
+            raise Violation(f"node {node} accuses honest {effect.first.sender}")
+        self.accusations += 1
+
+    def on_halt(self, node: int, effect: Halt) -> None:
+        raise Violation(f"node {node} halted: {effect.reason}")
+
+    def on_compacted(self, node: int, records: int) -> None:
+        if records > RECORDS_MAX * (self.window + 1):
+            raise Violation(f"node {node}: {records} records in a compacted log")
+
+    def _outcome(self, node: int, statement: ExecutionStatement) -> None:
+        if self.outcomes.setdefault(statement.height, statement) != statement:
+            raise Violation(f"node {node}: another outcome of block {statement.height}")
+
+    def _vote(self, node: int, kind: str, view: int, height: int, digest: bytes) -> None:
+        if self.votes.setdefault((node, kind, view, height), digest) != digest:
+            raise Violation(f"node {node}: two {kind} votes in view {view} at {height}")
+        if (node, kind, view, height, digest) not in self.durable:
+            raise Violation(f"node {node}: a {kind} vote that is not durable")

@@ -1,0 +1,392 @@
+"""A simulated node: performs effects as `consensus.pbft` asks of its driver."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from consensus.pbft import verify
+from consensus.pbft.messages import Message, decode_message, encode_message, signing_bytes
+from consensus.pbft.replica import Replica
+from consensus.pbft.types import (
+    TICK_MS,
+    Accuse,
+    BatchReady,
+    Broadcast,
+    CatchUp,
+    Certify,
+    Deliver,
+    Effect,
+    Executed,
+    FetchProposal,
+    Halt,
+    Input,
+    Persist,
+    ProposalFetched,
+    ProposalValidated,
+    Received,
+    ReplicaConfig,
+    Send,
+    Synced,
+    Tick,
+    Validate,
+)
+from crypto import sm3
+from ledger.errors import DecodeError
+from ledger.model import ExecutionCertificate, ExecutionStatement, Proposal, proposal_digest
+from tests.sim import keys
+from tests.sim.checkers import Checkers
+from tests.sim.disk import Disk, Entry, frames_of
+from tests.sim.world import Action, World
+
+LOG_SIZE_MAX = 32 << 10  # bytes, then the log is compacted
+BATCH_MAX = 20
+BATCH_DELAY_MS = 50
+EXECUTION_MS_MAX = 30
+RETRY_MS = 200
+SYNC_TRIES_MAX = 10
+WITHHELD_MS = 3_000
+TIME_SKEW_MS_MAX = 5_000
+EPOCH_MS = 1_700_000_000_000
+
+
+class Crash(Exception):
+    """The power went off."""
+
+
+class Node:
+    def __init__(
+        self, world: World, config: ReplicaConfig, checkers: Checkers, peers: list[Node]
+    ) -> None:
+        self.world = world
+        self.config = config
+        self.index = config.index
+        self.checkers = checkers
+        self.peers = peers
+        self.disk = Disk()
+        self.is_up = False
+        self.life = 0
+        self.skew_ms = 0
+        self.crash_in: int | None = None  # effects until the power goes off
+        self.accusations: list[Accuse] = []
+
+    # --- life -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Boot from what is on disk."""
+        assert not self.is_up
+        self.is_up = True
+        self.life += 1
+        recovered, bodies = self.disk.load()
+        self.replica = Replica.recover(self.config, recovered)
+        self.bodies = set(bodies) | self.disk.included
+        self.pending: dict[bytes, int] = {}  # id -> since when
+        for body in bodies:
+            self.accept(body)
+        self.inbox: deque[Input] = deque()
+        self.is_stepping = False
+        self.executing: deque[Deliver] = deque()
+        self.goal: CatchUp | None = None
+        self.sync_tries = 0
+        self.proposed_at = 0
+        self.checkers.on_start(self.index, self.disk.head)
+        self.later(self.world.random.randint(1, TICK_MS), self.tick)
+
+    def crash(self) -> None:
+        """Lose everything but the disk."""
+        self.is_up = False
+        self.life += 1
+        self.crash_in = None
+
+    def later(self, delay_ms: int, action: Action) -> None:
+        """Do it, unless this life is over by then."""
+        life = self.life
+
+        def guarded() -> None:
+            if self.life == life and self.is_up:
+                action()
+
+        self.world.after(delay_ms, guarded)
+
+    def tick(self) -> None:
+        self.later(TICK_MS, self.tick)
+        waiting = [since for t, since in self.pending.items() if not self.replica.is_in_flight(t)]
+        oldest = min(waiting, default=self.world.now)
+        is_withheld = self.world.now - oldest > WITHHELD_MS
+        self.forward()
+        self.step(Tick(pending=bool(waiting), withheld=is_withheld))
+
+    # --- transactions -----------------------------------------------------------------------
+
+    def submit(self, transaction_id: bytes) -> None:
+        """A client hands a transaction in; it is passed on to all."""
+        self.accept(transaction_id)
+        for peer in self.peers:
+            self.pass_on(peer, transaction_id)
+        self.step(None)
+
+    def accept(self, transaction_id: bytes) -> None:
+        self.bodies.add(transaction_id)
+        if transaction_id not in self.disk.included:
+            self.pending.setdefault(transaction_id, self.world.now)
+
+    def forward(self) -> None:
+        """Hand what waits for long to the proposer, in case it was lost."""
+        proposer = self.peers[self.replica.proposer]
+        old = [t for t, since in self.pending.items() if self.world.now - since > 500]
+        for transaction_id in old[:BATCH_MAX]:
+            self.pass_on(proposer, transaction_id)
+
+    def pass_on(self, peer: Node, transaction_id: bytes) -> None:
+        def arrive() -> None:
+            if peer.is_up:
+                peer.accept(transaction_id)
+
+        if peer is not self:
+            self.world.send(self.index, peer.index, arrive)
+
+    def offer(self) -> None:
+        """Propose when it is our turn."""
+        if not self.replica.can_propose or self.world.now - self.proposed_at < BATCH_DELAY_MS:
+            return
+        batch = [t for t in self.pending if not self.replica.is_in_flight(t)][:BATCH_MAX]
+        if batch:
+            self.proposed_at = self.world.now
+            time_ms = EPOCH_MS + self.world.now + self.skew_ms
+            self.inbox.append(BatchReady(tuple(sorted(batch)), time_ms))
+            self.later(BATCH_DELAY_MS, lambda: self.step(None))
+
+    # --- steps and effects ------------------------------------------------------------------
+
+    def step(self, event: Input | None) -> None:
+        """Step `event` and whatever follows from it here; None only looks for a batch."""
+        if event is not None:
+            self.inbox.append(event)
+        if self.is_stepping:
+            return
+        self.is_stepping = True
+        try:
+            self.offer()
+            while self.inbox:
+                for effect in self.replica.step(self.inbox.popleft()):
+                    self.perform(effect)
+                self.offer()
+            if len(self.disk.log) > LOG_SIZE_MAX:
+                self.compact()
+        except Crash:
+            self.crash()
+        self.is_stepping = False
+
+    def perform(self, effect: Effect) -> None:
+        if self.crash_in is not None:
+            self.crash_in -= 1
+            if self.crash_in < 0:
+                self.tear(effect)
+                raise Crash
+        match effect:
+            case Persist():
+                self.disk.log += frames_of(effect)
+                self.checkers.on_persist(self.index, effect)
+            case Broadcast():
+                self.broadcast(effect.message)
+            case Send():
+                self.send(effect.to, effect.message)
+            case Validate():
+                self.validate(effect)
+            case FetchProposal():
+                self.fetch_proposal(effect)
+            case Deliver():
+                self.checkers.on_deliver(self.index, effect)
+                self.executing.append(effect)
+                if len(self.executing) == 1:
+                    self.execute_next()
+            case Certify():
+                self.checkers.on_certify(self.index, effect.certificate)
+                self.disk.certify(effect.certificate)
+            case CatchUp():
+                self.checkers.on_catch_up(self.index, effect)
+                self.start_sync(effect)
+            case Accuse():
+                self.checkers.on_accuse(self.index, effect)
+                self.accusations.append(effect)
+            case Halt():
+                self.checkers.on_halt(self.index, effect)
+
+    def tear(self, effect: Effect) -> None:
+        """The write that was under way reaches the disk in part."""
+        if isinstance(effect, Persist):
+            data = frames_of(effect)
+            self.disk.log += data[: self.world.random.randrange(len(data))]
+
+    def compact(self) -> None:
+        effects = self.replica.compacted()
+        self.checkers.on_compacted(self.index, len(effects))
+        self.disk.log = bytearray(b"".join(frames_of(effect) for effect in effects))
+
+    # --- messages ---------------------------------------------------------------------------
+
+    def broadcast(self, message: Message) -> None:
+        self.checkers.on_say(self.index, message)
+        signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
+        self.inbox.append(Received(self.index, message, signature))
+        data = encode_message(message)
+        for peer in self.peers:
+            if peer is not self:
+                self.transmit(peer, data, signature)
+
+    def send(self, to: int, message: Message) -> None:
+        self.checkers.on_say(self.index, message)
+        signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
+        self.transmit(self.peers[to], encode_message(message), signature)
+
+    def transmit(self, peer: Node, data: bytes, signature: bytes) -> None:
+        self.world.send(self.index, peer.index, lambda: peer.receive(self.index, data, signature))
+
+    def receive(self, sender: int, data: bytes, signature: bytes) -> None:
+        """Check what came, as the contract of the driver says, then step it."""
+        if not self.is_up:
+            return
+        validators, chain_id = self.config.validators, self.config.chain_id
+        try:
+            message = decode_message(data)
+            items = verify.claims(message, sender, validators, chain_id)
+            items.append(verify.outer_claim(message, sender, signature, validators, chain_id))
+        except (DecodeError, verify.ClaimInvalid):
+            return
+        if all(keys.is_valid(item) for item in items):
+            self.step(Received(sender, message, signature))
+
+    # --- availability -----------------------------------------------------------------------
+
+    def validate(self, effect: Validate) -> None:
+        proposal = effect.proposal
+        skew = abs(proposal.time_ms - EPOCH_MS - self.world.now - self.skew_ms)
+        if effect.is_fresh and skew > TIME_SKEW_MS_MAX:
+            self.step(ProposalValidated(proposal.height, effect.digest, ok=False))
+            return
+        self.fetch_bodies(effect)
+
+    def fetch_bodies(self, effect: Validate) -> None:
+        """Ask holders, then anyone, until all bodies are here or nobody needs them."""
+        proposal = effect.proposal
+        missing = [t for t in proposal.transaction_ids if t not in self.bodies]
+        if not missing:
+            self.step(ProposalValidated(proposal.height, effect.digest, ok=True))
+        elif self.disk.head < proposal.height:
+            for index in effect.holders or range(len(self.peers)):
+                self.ask(index, self.bodies_of(missing))
+            self.later(RETRY_MS, lambda: self.fetch_bodies(effect))
+
+    def bodies_of(self, missing: Sequence[bytes]) -> Callable[[Node], Action]:
+        def serve(peer: Node) -> Action:
+            found = [t for t in missing if t in peer.bodies]
+            return lambda: self.bodies.update(found)
+
+        return serve
+
+    def fetch_proposal(self, effect: FetchProposal) -> None:
+        def serve(peer: Node) -> Action:
+            proposal = peer.replica.proposal(effect.digest)
+            if proposal is None:
+                return lambda: None
+            return lambda: self.step(ProposalFetched(proposal))
+
+        for index in effect.holders:
+            self.ask(index, serve)
+
+    def ask(self, index: int, serve: Callable[[Node], Action]) -> None:
+        """A request over the network; the answer acts in this life of ours, if it arrives."""
+        peer = self.peers[index]
+        life = self.life
+
+        def arrive() -> None:
+            if peer.is_up:
+                answer = serve(peer)
+                self.world.send(peer.index, self.index, lambda: finish(answer))
+
+        def finish(answer: Action) -> None:
+            if self.life == life and self.is_up:
+                answer()
+
+        if peer is not self:
+            self.world.send(self.index, index, arrive)
+
+    # --- execution and sync -----------------------------------------------------------------
+
+    def execute_next(self) -> None:
+        self.later(self.world.random.randint(1, EXECUTION_MS_MAX), self.executed)
+
+    def executed(self) -> None:
+        effect = self.executing[0]
+        assert all(t in self.bodies for t in effect.proposal.transaction_ids)
+        entry = self.make_entry(effect.proposal, effect)
+        self.install(entry)
+        self.executing.popleft()
+        if self.executing:
+            self.execute_next()
+        self.step(Executed(entry.statement))
+
+    def make_entry(self, proposal: Proposal, delivered: Deliver) -> Entry:
+        included = tuple(t for t in proposal.transaction_ids if t not in self.disk.included)
+        previous = self.disk.entries[-1].statement.block_hash if self.disk.entries else bytes(32)
+        block_hash = sm3.digest(previous + proposal_digest(proposal) + b"".join(included))
+        statement = ExecutionStatement(
+            chain_id=self.config.chain_id,
+            height=proposal.height,
+            block_hash=block_hash,
+            state_root=sm3.digest(b"state" + block_hash),
+            receipts_root=sm3.digest(b"receipts" + block_hash),
+            next_validators_hash=bytes(32),
+            time_ms=proposal.time_ms,
+        )
+        return Entry(proposal, delivered.certificate, statement, included)
+
+    def install(self, entry: Entry) -> None:
+        self.checkers.on_commit(self.index, entry)
+        self.disk.commit(entry)
+        for transaction_id in entry.included:
+            self.pending.pop(transaction_id, None)
+            self.bodies.add(transaction_id)
+
+    def start_sync(self, goal: CatchUp) -> None:
+        self.goal = goal
+        self.sync_tries = 0
+        self.sync()
+
+    def sync(self) -> None:
+        """Fetch blocks and certificates from peers until the goal is reached, or for a while."""
+        goal = self.goal
+        if goal is None:
+            return
+        assert not self.executing, "nothing delivered is unfinished"
+        is_done = self.disk.certified >= goal.height
+        if is_done or self.sync_tries == SYNC_TRIES_MAX:
+            self.goal = None
+            self.checkers.on_synced(self.index, self.disk.head)
+            certificate = self.disk.certificates.get(self.disk.certified)
+            statements = tuple(e.statement for e in self.disk.entries[self.disk.certified :])
+            self.step(Synced(self.disk.head, certificate, statements))
+            return
+        self.sync_tries += 1
+        self.ask(self.world.random.randrange(len(self.peers)), self.blocks_from_head())
+        self.later(RETRY_MS, self.sync)
+
+    def blocks_from_head(self) -> Callable[[Node], Action]:
+        def serve(peer: Node) -> Action:
+            entries = list(peer.disk.entries)
+            certificates = dict(peer.disk.certificates)
+            return lambda: self.install_blocks(entries, certificates)
+
+        return serve
+
+    def install_blocks(
+        self, entries: list[Entry], certificates: dict[int, ExecutionCertificate]
+    ) -> None:
+        if self.goal is None:
+            return
+        for entry in entries[self.disk.head :]:
+            self.install(entry)
+        for height in range(self.disk.certified + 1, self.disk.head + 1):
+            if height not in certificates:
+                break
+            self.disk.certify(certificates[height])

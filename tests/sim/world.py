@@ -1,0 +1,76 @@
+"""Virtual time and a network that delays, loses, repeats and reorders."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+Action = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Weather:
+    """What the network does to every frame."""
+
+    loss: float = 0.0
+    duplication: float = 0.0
+    delay_ms_min: int = 1
+    delay_ms_max: int = 20  # frames overtake each other
+
+
+class World:
+    """The queue of what happens next. Everything random comes from its one generator."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.now = 0
+        self.events = 0
+        self.weather = Weather()
+        self.blocked: set[tuple[int, int]] = set()  # links (from, to) that lose everything
+        self._queue: list[tuple[int, int, Action]] = []
+        self._sequence = 0
+
+    def after(self, delay_ms: int, action: Action) -> None:
+        self._sequence += 1
+        heapq.heappush(self._queue, (self.now + delay_ms, self._sequence, action))
+
+    def run(self, duration_ms: int) -> None:
+        self.run_until(lambda: False, duration_ms)
+
+    def run_until(self, is_done: Callable[[], bool], duration_ms: int) -> bool:
+        """Go on until `is_done` (looked at every 100 ms) or for `duration_ms`; was it done?"""
+        end = self.now + duration_ms
+        look = self.now
+        while self._queue and self._queue[0][0] <= end:
+            if self._queue[0][0] >= look:
+                if is_done():
+                    return True
+                look = self._queue[0][0] + 100
+            self.now, _, action = heapq.heappop(self._queue)
+            self.events += 1
+            action()
+        self.now = end
+        return is_done()
+
+    def send(self, sender: int, to: int, action: Action) -> None:
+        """`action` happens at `to`, once, several times, or never."""
+        weather = self.weather
+        if (sender, to) in self.blocked or self.random.random() < weather.loss:
+            return
+        copies = 2 if self.random.random() < weather.duplication else 1
+        for _ in range(copies):
+            delay = self.random.randint(weather.delay_ms_min, weather.delay_ms_max)
+            self.after(delay, action)
+
+    def isolate(self, group: set[int], size: int) -> None:
+        """Cut `group` off from the others, both ways."""
+        for one in range(size):
+            for other in range(size):
+                if (one in group) != (other in group):
+                    self.blocked.add((one, other))
+
+    def heal(self) -> None:
+        self.blocked.clear()
+        self.weather = Weather()
