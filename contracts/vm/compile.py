@@ -11,14 +11,14 @@ from types import CodeType
 
 from contracts.vm import limits
 from contracts.vm.body import Access, Body, Site, Unit
-from contracts.vm.declare import Declarations, Function, Storage, declare
+from contracts.vm.declare import Function, Storage, declare
 from contracts.vm.expressions import translate
 from contracts.vm.guard_names import GUARDS
 from contracts.vm.rules import Finding, Findings, SourceRefused
 from contracts.vm.source import parse
 from contracts.vm.statements import translate_function
 from contracts.vm.storage_ops import guard_name
-from contracts.vm.types import Type
+from contracts.vm.types import RecordOf, Type
 from contracts.vm.verify import verify
 
 OPERATIONS = ("item", "get", "getor", "set", "has", "del", "clear")
@@ -46,7 +46,7 @@ class Compiled:
     sites: tuple[Site, ...]
     context: frozenset[str]  # ctx fields that are used
     accesses: dict[str, tuple[Access, ...]]  # by source name of the function
-    declarations: Declarations
+    records: tuple[RecordOf, ...]
 
 
 def check(source: str) -> tuple[tuple[Finding, ...], Compiled | None]:
@@ -99,7 +99,7 @@ def _finish(unit: Unit, module: ast.Module) -> Compiled:
         sites=tuple(unit.sites),
         context=frozenset(unit.context_used),
         accesses={name: tuple(items) for name, items in unit.accesses.items()},
-        declarations=declarations,
+        records=tuple(declarations.records.values()),
     )
 
 

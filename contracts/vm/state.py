@@ -1,0 +1,116 @@
+"""State as the executor sees it: a cache over the parent's store, a journal, a block's writes.
+
+An entry keeps the stored bytes and, for immutable values, the decoded value beside them. The
+worker makes all writes itself, so entries stay true as long as the parent commits what it was
+given; `forget` starts afresh. Gas never depends on what is cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from contracts.vm import limits
+from contracts.vm.values import Inner
+from ledger.model import StateWrite
+
+StateKey: TypeAlias = tuple[str, bytes]  # namespace, key
+Fetch: TypeAlias = Callable[[Sequence[StateKey]], Sequence[bytes | None]]
+
+
+class _Undecoded:
+    pass
+
+
+UNDECODED: Final = _Undecoded()
+Entry: TypeAlias = tuple[bytes | None, Inner | _Undecoded]
+Space: TypeAlias = dict[bytes, Entry]
+
+ENTRY_OVERHEAD = 300  # bytes of Python objects per cached entry, measured
+
+
+class State:
+    """All namespaces. One transaction at a time may be open."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._spaces: dict[str, Space] = {}
+        self._journal: list[tuple[Space, str, bytes, Entry | None]] = []
+        self._dirty: dict[StateKey, None] = {}
+        self._held = 0  # bytes, approximately
+
+    def space(self, namespace: str) -> Space:
+        """The entries of a namespace; the same dict until `forget`."""
+        space = self._spaces.get(namespace)
+        if space is None:
+            space = self._spaces[namespace] = {}
+        return space
+
+    def load(self, namespace: str, key: bytes) -> Entry:
+        """The entry, from the parent if it is not here."""
+        space = self.space(namespace)
+        entry = space.get(key)
+        if entry is None:
+            (raw,) = self._fetch([(namespace, key)])
+            entry = self._keep(space, key, raw)
+        return entry
+
+    def prefetch(self, keys: Sequence[StateKey]) -> None:
+        """Bring in what is not here with one question to the parent."""
+        missing = [pair for pair in keys if pair[1] not in self.space(pair[0])]
+        if not missing:
+            return
+        for (namespace, key), raw in zip(missing, self._fetch(missing), strict=True):
+            self._keep(self.space(namespace), key, raw)
+
+    def _keep(self, space: Space, key: bytes, raw: bytes | None) -> Entry:
+        entry: Entry = (raw, UNDECODED)
+        space[key] = entry
+        self._held += ENTRY_OVERHEAD + len(key) + len(raw or b"")
+        return entry
+
+    def write(self, namespace: str, space: Space, key: bytes, entry: Entry) -> None:
+        """Change an entry inside the open transaction."""
+        self._journal.append((space, namespace, key, space.get(key)))
+        space[key] = entry
+        self._held += ENTRY_OVERHEAD + len(key) + len(entry[0] or b"")
+
+    def accept(self) -> None:
+        """Close the transaction; its writes become the block's."""
+        for _, namespace, key, _ in self._journal:
+            self._dirty[namespace, key] = None
+        self._journal.clear()
+
+    def revert(self) -> None:
+        """Close the transaction as if it had never been."""
+        for space, _, key, old in reversed(self._journal):
+            if old is None:
+                del space[key]
+            else:
+                space[key] = old
+        self._journal.clear()
+
+    def undecode(self, namespace: str) -> None:
+        """Drop decoded values: the contract's code, and so its types, may have changed."""
+        space = self.space(namespace)
+        for key, entry in space.items():
+            space[key] = (entry[0], UNDECODED)
+
+    def take_writes(self) -> tuple[StateWrite, ...]:
+        """The block's writes in order of namespace and key; the next block starts."""
+        writes = tuple(
+            StateWrite(namespace, key, self._spaces[namespace][key][0])
+            for namespace, key in sorted(self._dirty)
+        )
+        self._dirty.clear()
+        if self._held > limits.STATE_CACHE_BYTES_MAX:
+            self.forget()
+        return writes
+
+    def forget(self) -> None:
+        """Drop everything, also an unfinished transaction or block."""
+        for space in self._spaces.values():  # instances hold on to these dicts
+            space.clear()
+        self._journal.clear()
+        self._dirty.clear()
+        self._held = 0
