@@ -100,8 +100,8 @@ def encrypt(public: bytes, plaintext: bytes) -> bytes:
     key = _public_key(public)
     for _ in range(_ENCRYPT_ATTEMPTS_MAX):
         ciphertext = _raw_ciphertext(key.encrypt(plaintext))
-        # GB/T 32918.4, 6.1 A5: a mask of zeros is to be drawn anew. OpenSSL 3.0 would send it,
-        # and with it the plaintext.
+        # GB/T 32918.4, 6.1 A5: a mask of zeros, which would send the plaintext, is drawn anew.
+        # 3.0.22 sees to it itself; whether a library does is not for its version to decide.
         if ciphertext[_OVERHEAD_BYTES:] != plaintext:
             return ciphertext
     raise AssertionError("the random generator repeats itself")

@@ -32,8 +32,8 @@ try:
     hasher = hashlib.new("sm3").copy
 except ValueError:
     raise LibcryptoMissing(
-        "Python's OpenSSL has no SM3; use Debian's python3, built on libssl3 "
-        "(apt-get install python3 libssl3)"
+        "this Python's OpenSSL has no SM3; use a Python built on OpenSSL 3 with SM3, such as "
+        "Debian's (apt-get install python3 libssl3)"
     ) from None
 
 

@@ -55,6 +55,14 @@ def test_parts_of_two_envelopes_do_not_combine() -> None:
         envelope.open_with(PRIVATE, first[:114] + second[114:], b"")
 
 
+def test_the_content_key_cannot_be_wrapped_anew() -> None:
+    """Whoever opened an envelope must not be able to make a second one with the same content."""
+    sealed = envelope.seal_to(PUBLIC, b"text", b"")
+    wrapped_again = sm2.encrypt(PUBLIC, sm2.decrypt(PRIVATE, sealed[1:114]))
+    with pytest.raises(DecryptionFailed):
+        envelope.open_with(PRIVATE, sealed[:1] + wrapped_again + sealed[114:], b"")
+
+
 def test_sealing_to_no_key_is_refused() -> None:
     with pytest.raises(KeyInvalid):
         envelope.seal_to(bytes(64), b"text", b"")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import pickle
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from crypto.errors import (
     PlaintextInvalid,
     SignatureInvalid,
 )
-from crypto.libcrypto import library
+from crypto.libcrypto import SONAME, library
 from crypto.providers.software import SoftwareProvider
 
 
@@ -145,6 +146,22 @@ def test_a_key_shows_in_no_repr_exception_or_pickle() -> None:
 def test_a_missing_library_is_named_with_its_package() -> None:
     with pytest.raises(LibcryptoMissing, match=r"libnowhere\.so\.9.*apt-get install libssl3"):
         library("libnowhere.so.9")
+
+
+def test_what_others_left_in_the_error_queue_is_no_fault_of_a_verification() -> None:
+    """The queue belongs to the thread: Python's ssl and hashlib use it as well."""
+    queue = ctypes.CDLL(SONAME)
+    private = sm2.generate()
+    public, signature = sm2.public_key(private), sm2.sign(private, b"m")
+    for message in (b"m", b"another"):
+        queue.ERR_new()
+        queue.ERR_set_error(6, 100, None)
+        if message == b"m":
+            sm2.verify(public, message, signature)
+        else:
+            with pytest.raises(SignatureInvalid):
+                sm2.verify(public, message, signature)
+    queue.ERR_clear_error()
 
 
 def test_the_library_tells_its_version() -> None:

@@ -124,7 +124,8 @@ def test_cbc_opens_what_it_encrypted_and_refuses_bad_padding() -> None:
     for size in (0, 1, 15, 16, 17):
         ciphertext = sm4.encrypt_cbc(SM4_KEY, vector, b"c" * size)
         assert sm4.decrypt_cbc(SM4_KEY, vector, ciphertext) == b"c" * size
-    for bad in (b"", ciphertext[:-1], ciphertext[:16]):
+    uneven = sm4.encrypt_cbc(SM4_KEY, vector, b"c" * 14 + b"\x01\x02")[:16]
+    for bad in (b"", ciphertext[:-1], ciphertext[:16], uneven):
         with pytest.raises(DecryptionFailed):
             sm4.decrypt_cbc(SM4_KEY, vector, bad)
 
