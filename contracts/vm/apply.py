@@ -203,7 +203,13 @@ class Machine:
         return encoded
 
     def call_other(
-        self, caller: str, contract: str, method: str, arguments: tuple[Value, ...], *, is_view: bool
+        self,
+        caller: str,
+        contract: str,
+        method: str,
+        arguments: tuple[Value, ...],
+        *,
+        is_view: bool,
     ) -> Value:
         """A call from the contract `caller`; values cross in their outside form, copied."""
         if contract in self._running:
@@ -299,5 +305,3 @@ class Machine:
 
     def abi_of(self, record: ContractRecord) -> str:
         return describe(self.compiled(self.lifecycle.source(record), record.code_hash))
-
-

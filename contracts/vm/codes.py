@@ -71,5 +71,15 @@ class Stop(Exception):
         self.detail = detail
 
 
+class ViewRefused(Exception):
+    """A view did not answer: `code` names why, `detail` is the contract's text."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        self.status = Code(status)
+        self.code = self.status.name
+        self.detail = detail
+        super().__init__(f"{self.code}: {detail or ADVICE[self.status]}")
+
+
 class OutOfGas(BaseException):
     """The meter is empty. A BaseException, so that no `except Exception` can swallow it."""

@@ -83,9 +83,7 @@ def _finish(unit: Unit, module: ast.Module) -> Compiled:
     ast.fix_missing_locations(module)
     code = compile(module, "contract", "exec", dont_inherit=True, optimize=0)
     storage_guards = {
-        guard_name(operation, name)
-        for name in declarations.storage
-        for operation in OPERATIONS
+        guard_name(operation, name) for name in declarations.storage for operation in OPERATIONS
     }
     context_guards = {f"__ctx_{name}" for name in unit.context_used}
     functions = verify(code, guards=GUARDS | storage_guards | context_guards)

@@ -262,5 +262,3 @@ def _dict(body: Body, node: ast.Dict, expected: Type | None) -> Typed:
         body.add("T008", node, f"{show(key_type)} is no dict key")
     pairs = [item.node for pair in zip(keys, values, strict=True) for item in pair]
     return Typed(emit.call("__dict", *pairs), DictOf(key_type, value_type))
-
-

@@ -41,7 +41,13 @@ class Executor(Protocol):
     def add_event(self, contract: str, name: str, fields: list[tuple[str, bytes]]) -> None: ...
 
     def call_other(
-        self, caller: str, contract: str, method: str, arguments: tuple[Value, ...], *, is_view: bool
+        self,
+        caller: str,
+        contract: str,
+        method: str,
+        arguments: tuple[Value, ...],
+        *,
+        is_view: bool,
     ) -> Value: ...
 
 
@@ -277,7 +283,8 @@ def _invoke_guard(compiled: Compiled, contract: str, executor: Executor) -> Guar
         for site in compiled.sites
     ]
     inward: list[Callable[[Any], Any] | None] = [
-        None if site.kind == "emit" or _is_ignored(site.returns, site.kind)
+        None
+        if site.kind == "emit" or _is_ignored(site.returns, site.kind)
         else from_outside(site.returns)
         for site in compiled.sites
     ]
@@ -292,9 +299,7 @@ def _invoke_guard(compiled: Compiled, contract: str, executor: Executor) -> Guar
                 walk(value, meter, limits.ARGUMENTS_SIZE_MAX)
             arguments.append(value if convert is None else convert(value))
         is_view = site.kind == "view"
-        result = executor.call_other(
-            contract, target, site.name, tuple(arguments), is_view=is_view
-        )
+        result = executor.call_other(contract, target, site.name, tuple(arguments), is_view=is_view)
         accept = inward[site_number]
         return None if accept is None else accept(result)
 

@@ -139,9 +139,7 @@ class Fault(Message, frozen=True):
 
 
 Request: TypeAlias = ApplyBlock | ApplyGenesis | AskView | AskCheck | AskAbi | Reset | Answer
-Reply: TypeAlias = (
-    Ready | Need | Applied | Viewed | ViewRefusal | Checked | Abi | Done | Fault
-)
+Reply: TypeAlias = Ready | Need | Applied | Viewed | ViewRefusal | Checked | Abi | Done | Fault
 
 request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 reply_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)

@@ -138,5 +138,3 @@ def _dict_method(body: Body, node: ast.Call, name: str, owner: Typed, kind: Dict
             return _call(body, node, "__values", owner, (), ListOf(kind.value))
         case _:
             return body.unknown("L005", node, f"dict has no {name}(); items() is for loops")
-
-

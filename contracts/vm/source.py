@@ -77,7 +77,9 @@ def _is_shallow(text: str, findings: Findings) -> bool:
     """Bound nesting, blocks, operator chains and elif chains by one pass over the text."""
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > limits.LINE_LENGTH_MAX:
-            findings.add("S003", number, 0, f"a line has at most {limits.LINE_LENGTH_MAX} characters")
+            findings.add(
+                "S003", number, 0, f"a line has at most {limits.LINE_LENGTH_MAX} characters"
+            )
             return False
     depth = tokens = elifs = position = 0
     indents = [0]

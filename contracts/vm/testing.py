@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contracts.vm.apply import Machine
-from contracts.vm.codes import Code
+from contracts.vm.codes import ViewRefused
 from contracts.vm.limits import VIEW_GAS_MAX
 from contracts.vm.messages import BlockContext, Call, Install, Query, ViewRefusal
 from contracts.vm.state import StateKey
@@ -17,15 +17,6 @@ from ledger.model import Receipt, StateWrite
 from ledger.values import Value, decode_value, encode_value
 
 GAS_LIMIT = 50_000_000
-
-
-class ViewRefused(Exception):
-    """A view did not answer: `code` says why, `detail` is the contract's text."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
-        self.detail = detail
 
 
 class CallFailed(AssertionError):
@@ -102,7 +93,7 @@ class Chain:
         query = Query(sender, contract, method, encode_value(list(args)), VIEW_GAS_MAX)
         answer = self.machine.view(self._block(), query)
         if isinstance(answer, ViewRefusal):
-            raise ViewRefused(Code(answer.code).name, answer.detail)
+            raise ViewRefused(answer.code, answer.detail)
         return decode_value(answer.value)
 
     def events(self, receipt: Receipt) -> list[tuple[str, dict[str, Value]]]:

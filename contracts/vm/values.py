@@ -367,6 +367,4 @@ class Arguments:
         return self._check(values)
 
     def _check(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:
-        return [
-            convert(value) for convert, value in zip(self._convert, values, strict=True)
-        ]
+        return [convert(value) for convert, value in zip(self._convert, values, strict=True)]

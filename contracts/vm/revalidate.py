@@ -1,0 +1,126 @@
+"""The parent's second look at what the worker says: it may have been taken over.
+
+Checks form, order, sizes, types and that writes go to namespaces of deployed contracts. It
+cannot know whether the values are right: 2f+1 nodes agreeing on the state root decide that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from contracts.vm import limits
+from contracts.vm.codes import Code
+from contracts.vm.lifecycle import CODE, CONTRACT, CONTRACTS_MAX, RESERVED, is_contract_name
+from contracts.vm.messages import Call
+from ledger.errors import DecodeError
+from ledger.model import Event, Receipt, StateWrite
+from ledger.values import decode_value
+
+_DETAIL_MAX = 200  # characters
+_CODE_KEY_MAX = 80  # bytes: NAME/SEQUENCE
+_NAMES_SIZE_MAX = CONTRACTS_MAX * 70
+_NOTHING = b"\xc0"
+_ERRORS = {int(code): "" if code is Code.ok else code.name for code in Code}
+_scalar_decoder = msgspec.msgpack.Decoder(None | bool | int | str)
+_bytes_decoder = msgspec.msgpack.Decoder(bytes)
+_BYTES_TAGS = (0xC4, 0xC5, 0xC6)
+_encoder = msgspec.msgpack.Encoder()
+
+
+class ReplyInvalid(Exception):
+    """The worker's result breaks a rule: a fault of the worker, never of a transaction."""
+
+
+def validate_receipts(receipts: Sequence[Receipt], calls: Sequence[Call]) -> None:
+    """One receipt per call, in order, each within its bounds. Raises ReplyInvalid."""
+    _demand(len(receipts) == len(calls), "one receipt per transaction")
+    for receipt, call in zip(receipts, calls, strict=True):
+        _demand(receipt.transaction_id == call.transaction_id, "receipts in order")
+        _demand(0 <= receipt.gas_used <= call.gas_limit, "gas within the limit")
+        _demand(_ERRORS.get(receipt.status) == receipt.error, "a known status and its name")
+        _demand(len(receipt.detail) <= _DETAIL_MAX, "a short detail")
+        if receipt.status != 0:
+            _demand(not receipt.events and receipt.return_value == _NOTHING, "failure is empty")
+            continue
+        _demand(receipt.detail == "", "no detail on success")
+        _validate_value(receipt.return_value, limits.RETURN_SIZE_MAX)
+        _demand(len(receipt.events) <= limits.EVENTS_MAX, "bounded events")
+        for event in receipt.events:
+            _validate_event(event)
+
+
+def _validate_event(event: Event) -> None:
+    _demand(event.contract == CONTRACT or is_contract_name(event.contract), "a contract's event")
+    _demand(event.name.isidentifier() and len(event.name) <= limits.NAME_LENGTH_MAX, "a name")
+    _demand(len(event.fields) <= limits.EVENT_FIELDS_MAX, "bounded fields")
+    for name, value in event.fields:
+        _demand(name.isidentifier() and len(name) <= limits.NAME_LENGTH_MAX, "a field's name")
+        _validate_value(value, limits.EVENT_BYTES_MAX)
+
+
+def validate_writes(
+    writes: Sequence[StateWrite],
+    calls: Sequence[Call],
+    is_deployed: Callable[[str], bool],
+) -> None:
+    """Sorted, bounded, canonical, and only into namespaces of contracts. Raises ReplyInvalid."""
+    known: set[str] = set()
+    may_deploy = any(call.contract == CONTRACT for call in calls)
+    created = {write.key for write in writes if write.namespace == CODE}
+    before: tuple[str, bytes] | None = None
+    for write in writes:
+        place = (write.namespace, write.key)
+        _demand(before is None or before < place, "writes in strict order")
+        before = place
+        if write.namespace == CODE:
+            _demand(may_deploy, "code changes by the contract `contract` only")
+            _validate_code(write)
+            continue
+        if write.namespace not in known:
+            name = write.namespace
+            _demand(is_contract_name(name) and name not in RESERVED, "a contract's namespace")
+            _demand(name.encode() in created or is_deployed(name), "a deployed contract")
+            known.add(name)
+        _validate_write(write)
+    _demand(not writes or bool(calls), "writes come from transactions")
+
+
+def _validate_write(write: StateWrite) -> None:
+    _demand(0 < len(write.key) <= limits.STORED_KEY_SIZE_MAX, "a short key")
+    try:
+        key = decode_value(write.key)
+    except DecodeError as error:
+        raise ReplyInvalid(f"key: {error}") from None
+    _demand(isinstance(key, list) and bool(key) and isinstance(key[0], str), "a storage key")
+    if write.value is not None:
+        _validate_value(write.value, limits.STORED_VALUE_SIZE_MAX)
+
+
+def _validate_code(write: StateWrite) -> None:
+    _demand(write.value is not None, "code is never removed")
+    _demand(len(write.key) <= _CODE_KEY_MAX and write.key.isascii(), "a key of code")
+    size_max = max(_NAMES_SIZE_MAX, limits.SOURCE_SIZE_MAX)
+    _demand(write.value is not None and len(write.value) <= size_max, "bounded code")
+
+
+def _validate_value(data: bytes, size_max: int) -> None:
+    _demand(len(data) <= size_max, "a bounded value")
+    try:
+        # Scalars, nearly all values, are checked in two steps of C.
+        is_bytes = data[:1] and data[0] in _BYTES_TAGS
+        value = _bytes_decoder.decode(data) if is_bytes else _scalar_decoder.decode(data)
+        if _encoder.encode(value) == data:
+            return
+    except msgspec.MsgspecError:
+        pass
+    try:
+        decode_value(data)
+    except DecodeError as error:
+        raise ReplyInvalid(str(error)) from None
+
+
+def _demand(condition: bool, rule: str) -> None:
+    if not condition:
+        raise ReplyInvalid(f"the worker broke the rule: {rule}")

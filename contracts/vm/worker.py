@@ -1,0 +1,152 @@
+"""The child process: `python -m contracts.vm.worker [--unjailed|--lenient]`.
+
+Answers one request at a time on its standard input and output. Jails itself before it reads the
+first byte from the parent, and refuses to work if it cannot, unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from contracts.vm import frames, jail
+from contracts.vm.abi import describe
+from contracts.vm.apply import Machine
+from contracts.vm.compile import check
+from contracts.vm.messages import (
+    Abi,
+    Answer,
+    Applied,
+    ApplyBlock,
+    ApplyGenesis,
+    AskAbi,
+    AskCheck,
+    AskView,
+    BlockContext,
+    Call,
+    Checked,
+    Done,
+    Fault,
+    Need,
+    Ready,
+    Reply,
+    Request,
+    Reset,
+    encoder,
+    request_decoder,
+)
+from contracts.vm.state import StateKey
+from contracts.vm.testing import Chain, account
+from ledger.values import encode_value
+
+RECURSION_MAX = 3_000  # frames; the language needs a few hundred, so never the limit of a program
+_READ, _WRITE = 0, 1
+
+_WARM_UP = """
+from contracts.dialect import Map, call, ctx, emit, record, require, view, sm3
+@record
+class Item:
+    text: str
+    count: int
+items = Map(str, Item)
+@call
+def put(key: str, count: int) -> None:
+    require(count > 0, "no")
+    items[key] = Item(text=f"{key}{ctx.height}", count=count * count)
+    emit("Put", key=key, digest=sm3(key.encode()), item=items[key])
+@view
+def show(key: str) -> list[Item]:
+    return [items[key] for i in range(2)]
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    sys.setrecursionlimit(RECURSION_MAX)
+    _warm_up()
+    try:
+        layers = _jail(arguments)
+    except jail.JailUnavailable as error:
+        _send(Ready([], str(error)))
+        return 1
+    gc.freeze()
+    gc.disable()
+    _send(Ready(layers, ""))
+    worker = _Worker()
+    while True:
+        try:
+            request = request_decoder.decode(frames.receive(_READ))
+        except frames.PipeBroken:
+            return 0  # the parent is gone
+        try:
+            _send(worker.answer(request))
+        except (MemoryError, RecursionError) as error:
+            _send(Fault(type(error).__name__))
+            return 1
+        gc.collect()
+
+
+def _jail(arguments: Sequence[str]) -> list[str]:
+    if "--unjailed" in arguments:
+        return []
+    return jail.enter(allow_missing="--lenient" in arguments)
+
+
+def _warm_up() -> None:
+    """Load everything that is loaded lazily while files can still be opened."""
+    chain = Chain()
+    chain.deploy("warm", _WARM_UP)
+    chain.must(account("a"), "warm", "put", "key", 2**80)
+    chain.view(account("a"), "warm", "show", "key")
+    check("x = (")  # the parser's error path
+    encode_value({"a": [2**70, {"b": None}]})
+
+
+class _Worker:
+    def __init__(self) -> None:
+        self.machine = Machine(_fetch)
+
+    def answer(self, request: Request) -> Reply:
+        match request:
+            case ApplyBlock(block, calls):
+                return self._apply(block, calls)
+            case ApplyGenesis(block, contracts):
+                receipts, writes = self.machine.apply_genesis(block, contracts)
+                return Applied(receipts, list(writes))
+            case AskView(block, query):
+                return self.machine.view(block, query)
+            case AskCheck(source):
+                return Checked(list(check(source)[0]))
+            case AskAbi(source):
+                findings, compiled = check(source)
+                return Abi(describe(compiled) if compiled else "", list(findings))
+            case Reset():
+                self.machine.reset()
+                return Done()
+            case Answer():
+                raise AssertionError("an answer without a question")
+
+    def _apply(self, block: BlockContext, calls: Sequence[Call]) -> Applied:
+        receipts, writes = self.machine.apply_block(block, calls)
+        return Applied(receipts, list(writes))
+
+
+def _send(reply: Reply) -> None:
+    frames.send(_WRITE, encoder.encode(reply))
+
+
+def _fetch(keys: Sequence[StateKey]) -> list[bytes | None]:
+    _send(Need(list(keys)))
+    answer = request_decoder.decode(frames.receive(_READ))
+    if not isinstance(answer, Answer) or len(answer.values) != len(keys):
+        raise msgspec.ValidationError("an answer was expected")
+    return answer.values
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    # Straight out: interpreter shutdown would look for files that the jail hides.
+    os._exit(code)
