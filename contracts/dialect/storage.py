@@ -48,9 +48,13 @@ class Map(Generic[K, V]):
     """A stored mapping with keys of one to three parts; not iterable."""
 
     @overload
-    def __init__(self: Map[tuple[A, B, C], V], key: tuple[type[A], type[B], type[C]], value: type[V]) -> None: ...  # fmt: skip
+    def __init__(
+        self: Map[tuple[A, B, C], V], key: tuple[type[A], type[B], type[C]], value: type[V]
+    ) -> None: ...
     @overload
-    def __init__(self: Map[tuple[A, B], V], key: tuple[type[A], type[B]], value: type[V]) -> None: ...  # fmt: skip
+    def __init__(
+        self: Map[tuple[A, B], V], key: tuple[type[A], type[B]], value: type[V]
+    ) -> None: ...
     @overload
     def __init__(self: Map[A, V], key: type[A], value: type[V]) -> None: ...
     def __init__(self, key: object, value: type[V]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-
 from contracts.vm import limits, prices
 from contracts.vm.abi import describe
 from contracts.vm.codes import Code, OutOfGas, Stop
@@ -25,7 +24,7 @@ from contracts.vm.lifecycle import (
     demand_status,
     is_contract_name,
 )
-from contracts.vm.messages import BlockContext, Call, Install, Query, Viewed, ViewRefusal
+from contracts.vm.messages import BlockContext, Call, Install, Query, Viewed
 from contracts.vm.meter import Meter
 from contracts.vm.prefetch import Planner
 from contracts.vm.state import Fetch, State
@@ -79,7 +78,7 @@ class Machine:
         self._height = block.height
         return receipts, writes
 
-    def view(self, block: BlockContext, query: Query) -> Viewed | ViewRefusal:
+    def view(self, block: BlockContext, query: Query) -> Viewed:
         """The encoded result of a @view at the state after block `block.height`."""
         if block.height != self._height:
             self.state.forget()
@@ -96,9 +95,7 @@ class Machine:
         finally:
             self.is_read_only = False
         gas_used = query.gas_limit - max(0, self.meter.left)
-        if code is Code.ok:
-            return Viewed(value, gas_used)
-        return ViewRefusal(int(code), detail, gas_used)
+        return Viewed(int(code), detail, value, gas_used)
 
     def transaction(self, call: Call) -> Receipt:
         self._begin(call.gas_limit, call.sender, call.transaction_id)
@@ -227,8 +224,8 @@ class Machine:
         self.is_read_only = before
         if isinstance(result, (list, tuple, dict)):
             walk(result, self.meter, limits.RETURN_SIZE_MAX)
-        convert = entry.outside_result
-        return result if convert is None else convert(result)  # type: ignore[no-any-return]
+        outside: Value = entry.to_outside(result)
+        return outside
 
     def run_entry(
         self, instance: Instance, entry: Entrypoint, sender: str, values: list[Inner]

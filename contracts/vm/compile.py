@@ -161,7 +161,7 @@ def _check_style(unit: Unit) -> None:
         if function.kind == "helper" and function.name not in called:
             reason = f"`{function.name}` is never called"
             unit.findings.add("W002", node.lineno, node.col_offset, reason)
-        if function.kind == "call" and "write" in function.effects:
-            if "identity" not in function.effects:
-                reason = f"`{function.name}` writes for anybody"
-                unit.findings.add("W003", node.lineno, node.col_offset, reason)
+        is_open = "write" in function.effects and "identity" not in function.effects
+        if function.kind == "call" and is_open:
+            reason = f"`{function.name}` writes for anybody"
+            unit.findings.add("W003", node.lineno, node.col_offset, reason)

@@ -35,10 +35,11 @@ from contracts.vm.types import (
 )
 
 DIALECT: Final = frozenset(contracts.dialect.__all__) - {"OutsideVm"}
-BUILTINS: Final = frozenset(
-    "len min max sum abs sorted any all range enumerate zip reversed "
-    "str int bool bytes list dict tuple".split()
-)
+_BUILTINS: Final = """
+    len min max sum abs sorted any all range enumerate zip reversed
+    str int bool bytes list dict tuple
+"""
+BUILTINS: Final = frozenset(_BUILTINS.split())
 METHOD_KINDS: Final = ("init", "call", "view", "migrate")
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_]*|_")
 

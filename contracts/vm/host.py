@@ -45,11 +45,15 @@ from contracts.vm.messages import (
     Request,
     Reset,
     Viewed,
-    ViewRefusal,
     encoder,
     reply_decoder,
 )
-from contracts.vm.revalidate import ReplyInvalid, validate_receipts, validate_writes
+from contracts.vm.revalidate import (
+    ReplyInvalid,
+    validate_receipts,
+    validate_view,
+    validate_writes,
+)
 from contracts.vm.rules import Finding, SourceRefused
 from ledger.encoding import decode
 from ledger.genesis import Genesis, chain_id
@@ -197,23 +201,14 @@ class Worker:
         """Ask a @view on the state after `block.height`. Raises ViewRefused, WorkerFault."""
         query = Query(sender, contract, method, args, min(gas_limit, limits.VIEW_GAS_MAX))
 
-        def validate(reply: Viewed | ViewRefusal) -> ViewResult | ViewRefused:
-            if isinstance(reply, ViewRefusal):
-                try:
-                    return ViewRefused(reply.code, reply.detail)
-                except ValueError:
-                    raise ReplyInvalid("the worker broke the rule: a known code") from None
-            receipt = Receipt(b"", 0, reply.gas_used, (), reply.value, "", "")
-            call = Call(b"", sender, contract, method, args, query.gas_limit)
-            validate_receipts([receipt], [call])
-            return ViewResult(reply.value, reply.gas_used)
+        def validate(reply: Viewed) -> Viewed:
+            validate_view(reply, query.gas_limit)
+            return reply
 
-        request = AskView(block, query)
-        kinds = (Viewed, ViewRefusal)
-        answer = self._ask(request, kinds, validate, reader, REQUEST_TIMEOUT_S)
-        if isinstance(answer, ViewRefused):
-            raise answer
-        return answer
+        answer = self._ask(AskView(block, query), Viewed, validate, reader, REQUEST_TIMEOUT_S)
+        if answer.status != 0:
+            raise ViewRefused(answer.status, answer.detail)
+        return ViewResult(answer.value, answer.gas_used)
 
     def check(self, source: str) -> list[Finding]:
         """What `contracts.vm.check.check_source` says, computed in the jail."""
@@ -243,7 +238,7 @@ class Worker:
     def _ask(
         self,
         request: Request,
-        kind: type[_R] | tuple[type[_R], ...],
+        kind: type[_R],
         validate: Callable[[_R], _T],
         reader: StateReader,
         timeout_s: float,

@@ -11,7 +11,7 @@ from contracts.vm import limits, prices
 from contracts.vm.codes import Code, Stop
 from contracts.vm.compile import Compiled, Method
 from contracts.vm.declare import Storage
-from contracts.vm.guards import Guard
+from contracts.vm.guard_bounds import Guard
 from contracts.vm.meter import Meter
 from contracts.vm.state import UNDECODED, Entry, Space, State
 from contracts.vm.storage_ops import guard_name
@@ -59,7 +59,7 @@ class Entrypoint:
     function: Callable[..., Any]
     arguments: Arguments
     encode_result: Callable[[Inner], bytes]
-    outside_result: Callable[[Any], Any] | None
+    to_outside: Callable[[Any], Any]
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ def bind(compiled: Compiled, name: str, executor: Executor) -> Instance:
             scope[method.function],
             Arguments(method.parameters),
             encode_outside(method.returns, executor.meter, limits.RETURN_SIZE_MAX),
-            to_outside(method.returns),
+            to_outside(method.returns) or _same,
         )
 
     return Instance(
@@ -107,6 +107,10 @@ def bind(compiled: Compiled, name: str, executor: Executor) -> Instance:
         enter(compiled.init) if compiled.init else None,
         enter(compiled.migrate) if compiled.migrate else None,
     )
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 # --- storage -----------------------------------------------------------------------------------

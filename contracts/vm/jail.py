@@ -29,16 +29,16 @@ _CLONE_NEWNET = 0x40000000
 _PROT_EXEC = 4
 
 # What a running CPython needs once everything is loaded. Memory never becomes executable.
-_ALLOWED: Final = (
+_ALLOWED: Final = (  # separated by spaces, like _DEADLY
     "read write close poll ppoll futex brk munmap mremap madvise rt_sigreturn rt_sigprocmask "
     "rt_sigaction sigaltstack exit exit_group clock_gettime clock_nanosleep gettimeofday getpid "
     "gettid tgkill getrandom sched_yield restart_syscall fstat lseek rseq membarrier"
-).split()
+)
 # A worker that tries one of these is taken over: kill it. Anything else just fails with EPERM.
 _DEADLY: Final = (
     "execve execveat fork vfork clone clone3 ptrace socket socketpair connect bind "
     "process_vm_readv process_vm_writev bpf kexec_load init_module mount setns unshare"
-).split()
+)
 
 
 class JailUnavailable(Exception):
@@ -114,12 +114,12 @@ def _filter_calls() -> Callable[[], None]:
 
     def load() -> None:
         rules = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
-        for name in _ALLOWED:
+        for name in _ALLOWED.split():
             _add(rules, pyseccomp.ALLOW, name)
         for name in ("mmap", "mprotect"):
             not_executable = pyseccomp.Arg(2, pyseccomp.MASKED_EQ, _PROT_EXEC, 0)
             rules.add_rule(pyseccomp.ALLOW, name, not_executable)
-        for name in _DEADLY:
+        for name in _DEADLY.split():
             _add(rules, pyseccomp.KILL_PROCESS, name)
         rules.load()
 

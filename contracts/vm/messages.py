@@ -107,13 +107,11 @@ class Applied(Message, frozen=True):
 
 
 class Viewed(Message, frozen=True):
-    value: bytes
-    gas_used: int
+    """A view's outcome: status and detail as in a receipt, and the encoded value."""
 
-
-class ViewRefusal(Message, frozen=True):
-    code: int
+    status: int
     detail: str
+    value: bytes
     gas_used: int
 
 
@@ -139,7 +137,7 @@ class Fault(Message, frozen=True):
 
 
 Request: TypeAlias = ApplyBlock | ApplyGenesis | AskView | AskCheck | AskAbi | Reset | Answer
-Reply: TypeAlias = Ready | Need | Applied | Viewed | ViewRefusal | Checked | Abi | Done | Fault
+Reply: TypeAlias = Ready | Need | Applied | Viewed | Checked | Abi | Done | Fault
 
 request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 reply_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)

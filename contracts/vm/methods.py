@@ -19,7 +19,6 @@ from contracts.vm.types import (
     OptionalOf,
     Scalar,
     Type,
-    is_assignable,
     show,
 )
 
@@ -126,9 +125,6 @@ def _dict_method(body: Body, node: ast.Call, name: str, owner: Typed, kind: Dict
             result = inner if isinstance(inner, OptionalOf) else OptionalOf(inner)
             return _call(body, node, "__dict_get", owner, (kind.key,), result)
         case "get", _:
-            if len(node.args) == 2 and isinstance(node.args[1], ast.Constant):
-                if node.args[1].value is None and not is_assignable(NONE, kind.value):
-                    return body.unknown("T001", node, "write get(key) for an Optional result")
             return _call(body, node, "__dict_getor", owner, (kind.key, kind.value), kind.value)
         case "pop", _:
             return _call(body, node, "__dict_pop", owner, (kind.key,), kind.value)

@@ -18,9 +18,8 @@ from contracts.vm.instance import Instance, key_part, key_prefix
 from contracts.vm.lifecycle import is_contract_name
 from contracts.vm.messages import Call
 from contracts.vm.state import State, StateKey
-from contracts.vm.values import Inner
 from ledger.errors import DecodeError
-from ledger.values import decode_value
+from ledger.values import Value, decode_value
 
 PLAN_SIZE_MAX = 32  # keys per method; more would not pay
 PLAN_STEPS_MAX = 200  # accesses followed while planning
@@ -28,6 +27,7 @@ KEYS_PER_BLOCK_MAX = 20_000
 
 # Like Source, but ("argument", i) counts the outermost method's arguments.
 Part: TypeAlias = Source
+Scalar: TypeAlias = str | bytes | bool | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _instantiate(plan: list[PlannedKey], call: Call, found: dict[StateKey, None]
                 found[key.namespace, encoded] = None
 
 
-def _value(part: Part, sender: str, arguments: Sequence[Inner]) -> Inner:
+def _value(part: Part, sender: str, arguments: Sequence[Value]) -> Scalar | None:
     if part is None:
         return None
     kind, value = part

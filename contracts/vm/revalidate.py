@@ -13,7 +13,7 @@ import msgspec
 from contracts.vm import limits
 from contracts.vm.codes import Code
 from contracts.vm.lifecycle import CODE, CONTRACT, CONTRACTS_MAX, RESERVED, is_contract_name
-from contracts.vm.messages import Call
+from contracts.vm.messages import Call, Viewed
 from ledger.errors import DecodeError
 from ledger.model import Event, Receipt, StateWrite
 from ledger.values import decode_value
@@ -49,6 +49,13 @@ def validate_receipts(receipts: Sequence[Receipt], calls: Sequence[Call]) -> Non
         _demand(len(receipt.events) <= limits.EVENTS_MAX, "bounded events")
         for event in receipt.events:
             _validate_event(event)
+
+
+def validate_view(viewed: Viewed, gas_limit: int) -> None:
+    """A view's outcome is held to the rules of a receipt. Raises ReplyInvalid."""
+    error = _ERRORS.get(viewed.status, "?")
+    receipt = Receipt(b"", viewed.status, viewed.gas_used, (), viewed.value, error, viewed.detail)
+    validate_receipts([receipt], [Call(b"", "", "", "", b"", gas_limit)])
 
 
 def _validate_event(event: Event) -> None:

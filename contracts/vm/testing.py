@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contracts.vm.apply import Machine
 from contracts.vm.codes import ViewRefused
 from contracts.vm.limits import VIEW_GAS_MAX
-from contracts.vm.messages import BlockContext, Call, Install, Query, ViewRefusal
+from contracts.vm.messages import BlockContext, Call, Install, Query
 from contracts.vm.state import StateKey
 from crypto import sm3
 from ledger.model import Receipt, StateWrite
@@ -92,8 +92,8 @@ class Chain:
         """The decoded answer of a @view. Raises ViewRefused."""
         query = Query(sender, contract, method, encode_value(list(args)), VIEW_GAS_MAX)
         answer = self.machine.view(self._block(), query)
-        if isinstance(answer, ViewRefusal):
-            raise ViewRefused(answer.code, answer.detail)
+        if answer.status != 0:
+            raise ViewRefused(answer.status, answer.detail)
         return decode_value(answer.value)
 
     def events(self, receipt: Receipt) -> list[tuple[str, dict[str, Value]]]:

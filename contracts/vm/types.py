@@ -96,7 +96,7 @@ def show(kind: Type) -> str:
 
 def is_assignable(source: Type, target: Type) -> bool:
     """May a value of type `source` stand where `target` is declared?"""
-    if source == target or UNKNOWN in (source, target) or source == NEVER:
+    if source in (target, NEVER) or UNKNOWN in (source, target):
         return True
     if isinstance(target, OptionalOf):
         return source == NONE or is_assignable(source, target.inner)

@@ -137,11 +137,11 @@ def _typed(kind: Type) -> Any:
         case Scalar():
             return _SCALAR_TYPES[kind]
         case ListOf(item):
-            return list[_typed(item)]  # type: ignore[misc]
+            return list.__class_getitem__(_typed(item))
         case TupleOf(items):
-            return tuple[tuple(map(_typed, items))]  # type: ignore[misc]
+            return tuple.__class_getitem__(tuple(map(_typed, items)))
         case RecordOf():
-            return tuple[tuple(_typed(item) for _, item in kind.fields)]  # type: ignore[misc]
+            return tuple.__class_getitem__(tuple(_typed(item) for _, item in kind.fields))
         case OptionalOf(inner):
             return _typed(inner) | None
         case DictOf():
@@ -209,18 +209,18 @@ def _incoming_list(kind: Type, convert: Convert) -> Convert:
     def check(value: object) -> object:
         if type(value) is not list and type(value) is not tuple:
             raise _misfit(kind)
-        if len(value) > limits.LIST_LENGTH_MAX:  # type: ignore[arg-type]
+        if len(value) > limits.LIST_LENGTH_MAX:
             raise Stop(Code.value_limit, "a list is too long")
-        return [convert(item) for item in value]  # type: ignore[attr-defined]
+        return [convert(item) for item in value]
 
     return check
 
 
 def _incoming_tuple(kind: Type, parts: list[Convert]) -> Convert:
     def check(value: object) -> object:
-        if (type(value) is not list and type(value) is not tuple) or len(value) != len(parts):  # type: ignore[arg-type]
+        if (type(value) is not list and type(value) is not tuple) or len(value) != len(parts):
             raise _misfit(kind)
-        return tuple([part(item) for part, item in zip(parts, value, strict=True)])  # type: ignore[call-overload]
+        return tuple([part(item) for part, item in zip(parts, value, strict=True)])
 
     return check
 
@@ -266,24 +266,24 @@ def to_outside(kind: Type) -> Convert | None:
     if not has_record(kind):
         return None
     match kind:
-        case OptionalOf(inner):
-            convert = to_outside(inner)
-            assert convert is not None
-            return lambda value: None if value is None else convert(value)
-        case ListOf(item):
-            convert = to_outside(item)
-            assert convert is not None
-            return lambda value: [convert(item) for item in value]
         case TupleOf(items):
             return _outgoing_tuple(items)
-        case DictOf(_, item):
-            convert = to_outside(item)
-            assert convert is not None
-            return lambda value: {key: convert(item) for key, item in value.items()}
         case RecordOf():
             return _outgoing_record(kind)
+        case OptionalOf(inner) | ListOf(inner) | DictOf(_, inner):
+            convert = to_outside(inner)
+            assert convert is not None, "the record is inside; keys hold none"
+            return _outgoing_container(kind, convert)
         case Scalar():
             raise AssertionError("a scalar has no record")
+
+
+def _outgoing_container(kind: Type, convert: Convert) -> Convert:
+    if isinstance(kind, OptionalOf):
+        return lambda value: None if value is None else convert(value)
+    if isinstance(kind, ListOf):
+        return lambda value: [convert(item) for item in value]
+    return lambda value: {key: convert(item) for key, item in value.items()}
 
 
 def _outgoing_tuple(items: tuple[Type, ...]) -> Convert:
@@ -316,10 +316,10 @@ def encode_outside(kind: Type, meter: Meter, size_max: int) -> Callable[[Inner],
     is_scalar = isinstance(kind, Scalar)
     is_direct = convert is None and not has_dict(kind)
 
-    def encode(value: Inner) -> bytes:
+    def encode(value: Any) -> bytes:
         if is_scalar:
             if kind is STR or kind is BYTES:
-                meter.charge(text_size(value) >> 3)  # type: ignore[arg-type]
+                meter.charge(text_size(value) >> 3)
         else:
             walk(value, meter, size_max)
         if is_direct:
@@ -342,7 +342,9 @@ class Arguments:
         # Scalars decode in one step with their types; the rest goes by the general way.
         self._decoder = None
         if all(isinstance(kind, Scalar) for kind in kinds):
-            self._decoder = msgspec.msgpack.Decoder(tuple[tuple(map(_typed, kinds))])  # type: ignore[misc]
+            self._decoder = msgspec.msgpack.Decoder(
+                tuple.__class_getitem__(tuple(map(_typed, kinds)))
+            )
 
     def decode(self, data: bytes) -> list[Inner]:
         """The checked arguments. Raises Stop(bad_arguments) or Stop(value_limit)."""

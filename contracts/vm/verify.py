@@ -14,8 +14,7 @@ from typing import Final
 
 from contracts.vm import limits
 
-OPCODES: Final = frozenset(
-    """
+_OPCODES: Final = """
     RESUME NOP CACHE POP_TOP COPY SWAP PUSH_NULL PRECALL CALL RETURN_VALUE EXTENDED_ARG
     LOAD_CONST LOAD_FAST STORE_FAST LOAD_GLOBAL
     BINARY_OP BINARY_SUBSCR STORE_SUBSCR COMPARE_OP IS_OP CONTAINS_OP
@@ -27,8 +26,8 @@ OPCODES: Final = frozenset(
     POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE
     POP_JUMP_BACKWARD_IF_NONE POP_JUMP_BACKWARD_IF_NOT_NONE
     JUMP_IF_TRUE_OR_POP JUMP_IF_FALSE_OR_POP
-    """.split()
-)
+"""
+OPCODES: Final = frozenset(_OPCODES.split())
 # OPTIMIZED | NEWLOCALS, and NOFREE where this build still sets it.
 _FLAGS_ALLOWED: Final = 0x01 | 0x02 | 0x40
 # A literal tuple on the right of `in` or in a display folds to one of these.
