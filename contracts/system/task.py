@@ -5,9 +5,7 @@ participant accepts with its endpoint, a one-task certificate and the commitment
 the last one has accepted, the task is dispatched and executors start. Every participant reports
 the program it ran, a root over its transcript and its share of the output, sealed to the receiver.
 Equal program hashes finish the task, differing ones make it disputed.
-
-The grant is checked again at dispatch and at every report, and the grant contract cancels the
-open tasks of a grant that is revoked.
+The grant is checked again at dispatch and at every report; its revocation cancels open tasks.
 
 States: created -> running -> finished | disputed; open ones -> failed | cancelled | expired.
 """
@@ -31,8 +29,8 @@ from contracts.dialect import (
 )
 
 PROGRAM_MAX = 16 * 1024  # bytes of a canonical program; engines take far less
-PARTICIPANTS_MIN = 2  # a computation of one party needs no protocol
-PARTICIPANTS_MAX = 16  # bounds the walks over acceptances and reports
+PARTIES_MIN = 2  # a computation of one party needs no protocol
+PARTIES_MAX = 16  # bounds the walks over acceptances and reports
 KEY_SIZE = 64  # bytes: SM2 public key X || Y
 DIGEST_SIZE = 32  # bytes: SM3
 TERM_MAX_MS = 7 * 24 * 3600 * 1000  # a week: longer work is split into tasks
@@ -43,14 +41,14 @@ RESOURCES_MAX = 16  # counters an executor may report, such as CPU ms and bytes 
 PROTECTION_MAX = 256  # characters: which protection was active, under which security model
 REASON_MAX = 512  # characters
 OPEN_PER_PARTY_MAX = 256  # a supplier's queue (8.2.6d); more is refused until some task ends
-OPEN_PER_GRANT_MAX = 64  # a revocation cancels them all in one transaction
-PAGE_MAX = 100  # tasks in one answer
+OPEN_PER_GRANT_MAX = 32  # a revocation cancels them all in one transaction
 CERTIFICATE_HEAD = "-----BEGIN CERTIFICATE-----"
+PAGE_MAX = 100  # tasks in one answer
 
 
 @record
 class Task:
-    """What was ordered and how far it is. `reason` says why it ended without a result."""
+    """What was ordered and how far it is; `reason` says why there is no result."""
 
     id: str
     grant_id: str
@@ -128,8 +126,11 @@ reports = Map((str, str), Report)  # task, party
 shares = Map((str, str), bytes)  # task, party
 task_by_number = Map(int, str)
 task_count = Var(int)
-open_by_party = Map(str, list[str])
-open_by_grant = Map(str, list[str])
+# Open tasks by scope, grant:ID or party:ID. The work per change does not grow with a queue: nobody
+# can fill queues until a revocation no longer fits into a transaction.
+slots = Map((str, int), int)  # scope, slot -> number of the task
+slot_by_task = Map((str, str), int)  # scope, task
+slot_count = Map(str, int)  # scope
 
 
 @call
@@ -246,10 +247,7 @@ def report(
     require(len(resources) <= RESOURCES_MAX, "task.resources: report up to 16 counters")
     for counter in resources:
         require(counter >= 0, "task.resources: a counter is never negative")
-    require(
-        1 <= len(protection) <= PROTECTION_MAX,
-        "task.protection: say in 1 to 256 characters which protection was active",
-    )
+    require(1 <= len(protection) <= PROTECTION_MAX, "task.protection: use 1 to 256 characters")
     reports[task_id, party] = Report(
         party, program_hash, transcript_root, output_commitment, resources, protection, ctx.time_ms
     )
@@ -308,7 +306,7 @@ def cancel(task_id: str) -> None:
 def cancel_under(grant_id: str) -> None:
     """Cancels what is open under a revoked grant; for the grant contract alone (6.3a)."""
     require(ctx.sender == "contract:grant", "task.cancel_under: revoke the grant instead")
-    for task_id in open_by_grant.get(grant_id, []):
+    for task_id in open_tasks("grant:" + grant_id):
         task = tasks[task_id]
         end(task_id, "cancelled", "the grant was revoked")
         emit("TaskCancelled", task_id=task_id, participants=parties_of(task), party_id="")
@@ -360,7 +358,7 @@ def list_(offset: int, limit: int) -> list[Task]:
     """Tasks in order of creation, for operators and the manager."""
     is_operator = view_contract("parties", "has_role", ctx.sender, "operator", returns=bool)
     require(is_operator or is_manager(), "task.reader: only operators and the manager see them all")
-    check_page(offset, limit)
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 100 from 0 up")
     last = min(offset + limit, task_count.get(0))
     return [tasks[task_by_number[number]] for number in range(offset, last)]
 
@@ -373,8 +371,9 @@ def open_for(party_id: str, offset: int, limit: int) -> list[Task]:
         reader != "" and (reader == party_id or is_manager()),
         "task.reader: only the party itself and the manager see its queue",
     )
-    check_page(offset, limit)
-    return [tasks[task_id] for task_id in open_by_party.get(party_id, [])[offset : offset + limit]]
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 100 from 0 up")
+    queue = open_tasks("party:" + party_id)
+    return [tasks[task_id] for task_id in queue[offset : offset + limit]]
 
 
 @view
@@ -421,15 +420,8 @@ def require_reader(task: Task) -> None:
     )
 
 
-def check_page(offset: int, limit: int) -> None:
-    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 100 from 0 up")
-
-
 def check_participants(participants: list[tuple[str, str]]) -> None:
-    require(
-        PARTICIPANTS_MIN <= len(participants) <= PARTICIPANTS_MAX,
-        "task.participants: name 2 to 16 parties, each with one data set",
-    )
+    require(PARTIES_MIN <= len(participants) <= PARTIES_MAX, "task.participants: name 2 to 16")
     seen: list[str] = []
     for party, _dataset_id in participants:
         require(party not in seen, "task.participant_twice: name each party once")
@@ -442,21 +434,9 @@ def enlist(task_id: str, grant_id: str, participants: list[tuple[str, str]]) -> 
     number = task_count.get(0)
     task_by_number[number] = task_id
     task_count.set(number + 1)
-    under = open_by_grant.get(grant_id, [])
-    require(
-        len(under) < OPEN_PER_GRANT_MAX,
-        "task.grant_queue: 64 tasks are open under this grant; wait for one to end",
-    )
-    under.append(task_id)
-    open_by_grant[grant_id] = under
+    push("grant:" + grant_id, task_id, number, OPEN_PER_GRANT_MAX)
     for party, dataset_id in participants:
-        queue = open_by_party.get(party, [])
-        require(
-            len(queue) < OPEN_PER_PARTY_MAX,
-            "task.queue: a participant has 256 open tasks; wait for one to end",
-        )
-        queue.append(task_id)
-        open_by_party[party] = queue
+        push("party:" + party, task_id, number, OPEN_PER_PARTY_MAX)
         call_contract("catalog", "engage", dataset_id, party)
 
 
@@ -474,8 +454,7 @@ def dispatch(task_id: str) -> None:
 
 def conclude(task_id: str) -> None:
     """Ends a task that all have reported: agreeing program hashes finish it (8.2.5c)."""
-    task = tasks[task_id]
-    names = parties_of(task)
+    names = parties_of(tasks[task_id])
     first = reports[task_id, names[0]].program_hash
     for party in names:
         if reports[task_id, party].program_hash != first:
@@ -489,11 +468,32 @@ def conclude(task_id: str) -> None:
 def end(task_id: str, status: str, reason: str) -> None:
     task = tasks[task_id]
     tasks[task_id] = replace(task, status=status, reason=reason, ended_ms=ctx.time_ms)
-    under = open_by_grant[task.grant_id]
-    under.remove(task_id)
-    open_by_grant[task.grant_id] = under
+    drop("grant:" + task.grant_id, task_id)
     for party, dataset_id in task.participants:
-        queue = open_by_party[party]
-        queue.remove(task_id)
-        open_by_party[party] = queue
+        drop("party:" + party, task_id)
         call_contract("catalog", "release", dataset_id, status == "finished")
+
+
+def open_tasks(scope: str) -> list[str]:
+    """Ids of the open tasks of a grant or party, oldest first."""
+    count = slot_count.get(scope, 0)
+    return [task_by_number[number] for number in sorted([slots[scope, i] for i in range(count)])]
+
+
+def push(scope: str, task_id: str, number: int, open_max: int) -> None:
+    slot = slot_count.get(scope, 0)
+    require(slot < open_max, "task.queue: grant or participant is full; wait for a task to end")
+    slots[scope, slot] = number
+    slot_by_task[scope, task_id] = slot
+    slot_count[scope] = slot + 1
+
+
+def drop(scope: str, task_id: str) -> None:
+    """The last slot moves to where the task was."""
+    slot, last = slot_by_task[scope, task_id], slot_count[scope] - 1
+    moved = slots[scope, last]
+    slots[scope, slot] = moved
+    slot_by_task[scope, task_by_number[moved]] = slot
+    del slots[scope, last]
+    del slot_by_task[scope, task_id]
+    slot_count[scope] = last

@@ -1,0 +1,273 @@
+"""A small consortium on an in-memory chain, for tests of the system contracts.
+
+`Business` deploys the packaged contracts and lets its people act: each method of the form
+`filed`, `granted`, `running`, ... takes the way through all earlier steps, so that a test starts
+at the step it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TypeAlias
+
+from contracts.bundle import founders, system_sources
+from contracts.vm.codes import Code, ViewRefused
+from contracts.vm.testing import Chain, account
+from crypto import sm3
+from ledger.genesis import GenesisParty
+from ledger.model import Receipt
+from ledger.values import Value
+
+Fields: TypeAlias = dict[str, Value]
+
+ROLES = ("manager", "operator", "supplier", "consumer", "tech_provider", "developer")
+
+# The one account of each party has the party's id as its name.
+PARTIES = {
+    "bureau": "manager",
+    "board": "manager",
+    "opco": "operator",
+    "rival": "operator",
+    "health": "supplier",
+    "social": "supplier",
+    "civil": "supplier",
+    "archive": "supplier",
+    "insurer": "consumer",
+    "bank": "consumer",
+    "chipworks": "tech_provider",
+    "devhouse": "developer",
+}
+ONE_OF_EACH = ("bureau", "opco", "health", "insurer", "chipworks", "devhouse")
+SUPPLIERS = ("health", "social", "civil")
+STRANGER = "stranger"  # an account of no party
+
+HOUR_MS = 3_600_000
+ALGORITHM = "statistics/1"
+PROGRAM = b"program in canonical bytes"
+RECEIVER_KEY = bytes(range(64))
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+SCHEMA: list[Value] = [["age", "integer", "in years"], ["claims", "decimal", "in yuan"]]
+
+
+def digest(text: str) -> bytes:
+    """A digest to put on record: SM3 of `text`."""
+    return sm3.digest(text.encode())
+
+
+def dataset_of(supplier: str) -> str:
+    return f"{supplier}-claims"
+
+
+@cache
+def deployed() -> tuple[Chain, dict[tuple[str, bytes], bytes]]:
+    """One chain with all contracts compiled, and its state right after they were deployed."""
+    chain = Chain()
+    genesis = [
+        GenesisParty(id=party, name=party.title(), roles=(role,), accounts=(account(party),))
+        for party, role in PARTIES.items()
+    ]
+    for name, source in system_sources():
+        args = [founders(genesis)] if name == "parties" else []
+        receipt = chain.deploy(name, source, args)
+        assert receipt.status == Code.ok, (name, receipt.error, receipt.detail)
+    return chain, dict(chain.state)
+
+
+class Business:
+    """The chain and its people. Accounts are named, as in `business.do("opco", ...)`.
+
+    To compile once only, all share one chain, set back to its beginning by each new Business:
+    the latest is the one that lives.
+    """
+
+    latest: Business | None = None
+
+    def __init__(self) -> None:
+        self.chain, beginning = deployed()
+        self.chain.state.clear()
+        self.chain.state.update(beginning)
+        self.chain.advance(height=10)  # not the next block: the machine forgets what it cached
+        Business.latest = self
+
+    # --- acting and asking ------------------------------------------------------------------
+
+    def act(self, who: str, contract: str, method: str, *args: Value) -> Receipt:
+        """The receipt of a call, whatever came of it."""
+        assert Business.latest is self, "a later Business took the chain over"
+        return self.chain.call(account(who), contract, method, *args)
+
+    def do(self, who: str, contract: str, method: str, *args: Value) -> list[tuple[str, Fields]]:
+        """A call that must succeed; its events as (name, fields)."""
+        receipt = self.act(who, contract, method, *args)
+        assert receipt.status == Code.ok, (contract, method, receipt.error, receipt.detail)
+        return self.chain.events(receipt)
+
+    def refused(self, who: str, contract: str, method: str, *args: Value) -> str:
+        """The dotted code with which a call must be refused, leaving no event behind."""
+        receipt = self.act(who, contract, method, *args)
+        assert receipt.status == Code.refused, (contract, method, receipt.error, receipt.detail)
+        assert receipt.events == ()
+        return code_of(receipt.detail)
+
+    def ask(self, who: str, contract: str, method: str, *args: Value) -> Value:
+        assert Business.latest is self, "a later Business took the chain over"
+        return self.chain.view(account(who), contract, method, *args)
+
+    def ask_record(self, who: str, contract: str, method: str, *args: Value) -> Fields:
+        """A view that answers with one record."""
+        answer = self.ask(who, contract, method, *args)
+        assert isinstance(answer, dict)
+        return {str(name): value for name, value in answer.items()}
+
+    def denied(self, who: str, contract: str, method: str, *args: Value) -> str:
+        """The dotted code with which a view must be refused."""
+        try:
+            answer = self.ask(who, contract, method, *args)
+        except ViewRefused as refusal:
+            assert refusal.code == Code.refused.name, (refusal.code, refusal.detail)
+            return code_of(refusal.detail)
+        raise AssertionError(f"{who} was answered: {answer!r}")
+
+    @property
+    def now_ms(self) -> int:
+        return self.chain.time_ms
+
+    def pass_time(self, time_ms: int) -> None:
+        self.chain.advance(height=1, time_ms=time_ms)
+
+    def suspend(self, party: str) -> None:
+        self.do("bureau" if party != "bureau" else "board", "parties", "suspend", party, "audit")
+
+    # --- the way of a demand ------------------------------------------------------------------
+
+    def catalogued(self) -> None:
+        """Each supplier registered one data set."""
+        for supplier in SUPPLIERS:
+            self.do(supplier, "catalog", "register", dataset_of(supplier), *dataset_text(supplier))
+
+    def filed(self, demand_id: str = "d1") -> str:
+        self.do("insurer", "demand", "file", demand_id, "Claims by plan", "pricing", ["claims"])
+        return demand_id
+
+    def forwarded(self, demand_id: str = "d1") -> str:
+        self.filed(demand_id)
+        self.do("opco", "demand", "prescreen", demand_id, True, "complete")
+        return demand_id
+
+    def approved(self, demand_id: str = "d1") -> str:
+        self.catalogued()
+        self.forwarded(demand_id)
+        self.do("bureau", "demand", "review", demand_id, True, "lawful", all_datasets())
+        return demand_id
+
+    def granted(self, grant_id: str = "g1", *, uses_max: int = 3, hours: int = 24) -> str:
+        demand_id = self.approved()
+        self.do("bureau", "grant", "issue", grant_id, *self.grant_terms(demand_id, uses_max, hours))
+        return grant_id
+
+    def grant_terms(self, demand_id: str = "d1", uses_max: int = 3, hours: int = 24) -> list[Value]:
+        """The arguments of grant.issue after its id."""
+        expires_ms = self.now_ms + hours * HOUR_MS
+        return [
+            demand_id,
+            "opco",
+            "insurance pricing",
+            all_datasets(),
+            [ALGORITHM],
+            expires_ms,
+            uses_max,
+        ]
+
+    # --- the way of a task --------------------------------------------------------------------
+
+    def order(self, task_id: str = "t1", grant_id: str = "g1", *, hours: int = 1) -> list[Value]:
+        """The arguments of task.create."""
+        participants: list[Value] = [[supplier, dataset_of(supplier)] for supplier in SUPPLIERS]
+        deadline_ms = self.now_ms + hours * HOUR_MS
+        return [task_id, grant_id, ALGORITHM, PROGRAM, participants, RECEIVER_KEY, deadline_ms]
+
+    def created(self, task_id: str = "t1", *, uses_max: int = 3, hours: int = 1) -> str:
+        grant_id = self.granted(uses_max=uses_max)
+        self.do("opco", "task", "create", *self.order(task_id, grant_id, hours=hours))
+        return task_id
+
+    def accept(self, supplier: str, task_id: str = "t1") -> list[tuple[str, Fields]]:
+        return self.do(supplier, "task", "accept", *acceptance(supplier, task_id))
+
+    def running(self, task_id: str = "t1", *, uses_max: int = 3, hours: int = 1) -> str:
+        self.created(task_id, uses_max=uses_max, hours=hours)
+        for supplier in SUPPLIERS:
+            self.accept(supplier, task_id)
+        return task_id
+
+    def report(
+        self, supplier: str, task_id: str = "t1", program: str = "compiled"
+    ) -> list[tuple[str, Fields]]:
+        return self.do(supplier, "task", "report", *result(supplier, task_id, program))
+
+    def finished(self, task_id: str = "t1") -> str:
+        self.running(task_id)
+        for supplier in SUPPLIERS:
+            self.report(supplier, task_id)
+        return task_id
+
+    # --- the way of a product -------------------------------------------------------------------
+
+    def registered(self, product_id: str = "p1") -> str:
+        task_id = self.finished()
+        self.do("opco", "product", "register", product_id, task_id, "Table", "", digest("result"))
+        return product_id
+
+    def assessed(self, product_id: str = "p1") -> str:
+        self.registered(product_id)
+        self.do("bureau", "product", "approve", product_id, True, "fit")
+        return product_id
+
+    def offered(self, delivery_id: str = "v1") -> str:
+        product_id = self.assessed()
+        self.do("opco", "delivery", "offer", delivery_id, product_id, *OFFER)
+        return delivery_id
+
+
+OFFER: list[Value] = ["insurer", digest("agreement"), digest("payload")]
+
+
+def all_datasets() -> list[Value]:
+    return [dataset_of(supplier) for supplier in SUPPLIERS]
+
+
+def dataset_text(supplier: str, *, rows: str = "rows") -> list[Value]:
+    """The arguments of catalog.register and update after the id."""
+    title = f"Claims of {supplier}"
+    return [title, "by person and year", ["insurance"], SCHEMA, 6730, 3, digest(supplier + rows)]
+
+
+def acceptance(supplier: str, task_id: str = "t1") -> list[Value]:
+    """The arguments of task.accept."""
+    return [task_id, f"{supplier}.example:9700", CERTIFICATE, digest(supplier + "rows")]
+
+
+def result(supplier: str, task_id: str = "t1", program: str = "compiled") -> list[Value]:
+    """The arguments of task.report."""
+    return [
+        task_id,
+        digest(program),
+        digest("transcript of " + supplier),
+        digest("output of " + supplier),
+        b"sealed share of " + supplier.encode(),
+        [120, 4096],
+        "ABY3, semi-honest, honest majority",
+    ]
+
+
+def code_of(detail: str) -> str:
+    """The dotted code before the colon of a refusal; what follows must say what to do."""
+    code, _, advice = detail.partition(": ")
+    assert advice, f"the refusal says nothing to do: {detail!r}"
+    return code
+
+
+def changed(values: Sequence[Value], position: int, value: Value) -> list[Value]:
+    """`values` with one of them replaced."""
+    return [*values[:position], value, *values[position + 1 :]]

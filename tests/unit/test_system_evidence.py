@@ -1,0 +1,105 @@
+"""Evidence: recorded once by any active party, never changed, found by its subject."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.vm.testing import account
+from ledger.values import Value
+from tests.business import PARTIES, STRANGER, Business, changed, digest
+
+RECORD: list[Value] = ["e1", "development.result", "t1", digest("result"), "table of claims"]
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "", "evidence.id"),
+        (0, "E1", "evidence.id"),
+        (0, "e" * 65, "evidence.id"),
+        (1, "", "evidence.kind"),
+        (1, "development", "evidence.kind"),
+        (1, "gossip.heard", "evidence.kind"),
+        (2, "", "evidence.subject"),
+        (2, "t 1", "evidence.subject"),
+        (2, "t" * 65, "evidence.subject"),
+        (3, b"", "evidence.digest"),
+        (3, bytes(31), "evidence.digest"),
+        (3, bytes(33), "evidence.digest"),
+        (4, "n" * 1025, "evidence.note"),
+    ],
+)
+def test_a_malformed_record_is_refused(position: int, value: Value, code: str) -> None:
+    bad = changed(RECORD, position, value)
+    assert Business().refused("health", "evidence", "record", *bad) == code
+
+
+def test_a_record_is_never_written_twice() -> None:
+    business = Business()
+    business.do("health", "evidence", "record", *RECORD)
+    before = business.ask("bank", "evidence", "show", "e1")
+    for who in ("health", "bank"):
+        other = changed(RECORD, 3, digest("another"))
+        assert business.refused(who, "evidence", "record", *other) == "evidence.exists"
+    assert business.ask("bank", "evidence", "show", "e1") == before
+
+
+def test_a_record_names_its_author_and_its_place_in_time() -> None:
+    business = Business()
+    receipt = business.act("health", "evidence", "record", *RECORD)
+    shown = business.ask_record("bank", "evidence", "show", "e1")
+    assert (shown["party"], shown["account"]) == ("health", account("health"))
+    assert shown["tx_id"] == receipt.transaction_id
+    assert isinstance(shown["height"], int) and shown["height"] >= 1
+    assert isinstance(shown["time_ms"], int) and shown["time_ms"] > 0
+
+
+@pytest.mark.parametrize("stage", ["aggregation", "authorization", "development", "delivery"])
+def test_every_stage_has_kinds_of_evidence(stage: str) -> None:
+    kinds = {
+        "aggregation": ["collected", "quality"],
+        "authorization": ["agreement", "decision"],
+        "development": ["algorithm", "input_sent", "process", "output_received", "result"],
+        "delivery": ["agreement", "sent", "received", "settlement"],
+    }
+    business = Business()
+    for number, kind in enumerate(kinds[stage]):
+        record = changed(changed(RECORD, 0, f"e{number}"), 1, f"{stage}.{kind}")
+        business.do("devhouse", "evidence", "record", *record)
+
+
+def test_records_are_listed_by_subject_in_order() -> None:
+    business = Business()
+    for number in range(5):
+        subject = "t1" if number % 2 == 0 else "t2"
+        record = changed(changed(RECORD, 0, f"e{number}"), 2, subject)
+        business.do("health", "evidence", "record", *record)
+    assert ids(business, "t1", 0, 100) == ["e0", "e2", "e4"]
+    assert ids(business, "t1", 1, 1) == ["e2"]
+    assert ids(business, "t2", 0, 100) == ["e1", "e3"]
+    assert ids(business, "t3", 0, 100) == []
+    for offset, limit in [(-1, 1), (0, 0), (0, 101)]:
+        denied = business.denied("bank", "evidence", "list_by_subject", "t1", offset, limit)
+        assert denied == "evidence.page"
+
+
+def ids(business: Business, subject: str, offset: int, limit: int) -> list[Value]:
+    page = business.ask("bank", "evidence", "list_by_subject", subject, offset, limit)
+    assert isinstance(page, list)
+    return [row["id"] for row in page if isinstance(row, dict)]
+
+
+def test_unknown_records_are_named_as_such() -> None:
+    assert Business().denied("bank", "evidence", "show", "e9") == "evidence.unknown"
+
+
+def test_evidence_is_read_by_active_parties_only() -> None:
+    business = Business()
+    business.do("health", "evidence", "record", *RECORD)
+    for who in PARTIES:
+        business.ask(who, "evidence", "show", "e1")
+    business.suspend("bank")
+    for who in (STRANGER, "bank"):
+        assert business.denied(who, "evidence", "show", "e1") == "evidence.role"
+        denied = business.denied(who, "evidence", "list_by_subject", "t1", 0, 1)
+        assert denied == "evidence.role"

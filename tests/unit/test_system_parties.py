@@ -1,0 +1,163 @@
+"""The register of parties: who may be in it, under what name, and who cannot be locked out."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.vm.testing import account
+from ledger.values import Value
+from tests.business import PARTIES, ROLES, STRANGER, Business, changed
+
+NEW: list[Value] = ["new", "New Office", ["supplier"], [account("new")]]
+
+
+def test_the_parties_of_the_genesis_hold_their_roles() -> None:
+    business = Business()
+    for party, role in PARTIES.items():
+        assert business.ask(STRANGER, "parties", "party_of", account(party)) == party
+        for other in ROLES:
+            held = business.ask(STRANGER, "parties", "has_role", account(party), other)
+            assert held is (other == role)
+
+
+def test_a_registered_party_speaks_through_all_its_accounts() -> None:
+    business = Business()
+    addresses: list[Value] = [account("new"), account("new-2")]
+    business.do("bureau", "parties", "register", "new", "New", ["supplier", "consumer"], addresses)
+    for address in addresses:
+        for role in ("supplier", "consumer"):
+            assert business.ask(STRANGER, "parties", "acting_as", address, role) == "new"
+        assert business.ask(STRANGER, "parties", "acting_as", address, "operator") == ""
+    shown = business.ask_record(STRANGER, "parties", "show", "new")
+    assert shown["accounts"] == addresses
+    assert shown["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "", "parties.id"),
+        (0, "N", "parties.id"),
+        (0, "a" * 65, "parties.id"),
+        (0, "a b", "parties.id"),
+        (0, "bank", "parties.exists"),
+        (1, "", "parties.name"),
+        (1, "n" * 129, "parties.name"),
+        (2, [], "parties.roles"),
+        (2, ["supplier"] * 7, "parties.roles"),
+        (2, ["king"], "parties.role_unknown"),
+        (2, ["supplier", "supplier"], "parties.role_twice"),
+        (3, [], "parties.accounts"),
+        (3, [account(f"n{i}") for i in range(33)], "parties.accounts"),
+        (3, [account("new")[:39]], "parties.address"),
+        (3, [account("new").upper()[:-1] + "G"], "parties.address"),
+        (3, [account("new"), account("new")], "parties.account_twice"),
+        (3, [account("bank")], "parties.account_bound"),
+        (3, ["contract:task"], "parties.address"),
+    ],
+)
+def test_a_malformed_party_is_not_registered(position: int, value: Value, code: str) -> None:
+    business = Business()
+    assert business.refused("bureau", "parties", "register", *changed(NEW, position, value)) == code
+    business.do("bureau", "parties", "register", *NEW)
+
+
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        ("add_account", ["nobody", account("x")]),
+        ("remove_account", ["nobody", account("x")]),
+        ("suspend", ["nobody", "why"]),
+        ("readmit", ["nobody", "why"]),
+    ],
+)
+def test_an_unknown_party_is_named_as_such(method: str, args: list[Value]) -> None:
+    assert Business().refused("bureau", "parties", method, *args) == "parties.unknown"
+
+
+def test_an_address_never_changes_hands() -> None:
+    business = Business()
+    business.do("bureau", "parties", "add_account", "bank", account("desk"))
+    assert (
+        business.refused("bureau", "parties", "add_account", "bank", account("desk"))
+        == "parties.account_exists"
+    )
+    business.do("bureau", "parties", "remove_account", "bank", account("desk"))
+    assert business.ask(STRANGER, "parties", "party_of", account("desk")) == ""
+    assert (
+        business.refused("bureau", "parties", "add_account", "insurer", account("desk"))
+        == "parties.account_bound"
+    )
+    business.do("bureau", "parties", "add_account", "bank", account("desk"))
+    assert business.ask(STRANGER, "parties", "party_of", account("desk")) == "bank"
+
+
+def test_accounts_of_a_party_are_bounded() -> None:
+    business = Business()
+    for number in range(31):
+        business.do("bureau", "parties", "add_account", "bank", account(f"desk-{number}"))
+    refused = business.refused("bureau", "parties", "add_account", "bank", account("desk-31"))
+    assert refused == "parties.accounts"
+
+
+def test_an_account_that_is_not_there_cannot_be_removed() -> None:
+    refused = Business().refused("bureau", "parties", "remove_account", "bank", account("insurer"))
+    assert refused == "parties.account_unknown"
+
+
+def test_the_acting_manager_cannot_lock_itself_out() -> None:
+    business = Business()
+    assert (
+        business.refused("bureau", "parties", "remove_account", "bureau", account("bureau"))
+        == "parties.own_account"
+    )
+    assert (
+        business.refused("bureau", "parties", "suspend", "bureau", "tired") == "parties.own_party"
+    )
+    business.do("bureau", "parties", "suspend", "board", "reform")
+    assert business.ask(STRANGER, "parties", "has_role", account("bureau"), "manager") is True
+
+
+def test_a_suspended_party_keeps_its_name_and_loses_its_roles() -> None:
+    business = Business()
+    business.suspend("bank")
+    assert business.ask(STRANGER, "parties", "party_of", account("bank")) == "bank"
+    assert business.ask(STRANGER, "parties", "active_party_of", account("bank")) == ""
+    assert business.ask(STRANGER, "parties", "has_role", account("bank"), "consumer") is False
+    assert business.ask(STRANGER, "parties", "party_has_role", "bank", "consumer") is False
+    assert business.ask_record(STRANGER, "parties", "show", "bank")["status"] == "suspended"
+
+
+def test_suspension_and_readmission_take_turns() -> None:
+    business = Business()
+    assert business.refused("bureau", "parties", "readmit", "bank", "why") == "parties.status"
+    business.suspend("bank")
+    assert business.refused("bureau", "parties", "suspend", "bank", "why") == "parties.status"
+
+
+@pytest.mark.parametrize("reason", ["", "r" * 513])
+def test_a_suspension_needs_a_reason_of_bounded_length(reason: str) -> None:
+    business = Business()
+    assert business.refused("bureau", "parties", "suspend", "bank", reason) == "parties.reason"
+    business.suspend("bank")
+    assert business.refused("bureau", "parties", "readmit", "bank", reason) == "parties.reason"
+
+
+def test_the_register_is_paged_in_order_of_registration() -> None:
+    business = Business()
+    page = business.ask(STRANGER, "parties", "list", 2, 3)
+    assert isinstance(page, list)
+    assert [row["id"] for row in page if isinstance(row, dict)] == list(PARTIES)[2:5]
+    assert business.ask(STRANGER, "parties", "list", 500, 3) == []
+    for offset, limit in [(-1, 1), (0, 0), (0, 101)]:
+        assert business.denied(STRANGER, "parties", "list", offset, limit) == "parties.page"
+
+
+def test_unknown_addresses_and_roles_give_nothing() -> None:
+    business = Business()
+    assert business.ask(STRANGER, "parties", "party_of", account(STRANGER)) == ""
+    assert business.ask(STRANGER, "parties", "has_role", account("bank"), "") is False
+    assert business.ask(STRANGER, "parties", "has_role", account("bank"), "king") is False
+    denied = business.denied(STRANGER, "parties", "acting_as", account("bank"), "king")
+    assert denied == "parties.role_unknown"
+    assert business.denied(STRANGER, "parties", "show", "nobody") == "parties.unknown"

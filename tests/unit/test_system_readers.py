@@ -1,0 +1,63 @@
+"""Who may read what: records go to those they concern (clauses 8.1.4c, 8.1.7)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.values import Value
+from tests.business import PARTIES, STRANGER, Business, dataset_of
+
+MEMBERS = tuple(PARTIES)
+READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
+    ("catalog", "show", [dataset_of("health")], MEMBERS, "catalog.reader"),
+    ("catalog", "list", [0, 10], MEMBERS, "catalog.reader"),
+    ("catalog", "search", ["", "", "", 0, 0, 0], MEMBERS, "catalog.reader"),
+    ("catalog", "participation", [dataset_of("health")], MEMBERS, "catalog.reader"),
+    ("catalog", "commitment_at", [dataset_of("health"), 1], MEMBERS, "catalog.reader"),
+    ("demand", "show", ["d1"], ("bureau", "board", "opco", "rival", "insurer"), "demand.reader"),
+    ("demand", "list", [0, 10], MEMBERS, "demand.reader"),
+    ("grant", "show", ["g1"], MEMBERS, "grant.reader"),
+    ("grant", "list", [0, 10], MEMBERS, "grant.reader"),
+    ("grant", "used_by", ["g1", 1], MEMBERS, "grant.reader"),
+    (
+        "task",
+        "show",
+        ["t1"],
+        ("opco", "health", "social", "civil", "insurer", "bureau", "board"),
+        "task.reader",
+    ),
+    ("task", "list", [0, 10], ("opco", "rival", "bureau", "board"), "task.reader"),
+    ("task", "share", ["t1", "health"], ("opco", "health"), "task.reader"),
+    ("task", "open_for", ["health", 0, 10], ("health", "bureau", "board"), "task.reader"),
+    ("product", "show", ["p1"], MEMBERS, "product.reader"),
+    ("product", "list", [0, 10], MEMBERS, "product.reader"),
+    ("delivery", "show", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
+    ("delivery", "list", [0, 10], MEMBERS, "delivery.reader"),
+]
+
+
+@pytest.fixture(scope="module")
+def story() -> Business:
+    """A business told to the end, which these tests only read."""
+    business = Business()
+    business.offered()
+    business.suspend("chipworks")
+    return business
+
+
+@pytest.mark.parametrize(
+    ("contract", "method", "args", "readers", "code"), READS, ids=[f"{c}.{m}" for c, m, *_ in READS]
+)
+def test_a_record_is_shown_to_those_it_concerns_and_to_nobody_else(
+    story: Business,
+    contract: str,
+    method: str,
+    args: list[Value],
+    readers: tuple[str, ...],
+    code: str,
+) -> None:
+    for who in (*MEMBERS, STRANGER):
+        if who in readers and who != "chipworks":
+            story.ask(who, contract, method, *args)
+        else:
+            assert story.denied(who, contract, method, *args) == code, who

@@ -1,0 +1,172 @@
+"""Every step of the business, tried by everybody who must not take it, then by who may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from contracts.vm.testing import account
+from ledger.values import Value
+from tests.business import (
+    HOUR_MS,
+    OFFER,
+    PARTIES,
+    STRANGER,
+    Business,
+    acceptance,
+    all_datasets,
+    dataset_of,
+    dataset_text,
+    digest,
+    result,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call with the parties that may make it; `code` is what the others are told."""
+
+    contract: str
+    method: str
+    prepare: Callable[[Business], object]
+    args: Callable[[Business], list[Value]]
+    allowed: tuple[str, ...]
+    code: str  # for parties that lack the role or the right
+    peer_code: str = ""  # for parties of the right role that this matter does not concern
+
+    def __str__(self) -> str:
+        return f"{self.contract}.{self.method}"
+
+
+MANAGERS = ("bureau", "board")
+OPERATORS = ("opco", "rival")
+SUPPLIERS_ALL = ("health", "social", "civil", "archive")
+CONSUMERS = ("insurer", "bank")
+
+
+def nothing(_business: Business) -> None:
+    """The step needs no earlier one."""
+
+
+def fixed(*args: Value) -> Callable[[Business], list[Value]]:
+    return lambda _business: list(args)
+
+
+def a_suspended_bank(business: Business) -> None:
+    business.suspend("bank")
+
+
+def a_forwarded_demand(business: Business) -> None:
+    business.catalogued()
+    business.forwarded()
+
+
+def an_overdue_task(business: Business) -> None:
+    business.created(hours=1)
+    business.pass_time(HOUR_MS)
+
+
+STEPS = [
+    Step("parties", "register", nothing, fixed("new", "New", ["supplier"], [account("new")]),
+         MANAGERS, "parties.role"),
+    Step("parties", "add_account", nothing, fixed("bank", account("bank-2")),
+         MANAGERS, "parties.role"),
+    Step("parties", "remove_account", nothing, fixed("bank", account("bank")),
+         MANAGERS, "parties.role"),
+    Step("parties", "suspend", nothing, fixed("bank", "audit"), MANAGERS, "parties.role"),
+    Step("parties", "readmit", a_suspended_bank, fixed("bank", "passed"),
+         MANAGERS, "parties.role"),
+    Step("catalog", "register", nothing, fixed("x", *dataset_text("archive")),
+         SUPPLIERS_ALL, "catalog.role"),
+    Step("catalog", "update", Business.catalogued,
+         fixed(dataset_of("health"), *dataset_text("health", rows="newer")),
+         ("health",), "catalog.role", "catalog.owner"),
+    Step("catalog", "withdraw", Business.catalogued, fixed(dataset_of("health"), "outdated"),
+         ("health",), "catalog.role", "catalog.owner"),
+    Step("demand", "file", nothing, fixed("d1", "Claims", "pricing", ["claims"]),
+         CONSUMERS, "demand.role"),
+    Step("demand", "prescreen", Business.filed, fixed("d1", True, ""),
+         OPERATORS, "demand.role"),
+    Step("demand", "review", a_forwarded_demand,
+         fixed("d1", True, "", all_datasets()), MANAGERS, "demand.role"),
+    Step("grant", "issue", Business.approved, lambda b: ["g1", *b.grant_terms()],
+         MANAGERS, "grant.role"),
+    Step("grant", "revoke", Business.granted, fixed("g1", "misuse"), MANAGERS, "grant.role"),
+    Step("task", "create", Business.granted, lambda b: b.order(),
+         ("opco",), "task.role", "grant.operator"),
+    Step("task", "accept", Business.created, fixed(*acceptance("health")),
+         ("health", "social", "civil"), "task.participant"),
+    Step("task", "report", Business.running, fixed(*result("health")),
+         ("health", "social", "civil"), "task.participant"),
+    Step("task", "fail", Business.running, fixed("t1", "out of memory"),
+         ("opco", "health", "social", "civil"), "task.participant"),
+    Step("task", "cancel", Business.running, fixed("t1"),
+         ("opco", *MANAGERS), "task.role"),
+    Step("task", "expire", an_overdue_task, fixed("t1"), tuple(PARTIES), "task.role"),
+    Step("evidence", "record", nothing,
+         fixed("e1", "aggregation.collected", "x", digest("x"), ""),
+         tuple(PARTIES), "evidence.role"),
+    Step("product", "register", Business.finished, fixed("p1", "t1", "T", "", digest("r")),
+         ("opco",), "product.role", "product.owner"),
+    Step("product", "approve", Business.registered, fixed("p1", True, ""),
+         MANAGERS, "product.role"),
+    Step("delivery", "offer", Business.assessed, fixed("v1", "p1", *OFFER),
+         ("opco",), "delivery.role", "delivery.owner"),
+    Step("delivery", "accept", Business.offered, fixed("v1", digest("payload"), True, ""),
+         ("insurer",), "delivery.role", "delivery.consumer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_nobody_but_the_right_party_takes_this_step(step: Step) -> None:
+    business = Business()
+    step.prepare(business)
+    args = step.args(business)
+    roles_allowed = {PARTIES[who] for who in step.allowed}
+    for who in (*PARTIES, STRANGER):
+        if who in step.allowed:
+            continue
+        is_peer = step.peer_code != "" and PARTIES.get(who) in roles_allowed
+        assert business.refused(who, step.contract, step.method, *args) == (
+            step.peer_code if is_peer else step.code
+        ), who
+    business.do(step.allowed[0], step.contract, step.method, *args)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_suspended_party_takes_no_step_until_it_is_readmitted(step: Step) -> None:
+    business = Business()
+    step.prepare(business)
+    args = step.args(business)
+    who = step.allowed[0]
+    other_manager = "board" if who == "bureau" else "bureau"
+    business.do(other_manager, "parties", "suspend", who, "under audit")
+    assert business.refused(who, step.contract, step.method, *args) == step.code
+    business.do(other_manager, "parties", "readmit", who, "audit passed")
+    business.do(who, step.contract, step.method, *args)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_an_account_that_was_removed_takes_no_step(step: Step) -> None:
+    business = Business()
+    step.prepare(business)
+    args = step.args(business)
+    who = step.allowed[0]
+    other_manager = "board" if who == "bureau" else "bureau"
+    business.do(other_manager, "parties", "add_account", who, account("second"))
+    business.do(other_manager, "parties", "remove_account", who, account(who))
+    assert business.refused(who, step.contract, step.method, *args) == step.code
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_every_step_tells_the_world_what_it_changed(step: Step) -> None:
+    business = Business()
+    step.prepare(business)
+    args = step.args(business)
+    events = business.do(step.allowed[0], step.contract, step.method, *args)
+    assert events, "no event"
+    assert all(fields for _name, fields in events)
+    subject = args[0]
+    assert any(subject in fields.values() for _name, fields in events)

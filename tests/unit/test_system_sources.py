@@ -1,0 +1,69 @@
+"""The texts of the system contracts: packaged, checked, small, and helpful when they refuse."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from contracts.bundle import SYSTEM_CONTRACTS, founders, genesis_contracts, system_sources
+from contracts.vm.check import check_source
+from ledger.genesis import GenesisParty
+from ledger.values import decode_value
+from tests.business import Business
+
+SOURCES = dict(system_sources())
+BENCH_SOURCES = {
+    path.stem: path.read_text(encoding="ascii")
+    for path in (Path(__file__).parents[2] / "bench" / "contracts").glob("*.py")
+    if path.stem != "__init__"
+}
+REFUSAL = re.compile(r"[a-z]+\.[a-z_]+: [^ ].{6,}")
+
+
+@pytest.mark.parametrize("name", SYSTEM_CONTRACTS)
+def test_the_checker_finds_nothing_in_a_system_contract(name: str) -> None:
+    assert check_source(SOURCES[name]) == []
+
+
+@pytest.mark.parametrize("name", sorted(BENCH_SOURCES))
+def test_the_checker_finds_nothing_in_a_benchmark_contract(name: str) -> None:
+    assert check_source(BENCH_SOURCES[name]) == []
+
+
+@pytest.mark.parametrize("name", SYSTEM_CONTRACTS)
+def test_every_refusal_has_a_code_of_its_contract_and_says_what_to_do(name: str) -> None:
+    texts = [
+        argument.value
+        for call in ast.walk(ast.parse(SOURCES[name]))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+        if call.func.id in ("require", "fail") and call.args
+        if isinstance(argument := call.args[-1], ast.Constant) and isinstance(argument.value, str)
+    ]
+    assert texts
+    for text in texts:
+        assert REFUSAL.fullmatch(text) and text.startswith(name + "."), text
+
+
+@pytest.mark.parametrize("name", SYSTEM_CONTRACTS)
+def test_every_method_says_what_it_does(name: str) -> None:
+    tree = ast.parse(SOURCES[name])
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            assert ast.get_docstring(node), node.name
+
+
+def test_the_genesis_takes_parties_first_and_tells_them_who_founds() -> None:
+    party = GenesisParty(id="bureau", name="Bureau", roles=("manager",), accounts=("ab" * 20,))
+    contracts = genesis_contracts([party])
+    assert [contract.name for contract in contracts] == list(SYSTEM_CONTRACTS)
+    assert decode_value(contracts[0].args) == [[["bureau", "Bureau", ["manager"], ["ab" * 20]]]]
+    assert {contract.args for contract in contracts[1:]} == {b"\x90"}
+    assert founders([party]) == [["bureau", "Bureau", ["manager"], ["ab" * 20]]]
+
+
+def test_all_system_contracts_deploy_together() -> None:
+    Business().offered()
