@@ -1,8 +1,8 @@
 """What the network does under load, beside what the machine could do at best.
 
-    references   raw rates of the same machine in the same run: SM2 verification, LevelDB
-    load         signed transactions, an open-loop sender, a watcher of certified blocks
-    processes    processor time and memory of the nodes
-    report       the table, for people and for docs/benchmarks.md
-    __main__     make bench
+references   raw rates of the same machine in the same run: SM2 verification, LevelDB
+load         signed transactions, an open-loop sender, a watcher of certified blocks
+processes    processor time and memory of the nodes
+report       the table, for people and for docs/benchmarks.md
+__main__     make bench
 """

@@ -19,7 +19,7 @@ from client.node import NodeClient
 from client.session import Session
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider
-from ledger.values import encode_value
+from ledger.values import Value, encode_value
 
 SENDERS = 8
 WINDOW = 2_000  # transactions outstanding while saturating: two full blocks
@@ -74,9 +74,7 @@ class Bench:
             sessions.append(session)
         return sessions
 
-    def signed(
-        self, sessions: Sequence[Session], call: load.Call, count: int
-    ) -> list[load.Signed]:
+    def signed(self, sessions: Sequence[Session], call: load.Call, count: int) -> list[load.Signed]:
         share = count // len(sessions)
         parts = []
         for session in sessions:
@@ -141,12 +139,12 @@ def _settle(watcher: load.Watcher, sent: load.Sent) -> None:
     raise RuntimeError("transactions that were accepted did not become final")
 
 
-def evidence_call(number: int) -> Sequence[load.Value]:
+def evidence_call(number: int) -> Sequence[Value]:
     name = f"bench-{number}"
-    return [name, "development", name, number.to_bytes(32, "big"), ""]
+    return [name, "development.process", name, number.to_bytes(32, "big"), ""]
 
 
-def transfer_call(number: int) -> Sequence[load.Value]:
+def transfer_call(number: int) -> Sequence[Value]:
     return [f"{number % 1000:040x}", 1]
 
 
@@ -184,9 +182,13 @@ def _measure(
         print(f"workload {name} …", file=sys.stderr)
         results.append(
             it.run(
-                name, sessions, call, references,
-                saturating=options.transactions, seconds=options.seconds,
-            )  # fmt: skip
+                name,
+                sessions,
+                call,
+                references,
+                saturating=options.transactions,
+                seconds=options.seconds,
+            )
         )
     memory = []
     if options.memory:

@@ -136,7 +136,9 @@ def _submit(node: NodeClient, batch: Sequence[Signed]) -> int:
     return sum(bool(verdict.error) for verdict in verdicts)
 
 
-def saturate(targets: Sequence[str], load: Sequence[Signed], watcher: Watcher, window: int) -> float:
+def saturate(
+    targets: Sequence[str], load: Sequence[Signed], watcher: Watcher, window: int
+) -> float:
     """Committed transactions per second with at most `window` outstanding at any time."""
     submitted = 0
     start = len(watcher.final)
@@ -162,5 +164,3 @@ def saturate(targets: Sequence[str], load: Sequence[Signed], watcher: Watcher, w
         for client in clients:
             client.close()
     return len(load) / (max(watcher.final[item.id] for item in load) - began)
-
-

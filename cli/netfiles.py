@@ -22,7 +22,7 @@ from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, render_client_config
 from cli.output import CommandRefused
 from cli.supervisor import Program
 from contracts.bundle import genesis_contracts
-from contracts.vm import VM_VERSION
+from contracts.vm.version import VM_VERSION
 from crypto import sm2
 from crypto.keys import save_key
 from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis

@@ -6,6 +6,7 @@ from client.account import Account
 from client.build import GAS_LIMIT_DEFAULT, VALID_HEIGHTS, build_transaction
 from client.errors import Refused
 from client.node import NodeClient, Outcome
+from contracts.vm.codes import ADVICE, Code
 from ledger.model import Transaction
 from ledger.values import Value
 
@@ -49,7 +50,8 @@ class Session:
         transaction = self.build(contract, method, *args, gas_limit=gas_limit)
         outcome = self.node.wait(self.node.submit(transaction), timeout_s=timeout_s)
         if outcome.receipt.status != 0:
-            raise Refused(outcome.receipt.error, outcome.receipt.detail)
+            receipt = outcome.receipt
+            raise Refused(receipt.error, receipt.detail or ADVICE[Code(receipt.status)])
         return outcome
 
     def view(self, contract: str, method: str, *args: Value) -> Value:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contracts.vm.host import BlockContext, Worker
+from contracts.vm.host import Worker
+from contracts.vm.messages import BlockContext
 from crypto.provider import CryptoProvider, SignedItem
 from ledger.blocks import make_block, proposal_of, verify_block
 from ledger.certificates import (

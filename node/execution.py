@@ -34,6 +34,15 @@ QUEUE_MAX = 256  # the watermark window bounds what can be delivered and not exe
 _log = structlog.get_logger("node.execution")
 
 
+class _Install:
+    """A bundle and its fate."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.done = trio.Event()
+        self.error: Exception | None = None
+
+
 class ExecutionQueue:
     """Main task feeds it; `run` works it off on a thread."""
 
@@ -56,7 +65,7 @@ class ExecutionQueue:
         self._validators = validators
         self._chain_id = chain_id
         self._work_in, self._work = trio.open_memory_channel[
-            Deliver | ExecutionCertificate | "_Install"
+            Deliver | ExecutionCertificate | _Install
         ](QUEUE_MAX)
         self._busy = 0
         self._idle = trio.Event()
@@ -175,12 +184,3 @@ class ExecutionQueue:
             transactions=len(block.transactions),
             pool=len(self._pool),
         )
-
-
-class _Install:
-    """A bundle and its fate."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-        self.done = trio.Event()
-        self.error: Exception | None = None

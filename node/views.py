@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import threading
 
-from contracts.vm.host import ViewCall, ViewRefused, Worker, WorkerFault
+from contracts.vm.codes import ADVICE, ViewRefused
+from contracts.vm.host import Worker, WorkerFault
+from contracts.vm.messages import BlockContext
 from ledger.model import Query, address_of
 from ledger.store import Store
 from node import refusals
@@ -20,30 +22,25 @@ class Views:
         self._store = store
         self._worker = worker
         self._lock = threading.Lock()
-        self._height = -1
 
     def view(self, query: Query) -> Viewed:
         """Raises Refusal with the contract's code and sentence."""
         with self._lock, self._store.snapshot() as snapshot:
             statement = snapshot.statement
-            if statement.height != self._height:
-                self._worker.reset_cache()
-                self._height = statement.height
-            call = ViewCall(
-                sender=address_of(query.sender),
-                contract=query.contract,
-                method=query.method,
-                args=query.args,
-                height=statement.height,
-                time_ms=statement.time_ms,
-                chain_id=statement.chain_id,
-            )
+            block = BlockContext(statement.chain_id, statement.height, statement.time_ms)
             try:
-                result = self._worker.view(call, snapshot)
+                result = self._worker.view(
+                    block,
+                    sender=address_of(query.sender),
+                    contract=query.contract,
+                    method=query.method,
+                    args=query.args,
+                    reader=snapshot,
+                )
             except ViewRefused as refused:
-                raise Refusal(refused.code, refused.detail) from None
+                detail = refused.detail or ADVICE[refused.status]
+                raise Refusal(refused.code, detail) from None
             except WorkerFault:
-                self._height = -1
                 raise Refusal(
                     refusals.POOL_FULL, "the view engine was restarted: ask again"
                 ) from None

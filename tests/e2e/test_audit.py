@@ -29,7 +29,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
         with session.node:
             for _ in range(BLOCKS):
                 name = f"e-{secrets.token_hex(8)}"
-                session.call("evidence", "record", name, "delivery", name, bytes(32), "")
+                session.call("evidence", "record", name, "delivery.sent", name, bytes(32), "")
         network.wait(network.agree, timeout_s=30, what="all nodes at one height")
     finally:
         network.down()

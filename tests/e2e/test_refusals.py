@@ -20,7 +20,7 @@ from crypto import sm2
 from crypto.providers.software import SoftwareProvider
 from ledger.encoding import decode, encode
 from ledger.model import TAG_TRANSACTION, Transaction, TransactionBody
-from ledger.values import encode_value
+from ledger.values import Value, encode_value
 from node import refusals
 from shuxin.v1 import node_pb2, node_pb2_grpc
 from tests.e2e.harness import LocalNetwork
@@ -44,7 +44,7 @@ class Forge:
             valid_until=self.height + 100,
             contract="evidence",
             method="record",
-            args=[f"refusal-{secrets.token_hex(6)}", "authorization", "s", bytes(32), ""],
+            args=[f"refusal-{secrets.token_hex(6)}", "authorization.decision", "s", bytes(32), ""],
         )
         body = decode(transaction.body, TransactionBody, size_max=1 << 20)
         return self.sign(encode(msgspec.structs.replace(body, **changes)))
@@ -131,7 +131,7 @@ REFUSED_BY_EXECUTION: dict[str, tuple[str, str, list[object], int, str]] = {
     "out of gas": (
         "evidence",
         "record",
-        ["gas-1", "authorization", "s", bytes(32), ""],
+        ["gas-1", "authorization.decision", "s", bytes(32), ""],
         10,
         "out_of_gas",
     ),
@@ -154,14 +154,14 @@ def test_a_stranger_is_no_party(network: LocalNetwork) -> None:
     stranger = Account(SoftwareProvider(sm2.generate()))
     with network.client() as client, pytest.raises(Refused) as caught:
         Session(client, stranger).call(
-            "evidence", "record", "stranger-1", "authorization", "s", bytes(32), ""
+            "evidence", "record", "stranger-1", "authorization.decision", "s", bytes(32), ""
         )
     assert caught.value.code == "refused"
 
 
 def test_a_task_without_a_grant_is_refused(network: LocalNetwork) -> None:
     session = network.session("operator")
-    participants = [["supplier-a", "d-a"], ["supplier-b", "d-b"], ["supplier-c", "d-c"]]
+    participants: list[Value] = [["supplier-a", "d-a"], ["supplier-b", "d-b"], ["supplier-c", "d-c"]]
     with session.node, pytest.raises(Refused) as caught:
         session.call(
             "task", "create", "task-x", "no-such-grant", "statistics/1", b"program",
