@@ -37,6 +37,7 @@ class TaskOrder:
     deadline_ms: int
     status: str
     reporters: frozenset[str]  # parties that have reported
+    ready_ms: int  # chain time of the last acceptance: tasks start in this order
 
     def rank_of(self, party: str) -> int | None:
         """The place of `party` among the participants; None if it has none."""

@@ -138,13 +138,17 @@ class PreparedStatistics:
         job = self._job(order)
         watch = _Watch(self._limits, self._clock, order.deadline_ms - self._now_ms())
         root = self._home / "run"
-        with (
-            closing(self),
-            private_folder(root, order.task_id) as folder,
-            Child(MODULE, encode(job), folder) as child,
-        ):
-            outcome = _outcome(child, watch, cancel, progress)
-        return _report(outcome)
+        try:
+            with (
+                closing(self),
+                private_folder(root, order.task_id) as folder,
+                Child(MODULE, encode(job), folder) as child,
+            ):
+                return _report(_outcome(child, watch, cancel, progress))
+        except OSError as error:
+            raise EngineFailed(
+                f"the engine's process could not be started: {error.strerror}", stage=stages.START
+            ) from None
 
     def _job(self, order: TaskOrder) -> PartyJob:
         mine = order.participants[self._rank]

@@ -1,0 +1,68 @@
+"""An executor's home: one executor at a time, its account's passphrase, its engines."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from executors.config import ExecutorConfig
+from executors.engine import Engine
+from executors.errors import ConfigInvalid, TaskRefused
+from executors.mpc.launch import EngineLimits, Network, StatisticsEngine
+from executors.process import Clock
+
+PASSPHRASE_SIZE_MAX = 1024  # bytes; more is not a passphrase but a wrong file
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Two executors in one home would answer every task twice. Raises TaskRefused."""
+    with (home / "executor.lock").open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise TaskRefused(f"an executor runs in {home} already: stop it first") from None
+        yield
+
+
+def read_passphrase(path: Path) -> bytes:
+    """The first line of a file that only its owner can read. Raises ConfigInvalid."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigInvalid(
+                f"is open to other users; run: chmod 600 {path}", path=str(path), line=0
+            )
+        with path.open("rb") as handle:
+            return handle.read(PASSPHRASE_SIZE_MAX).split(b"\n")[0]
+    except OSError as error:
+        raise ConfigInvalid(f"cannot be read: {error.strerror}", path=str(path), line=0) from None
+
+
+def engines_for(config: ExecutorConfig) -> Mapping[str, Engine]:
+    """The engines of the configured algorithms, by algorithm."""
+    statistics = StatisticsEngine(
+        config.home,
+        network=Network(
+            config.listen_host, config.advertise_host, config.port_low, config.port_high
+        ),
+        limits=EngineLimits(
+            run_s=config.run_s,
+            connect_s=config.connect_s,
+            silence_s=config.silence_s,
+            memory_bytes=config.memory_mib << 20,
+        ),
+        clock=Clock(),
+        now_ms=now_ms,
+    )
+    return {
+        engine.algorithm: engine
+        for engine in (statistics,)
+        if engine.algorithm in config.algorithms
+    }
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
