@@ -1,0 +1,159 @@
+"""The parties of a local network: who they are, which key each signs with, at whose node.
+
+Everything is read from the network's folder and from the chain; a party's documents (what its
+evidence is about) stay below its own home.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from client.account import Account
+from client.errors import ClientError
+from client.node import NodeClient, NodeStatus
+from client.session import Session
+from crypto import sm3
+from crypto.keys import load_key
+from scenarios.record import ScenarioFailed
+
+DOCUMENTS = "documents"
+INBOX = "inbox"  # where what others hand over arrives, outside the chain
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """A node of the network: its name and its client interface, host:port."""
+
+    name: str
+    api: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A party that acts: `role` is what the scenario knows it for."""
+
+    party: str
+    role: str
+    title: str  # its name on the chain
+    node: str  # name of the node it speaks to
+    home: Path
+    session: Session
+    key_path: Path
+    passphrase_path: Path
+
+    def private_key(self) -> bytes:
+        """Read for the moment of opening an envelope. Raises crypto errors."""
+        return load_key(self.key_path, self.passphrase_path.read_bytes().strip())
+
+    def keep(self, name: str, content: bytes) -> bytes:
+        """Files a document among the party's own; its SM3 digest, for evidence."""
+        folder = self.home / DOCUMENTS
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / name).write_bytes(content)
+        return sm3.digest(content)
+
+    def receive(self, name: str, content: bytes) -> Path:
+        """Takes what another party hands over outside the chain."""
+        folder = self.home / INBOX
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / name
+        path.write_bytes(content)
+        return path
+
+
+class Consortium:
+    """All members of the network in `root`; a context manager that closes their connections."""
+
+    def __init__(self, root: Path, nodes: Sequence[NodePlace], executors: Sequence[str]) -> None:
+        self.root = root
+        self.nodes = tuple(nodes)
+        self.executor_parties = tuple(executors)
+        self._open = ExitStack()
+        self._clients = [self._open.enter_context(NodeClient(place.api)) for place in nodes]
+        self._members = self._load_members()
+
+    def __enter__(self) -> Consortium:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """In the order of the genesis."""
+        return tuple(self._members.values())
+
+    def one(self, role: str) -> Member:
+        """The first member with `role`."""
+        return self.all(role)[0]
+
+    def all(self, role: str) -> tuple[Member, ...]:
+        """Every member with `role`. Raises ScenarioFailed when there is none."""
+        found = tuple(member for member in self._members.values() if member.role == role)
+        if not found:
+            raise ScenarioFailed(
+                f"the network in {self.root} has no party with the role {role} and a home below "
+                "parties/; make one with `shuxin net new`"
+            )
+        return found
+
+    def executor_home(self, party: str) -> Path:
+        """Where the executor of `party` keeps its data sets. Raises ScenarioFailed."""
+        home = self.root / "executors" / party
+        if party not in self.executor_parties or not (home / "executor.toml").is_file():
+            raise ScenarioFailed(
+                f"{party} has no executor in {self.root}; make the network with --executors"
+            )
+        return home
+
+    def statuses(self) -> list[NodeStatus | None]:
+        """Where every node stands; None for one that does not answer."""
+        return [_status(client) for client in self._clients]
+
+    def _load_members(self) -> dict[str, Member]:
+        by_api = {place.api: index for index, place in enumerate(self.nodes)}
+        members: dict[str, Member] = {}
+        for party in self._clients[0].genesis().parties:
+            home = self.root / "parties" / party.id
+            if not (home / "client.toml").is_file():
+                continue
+            settings = tomllib.loads((home / "client.toml").read_text(encoding="utf-8"))
+            index = by_api.get(_text(settings, "node"), 0)
+            passphrase = home / _text(settings, "passphrase_file")
+            key = home / "keys" / f"{_text(settings, 'key')}.pem"
+            account = Account.load(key, passphrase.read_bytes().strip())
+            members[party.id] = Member(
+                party=party.id,
+                role=party.roles[0],
+                title=party.name,
+                node=self.nodes[index].name,
+                home=home,
+                session=Session(self._clients[index], account),
+                key_path=key,
+                passphrase_path=passphrase,
+            )
+        return members
+
+
+def _status(client: NodeClient) -> NodeStatus | None:
+    try:
+        return client.status()
+    except ClientError:
+        return None
+
+
+def _text(settings: Mapping[str, object], name: str) -> str:
+    value = settings.get(name)
+    if not isinstance(value, str):
+        raise ScenarioFailed(f"client.toml of a party lacks the text setting {name}")
+    return value

@@ -1,0 +1,87 @@
+"""Who plays in a run, and under which ids its things are on the chain."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ledger.values import Value
+from scenarios.consortium import Consortium, Member
+from scenarios.insurance.data import SITES
+from scenarios.record import ScenarioFailed
+
+TASK_TERM_MS = 15 * 60 * 1000  # until the executors must have reported
+GRANT_TERM_MS = 30 * 24 * 3600 * 1000
+GRANT_USES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The parties of the story. `outsider` takes part in the network and not in the task."""
+
+    manager: Member
+    operator: Member
+    suppliers: tuple[Member, ...]
+    consumer: Member
+    outsider: Member
+    run_id: str
+
+    @property
+    def demand(self) -> str:
+        return f"demand-{self.run_id}"
+
+    @property
+    def grant(self) -> str:
+        return f"grant-{self.run_id}"
+
+    @property
+    def task(self) -> str:
+        return f"task-{self.run_id}"
+
+    @property
+    def product(self) -> str:
+        return f"product-{self.run_id}"
+
+    @property
+    def delivery(self) -> str:
+        return f"delivery-{self.run_id}"
+
+    def dataset(self, supplier: Member) -> str:
+        """The id of the supplier's data set."""
+        return f"claims-{self.run_id}-{self.suppliers.index(supplier) + 1}"
+
+    @property
+    def datasets(self) -> list[str]:
+        return [self.dataset(supplier) for supplier in self.suppliers]
+
+    def evidence(self, number: int, who: Member, what: str) -> str:
+        """A fresh id for a record of evidence."""
+        return f"evidence-{self.run_id}-{number}-{who.party}-{what}"
+
+    def order(self, task_id: str, algorithm: str, program: bytes) -> list[Value]:
+        """The arguments of task.create for these suppliers; results are sealed to the operator."""
+        participants: list[Value] = [
+            [supplier.party, self.dataset(supplier)] for supplier in self.suppliers
+        ]
+        receiver_key = self.operator.session.account.public_key
+        deadline_ms = now_ms() + TASK_TERM_MS
+        return [task_id, self.grant, algorithm, program, participants, receiver_key, deadline_ms]
+
+
+def cast_of(consortium: Consortium, run_id: str) -> Cast:
+    """The parties with the roles of the story. Raises ScenarioFailed when one is missing."""
+    suppliers = consortium.all("supplier")
+    if len(suppliers) < len(SITES):
+        raise ScenarioFailed(f"the network has {len(suppliers)} suppliers; {len(SITES)} are needed")
+    return Cast(
+        manager=consortium.one("manager"),
+        operator=consortium.one("operator"),
+        suppliers=suppliers[: len(SITES)],
+        consumer=consortium.one("consumer"),
+        outsider=consortium.one("tech_provider"),
+        run_id=run_id,
+    )
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,244 @@
+"""开发: the executors compute together; the operator opens what came out (6.4, 8.1.1, 8.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from client.node import ChainEvent
+from crypto import sm3
+from executors.mpc.program import ALGORITHM, decode_program, encode_program
+from executors.mpc.record import RESOURCES
+from executors.mpc.results import Result
+from executors.mpc.reveal import ReportedShare, reveal
+from ledger.values import Value
+from scenarios.answers import field, list_of, record_of, records_in
+from scenarios.consortium import Member
+from scenarios.insurance import papers
+from scenarios.insurance.aggregation import Holdings
+from scenarios.insurance.cast import Cast
+from scenarios.insurance.comparison import RELATIVE_MAX, compare, pooled_results
+from scenarios.insurance.program import program_for
+from scenarios.insurance.tables import comparison_table, resources_table, result_table
+from scenarios.record import ScenarioFailed
+from scenarios.script import Script, Told
+
+RUN_TIMEOUT_S = 300.0  # engines of three parties on two processors take about twenty seconds
+MISSES = ("TaskFailed", "TaskCancelled", "TaskDisputed", "TaskExpired")
+
+
+@dataclass(frozen=True, slots=True)
+class Developed:
+    """The approved product and what is in it."""
+
+    content: bytes
+    results: tuple[Result, ...]
+
+
+def development(script: Script, cast: Cast, holdings: Holdings) -> Developed:
+    """Task, joint run, result, check against the pool, product."""
+    counts = [_row_count(cast, supplier) for supplier in cast.suppliers]
+    program = encode_program(program_for(counts))
+    created = script.call(
+        cast.operator,
+        Told(
+            "orders the computation; results are sealed to its key",
+            "任务",
+            (("task", cast.task), ("program", f"{len(program)} bytes, SM3 {_short(program)}")),
+        ),
+        "task.create",
+        *cast.order(cast.task, ALGORITHM, program),
+    )
+    _record(script, cast, cast.operator, "algorithm", program, "program as ordered")
+    _follow(script, cast, created.height)
+    file = record_of(cast.operator.session.view("task", "show", cast.task))
+    results = _open(script, cast, program, file)
+    script.table(result_table(results))
+    _check(script, holdings, program, results)
+    report = records_in(file, "reports")[0]
+    protection = field(report, "protection", str)
+    script.finding("protection", protection)
+    content = papers.product(
+        product_id=cast.product,
+        task_id=cast.task,
+        program_hash=field(report, "program_hash", bytes),
+        protection=protection,
+        results=results,
+    )
+    _record(script, cast, cast.operator, "result", content, "results as they were opened")
+    _product(script, cast, content)
+    return Developed(content, results)
+
+
+def _follow(script: Script, cast: Cast, height: int) -> None:
+    """Tells what the executors do, until the task is finished."""
+    deadline = time.monotonic() + RUN_TIMEOUT_S
+    with script.waiting("the executors compute (执行器协同计算)"):
+        for event in cast.operator.session.node.events(from_height=height, contract="task"):
+            if time.monotonic() > deadline:
+                raise ScenarioFailed(
+                    f"the executors did not finish within {RUN_TIMEOUT_S:.0f} s: see "
+                    f"{script.consortium.root}/executors/PARTY/executor.log"
+                )
+            if event.fields.get("task_id") != cast.task:
+                continue
+            if event.name in MISSES:
+                reason = record_of(cast.operator.session.view("task", "show", cast.task))
+                text = field(record_of(reason["task"]), "reason", str)
+                raise ScenarioFailed(f"{event.name}: {text}; see the executors' logs")
+            if event.name == "TaskFinished":
+                script.remark("All three reported the same program: the task is finished.")
+                return
+            _tell(script, cast, event)
+
+
+def _tell(script: Script, cast: Cast, event: ChainEvent) -> None:
+    if event.name == "TaskAccepted":
+        script.observed(
+            _supplier(cast, event),
+            Told("checks grant, program and rows, and accepts", "任务接受"),
+            event,
+        )
+    elif event.name == "TaskReady":
+        script.remark("All have accepted: the chain dispatches the task (任务下发).")
+        digest = sm3.digest(b"a result made up by somebody who was not asked")
+        script.refused(
+            cast.outsider,
+            Told("is not assigned and tries to report a result", "无关方报告"),
+            "task.report",
+            cast.task,
+            digest,
+            digest,
+            digest,
+            digest,
+            list[Value](),
+            "none",
+            code="task.participant",
+        )
+    elif event.name == "TaskReported":
+        script.observed(
+            _supplier(cast, event),
+            Told(
+                "has computed on shares, reports and wipes; its output share is sealed",
+                "输出因子",
+                (("compiled", f"SM3 {field(event.fields, 'program_hash', bytes).hex()[:12]}…"),),
+            ),
+            event,
+        )
+
+
+def _open(
+    script: Script, cast: Cast, program: bytes, file: Mapping[str, Value]
+) -> tuple[Result, ...]:
+    """The operator fetches the sealed shares, evidences their receipt and opens them."""
+    reports = records_in(file, "reports")
+    operator = cast.operator
+    sealed = [_share(cast, field(report, "party", str)) for report in reports]
+    received = b"".join(sm3.digest(share) for share in sealed)
+    _record(script, cast, operator, "output_received", received, "digests of three sealed shares")
+    results = reveal(
+        cast.task,
+        program,
+        [
+            ReportedShare(
+                share,
+                field(report, "program_hash", bytes),
+                field(report, "output_commitment", bytes),
+            )
+            for share, report in zip(sealed, reports, strict=True)
+        ],
+        operator.private_key(),
+    )
+    script.local(
+        operator,
+        Told(
+            "opens the three shares and puts them together",
+            "结果解析",
+            (
+                ("shares", f"{len(sealed)}, {sum(map(len, sealed)):,} bytes"),
+                ("results", str(len(results))),
+            ),
+        ),
+    )
+    script.table(
+        resources_table([(field(report, "party", str), _resources(report)) for report in reports])
+    )
+    return results
+
+
+def _check(script: Script, holdings: Holdings, program: bytes, results: Sequence[Result]) -> None:
+    pooled = pooled_results(decode_program(program), holdings.rows)
+    found = compare(results, pooled)
+    script.remark(
+        "A check of this demonstration only: the same statistics over the pooled rows, which in "
+        "earnest nobody has (仅供演示核对)."
+    )
+    script.table(comparison_table(found))
+    largest = max(one.relative for one in found)
+    script.finding("values_compared", str(sum(one.values for one in found)))
+    script.finding("largest_relative_difference", f"{largest:.3g}")
+    script.finding("allowed_relative_difference", f"{RELATIVE_MAX:g}")
+
+
+def _product(script: Script, cast: Cast, content: bytes) -> None:
+    script.call(
+        cast.operator,
+        Told(
+            "registers the result as a data product", "数据产品登记", (("product", cast.product),)
+        ),
+        "product.register",
+        cast.product,
+        cast.task,
+        "保险计划赔付统计 Claims by insurance plan",
+        "Joint statistics of three suppliers: claims and outpatient visits by plan",
+        sm3.digest(content),
+    )
+    script.call(
+        cast.manager,
+        Told("assesses the product and passes it", "产品评估"),
+        "product.approve",
+        cast.product,
+        True,
+        "statistics of large groups; within the grant",
+    )
+
+
+def _record(script: Script, cast: Cast, who: Member, what: str, content: bytes, note: str) -> None:
+    script.call(
+        who,
+        Told(f"puts on record: {note}", "开发存证"),
+        "evidence.record",
+        cast.evidence(3, who, what.replace("_", "-")),
+        f"development.{what}",
+        cast.task,
+        who.keep(f"{what}-{cast.task}.bin", content),
+        note,
+    )
+
+
+def _share(cast: Cast, party: str) -> bytes:
+    share = cast.operator.session.view("task", "share", cast.task, party)
+    if not isinstance(share, bytes):
+        raise ScenarioFailed(f"task.share did not answer with the bytes that {party} sealed")
+    return share
+
+
+def _supplier(cast: Cast, event: ChainEvent) -> Member:
+    party = field(event.fields, "party_id", str)
+    return next(supplier for supplier in cast.suppliers if supplier.party == party)
+
+
+def _row_count(cast: Cast, supplier: Member) -> int:
+    entry = cast.operator.session.view("catalog", "show", cast.dataset(supplier))
+    return field(record_of(entry), "row_count", int)
+
+
+def _resources(report: Mapping[str, Value]) -> Mapping[str, int]:
+    """The reported counters by name."""
+    counters = [item for item in list_of(report.get("resources")) if isinstance(item, int)]
+    return dict(zip(RESOURCES, counters, strict=False))
+
+
+def _short(content: bytes) -> str:
+    return f"{sm3.digest(content).hex()[:12]}…"

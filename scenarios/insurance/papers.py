@@ -1,0 +1,113 @@
+"""The documents behind the evidence, and the product that is delivered.
+
+Evidence on the chain is a digest; the party keeps the document and can show it to an auditor.
+Documents are JSON with sorted keys, so that equal content has equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, Union
+
+from executors.mpc.results import Result
+from scenarios.insurance.data import COLUMN_TEXTS, PLANS, SITES, PersonYear
+from scenarios.record import ScenarioFailed
+
+Json: TypeAlias = Union[None, bool, int, str, list["Json"], dict[str, "Json"]]
+
+PRODUCT_FORM = "shuxin insurance statistics 1"
+PRODUCT_SIZE_MAX = 1 << 20  # bytes; the table has 75 numbers
+
+
+def document(content: Mapping[str, Json]) -> bytes:
+    """A document as it is kept and hashed."""
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1)
+    return text.encode() + b"\n"
+
+
+def quality_report(dataset_id: str, rows: Sequence[PersonYear], place: int) -> bytes:
+    """What a supplier found when it collected its rows (6.6.3, 8.6.2c). Stays with the supplier."""
+    plans = Counter(row.plan for row in rows)
+    years = Counter(row.year for row in rows)
+    return document(
+        {
+            "document": "数据质量报告 data quality report",
+            "dataset": dataset_id,
+            "source": "RAND Health Insurance Experiment, public domain, as shipped by statsmodels",
+            "sites": list(SITES[place]),
+            "rows": len(rows),
+            "rows_by_plan": {plan: plans[plan] for plan in PLANS},
+            "rows_by_year": {str(year): years[year] for year in sorted(years)},
+            "columns": dict(COLUMN_TEXTS),
+            "missing_cells": 0,
+            "preprocessing": "plan from coinsurance and deductible; dollars to the cent; no ids",
+        }
+    )
+
+
+def decision(grant_id: str, demand_id: str, datasets: Sequence[str], uses: int) -> bytes:
+    """Why the manager grants (8.6.3c)."""
+    return document(
+        {
+            "document": "授权决定书 decision on authorization",
+            "grant": grant_id,
+            "demand": demand_id,
+            "datasets": list(datasets),
+            "uses": uses,
+            "grounds": "statistics by plan only; groups below 30 rows suppressed; rows not moved",
+        }
+    )
+
+
+def agreement(product_id: str, operator: str, consumer: str) -> bytes:
+    """What operator and consumer agree on (6.6.4a); each puts the same digest on record."""
+    return document(
+        {
+            "document": "数据服务合同 data service agreement",
+            "product": product_id,
+            "operator": operator,
+            "consumer": consumer,
+            "purpose": "pricing of a health insurance plan",
+            "confidentiality": "the consumer neither passes the table on nor joins it with persons",
+            "delivery": "sealed to the consumer's SM2 key, handed over outside the chain",
+            "acceptance": "within 7 days, by comparing digests",
+        }
+    )
+
+
+def product(
+    *,
+    product_id: str,
+    task_id: str,
+    program_hash: bytes,
+    protection: str,
+    results: Sequence[Result],
+) -> bytes:
+    """The data product (数据产品): every number of the joint computation, and where it is from."""
+    return document(
+        {
+            "form": PRODUCT_FORM,
+            "product": product_id,
+            "task": task_id,
+            "program_hash": program_hash.hex(),
+            "protection": protection,
+            "results": [
+                [result.group, result.column, result.statistic, result.value] for result in results
+            ],
+        }
+    )
+
+
+def read_product(content: bytes) -> tuple[Result, ...]:
+    """The results in a delivered product. Raises ScenarioFailed."""
+    try:
+        if len(content) > PRODUCT_SIZE_MAX:
+            raise ValueError("too long")
+        read = json.loads(content)
+        if read["form"] != PRODUCT_FORM:
+            raise ValueError("another form")
+        return tuple(Result(*(str(cell) for cell in row)) for row in read["results"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ScenarioFailed(f"the delivered product cannot be read: {error!r}") from None
