@@ -142,10 +142,12 @@ def _status_rows(plan: object) -> list[list[Json]]:
         except ClientError:
             rows.append([entry.name, "down", 0, 0, "", 0, 0, 0, 0, 0, entry.api])
             continue
+        # Another network may have taken the port: its node must not pass for one of ours.
+        is_ours = found.chain_id.hex() == plan.chain_id
         rows.append(
             [
                 entry.name,
-                found.phase,
+                found.phase if is_ours else "foreign",
                 found.height,
                 found.certified_height,
                 found.state_root.hex(),

@@ -34,6 +34,8 @@ from p2p.identity import generate_seed, peer_id_of
 NODES_MIN = 4  # fewer tolerate no fault
 NODES_MAX = 31  # one machine's worth of processes
 PORT_BASE = 27_000  # nodes listen from here, their client interfaces 500 above
+PORT_END = 32_000  # below the ports that a kernel gives to outgoing connections
+PORT_STEP = 50
 API_OFFSET = 500
 HOST = "127.0.0.1"
 
@@ -149,8 +151,10 @@ def programs(root: Path, plan: NetworkPlan) -> list[Program]:
 
 
 def free_port_base(nodes: int) -> int:
-    """The first base whose ports nobody listens on."""
-    for base in range(PORT_BASE, 60_000, 50):
+    """A base whose ports nobody listens on: drawn, so that networks made at once do not meet."""
+    bases = list(range(PORT_BASE, PORT_END, PORT_STEP))
+    secrets.SystemRandom().shuffle(bases)
+    for base in bases:
         ports = [base + i for i in range(nodes)] + [base + API_OFFSET + i for i in range(nodes)]
         if all(_is_free(port) for port in ports):
             return base
