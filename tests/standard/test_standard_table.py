@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from contracts.system import evidence
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "standard.md"
 CLAUSE = re.compile(r"\d(\.\d+)+[a-z]?\d?")
@@ -95,3 +97,9 @@ def test_every_clause_test_is_in_the_table() -> None:
         for name in functions_of(relative):
             if name.startswith("test_"):
                 assert f"{relative}::{name}" in claimed, f"{relative}::{name}"
+
+
+def test_the_page_names_the_kinds_of_evidence_that_the_contract_takes() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    kinds = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", page, re.MULTILINE)
+    assert tuple(kinds) == evidence.KINDS
