@@ -1,1 +1,29 @@
-"""Records, canonical bytes, authenticated state and its storage."""
+"""Records, canonical bytes, authenticated state and its storage.
+
+Here is what the chain is: which records there are, which bytes stand for them, which hashes bind
+them, and how they rest on a disk. Nothing here decides what comes next (consensus), what a call
+does (contracts), or talks to anyone; and nothing here verifies execution (audit does).
+
+    errors        what can be wrong, one type each
+    encoding      canonical bytes of records; untrusted bytes decode or raise DecodeError
+    model         the records: transactions, proposals, blocks, receipts, certificates
+    values        canonical bytes of contract values
+    genesis       the one file that is trusted, and its JSON form
+    merkle        the list tree over the transactions or receipts of a block
+    certificates  what votes sign; verification of commit and execution certificates
+    blocks        the rule that makes a block from an ordered proposal
+    proof         hashes of the state tree, proofs of state and their verification
+    pages         parts of the state tree as they are stored
+    stem          its upper levels, in memory
+    state         the state tree: stage writes, accept them, prove
+    schema        where everything stands in LevelDB
+    tables        bytes of LevelDB's files that LevelDB does not check
+    mark          the number of the last acknowledged write, beside the database
+    disk          LevelDB with our settings and errors
+    records       typed reading of what is stored
+    scrub         checks of a stored ledger
+    store         the ledger: commit, certify, read, snapshot, prove, scrub
+
+`certificates`, `blocks`, `proof` and what they need import no storage, so consensus and light
+clients can use them.
+"""

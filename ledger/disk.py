@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,12 +13,14 @@ import plyvel
 from ledger.errors import LedgerClosed, LedgerDamaged, LedgerError, LedgerInUse
 from ledger.mark import Mark
 from ledger.schema import SEQUENCE_KEY, number
+from ledger.tables import check_logs, check_tables
 
 _DATABASE, _MARK = "db", "mark"
 _WRITE_BUFFER_SIZE = 8 << 20  # bytes of a memtable: eight full blocks between two flushes
 _BLOCK_CACHE_SIZE = 8 << 20  # bytes of uncompressed database blocks kept in memory
 _FILES_OPEN_MAX = 128  # tables of 2 MB, which LevelDB maps: bounds resident memory
 _FILTER_BITS = 10  # Bloom filter per key: looking for an unknown transaction id costs no read
+_FILTER_BYTES_AT_OPEN = 2 << 20  # bytes of filters checked at every start: at most 0.3 s
 _REMEDY = "restore this ledger from a backup or let the node rejoin with an empty data directory"
 
 
@@ -37,6 +40,9 @@ class Disk:
         elif not (path / _DATABASE).is_dir():
             raise LedgerDamaged(f"{path} holds no ledger; check data_dir, or {_REMEDY}")
         self.path = path
+        # LevelDB replays logs and merges tables when it opens them: look at them before.
+        check_logs(path / _DATABASE)
+        check_tables(path / _DATABASE, filter_bytes_max=_FILTER_BYTES_AT_OPEN)
         self._database = _open(path / _DATABASE, create=create)
         if create:
             Mark.create(path / _MARK, 0)
@@ -76,8 +82,13 @@ class Disk:
                         else:
                             batch.put(key, value)
                     batch.put(SEQUENCE_KEY, number(sequence))
+            except plyvel.CorruptionError as error:
+                raise LedgerDamaged(f"{self.path}: cannot be written: {error}; {_REMEDY}") from None
             except plyvel.Error as error:
-                raise LedgerError(f"{self.path}: the write failed: {error}") from error
+                raise LedgerError(
+                    f"{self.path}: cannot be written: {error}; make room or repair the disk, and "
+                    "start the node again"
+                ) from error
             self._sequence = sequence
             if is_synced:
                 self._mark.set(sequence)
@@ -86,11 +97,10 @@ class Disk:
         """Sync what is not, and let go of the files. Doing it twice does no harm."""
         if self._database.closed:
             return
-        try:
+        with contextlib.suppress(LedgerError):  # what was not synced was never promised
             self.write(())
-        finally:
-            self._database.close()
-            self._mark.close()
+        self._database.close()
+        self._mark.close()
 
 
 class Snapshot:

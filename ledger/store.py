@@ -59,7 +59,6 @@ from ledger.schema import (
 from ledger.scrub import Progress, check_height, ignore_progress, scrub_ledger
 from ledger.state import StateTree
 from ledger.stem import STEM_LEVELS, StemChange
-from ledger.tables import check_logs
 
 OPEN_CHECK_BLOCKS = 16  # newest blocks checked at every start: about 0.3 s of full ones
 VERSIONS_MAX = 8  # newest states kept readable: 1 MB each after a block of 1,000 writes
@@ -167,7 +166,6 @@ class Store:
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open and check an existing ledger. Raises LedgerDamaged or LedgerInUse."""
-        check_logs(path / "db")
         disk = Disk(path)
         try:
             store = cls(disk)

@@ -8,30 +8,39 @@ will flip others next, so a scrub names the file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger.errors import LedgerDamaged
 
 _FOOTER_SIZE = 48
 _MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
 _TRAILER_SIZE = 5  # compression type, masked CRC-32C
+_UNCOMPRESSED = 0  # we never write other blocks; tools that touched the database may
 _LOG_BLOCK_SIZE = 32 << 10
 _LOG_HEADER_SIZE = 7  # CRC-32C, length, type
 
 
-def check_tables(database: Path) -> None:
-    """Check filters and footers of all table files. Raises LedgerDamaged naming the file."""
-    for path in sorted([*database.glob("*.ldb"), *database.glob("*.sst")]):
+def check_tables(database: Path, *, filter_bytes_max: int | None = None) -> None:
+    """Check footers and filters of all table files. Raises LedgerDamaged naming the file.
+
+    The newest tables come first; filters are left out once `filter_bytes_max` are checked.
+    """
+    left = filter_bytes_max
+    for path in sorted([*database.glob("*.ldb"), *database.glob("*.sst")], reverse=True):
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                checked = _check_table(file, left)
         except FileNotFoundError:
             continue  # compacted away meanwhile
-        if not _is_table_sound(data):
+        if checked is None:
             raise LedgerDamaged(
                 f"{path}: a filter or the footer is damaged; the disk may be failing: move this "
                 "ledger to another one and restore it from a backup"
             )
+        left = None if left is None else max(0, left - checked)
 
 
 def check_logs(database: Path) -> None:
@@ -54,35 +63,50 @@ def _unused_end(block: bytes) -> bytes:
     return block[position:] if len(block) == _LOG_BLOCK_SIZE else b""
 
 
-def _is_table_sound(data: bytes) -> bool:
-    footer = data[-_FOOTER_SIZE:]
-    if len(footer) < _FOOTER_SIZE or footer[-8:] != _MAGIC:
-        return False
-    numbers = _varints(footer[:-8])
-    try:
-        index_of_filters = (next(numbers)[0], next(numbers)[0])
-        next(numbers)
-        end = next(numbers)[1]
-    except StopIteration:
-        return False
-    if any(footer[end:-8]):
-        return False
-    block = _checked_block(data, *index_of_filters)
-    if block is None:
-        return False
-    return all(_checked_block(data, *handle) is not None for handle in _handles(block))
+def _check_table(file: BinaryIO, filter_bytes_max: int | None) -> int | None:
+    """The number of filter bytes checked; None for a damaged table.
+
+    A table without the magic number at its end is left to LevelDB, which opens none such: it is
+    being written, or was when the node was killed.
+    """
+    size = file.seek(0, os.SEEK_END)
+    footer = _read(file, size - _FOOTER_SIZE, _FOOTER_SIZE)
+    if footer[-8:] != _MAGIC:
+        return 0
+    numbers = [*_varints(footer[:-8])][:4]
+    if len(numbers) < 4 or any(footer[numbers[3][1] : -8]):
+        return None
+    names = _checked_block(file, numbers[0][0], numbers[1][0])
+    if names is None:
+        return None
+    checked = 0
+    for offset, length in _handles(names):
+        if filter_bytes_max is not None and checked + length > filter_bytes_max:
+            continue
+        if _checked_block(file, offset, length) is None:
+            return None
+        checked += length
+    return checked
 
 
-def _checked_block(data: bytes, offset: int, size: int) -> bytes | None:
-    """The contents of a block whose checksum holds, else None."""
-    trailer = data[offset + size : offset + size + _TRAILER_SIZE]
-    if len(trailer) < _TRAILER_SIZE:
+def _checked_block(file: BinaryIO, offset: int, size: int) -> bytes | None:
+    """The contents of a block whose checksum holds, else None; nothing of a compressed one."""
+    data = _read(file, offset, size + _TRAILER_SIZE)
+    if len(data) < size + _TRAILER_SIZE:
         return None
-    masked = int.from_bytes(trailer[1:], "little")
-    crc = _crc32c(data[offset : offset + size + 1])
-    if ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF != masked:
+    crc = _crc32c(data[: size + 1])
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    if masked != int.from_bytes(data[size + 1 :], "little"):
         return None
-    return data[offset : offset + size]
+    return data[:size] if data[size] == _UNCOMPRESSED else b""
+
+
+def _read(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Less than `size` bytes where the file has no more, or could never hold so many."""
+    if offset < 0 or offset + size > file.seek(0, os.SEEK_END):
+        return b""
+    file.seek(offset)
+    return file.read(size)
 
 
 def _handles(block: bytes) -> Iterator[tuple[int, int]]:

@@ -146,9 +146,7 @@ class World:
         """Random writes over a space of keys; every tenth removes one."""
         drawn = self.random.sample(range(keys), count)
         return tuple(
-            StateWrite(
-                NAMESPACE, b"k%06d" % i, None if n % 10 == 9 else self.random.randbytes(20)
-            )
+            StateWrite(NAMESPACE, b"k%06d" % i, None if n % 10 == 9 else self.random.randbytes(20))
             for n, i in enumerate(drawn)
         )
 
