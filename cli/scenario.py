@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from importlib import import_module
@@ -50,6 +51,10 @@ def run(
         typer.Option(help="With --demo: new folder to keep the network in; default temporary."),
     ] = None,
     nodes: Annotated[int, typer.Option(min=4, max=31, help="With --demo: validators.")] = 4,
+    record: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Also write the record of every step here, as JSON."),
+    ] = None,
 ) -> Answer:
     """Run a scenario and tell it stage by stage; --json prints the record of every step."""
     from scenarios.story import Silence, Story
@@ -59,8 +64,12 @@ def run(
         raise typer.BadParameter("give either --network DIR or --demo")
     teller = Silence() if ask.json else Story(sys.stdout)
     if network is not None:
-        return _on_network(ask, scenario, network.resolve(), teller)
-    return _demonstrate(ask, scenario, folder, nodes, teller)
+        fields = _on_network(scenario, network.resolve(), teller)
+    else:
+        fields = _demonstrate(ask, scenario, folder, nodes, teller)
+    if record is not None:
+        record.write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    return Fields(fields) if ask.json else None
 
 
 def _known(name: str) -> Scenario:
@@ -79,16 +88,14 @@ def _known(name: str) -> Scenario:
     return scenario
 
 
-def _on_network(ask: Invocation, scenario: Scenario, root: Path, teller: Story | Silence) -> Answer:
+def _on_network(scenario: Scenario, root: Path, teller: Story | Silence) -> dict[str, Json]:
     from cli.netfiles import load_plan
 
     plan = load_plan(root)
     _open(scenario, plan, teller, folder=str(root))
-    record = _play(scenario, root, plan, teller)
-    _tell_figures(record, teller)
-    if not ask.json:
-        return None
-    return Fields(record_fields(record))
+    run = _play(scenario, root, plan, teller)
+    _tell_figures(run, teller)
+    return record_fields(run)
 
 
 def _demonstrate(
@@ -97,29 +104,44 @@ def _demonstrate(
     folder: Path | None,
     nodes: int,
     teller: Story | Silence,
-) -> Answer:
+) -> dict[str, Json]:
     """Everything from an empty folder to a verdict; nothing runs afterwards."""
-    from cli import audit
     from cli.demonet import folder_for, running
 
     began = time.monotonic()
     with folder_for(folder) as root:
         with running(ask, root, nodes=nodes) as plan:
             _open(scenario, plan, teller, folder=str(root) if folder else "temporary")
-            record = _play(scenario, root, plan, teller)
-        _tell_figures(record, teller)
-        verdict = audit.replay(ask, root / "nodes" / plan.nodes[0].name, root / "genesis.json")
-        assert isinstance(verdict, Fields)
+            run = _play(scenario, root, plan, teller)
+        _tell_figures(run, teller)
+        verdicts = _audit(ask, root, plan)
         seconds = round(time.monotonic() - began, 1)
-        _tell_audit(plan.nodes[0].name, verdict, seconds, teller)
+        _tell_audit(verdicts, seconds, teller)
+        _require_intact(verdicts, run)
+    audits: Json = {name: dict(verdict.values) for name, verdict in verdicts.items()}
+    return {**record_fields(run), "audit": audits, "seconds": seconds}
+
+
+def _audit(ask: Invocation, root: Path, plan: NetworkPlan) -> dict[str, Fields]:
+    """The verdict of `shuxin audit replay` on the ledger of every node."""
+    from cli import audit
+
+    verdicts: dict[str, Fields] = {}
+    for entry in plan.nodes:
+        data = root / "nodes" / entry.name / "data"
+        verdict = audit.replay(ask, data, root / "genesis.json")
+        assert isinstance(verdict, Fields)
+        verdicts[entry.name] = verdict
+    return verdicts
+
+
+def _require_intact(verdicts: dict[str, Fields], run: RunRecord) -> None:
+    for name, verdict in verdicts.items():
         if verdict.exit_code != DONE:
-            raise CommandRefused("audit.diverges", str(verdict.values["verdict"]))
-    if not ask.json:
-        return None
-    return Fields(
-        {**record_fields(record), "audit": dict(verdict.values), "seconds": seconds},
-        exit_code=verdict.exit_code,
-    )
+            raise CommandRefused("audit.diverges", f"{name}: {verdict.values['verdict']}")
+        # An intact ledger that ends early, or elsewhere, is not what the nodes told the clients.
+        if verdict.values["state_root"] != run.figures.state_root:
+            raise CommandRefused("audit.diverges", f"{name}: another state than the node told")
 
 
 def _play(scenario: Scenario, root: Path, plan: NetworkPlan, teller: Story | Silence) -> RunRecord:
@@ -160,6 +182,7 @@ def record_fields(record: RunRecord) -> dict[str, Json]:
             "state_root": figures.state_root,
         },
         "findings": dict(record.findings),
+        "measures": dict(record.measures),
     }
 
 
@@ -218,27 +241,23 @@ def _tell_figures(record: RunRecord, teller: Story | Silence) -> None:
         teller.closing("小结 Figures", figures_lines(record))
 
 
-def _tell_audit(node: str, verdict: Fields, seconds: float, teller: Story | Silence) -> None:
+def _tell_audit(verdicts: dict[str, Fields], seconds: float, teller: Story | Silence) -> None:
     from scenarios.story import Story
 
     if not isinstance(teller, Story):
         return
-    values = verdict.values
-    mark = "✓" if verdict.exit_code == DONE else "✗"
-    teller.closing(
-        "审计 Audit",
-        [
+    lines = [("方法 method", "`shuxin audit replay` of every node's ledger, trusting genesis only")]
+    for name, verdict in verdicts.items():
+        values = verdict.values
+        mark = "✓" if verdict.exit_code == DONE else "✗"
+        lines += [
             (
-                "方法 method",
-                f"`shuxin audit replay` of the ledger of {node}, trusting genesis only",
-            ),
-            (
-                "重放 replayed",
+                f"重放 {name}",
                 f"{values['height']} blocks, {values['transactions']} transactions, "
-                f"{values['signatures']} signatures in {values['seconds']} s",
+                f"{values['signatures']} signatures in {values['seconds']} s, "
+                f"state root {str(values['state_root'])[:16]}…",
             ),
-            ("状态根 state root", f"{str(values['state_root'])[:16]}…"),
             ("结论 verdict", f"{mark} {values['verdict']}"),
-            ("全程 whole", f"{seconds} s; the network is stopped, nothing is left running"),
-        ],
-    )
+        ]
+    lines.append(("全程 whole", f"{seconds} s; the network is stopped, nothing is left running"))
+    teller.closing("审计 Audit", lines)

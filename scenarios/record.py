@@ -113,3 +113,4 @@ class RunRecord:
     tables: tuple[TableRecord, ...]
     figures: Figures
     findings: tuple[tuple[str, str], ...]  # what the scenario itself has to say, by name
+    measures: tuple[tuple[str, float], ...]

@@ -67,6 +67,7 @@ class Script:
         self._tables: list[TableRecord] = []
         self._stage_ms: dict[Stage, int] = {}
         self._findings: list[tuple[str, str]] = []
+        self._measures: list[tuple[str, float]] = []
 
     # --- acts -------------------------------------------------------------------------------
 
@@ -124,6 +125,10 @@ class Script:
         """Something the run found out, for the record's end."""
         self._findings.append((name, text))
 
+    def measured(self, name: str, value: float) -> None:
+        """A number of the run, for programs that read the record."""
+        self._measures.append((name, value))
+
     # --- the end ----------------------------------------------------------------------------
 
     def record(self) -> RunRecord:
@@ -135,6 +140,7 @@ class Script:
             tables=tuple(self._tables),
             figures=self._figures(),
             findings=tuple(self._findings),
+            measures=tuple(self._measures),
         )
 
     def _figures(self) -> Figures:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TextIO
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -35,6 +35,11 @@ MARKS = {
     Kind.EXECUTOR: ("⚙", "cyan"),
     Kind.LOCAL: ("·", "dim"),
 }
+FINDINGS = {
+    "comparison": "核对 comparison",
+    "protection": "保护 protection",
+    "setting": "环境 setting",
+}
 NUMBER_WIDTH = 3
 WHO_WIDTH = 22  # the longest role in Chinese, and supplier-a
 SHORT = 8  # hex digits of a transaction id; --json has them all
@@ -45,13 +50,13 @@ class Story:
 
     def __init__(self, out: TextIO) -> None:
         width = max(WIDTH_MIN, min(WIDTH, Console(file=out).width)) if out.isatty() else WIDTH
+        self._out = out
         self._console = Console(file=out, width=width, highlight=False)
+        self._is_after_table = False
 
     def stage(self, stage: Stage) -> None:
         title = Text(f"{stage.chinese} {stage.english}", style="bold")
-        self._console.print()
-        self._console.print(Rule(title, align="left", characters="━"))
-        self._console.print(Text(stage.gist, style="italic"))
+        self._print("", Rule(title, align="left", characters="━"), Text(stage.gist, style="italic"))
 
     def step(self, step: Step) -> None:
         grid = Table.grid(padding=(0, 1))
@@ -61,18 +66,19 @@ class Story:
         grid.add_column(ratio=1)
         mark, style = MARKS[step.kind]
         grid.add_row(str(step.number), Text(mark, style=style), _who(step), _body(step))
-        self._console.print(grid)
+        self._print_after_table(grid)
 
     def remark(self, text: str) -> None:
-        self._console.print(Text(text, style="italic"), style="cyan")
+        self._print_after_table(Text(text, style="italic cyan"))
 
     def table(self, table: TableRecord) -> None:
-        self._console.print(_table(table))
+        self._print(_table(table))
+        self._is_after_table = True
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
         if not self._console.is_terminal:
-            self._console.print(Text(f"… {text}", style="dim"))
+            self._print(Text(f"… {text}", style="dim"))
             yield
             return
         with self._console.status(text):
@@ -80,13 +86,12 @@ class Story:
 
     def opening(self, title: str, lines: Sequence[tuple[str, str]]) -> None:
         """The title of the run and what it runs on."""
-        self._console.print(Rule(Text(title, style="bold"), characters="═"))
+        self._print(Rule(Text(title, style="bold"), characters="═"))
         self._pairs(lines)
 
     def closing(self, title: str, lines: Sequence[tuple[str, str]]) -> None:
         """A last block of names and values."""
-        self._console.print()
-        self._console.print(Rule(Text(title, style="bold"), align="left", characters="━"))
+        self._print("", Rule(Text(title, style="bold"), align="left", characters="━"))
         self._pairs(lines)
 
     def _pairs(self, lines: Sequence[tuple[str, str]]) -> None:
@@ -95,7 +100,26 @@ class Story:
         grid.add_column(ratio=1, overflow="fold")
         for name, text in lines:
             grid.add_row(Text(name, style="dim"), Text(text))
-        self._console.print(grid)
+        self._print(grid)
+
+    def _print_after_table(self, what: RenderableType) -> None:
+        if self._is_after_table:
+            self._print("")
+        self._print(what)
+
+    def _print(self, *parts: RenderableType) -> None:
+        """Cells are padded; in a file or pipe the blanks at the ends of lines go."""
+        self._is_after_table = False
+        if self._console.is_terminal:
+            for part in parts:
+                self._console.print(part)
+            return
+        with self._console.capture() as captured:
+            for part in parts:
+                self._console.print(part)
+        lines = captured.get().splitlines()
+        self._out.write("".join(f"{line.rstrip()}\n" for line in lines))
+        self._out.flush()
 
 
 class Silence:
@@ -139,7 +163,7 @@ def figures_lines(record: RunRecord) -> list[tuple[str, str]]:
             "一致 agreement",
             f"{figures.nodes} nodes, one height, one state root {figures.state_root[:16]}…",
         ),
-        *((name.replace("_", " "), text) for name, text in record.findings),
+        *((FINDINGS.get(name, name.replace("_", " ")), text) for name, text in record.findings),
     ]
 
 
@@ -181,7 +205,7 @@ def _table(record: TableRecord) -> Group:
         table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
     for row in record.rows:
         table.add_row(*(Text(cell) for cell in row))
-    return Group("", Text(record.title, style="bold"), table, "")
+    return Group("", Text(record.title, style="bold"), table)
 
 
 def _is_number(cell: str) -> bool:

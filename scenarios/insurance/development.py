@@ -176,9 +176,13 @@ def _check(script: Script, holdings: Holdings, program: bytes, results: Sequence
     )
     script.table(comparison_table(found))
     largest = max(one.relative for one in found)
-    script.finding("values_compared", str(sum(one.values for one in found)))
-    script.finding("largest_relative_difference", f"{largest:.3g}")
-    script.finding("allowed_relative_difference", f"{RELATIVE_MAX:g}")
+    script.finding(
+        "comparison",
+        f"{sum(one.values for one in found)} values beside the pooled computation: "
+        f"{sum(one.values for one in found if one.is_exact)} equal, the others differ by at most "
+        f"{largest:.2g} of the value (allowed {RELATIVE_MAX:g})",
+    )
+    script.measured("largest_relative_difference", largest)
 
 
 def _product(script: Script, cast: Cast, content: bytes) -> None:

@@ -15,6 +15,10 @@ from scenarios.record import RunRecord, Stage
 from scenarios.script import Script, Teller
 
 NAME = "insurance"
+SETTING = (
+    "all parties on one machine, over loopback, each with processes, keys and files of its own; "
+    "nothing is simulated"
+)
 RUN_ID_BYTES = 2  # so that a network can be used for several runs
 
 
@@ -32,4 +36,5 @@ def run(consortium: Consortium, teller: Teller) -> RunRecord:
         delivery(script, cast, developed)
     with script.during(Stage.OVERSIGHT):
         oversight(script, cast)
+    script.finding("setting", SETTING)
     return script.record()
