@@ -63,6 +63,7 @@ def up(
     except supervisor.AlreadyRunning as running:
         raise CommandRefused("net.running", str(running)) from None
     deadline = time.monotonic() + timeout
+    told = -1
     while True:
         rows = _status_rows(plan)
         ready = [row for row in rows if row[1] == "ordering"]
@@ -75,7 +76,9 @@ def up(
                 f"not serving after {timeout:.0f} s: {', '.join(waiting)}; see "
                 f"{root}/nodes/NAME/node.log, or `shuxin net down {root}`",
             )
-        note(f"{len(ready)} of {len(plan.nodes)} nodes serve")
+        if len(ready) != told:
+            told = len(ready)
+            note(f"{told} of {len(plan.nodes)} nodes serve")
         time.sleep(0.5)
 
 
