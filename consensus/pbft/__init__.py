@@ -57,7 +57,9 @@ Halt      Our state differs from a quorum's, or more than f replicas lie: stop e
           signing, raise an alert, keep the evidence. `step` returns nothing from then on.
 Tick      Every TICK_MS. `pending`: the mempool holds a transaction for which
           `replica.is_in_flight(id)` is false. `withheld`: one such transaction was passed over
-          for too long although blocks went by. Forward pending transactions to the proposer.
+          for too long although blocks went by. Show what waits to `replica.proposer` again, and
+          what waits for seconds to all: one that few know is easy to withhold, and whoever waits
+          alone can only leave the view alone.
 Propose   When `replica.can_propose`, step `BatchReady` with ids that are not in flight, 1 to
           `transactions_max`, ascending, bodies at hand and valid, and the time now. Ask again
           after every step: several heights may be in flight. Never offer an empty batch.

@@ -135,6 +135,14 @@ class Certified(Record, frozen=True, tag=10):
     certificate: ExecutionCertificate
 
 
+class RelayedVote(Record, frozen=True, tag=11):
+    """A primary's vote shown to a replica that it told something else: proof of equivocation."""
+
+    voter: Index
+    vote: Prepare
+    signature: SignatureBytes
+
+
 Message = (
     PrePrepare
     | Prepare
@@ -146,6 +154,7 @@ Message = (
     | RelayedNewView
     | Decision
     | Certified
+    | RelayedVote
 )
 
 
@@ -224,7 +233,7 @@ def _check(message: Message) -> None:
             _check_decision(message)
         case Certified():
             _check_execution_certificate(message.certificate)
-        case Prepare() | Commit() | Status():
+        case Prepare() | Commit() | Status() | RelayedVote():
             pass  # the field types say it all
 
 

@@ -15,6 +15,7 @@ from consensus.pbft.messages import (
     Prepare,
     PreparedCertificate,
     PrePrepare,
+    RelayedVote,
     SignedMessage,
     encode_message,
 )
@@ -26,6 +27,7 @@ from consensus.pbft.types import (
     FetchProposal,
     Persist,
     ProposalValidated,
+    Send,
     Validate,
 )
 from consensus.pbft.wal import SavedPrepare, SavedPrepared, SavedProposal, encode_record
@@ -172,6 +174,8 @@ def accept(state: State, slot: Slot, digest: bytes) -> None:
     slot.accepted = digest
     state.add_if_null(slot, digest)
     state.count_in_flight(slot)
+    for dissenter in slot.prepares.dissenters(digest):
+        _show_primary_vote(state, slot, dissenter)
 
 
 def progress(state: State, slot: Slot) -> None:
@@ -286,7 +290,9 @@ def _count_prepare(state: State, slot: Slot, sender: int, digest: bytes, signatu
         second = Prepare(view=state.view, height=slot.height, digest=digest)
         _accuse(state, sender, (first, earlier.signature), (second, signature))
         return False
-    if (
+    if slot.accepted is not None and slot.accepted != digest:
+        _show_primary_vote(state, slot, sender)
+    elif (
         slot.accepted is None
         and state.is_active
         and slot.height > state.stable
@@ -296,6 +302,18 @@ def _count_prepare(state: State, slot: Slot, sender: int, digest: bytes, signatu
         accept(state, slot, digest)
         advance_frontier(state)
     return True
+
+
+def _show_primary_vote(state: State, slot: Slot, to: int) -> None:
+    """`to` prepared something else than we accepted: let it compare what the primary signed."""
+    if slot.height <= state.schedule.start or slot.accepted is None:
+        return
+    primary = state.schedule.proposer(slot.height)
+    vote = slot.prepares.vote_of(primary)
+    if vote is None or vote.subject != slot.accepted or to in (primary, state.config.index):
+        return
+    prepare = Prepare(view=state.view, height=slot.height, digest=vote.subject)
+    state.emit(Send(to, RelayedVote(voter=primary, vote=prepare, signature=vote.signature)))
 
 
 def _on_commit(state: State, slot: Slot, sender: int, message: Commit, signature: bytes) -> None:

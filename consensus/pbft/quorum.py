@@ -42,6 +42,15 @@ class Votes(Generic[Subject]):
     def count(self, subject: Subject) -> int:
         return self._counts.get(subject, 0)
 
+    def vote_of(self, validator: int) -> Vote[Subject] | None:
+        return self._votes.get(validator)
+
+    def dissenters(self, subject: Subject) -> tuple[int, ...]:
+        """Who voted for something else, ascending."""
+        if self._counts.get(subject, 0) == len(self._votes):
+            return ()
+        return tuple(v for v in sorted(self._votes) if self._votes[v].subject != subject)
+
     def signatures(self, subject: Subject, quorum: int) -> tuple[Signature, ...]:
         """A quorum's signatures for `subject`, of the lowest indexes that gave one."""
         return tuple(

@@ -12,6 +12,7 @@ from consensus.pbft.messages import (
     Prepare,
     PrePrepare,
     RelayedNewView,
+    RelayedVote,
     Status,
     ViewChange,
 )
@@ -172,6 +173,8 @@ class Replica:
                 view_change.on_new_view(state, sender, message, signature)
             case RelayedNewView():
                 view_change.on_new_view(state, message.leader, message.new_view, message.signature)
+            case RelayedVote():
+                ordering.on_vote(state, message.voter, message.vote, message.signature)
             case Decision():
                 ordering.on_decision(state, message)
             case Certified():

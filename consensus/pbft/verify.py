@@ -19,6 +19,7 @@ from consensus.pbft.messages import (
     PreparedCertificate,
     PrePrepare,
     RelayedNewView,
+    RelayedVote,
     Status,
     ViewChange,
     signing_bytes,
@@ -76,6 +77,9 @@ def _items(
                 _item(message.leader, inner, message.signature, validators),
                 *_new_view_items(message.new_view, message.leader, validators, chain_id),
             ]
+        case RelayedVote():
+            inner = signing_bytes(chain_id, message.vote)
+            return [_item(message.voter, inner, message.signature, validators)]
         case Decision():
             return commit_items(message.certificate, validators, chain_id)
         case Certified():

@@ -45,6 +45,7 @@ BATCH_DELAY_MS = 50
 EXECUTION_MS_MAX = 30
 RETRY_MS = 200
 SYNC_TRIES_MAX = 10
+OVERDUE_MS = 2_000
 WITHHELD_MS = 3_000
 TIME_SKEW_MS_MAX = 5_000
 EPOCH_MS = 1_700_000_000_000
@@ -131,11 +132,16 @@ class Node:
             self.pending.setdefault(transaction_id, self.world.now)
 
     def forward(self) -> None:
-        """Hand what waits for long to the proposer, in case it was lost."""
+        """Hand what waits to the proposer again, and what waits for long to everyone.
+
+        The first hand-over may have been lost, and the proposer may be the one that withholds.
+        """
         proposer = self.peers[self.replica.proposer]
         old = [t for t, since in self.pending.items() if self.world.now - since > 500]
         for transaction_id in old[:BATCH_MAX]:
-            self.pass_on(proposer, transaction_id)
+            is_overdue = self.world.now - self.pending[transaction_id] > OVERDUE_MS
+            for peer in self.peers if is_overdue else [proposer]:
+                self.pass_on(peer, transaction_id)
 
     def pass_on(self, peer: Node, transaction_id: bytes) -> None:
         def arrive() -> None:
