@@ -18,7 +18,7 @@ from ledger.tables import check_logs, check_tables
 _DATABASE, _MARK = "db", "mark"
 _WRITE_BUFFER_SIZE = 8 << 20  # bytes of a memtable: eight full blocks between two flushes
 _BLOCK_CACHE_SIZE = 8 << 20  # bytes of uncompressed database blocks kept in memory
-_FILES_OPEN_MAX = 128  # tables of 2 MB, which LevelDB maps: bounds resident memory
+_FILES_OPEN_MAX = 74  # LevelDB's least: it maps 64 tables of 2 MB, which count as resident
 _FILTER_BITS = 10  # Bloom filter per key: looking for an unknown transaction id costs no read
 _FILTER_BYTES_AT_OPEN = 2 << 20  # bytes of filters checked at every start: at most 0.3 s
 _REMEDY = "restore this ledger from a backup or let the node rejoin with an empty data directory"
