@@ -65,9 +65,7 @@ def test_one_flipped_byte_is_found_and_its_block_named(
 ) -> None:
     data = copy_of(ended, tmp_path)
     draw = random.Random(seed)
-    files = sorted(
-        path for path in (data / "ledger").rglob("*") if path.suffix in (".ldb", ".log")
-    )
+    files = sorted(path for path in (data / "ledger").rglob("*") if path.suffix in (".ldb", ".log"))
     weights = [path.stat().st_size for path in files]
     path = draw.choices(files, weights)[0]
     content = bytearray(path.read_bytes())

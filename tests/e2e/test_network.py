@@ -24,7 +24,9 @@ RESUME_S = 10.0  # issue 2: commits resume within this after the primary's death
 def record(session: Session, note: str = "") -> bytes:
     """One evidence record; returns the transaction id once it is certified."""
     name = f"e-{secrets.token_hex(8)}"
-    outcome = session.call("evidence", "record", name, "authorization.decision", name, bytes(32), note)
+    outcome = session.call(
+        "evidence", "record", name, "authorization.decision", name, bytes(32), note
+    )
     return outcome.receipt.transaction_id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -159,16 +160,93 @@ def test_a_stranger_is_no_party(network: LocalNetwork) -> None:
     assert caught.value.code == "refused"
 
 
-def test_a_task_without_a_grant_is_refused(network: LocalNetwork) -> None:
-    session = network.session("operator")
-    participants: list[Value] = [["supplier-a", "d-a"], ["supplier-b", "d-b"], ["supplier-c", "d-c"]]
-    with session.node, pytest.raises(Refused) as caught:
-        session.call(
-            "task", "create", "task-x", "no-such-grant", "statistics/1", b"program",
-            participants, session.account.public_key, 4_000_000_000_000,
+SUPPLIERS = ("supplier-a", "supplier-b", "supplier-c")
+GRANT_S = 6.0  # long enough to create a task, short enough to wait for its end
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A demand that was approved, and a task under its grant; ids are this run's own."""
+
+    network: LocalNetwork
+    mark: str
+
+    def call(self, party: str, contract: str, method: str, *args: Value) -> None:
+        session = self.network.session(party)
+        with session.node:
+            session.call(contract, method, *args)
+
+    def refusal(self, party: str, contract: str, method: str, *args: Value) -> Refused:
+        with pytest.raises(Refused) as caught:
+            self.call(party, contract, method, *args)
+        return caught.value
+
+    @property
+    def datasets(self) -> list[Value]:
+        return [f"{supplier}-{self.mark}" for supplier in SUPPLIERS]
+
+    def approve(self) -> None:
+        for supplier, dataset in zip(SUPPLIERS, self.datasets, strict=True):
+            schema: Value = [["cost", "int", "claim"]]
+            self.call(
+                supplier, "catalog", "register", dataset, "t", "d", ["x"], schema, 5, 3, bytes(32)
+            )
+        demand = f"demand-{self.mark}"
+        self.call("consumer", "demand", "file", demand, "title", "purpose", ["claims"])
+        self.call("operator", "demand", "prescreen", demand, True, "complete")
+        self.call("manager", "demand", "review", demand, True, "lawful", self.datasets)
+
+    def issue(self, grant: str, seconds: float) -> None:
+        expires_ms = int((time.time() + seconds) * 1000)
+        self.call(
+            "manager", "grant", "issue", grant, f"demand-{self.mark}", "operator", "pricing",
+            self.datasets, ["statistics/1"], expires_ms, 5,
         )  # fmt: skip
-    assert caught.value.code == "refused"
-    assert "grant" in caught.value.detail
+
+    def order(self, task: str, grant: str, seconds: float = GRANT_S / 2) -> list[Value]:
+        participants: list[Value] = [
+            [supplier, dataset] for supplier, dataset in zip(SUPPLIERS, self.datasets, strict=True)
+        ]
+        deadline_ms = int((time.time() + seconds) * 1000)
+        return [task, grant, "statistics/1", b"program", participants, bytes(64), deadline_ms]
+
+
+@pytest.fixture(scope="module")
+def granted(network: LocalNetwork) -> Granted:
+    case = Granted(network, secrets.token_hex(4))
+    case.approve()
+    return case
+
+
+def test_a_task_without_a_grant_is_refused(granted: Granted) -> None:
+    refusal = granted.refusal(
+        "operator", "task", "create", *granted.order("task-x", "no-such-grant")
+    )
+    assert refusal.code == "refused"
+    assert "grant.unknown" in refusal.detail
+
+
+def test_a_task_under_an_expired_grant_is_refused(granted: Granted) -> None:
+    grant = f"short-{granted.mark}"
+    granted.issue(grant, GRANT_S)
+    granted.call("operator", "task", "create", *granted.order(f"in-{granted.mark}", grant))
+    time.sleep(GRANT_S)
+    refusal = granted.refusal(
+        "operator", "task", "create", *granted.order(f"late-{granted.mark}", grant)
+    )
+    assert refusal.code == "refused"
+    assert "grant.expired" in refusal.detail
+
+
+def test_a_result_from_a_party_that_was_not_assigned_is_refused(granted: Granted) -> None:
+    grant, task = f"long-{granted.mark}", f"task-{granted.mark}"
+    granted.issue(grant, 3600)
+    granted.call("operator", "task", "create", *granted.order(task, grant))
+    refusal = granted.refusal(
+        "consumer", "task", "report", task, bytes(32), bytes(32), bytes(32), b"share", [1], "none"
+    )
+    assert refusal.code == "refused"
+    assert "task.participant" in refusal.detail
 
 
 def test_a_query_signed_by_another_is_refused(network: LocalNetwork) -> None:
