@@ -15,6 +15,7 @@ from consensus.pbft.messages import (
     PreparedCertificate,
     PrePrepare,
     SignedViewChange,
+    Status,
     ViewChange,
     decode_message,
     encode_message,
@@ -60,7 +61,7 @@ class Desk:
         size: int = 4,
         *,
         window: int = 8,
-        rotate_every: int = 100,
+        rotate_every: int = 1_000,
         recovered: Recovered | None = None,
     ) -> None:
         self.validators = keys.committee(size)
@@ -103,6 +104,17 @@ class Desk:
         effects: list[Effect] = []
         for _ in range(count):
             effects += self.step(Tick(pending=pending, withheld=withheld))
+        return effects
+
+    def keep_alive(self, ticks: int, *, pending: bool = True) -> list[Effect]:
+        """Let time pass while all peers are heard."""
+        effects: list[Effect] = []
+        status = Status(view=0, is_active=True, decided=0, certified=0)
+        for _ in range(ticks):
+            for peer in range(self.validators.size):
+                if peer != self.config.index:
+                    self.receive(peer, status)
+            effects += self.tick(pending=pending)
         return effects
 
     def restart(self, *, records: list[bytes] | None = None) -> list[Effect]:
