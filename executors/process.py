@@ -24,6 +24,7 @@ from executors.errors import EngineFailed
 
 POLL_S = 0.2  # how fast a cancellation is noticed
 READ_SIZE = 64 << 10
+OUT_OF_TIME = "out of time"
 SOURCE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -101,7 +102,7 @@ class Child:
                 if cancel.is_set():
                     raise EngineFailed("cancelled", stage="running")
                 if clock.now() > deadline():
-                    raise EngineFailed("out of time", stage="running")
+                    raise EngineFailed(OUT_OF_TIME, stage="running")
                 if not selector.select(POLL_S):
                     continue
                 piece = os.read(output.fileno(), READ_SIZE)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from client.errors import NodeUnavailable, Refused
 from client.node import ChainEvent
-from contracts.vm.testing import ViewRefused, account
+from contracts.vm.codes import ViewRefused
+from contracts.vm.testing import account
 from ledger.model import Receipt
 from ledger.values import Value, decode_value
 from tests.business import Business

@@ -25,6 +25,11 @@ SEAL = "sealing the output share"
 DONE = "done"
 STAGES = (START, DATA, CONNECT, AGREE, SHARE, COMPUTE, SEAL, DONE)
 
+NOT_CONNECTED = (
+    "could not connect to all other parties: one is away or busy, or its certificate is not the "
+    "one on chain"
+)
+
 
 class Peer(Record):
     """A participant as the chain names it, in the task's order."""

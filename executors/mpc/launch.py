@@ -30,7 +30,7 @@ from executors.mpc.record import PROTECTION, RESOURCES
 from executors.mpc.shares import SEALED_SIZE_MAX
 from executors.mpc.tls import TaskIdentity, check_certificate, new_identity
 from executors.ports import HeldPort, hold_port
-from executors.process import Child, Clock, private_folder
+from executors.process import OUT_OF_TIME, Child, Clock, private_folder
 from ledger.encoding import encode
 from ledger.errors import DecodeError
 from ledger.model import DIGEST_SIZE
@@ -227,7 +227,9 @@ def _outcome(
     except EngineFailed as error:
         # Once it has spoken, how it ends does not matter: it only waits for the others.
         if outcome is None:
-            raise EngineFailed(error.reason, stage=watch.stage) from None
+            is_alone = error.reason == OUT_OF_TIME and watch.stage == stages.CONNECT
+            reason = stages.NOT_CONNECTED if is_alone else error.reason
+            raise EngineFailed(reason, stage=watch.stage) from None
     if outcome is None:
         # SPU ends with SIGSEGV when a peer dies in the middle of a protocol.
         raise EngineFailed(

@@ -102,7 +102,7 @@ def main() -> int:
         _write(frames, failure(stage, "out of memory: raise memory_mib, or ask for less"))
         return 1
     except Exception as error:  # the engine raises anything; its text may hold values
-        _write(frames, failure(stage, _engine_reason(error)))
+        _write(frames, failure(stage, _engine_reason(error, stage)))
         return 1
     return 0
 
@@ -258,7 +258,9 @@ def _traffic() -> tuple[int, int]:
     return int(fields["rchar"]), int(fields["wchar"])
 
 
-def _engine_reason(error: Exception) -> str:
+def _engine_reason(error: Exception, stage: str) -> str:
+    if stage == stages.CONNECT:
+        return stages.NOT_CONNECTED
     if isinstance(error, RuntimeError) and "timeout" in str(error):
         return "another party fell silent"
     return f"the engine failed ({type(error).__name__})"

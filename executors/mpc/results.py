@@ -24,7 +24,9 @@ from ledger.model import Record
 
 OVERALL = ""  # the group of a program without group_by
 SIGNIFICANT = 16  # digits of a rounded value: more than the engine's error leaves good
+EXACT_PLACES = 13  # decimals of a column, and four for the parts of a quantile
 _ROUND = Context(prec=SIGNIFICANT)
+_EXACT = Context(prec=64)  # more digits than any sum has
 
 
 class Result(Record):
@@ -72,11 +74,13 @@ def named_results(
 
 
 def decimal_text(value: Fraction) -> str:
-    """Plain decimal digits, rounded to 16 significant ones; a whole number keeps all of its own."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    rounded = _ROUND.divide(Decimal(value.numerator), Decimal(value.denominator))
-    text = f"{rounded:f}"
+    """Plain decimal digits: exact where EXACT_PLACES suffice, else 16 significant ones."""
+    scaled = value * 10**EXACT_PLACES
+    if scaled.denominator == 1:
+        number = Decimal(scaled.numerator).scaleb(-EXACT_PLACES, _EXACT)
+    else:
+        number = _ROUND.divide(Decimal(value.numerator), Decimal(value.denominator))
+    text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
