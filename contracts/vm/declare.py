@@ -196,7 +196,7 @@ class _Declarer:
             return
         kind = constant_type(value)
         self.result.constants[name] = (kind, value)
-        if depth(kind) > limits.TYPE_DEPTH_MAX or size(kind) > limits.CONSTANT_SIZE_MAX:
+        if depth(kind) > limits.TYPE_DEPTH_MAX or size(kind) > limits.TYPE_NODES_MAX:
             self.add("T006", node)
 
     def fold(self, node: ast.expr) -> Constant:

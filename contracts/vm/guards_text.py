@@ -25,9 +25,9 @@ def text_guards(meter: Meter) -> dict[str, Guard]:
         size = 0
         for part in parts:
             size += text_size(part) if type(part) is str else 80
-        charge(size >> 3)
         if size > 2 * limits.TEXT_SIZE_MAX:
             raise Stop(Code.value_limit, "a text is too long")
+        charge(size >> 3)
         return bounded_text("".join([str(part) for part in parts]))  # type: ignore[no-any-return]
 
     def in_text(part: Any, text: Any) -> bool:
@@ -64,9 +64,9 @@ def text_guards(meter: Meter) -> dict[str, Guard]:
         size = text_size(separator) * len(items)
         for item in items:
             size += text_size(item)
-        charge(size >> 3)
         if size > 4 * limits.TEXT_SIZE_MAX:
             raise Stop(Code.value_limit, "a text is too long")
+        charge(size >> 3)
         return bounded_text(separator.join(items))  # type: ignore[no-any-return]
 
     def replace_text(text: str, old: str, new: str) -> str:
@@ -74,9 +74,9 @@ def text_guards(meter: Meter) -> dict[str, Guard]:
             raise Stop(Code.bad_value, "an empty text to replace")
         count = pieces(text, old)
         size = text_size(text) + count * text_size(new)
-        charge(size >> 3)
         if size > 4 * limits.TEXT_SIZE_MAX:
             raise Stop(Code.value_limit, "a text is too long")
+        charge(size >> 3)
         return bounded_text(text.replace(old, new))  # type: ignore[no-any-return]
 
     return {

@@ -11,7 +11,7 @@ from __future__ import annotations
 GAS_TRANSACTION_BASE = 2_000  # decode, receipt, indexes
 GAS_ARGUMENT_BYTE = 1
 GAS_CROSS_CALL = 800  # frame, arguments and result checked both ways
-GAS_SOURCE_BYTE = 300  # check and compile at deployment
+GAS_SOURCE_BYTE = 600  # check and compile at deployment
 
 # --- language ---------------------------------------------------------------------------------
 
@@ -31,9 +31,9 @@ GAS_SORT_STEP = 12  # per item and per doubling of the length
 # --- host -------------------------------------------------------------------------------------
 
 GAS_READ = 500  # one storage access, wherever the value is found
-GAS_READ_BYTE = 2
+GAS_READ_BYTE = 1
 GAS_WRITE = 1_500  # state tree path, disk
-GAS_WRITE_BYTE = 20
+GAS_WRITE_BYTE = 8  # hashing and disk take 2; the rest is for keeping it for good
 GAS_EVENT = 300
 GAS_EVENT_BYTE = 5
 GAS_SM3 = 200

@@ -47,7 +47,8 @@ def parse(text: str, findings: Findings) -> ast.Module | None:
         findings.add("S004", error.lineno or 1, max(0, (error.offset or 1) - 1), _reason(error))
         return None
     except (ValueError, MemoryError, RecursionError, OverflowError):
-        # The parser's own bounds (not the process's): nesting or a literal beyond them.
+        # The parser's own bounds. The scan keeps them out of reach; a verdict (alike on every
+        # node) is the safer end should it have a hole, since a fault would stop every node.
         findings.add("S003", 1, 0, "the parser gives up on this source")
         return None
     return tree if _is_flat_tree(tree, findings) else None

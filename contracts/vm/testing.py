@@ -41,7 +41,7 @@ class Chain:
     def deploy(self, name: str, source: str, args: Sequence[Value] = ()) -> Receipt:
         """Deploy as genesis does; `args` go to @init."""
         install = Install(name, source, encode_value(list(args)))
-        receipts, writes = self.machine.apply_genesis(self._block(), [install])
+        receipts, writes = self.machine.apply_genesis(self.block_context(), [install])
         self._store(writes)
         return receipts[0]
 
@@ -69,7 +69,7 @@ class Chain:
         ]
         self.height += 1
         self.time_ms += 1
-        receipts, writes = self.machine.apply_block(self._block(), items)
+        receipts, writes = self.machine.apply_block(self.block_context(), items)
         self._store(writes)
         return receipts
 
@@ -91,7 +91,7 @@ class Chain:
     def view(self, sender: str, contract: str, method: str, *args: Value) -> Value:
         """The decoded answer of a @view. Raises ViewRefused."""
         query = Query(sender, contract, method, encode_value(list(args)), VIEW_GAS_MAX)
-        answer = self.machine.view(self._block(), query)
+        answer = self.machine.view(self.block_context(), query)
         if answer.status != 0:
             raise ViewRefused(answer.status, answer.detail)
         return decode_value(answer.value)
@@ -108,7 +108,8 @@ class Chain:
         self.height += height
         self.time_ms += time_ms
 
-    def _block(self) -> BlockContext:
+    def block_context(self) -> BlockContext:
+        """The block that runs now."""
         return BlockContext(bytes(32), self.height, self.time_ms)
 
     def _fetch(self, keys: Sequence[StateKey]) -> list[bytes | None]:

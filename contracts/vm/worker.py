@@ -86,7 +86,8 @@ def main(arguments: Sequence[str]) -> int:
         except (MemoryError, RecursionError) as error:
             _send(Fault(type(error).__name__))
             return 1
-        gc.collect()
+        if isinstance(request, (ApplyBlock, ApplyGenesis)):
+            gc.collect()  # failed transactions leave tracebacks in cycles
 
 
 def _jail(arguments: Sequence[str]) -> list[str]:

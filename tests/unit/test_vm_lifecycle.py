@@ -1,0 +1,201 @@
+"""Deploy, upgrade, freeze, unfreeze, revoke (8.1.5d), each by the right role only."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.vm.testing import Chain, ViewRefused, account
+from ledger.model import Receipt
+from ledger.values import Value, encode_value
+
+MANAGER, TECH, STRANGER = account("manager"), account("tech"), account("stranger")
+
+PARTIES = f"""
+from contracts.dialect import view
+@view
+def has_role(address: str, role: str) -> bool:
+    if address == "{MANAGER}":
+        return role == "manager"
+    return address == "{TECH}" and role == "tech_provider"
+"""
+COUNTER = """
+from contracts.dialect import Var, call, init, view
+value = Var(int)
+@init
+def setup(start: int) -> None:
+    value.set(start)
+@call
+def add(n: int) -> int:
+    value.set(value.get() + n)
+    return value.get()
+@view
+def show() -> int:
+    return value.get()
+"""
+COUNTER_2 = """
+from contracts.dialect import Var, call, migrate, require, view
+value = Var(str)
+old = Var(int)
+@migrate
+def migrate_from(sequence: int) -> None:
+    require(sequence == 1, "only from 1")
+    value.set(f"upgraded from {sequence}")
+@call
+def add(n: int) -> str:
+    value.set(value.get() + "+" + str(n))
+    return value.get()
+@view
+def show() -> str:
+    return value.get()
+"""
+
+
+@pytest.fixture
+def chain() -> Chain:
+    chain = Chain()
+    assert chain.deploy("parties", PARTIES).status == 0
+    return chain
+
+
+def deploy(chain: Chain, sender: str, source: str = COUNTER, args: Value = (5,)) -> Receipt:
+    return chain.call(sender, "contract", "deploy", "counter", source, encode_value(args))
+
+
+def test_a_tech_provider_deploys_and_the_contract_works(chain: Chain) -> None:
+    receipt = deploy(chain, TECH)
+    assert receipt.status == 0
+    assert chain.events(receipt)[0][0] == "Deployed"
+    assert chain.must(STRANGER, "counter", "add", 2) == 7
+    shown = chain.view(STRANGER, "contract", "show", "counter")
+    assert isinstance(shown, dict)
+    assert (shown["status"], shown["sequence"], shown["deployer"]) == ("active", 1, TECH)
+    assert chain.view(STRANGER, "contract", "list") == ["parties", "counter"]
+    assert chain.view(STRANGER, "contract", "source", "counter", 1) == COUNTER
+    assert '"name":"add"' in str(chain.view(STRANGER, "contract", "abi", "counter"))
+
+
+def test_who_lacks_the_role_deploys_nothing(chain: Chain) -> None:
+    receipt = deploy(chain, STRANGER)
+    assert receipt.error == "not_allowed"
+    with pytest.raises(ViewRefused, match="unknown_contract"):
+        chain.view(STRANGER, "counter", "show")
+
+
+def test_without_the_contract_parties_nobody_deploys() -> None:
+    assert deploy(Chain(), MANAGER).error == "unknown_contract"
+
+
+def test_a_contract_with_findings_is_refused(chain: Chain) -> None:
+    receipt = deploy(chain, TECH, "import os\n")
+    assert receipt.error == "check_failed"
+    assert "L003" in receipt.detail
+
+
+@pytest.mark.parametrize("name", ["contract", "code", "genesis", "A", "", "a b", "1a", "a" * 65])
+def test_bad_and_reserved_names_are_refused(chain: Chain, name: str) -> None:
+    receipt = chain.call(TECH, "contract", "deploy", name, COUNTER, encode_value([5]))
+    assert receipt.error == "bad_arguments"
+
+
+def test_a_name_is_taken_once(chain: Chain) -> None:
+    assert deploy(chain, TECH).status == 0
+    assert deploy(chain, MANAGER).error == "exists"
+
+
+def test_wrong_init_arguments_deploy_nothing(chain: Chain) -> None:
+    for args in ([], ["five"], [1, 2]):
+        assert deploy(chain, TECH, args=args).error == "bad_arguments"
+    assert chain.view(TECH, "contract", "list") == ["parties"]
+
+
+def test_upgrade_migrates_and_keeps_old_code(chain: Chain) -> None:
+    deploy(chain, TECH)
+    chain.must(STRANGER, "counter", "add", 1)
+    receipt = chain.call(TECH, "contract", "upgrade", "counter", 2, COUNTER_2)
+    assert receipt.status == 0, receipt.detail
+    assert chain.must(STRANGER, "counter", "add", 3) == "upgraded from 1+3"
+    assert chain.view(STRANGER, "contract", "source", "counter", 1) == COUNTER
+    assert chain.view(STRANGER, "contract", "source", "counter", 2) == COUNTER_2
+
+
+def test_a_failed_migration_leaves_the_old_code_and_state(chain: Chain) -> None:
+    deploy(chain, TECH)
+    broken = COUNTER_2.replace("sequence == 1", "sequence == 7")
+    receipt = chain.call(TECH, "contract", "upgrade", "counter", 2, broken)
+    assert (receipt.error, receipt.detail) == ("refused", "only from 1")
+    assert chain.must(STRANGER, "counter", "add", 1) == 6
+
+
+def test_a_failed_migration_after_writing_other_types_leaves_no_decoded_value(
+    chain: Chain,
+) -> None:
+    deploy(chain, TECH)
+    late = COUNTER_2.replace(
+        'value.set(f"upgraded from {sequence}")', 'value.set("x")\n    require(False, "late")'
+    ).replace('require(sequence == 1, "only from 1")', "old.is_set()")
+    assert chain.call(TECH, "contract", "upgrade", "counter", 2, late).error == "refused"
+    assert chain.must(STRANGER, "counter", "add", 1) == 6
+
+
+def test_reading_values_of_another_type_after_an_upgrade_is_bad_storage(chain: Chain) -> None:
+    deploy(chain, TECH)
+    lazy = COUNTER_2.replace('value.set(f"upgraded from {sequence}")', "old.is_set()")
+    assert chain.call(TECH, "contract", "upgrade", "counter", 2, lazy).status == 0
+    assert chain.call(STRANGER, "counter", "add", 1).error == "bad_storage"
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 3, -1])
+def test_an_upgrade_out_of_sequence_is_refused(chain: Chain, sequence: int) -> None:
+    deploy(chain, TECH)
+    receipt = chain.call(TECH, "contract", "upgrade", "counter", sequence, COUNTER_2)
+    assert receipt.error == "bad_sequence"
+
+
+def test_only_the_deployer_or_the_manager_upgrades(chain: Chain) -> None:
+    deploy(chain, MANAGER)
+    assert chain.call(TECH, "contract", "upgrade", "counter", 2, COUNTER_2).error == "not_allowed"
+    assert chain.call(MANAGER, "contract", "upgrade", "counter", 2, COUNTER_2).status == 0
+
+
+def test_frozen_repaired_unfrozen_revoked(chain: Chain) -> None:
+    deploy(chain, TECH)
+    assert chain.call(TECH, "contract", "freeze", "counter", "x").error == "not_allowed"
+    chain.must(MANAGER, "contract", "freeze", "counter", "wrong sums")
+    assert chain.call(STRANGER, "counter", "add", 1).error == "contract_frozen"
+    assert chain.view(STRANGER, "counter", "show") == 5
+    assert chain.call(TECH, "contract", "upgrade", "counter", 2, COUNTER_2).status == 0
+    assert chain.call(STRANGER, "counter", "add", 1).error == "contract_frozen"
+    chain.must(MANAGER, "contract", "unfreeze", "counter")
+    assert chain.must(STRANGER, "counter", "add", 1) == "upgraded from 1+1"
+    chain.must(MANAGER, "contract", "revoke", "counter", "end of service")
+    assert chain.call(STRANGER, "counter", "add", 1).error == "contract_revoked"
+    with pytest.raises(ViewRefused, match="contract_revoked"):
+        chain.view(STRANGER, "counter", "show")
+    for method in ("unfreeze", "freeze", "revoke"):
+        args = ["counter"] if method == "unfreeze" else ["counter", "again"]
+        assert chain.call(MANAGER, "contract", method, *args).error == "not_allowed"
+
+
+def test_code_changed_and_called_in_one_block(chain: Chain) -> None:
+    deploy(chain, TECH)
+    receipts = chain.block(
+        [
+            (STRANGER, "counter", "add", [1]),
+            (TECH, "contract", "upgrade", ["counter", 2, COUNTER_2]),
+            (STRANGER, "counter", "add", [1]),
+            (MANAGER, "contract", "freeze", ["counter", "stop"]),
+            (STRANGER, "counter", "add", [1]),
+        ]
+    )
+    assert [r.error for r in receipts] == ["", "", "", "", "contract_frozen"]
+
+
+def test_contracts_cannot_reach_the_life_cycle(chain: Chain) -> None:
+    proxy = """
+from contracts.dialect import call, call_contract
+@call
+def go() -> None:
+    call_contract("contract", "freeze", "parties", "mine now")
+"""
+    chain.deploy("proxy", proxy)
+    assert chain.call(MANAGER, "proxy", "go").error == "unknown_contract"
