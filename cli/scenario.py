@@ -145,11 +145,11 @@ def _require_intact(verdicts: dict[str, Fields], run: RunRecord) -> None:
 
 
 def _play(scenario: Scenario, root: Path, plan: NetworkPlan, teller: Story | Silence) -> RunRecord:
-    from scenarios.consortium import Consortium, NodePlace
+    from scenarios.consortium import NodePlace, connected
     from scenarios.record import RunRecord
 
     nodes = [NodePlace(entry.name, entry.api) for entry in plan.nodes]
-    with Consortium(root, nodes, plan.executors) as consortium:
+    with connected(root, nodes, plan.executors) as consortium:
         record = import_module(scenario.module).run(consortium, teller)
     assert isinstance(record, RunRecord)
     return record

@@ -7,11 +7,10 @@ evidence is about) stay below its own home.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from client.account import Account
 from client.errors import ClientError
@@ -66,32 +65,15 @@ class Member:
         return path
 
 
+@dataclass(frozen=True, slots=True)
 class Consortium:
-    """All members of the network in `root`; a context manager that closes their connections."""
+    """The members of the network in `root`, in the order of the genesis."""
 
-    def __init__(self, root: Path, nodes: Sequence[NodePlace], executors: Sequence[str]) -> None:
-        self.root = root
-        self.nodes = tuple(nodes)
-        self.executor_parties = tuple(executors)
-        self._open = ExitStack()
-        self._clients = [self._open.enter_context(NodeClient(place.api)) for place in nodes]
-        self._members = self._load_members()
-
-    def __enter__(self) -> Consortium:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._open.close()
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """In the order of the genesis."""
-        return tuple(self._members.values())
+    root: Path
+    nodes: tuple[NodePlace, ...]
+    executor_parties: tuple[str, ...]
+    members: tuple[Member, ...]
+    clients: tuple[NodeClient, ...]  # one per node
 
     def one(self, role: str) -> Member:
         """The first member with `role`."""
@@ -99,7 +81,7 @@ class Consortium:
 
     def all(self, role: str) -> tuple[Member, ...]:
         """Every member with `role`. Raises ScenarioFailed when there is none."""
-        found = tuple(member for member in self._members.values() if member.role == role)
+        found = tuple(member for member in self.members if member.role == role)
         if not found:
             raise ScenarioFailed(
                 f"the network in {self.root} has no party with the role {role} and a home below "
@@ -118,31 +100,43 @@ class Consortium:
 
     def statuses(self) -> list[NodeStatus | None]:
         """Where every node stands; None for one that does not answer."""
-        return [_status(client) for client in self._clients]
+        return [_status(client) for client in self.clients]
 
-    def _load_members(self) -> dict[str, Member]:
-        by_api = {place.api: index for index, place in enumerate(self.nodes)}
-        members: dict[str, Member] = {}
-        for party in self._clients[0].genesis().parties:
-            home = self.root / "parties" / party.id
-            if not (home / "client.toml").is_file():
-                continue
-            settings = tomllib.loads((home / "client.toml").read_text(encoding="utf-8"))
-            index = by_api.get(_text(settings, "node"), 0)
-            passphrase = home / _text(settings, "passphrase_file")
-            key = home / "keys" / f"{_text(settings, 'key')}.pem"
-            account = Account.load(key, passphrase.read_bytes().strip())
-            members[party.id] = Member(
-                party=party.id,
-                role=party.roles[0],
-                title=party.name,
-                node=self.nodes[index].name,
-                home=home,
-                session=Session(self._clients[index], account),
-                key_path=key,
-                passphrase_path=passphrase,
-            )
-        return members
+
+@contextmanager
+def connected(
+    root: Path, nodes: Sequence[NodePlace], executors: Sequence[str]
+) -> Iterator[Consortium]:
+    """The consortium of a network that is up; its connections are closed on leaving."""
+    with ExitStack() as stack:
+        clients = tuple(stack.enter_context(NodeClient(place.api)) for place in nodes)
+        members = tuple(_members(root, nodes, clients))
+        yield Consortium(root, tuple(nodes), tuple(executors), members, clients)
+
+
+def _members(
+    root: Path, nodes: Sequence[NodePlace], clients: Sequence[NodeClient]
+) -> Iterator[Member]:
+    by_api = {place.api: index for index, place in enumerate(nodes)}
+    for party in clients[0].genesis().parties:
+        home = root / "parties" / party.id
+        if not (home / "client.toml").is_file():
+            continue
+        settings = tomllib.loads((home / "client.toml").read_text(encoding="utf-8"))
+        index = by_api.get(_text(settings, "node"), 0)
+        passphrase = home / _text(settings, "passphrase_file")
+        key = home / "keys" / f"{_text(settings, 'key')}.pem"
+        account = Account.load(key, passphrase.read_bytes().strip())
+        yield Member(
+            party=party.id,
+            role=party.roles[0],
+            title=party.name,
+            node=nodes[index].name,
+            home=home,
+            session=Session(clients[index], account),
+            key_path=key,
+            passphrase_path=passphrase,
+        )
 
 
 def _status(client: NodeClient) -> NodeStatus | None:

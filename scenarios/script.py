@@ -148,7 +148,7 @@ class Script:
         receipts = [step.receipted for step in self._steps if step.receipted is not None]
         heights = [receipt.height for receipt in receipts]
         first, last = min(heights), max(heights)
-        node = self.consortium.members[0].session.node
+        node = self.consortium.clients[0]
         blocks = [node.block(height).block for height in range(first, last + 1)]
         return Figures(
             first_height=first,

@@ -69,7 +69,7 @@ class Story:
         self._print_after_table(grid)
 
     def remark(self, text: str) -> None:
-        self._print_after_table(Text(text, style="italic cyan"))
+        self._print_after_table(_text(text, style="italic cyan"))
 
     def table(self, table: TableRecord) -> None:
         self._print(_table(table))
@@ -99,7 +99,7 @@ class Story:
         grid.add_column(no_wrap=True)
         grid.add_column(ratio=1, overflow="fold")
         for name, text in lines:
-            grid.add_row(Text(name, style="dim"), Text(text))
+            grid.add_row(_text(name, style="dim"), _text(text))
         self._print(grid)
 
     def _print_after_table(self, what: RenderableType) -> None:
@@ -179,14 +179,15 @@ def _who(step: Step) -> str:
 
 
 def _body(step: Step) -> Group:
-    lines = [Text(f"{step.text} ({step.term})")]
+    lines = [_text(f"{step.text} ({step.term})")]
     if step.facts:
-        lines.append(Text(" · ".join(f"{name} {value}" for name, value in step.facts), style="dim"))
+        facts = " · ".join(f"{name} {value}" for name, value in step.facts)
+        lines.append(_text(facts, style="dim"))
     receipted = step.receipted
     if receipted is not None:
         if receipted.refusal:
-            lines.append(Text(f"refused: {receipted.refusal}: {receipted.advice}", style="red"))
-        lines.append(Text(_receipt(receipted), style="dim"))
+            lines.append(_text(f"refused: {receipted.refusal}: {receipted.advice}", style="red"))
+        lines.append(_text(_receipt(receipted), style="dim"))
     return Group(*lines)
 
 
@@ -204,8 +205,14 @@ def _table(record: TableRecord) -> Group:
         is_number = all(_is_number(row[position]) for row in record.rows)
         table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
     for row in record.rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(_text(cell) for cell in row))
     return Group("", Text(record.title, style="bold"), table)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text that may come from the chain: control characters must not drive the terminal."""
+    shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return Text(shown, style=style)
 
 
 def _is_number(cell: str) -> bool:
