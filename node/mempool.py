@@ -14,6 +14,8 @@ from ledger.model import Transaction
 
 IsInFlight = Callable[[bytes], bool]
 
+EXPIRED_KEPT = 128  # heights: twice the largest watermark window, so no proposal outlives them
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -39,6 +41,7 @@ class Mempool:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._entries: dict[bytes, _Entry] = {}  # in order of arrival
+        self._expired: dict[bytes, _Entry] = {}  # at hand for proposals, not offered any more
         self._bytes = 0
         self._newest_included = 0  # tick at which the latest included transaction had come
 
@@ -46,7 +49,7 @@ class Mempool:
         return len(self._entries)
 
     def __contains__(self, transaction_id: bytes) -> bool:
-        return transaction_id in self._entries
+        return transaction_id in self._entries or transaction_id in self._expired
 
     @property
     def size(self) -> int:
@@ -59,7 +62,7 @@ class Mempool:
         `beyond_bounds` admits what a proposal needs: liveness of the network goes before this
         node's bound, and proposals in flight are bounded themselves.
         """
-        if item.id in self._entries:
+        if item.id in self:
             return True
         full = (
             len(self._entries) >= self._transactions_max
@@ -72,11 +75,11 @@ class Mempool:
         return True
 
     def get(self, transaction_id: bytes) -> Admitted | None:
-        entry = self._entries.get(transaction_id)
+        entry = self._entries.get(transaction_id) or self._expired.get(transaction_id)
         return entry.item if entry else None
 
     def missing(self, ids: Iterable[bytes]) -> list[bytes]:
-        return [wanted for wanted in ids if wanted not in self._entries]
+        return [wanted for wanted in ids if wanted not in self]
 
     def oldest_age(self, tick: int, is_in_flight: IsInFlight) -> int | None:
         """Ticks that the longest waiting transaction not in flight has waited, if any."""
@@ -124,20 +127,32 @@ class Mempool:
 
     def remove(self, ids: Iterable[bytes]) -> None:
         for gone in ids:
-            entry = self._entries.pop(gone, None)
+            entry = self._entries.pop(gone, None) or self._expired.pop(gone, None)
             if entry is not None:
                 self._bytes -= entry.item.size
 
     def expire(self, height: int, is_in_flight: IsInFlight) -> int:
-        """Drop what no block after `height` may include; how many those were."""
-        gone = [
+        """Offer no more what no block after `height` may include; how many those were.
+
+        Their bodies stay for EXPIRED_KEPT heights: a proposal that names them may have been
+        prepared, and it must stay executable, although its block will leave them out.
+        """
+        expired = [
             i
             for i, e in self._entries.items()
             if e.item.valid_until <= height and not is_in_flight(i)
         ]
-        self.remove(gone)
-        return len(gone)
+        for gone in expired:
+            self._expired[gone] = self._entries.pop(gone)
+        old = [
+            i
+            for i, e in self._expired.items()
+            if e.item.valid_until + EXPIRED_KEPT <= height and not is_in_flight(i)
+        ]
+        self.remove(old)
+        return len(expired)
 
     def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Transaction]:
         """The transactions at hand among `ids`."""
-        return {i: self._entries[i].item.transaction for i in ids if i in self._entries}
+        items = ((wanted, self.get(wanted)) for wanted in ids)
+        return {wanted: item.transaction for wanted, item in items if item is not None}

@@ -35,7 +35,7 @@ from node.refusals import Refusal
 from p2p.limits import Channel
 from p2p.network import Frame, Network
 
-FORWARD_DELAY_S = 0.02  # gathers what clients send at once into one frame
+FORWARD_SPACING_S = 0.1  # between two forwards: the first goes at once, a stream is gathered
 FORWARD_QUEUE_MAX = 50_000  # transactions waiting to be forwarded; beyond, re-offers cover
 FETCH_PATIENCE_S = 0.5  # before the next holder is asked
 FRESH_PATIENCE_S = 3.0  # a primary whose transactions nobody can show is not waited for
@@ -148,11 +148,11 @@ class Transactions:
         while True:
             await self._forward_wake.wait()
             self._forward_wake = trio.Event()
-            await trio.sleep(FORWARD_DELAY_S)
             items = list(self._forward)
             self._forward.clear()
             for frame in _offers(items):
                 self._network.broadcast(Channel.TRANSACTIONS, frame)
+            await trio.sleep(FORWARD_SPACING_S)
 
     def offer_again(self, to: int, is_in_flight: IsInFlight) -> None:
         """Show member `to` what has waited here: it may have missed it."""

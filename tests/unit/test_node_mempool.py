@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.model import Transaction
-from node.mempool import Admitted, Mempool
+from node.mempool import EXPIRED_KEPT, Admitted, Mempool
 
 
 def item(number: int, *, size: int = 100, valid_until: int = 50, gas: int = 10) -> Admitted:
@@ -93,6 +93,18 @@ def test_expired_ones_go_unless_they_are_in_flight() -> None:
     held.add(item(3, valid_until=6), tick=0)
     assert held.expire(5, lambda i: i == item(2).id) == 1
     assert len(held) == 2
+
+
+def test_the_body_of_an_expired_one_stays_for_proposals_in_flight() -> None:
+    held = pool()
+    held.add(item(1, valid_until=5), tick=0)
+    held.expire(5, nothing_in_flight)
+    assert chosen(held) == []
+    assert held.oldest_age(9, nothing_in_flight) is None
+    assert list(held.bodies([item(1).id])) == [item(1).id]
+    held.expire(5 + EXPIRED_KEPT, nothing_in_flight)
+    assert held.missing([item(1).id]) == [item(1).id]
+    assert held.size == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=80))
