@@ -6,6 +6,7 @@ of the node's inside.
 
     errors    Refused and NodeUnavailable: all that can go wrong
     account   a key that signs, and its address
+    gas       how much of it a call may use by default
     build     transactions and queries
     node      NodeClient: one method per call of the node's interface
     session   Session: an account at a node; call, wait, view

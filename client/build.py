@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from client.account import Account
+from client.gas import gas_limit_of
 from ledger.encoding import encode
 from ledger.model import (
     NONCE_SIZE,
@@ -20,7 +21,6 @@ from ledger.model import (
 )
 from ledger.values import Value, encode_value
 
-GAS_LIMIT_DEFAULT = 500_000  # a thousand such calls fill a block
 VALID_HEIGHTS = 300  # half of the chain's window: room for a node that lags behind
 
 
@@ -32,10 +32,11 @@ def build_transaction(
     contract: str,
     method: str,
     args: Sequence[Value],
-    gas_limit: int = GAS_LIMIT_DEFAULT,
+    gas_limit: int | None = None,
 ) -> Transaction:
     """A signed call of `contract.method(*args)` that may be included up to `valid_until`.
 
+    Without `gas_limit` the call gets what `client.gas` foresees for it.
     Raises ValueError for an argument that is not a contract value.
     """
     body = encode(
@@ -48,7 +49,7 @@ def build_transaction(
             contract=contract,
             method=method,
             args=encode_value(list(args)),
-            gas_limit=gas_limit,
+            gas_limit=gas_limit_of(contract, method) if gas_limit is None else gas_limit,
         )
     )
     return Transaction(body=body, signature=account.sign(TAG_TRANSACTION + body))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from client.account import Account
-from client.build import GAS_LIMIT_DEFAULT, VALID_HEIGHTS, build_transaction
+from client.build import VALID_HEIGHTS, build_transaction
 from client.errors import Refused
 from client.node import NodeClient, Outcome
 from contracts.vm.codes import ADVICE, Code
@@ -21,9 +21,9 @@ class Session:
         self.account = account
 
     def build(
-        self, contract: str, method: str, *args: Value, gas_limit: int = GAS_LIMIT_DEFAULT
+        self, contract: str, method: str, *args: Value, gas_limit: int | None = None
     ) -> Transaction:
-        """A signed transaction, not yet handed in."""
+        """A signed transaction, not yet handed in; `gas_limit` is by default `client.gas`'s."""
         return build_transaction(
             self.account,
             chain_id=self.node.chain_id,
@@ -39,7 +39,7 @@ class Session:
         contract: str,
         method: str,
         *args: Value,
-        gas_limit: int = GAS_LIMIT_DEFAULT,
+        gas_limit: int | None = None,
         timeout_s: float = WAIT_S,
     ) -> Outcome:
         """Calls, and waits until the outcome is certified by a quorum.

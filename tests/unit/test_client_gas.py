@@ -1,0 +1,216 @@
+"""The gas that a client foresees is enough for the largest call of every method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from client.account import Account
+from client.build import build_transaction
+from client.gas import GAS_UNKNOWN, GAS_WHOLE, gas_limit_of
+from contracts.bundle import SYSTEM_CONTRACTS, system_sources
+from contracts.vm import prices
+from contracts.vm.codes import Code
+from contracts.vm.limits import SOURCE_SIZE_MAX
+from contracts.vm.testing import Chain, account
+from crypto import sm2, sm3
+from crypto.providers.software import SoftwareProvider
+from ledger.encoding import decode
+from ledger.model import TransactionBody
+from ledger.values import Value, encode_value
+from tests.business import HOUR_MS, ROLES
+
+WIDE = "汉"  # three bytes of storage, four of memory: costs more than ASCII
+DIGEST = sm3.digest(b"rows")
+COLUMNS = 80  # of this width fill an entry of the catalogue
+SMALL = """from contracts.dialect import view
+
+
+@view
+def answer() -> int:
+    return 42
+"""
+MARGIN = 5, 4  # a limit is this much more than was used: texts may be wider still
+
+
+def wide(characters: int) -> str:
+    return WIDE * characters
+
+
+def name(text: str) -> str:
+    """An id as long as ids may be."""
+    return text.ljust(64, "x")
+
+
+class Largest:
+    """Makes every call with the largest arguments that it takes, and keeps what each used."""
+
+    def __init__(self) -> None:
+        self.chain = Chain()
+        self.used: dict[tuple[str, str], int] = {}
+        for contract, source in system_sources():
+            founders: list[Value] = [[self.party("manager", "manager")]]
+            receipt = self.chain.deploy(contract, source, founders if contract == "parties" else [])
+            assert receipt.status == Code.ok, receipt
+
+    def party(self, who: str, role: str) -> list[Value]:
+        """A party whose acting account and role are the last that are looked at."""
+        accounts: list[Value] = [account(f"{who}/{number}") for number in range(31)]
+        roles: list[Value] = [other for other in ROLES if other != role]
+        return [name(who), wide(128), [*roles, role], [*accounts, account(who)]]
+
+    def do(self, who: str, contract: str, method: str, *args: Value) -> None:
+        receipt = self.chain.call(account(who), contract, method, *args)
+        assert receipt.status == Code.ok, (contract, method, receipt.error, receipt.detail)
+        key = contract, method
+        self.used[key] = max(self.used.get(key, 0), receipt.gas_used)
+
+    def play(self) -> None:
+        self.admit()
+        pairs = self.register()
+        self.grant([pair[1] for pair in pairs])
+        self.compute([[party, dataset] for party, dataset in pairs[::2]])
+        self.deliver()
+        self.do("operator", "contract", "deploy", "small", SMALL, encode_value([]))
+        self.do("operator", "contract", "upgrade", "small", 2, SMALL)
+        self.do("manager", "contract", "freeze", "small", wide(160))
+        self.do("manager", "contract", "unfreeze", "small")
+        self.do("manager", "contract", "revoke", "small", wide(160))
+
+    def admit(self) -> None:
+        suppliers = [(f"supplier-{number:02}", "supplier") for number in range(16)]
+        for who, role in [("operator", "operator"), ("consumer", "consumer"), *suppliers]:
+            self.do("manager", "parties", "register", *self.party(who, role))
+        self.do("manager", "parties", "remove_account", name("operator"), account("operator/0"))
+        self.do("manager", "parties", "add_account", name("operator"), account("operator/new"))
+        self.do("manager", "parties", "suspend", name("operator"), wide(512))
+        self.do("manager", "parties", "readmit", name("operator"), wide(512))
+
+    def register(self) -> list[tuple[str, str]]:
+        """Two data sets of each supplier."""
+        pairs = []
+        columns: list[Value] = [
+            [f"c{number:02}".ljust(64, "c"), "t" * 32, wide(128)] for number in range(COLUMNS)
+        ]
+        tags: list[Value] = [f"{number:02}".ljust(32, "t") for number in range(16)]
+        text: list[Value] = [wide(128), wide(2048), tags, columns, 10**12, 4, DIGEST]
+        for number in range(32):
+            who, dataset = f"supplier-{number // 2:02}", name(f"dataset-{number:02}")
+            self.do(who, "catalog", "register", dataset, *text)
+            pairs.append((name(who), dataset))
+        self.do("supplier-00", "catalog", "update", pairs[0][1], *text)
+        return pairs
+
+    def grant(self, datasets: list[str]) -> None:
+        needs: list[Value] = [f"{number:02}" + wide(254) for number in range(32)]
+        chosen: list[Value] = [*datasets]
+        self.do("consumer", "demand", "file", name("d"), wide(128), wide(2048), needs)
+        self.do("operator", "demand", "prescreen", name("d"), True, wide(1024))
+        self.do("manager", "demand", "review", name("d"), True, wide(1024), chosen)
+        self.algorithms: list[Value] = [f"{number:02}" + wide(62) for number in range(32)]
+        expires_ms = self.chain.time_ms + 1000 * HOUR_MS
+        terms: list[Value] = [name("operator"), wide(512), chosen, self.algorithms, expires_ms]
+        for grant in ("g", "h"):
+            self.do("manager", "grant", "issue", name(grant), name("d"), *terms, 10**6)
+
+    def compute(self, pairs: list[Value]) -> None:
+        """One task to its end, and a revocation while the queue of a grant is full."""
+        key, deadline_ms = b"k" * 64, self.chain.time_ms + 100 * HOUR_MS
+        program = b"p" * (16 << 10)
+        suppliers = [f"supplier-{number:02}" for number in range(16)]
+        order: list[Value] = [self.algorithms[-1], program, pairs, key, deadline_ms]
+        for task, grant in [("done", "g"), ("cancelled", "g"), ("failed", "g"), ("late", "g")]:
+            self.do("operator", "task", "create", name(task), name(grant), *order)
+        certificate = "-----BEGIN CERTIFICATE-----" + wide(4000)
+        for who in suppliers:
+            self.do(who, "task", "accept", name("done"), wide(128), certificate, DIGEST)
+        for who in suppliers:
+            said: list[Value] = [DIGEST, DIGEST, DIGEST, b"s" * (48 << 10), [2**200] * 16]
+            self.do(who, "task", "report", name("done"), *said, wide(256))
+        self.do("manager", "task", "cancel", name("cancelled"))
+        self.do("supplier-15", "task", "fail", name("failed"), wide(512))
+        for number in range(32):
+            self.do("operator", "task", "create", name(f"t{number}"), name("h"), *order)
+        self.do("manager", "grant", "revoke", name("h"), wide(512))
+        self.chain.advance(time_ms=101 * HOUR_MS)
+        self.do("consumer", "task", "expire", name("late"))
+        self.do("supplier-15", "catalog", "withdraw", name("dataset-31"), wide(512))
+
+    def deliver(self) -> None:
+        note, kind = wide(1024), "authorization.decision"
+        self.do("consumer", "evidence", "record", name("e"), kind, name("d"), DIGEST, note)
+        text: list[Value] = [wide(128), wide(2048), DIGEST]
+        self.do("operator", "product", "register", name("p"), name("done"), *text)
+        self.do("manager", "product", "approve", name("p"), True, note)
+        offer: list[Value] = [name("p"), name("consumer"), DIGEST, DIGEST]
+        self.do("operator", "delivery", "offer", name("v"), *offer)
+        self.do("consumer", "delivery", "accept", name("v"), DIGEST, True, note)
+
+
+@pytest.fixture(scope="module")
+def largest() -> Largest:
+    played = Largest()
+    played.play()
+    return played
+
+
+def calls_of_system_contracts() -> Iterator[tuple[str, str]]:
+    sources = dict(system_sources())
+    for contract in SYSTEM_CONTRACTS:
+        lines = sources[contract].split("\n")
+        for before, line in pairwise(lines):
+            if before == "@call":
+                yield contract, line.removeprefix("def ").partition("(")[0].rstrip("_")
+
+
+FOR_CONTRACTS_ONLY = {
+    ("catalog", "engage"),
+    ("catalog", "release"),
+    ("grant", "use"),
+    ("task", "cancel_under"),
+}
+
+
+def test_the_largest_call_of_every_method_fits_its_limit(largest: Largest) -> None:
+    more, than = MARGIN
+    tight = {
+        key: (used, gas_limit_of(*key))
+        for key, used in largest.used.items()
+        if used * more > gas_limit_of(*key) * than
+    }
+    assert tight == {}
+
+
+def test_no_method_is_left_out(largest: Largest) -> None:
+    wanted = set(calls_of_system_contracts()) - FOR_CONTRACTS_ONLY
+    assert wanted - set(largest.used) == set()
+    assert len(wanted) > 20
+
+
+def test_the_longest_source_fits_the_limit_of_a_deployment() -> None:
+    assert SOURCE_SIZE_MAX * (prices.GAS_SOURCE_BYTE + prices.GAS_WRITE_BYTE + 1) < GAS_WHOLE
+    assert gas_limit_of("contract", "deploy") == gas_limit_of("contract", "upgrade") == GAS_WHOLE
+
+
+def test_a_contract_of_somebody_else_gets_a_hundredth_of_a_block() -> None:
+    assert gas_limit_of("transfer", "report") == GAS_UNKNOWN
+
+
+@pytest.mark.parametrize(("given", "signed"), [(None, 4_000_000), (7, 7)])
+def test_a_transaction_carries_the_limit_foreseen_unless_told(
+    given: int | None, signed: int
+) -> None:
+    signer = Account(SoftwareProvider(sm2.generate()))
+    transaction = build_transaction(
+        signer,
+        chain_id=bytes(32),
+        valid_until=1,
+        contract="task",
+        method="report",
+        args=[],
+        gas_limit=given,
+    )
+    body = decode(transaction.body, TransactionBody, size_max=1 << 10)
+    assert body.gas_limit == signed
