@@ -6,6 +6,7 @@ rewrites it. It knows no network, no disk and no key; state comes in by key and 
 Language, in reading order: limits, rules, source (text to bounded tree), types, declare (module
 level), body (scope and gas of one function), expressions, operators, calls, methods,
 comprehensions, storage_ops, statements, compile, verify (bytecode), check, abi.
-Execution: codes, prices, meter, values (borders), guards, state, instance, apply, lifecycle.
+Execution: version, codes, prices, meter, values (borders), guards, state, instance, prefetch,
+apply, lifecycle.
 Isolation: jail, frames, worker (the child), host (the parent). For tests: testing.
 """

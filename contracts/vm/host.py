@@ -55,6 +55,7 @@ from contracts.vm.revalidate import (
     validate_writes,
 )
 from contracts.vm.rules import Finding, SourceRefused
+from contracts.vm.version import VM_VERSION
 from ledger.encoding import decode
 from ledger.genesis import Genesis, chain_id
 from ledger.model import (
@@ -152,6 +153,11 @@ class Worker:
 
     def apply_genesis(self, genesis: Genesis) -> GenesisResult:
         """Deploy the contracts of the genesis. Raises GenesisRefused, WorkerFault."""
+        if genesis.vm_version != VM_VERSION:
+            raise GenesisRefused(
+                f"the chain runs on {genesis.vm_version}, this node is {VM_VERSION}: "
+                "install the release that the chain was made with"
+            )
         block = BlockContext(chain_id(genesis), 0, genesis.time_ms)
         installs = [Install(item.name, item.source, item.args) for item in genesis.contracts]
         marker = [Call(b"", "genesis", CONTRACT, "deploy", b"", 1 << 62)] * len(installs)

@@ -31,7 +31,9 @@ from contracts.vm.messages import (
     Checked,
     Done,
     Fault,
+    Install,
     Need,
+    Query,
     Ready,
     Reply,
     Request,
@@ -40,7 +42,6 @@ from contracts.vm.messages import (
     request_decoder,
 )
 from contracts.vm.state import StateKey
-from contracts.vm.testing import Chain, account
 from ledger.values import encode_value
 
 RECURSION_MAX = 3_000  # frames; the language needs a few hundred, so never the limit of a program
@@ -98,10 +99,15 @@ def _jail(arguments: Sequence[str]) -> list[str]:
 
 def _warm_up() -> None:
     """Load everything that is loaded lazily while files can still be opened."""
-    chain = Chain()
-    chain.deploy("warm", _WARM_UP)
-    chain.must(account("a"), "warm", "put", "key", 2**80)
-    chain.view(account("a"), "warm", "show", "key")
+    machine = Machine(lambda keys: [None] * len(keys))
+    install = Install("warm", _WARM_UP, encode_value([]))
+    receipts, _ = machine.apply_genesis(BlockContext(b"", 0, 0), [install])
+    arguments = encode_value(["key", 2**80])
+    call = Call(bytes(32), "a", "warm", "put", arguments, 10**6)
+    done, _ = machine.apply_block(BlockContext(b"", 1, 1), [call])
+    assert receipts[0].status == 0 and done[0].status == 0, "the engine works"
+    query = Query("a", "warm", "show", encode_value(["key"]), 10**6)
+    machine.view(BlockContext(b"", 1, 1), query)
     check("x = (")  # the parser's error path
     encode_value({"a": [2**70, {"b": None}]})
 

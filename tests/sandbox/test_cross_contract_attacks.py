@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.vm.testing import Chain, ViewRefused, account
+from contracts.vm.codes import ViewRefused
+from contracts.vm.testing import Chain, account
 from ledger.values import Value
 
 ALICE = account("alice")

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.vm.check import check_source
 
-HEAD = "from contracts.dialect import Map, Var, call, ctx, emit, fail, record, require, view, replace\n"
+HEAD = "from contracts.dialect import Map, Var, call, ctx, emit, record, require, view\n"
 
 # name of the attack -> (rule, source after the imports)
 IN_FUNCTIONS = {

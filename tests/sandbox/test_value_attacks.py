@@ -116,9 +116,7 @@ ATTACKS = {
     ),
     "comparison_of_a_deep_graph": (
         "out_of_gas",
-        "a = [[[[[[1 for f in range(20)]] * 1]]]] if False else 0"
-        if False
-        else "a0 = [1 for i in range(20)]\n    a1 = [a0 for i in range(20)]\n"
+        "a0 = [1 for i in range(20)]\n    a1 = [a0 for i in range(20)]\n"
         "    a2 = [a1 for i in range(20)]\n    a3 = [a2 for i in range(20)]\n"
         "    a4 = [a3 for i in range(20)]\n    a5 = [a4 for i in range(20)]\n"
         "    b0 = [1 for i in range(20)]\n    b1 = [b0 for i in range(20)]\n"
@@ -276,7 +274,7 @@ ATTACKS = {
     ),
     "changing_after_storing_changes_no_state": (
         "ok",
-        "xs = [1]\n    lists['a'] = xs\n    xs.append(2)\n    require(lists['a'] == [1], 'aliased')",
+        "xs = [1]\n    lists['a'] = xs\n    xs.append(2)\n    require(lists['a'] == [1], 'x')",
     ),
     "a_list_inside_a_stored_record_is_a_copy": (
         "ok",
@@ -293,7 +291,7 @@ ATTACKS = {
     ),
     "huge_number_as_storage_key": (
         "ok",
-        "by_number[2**256] = 1\n    by_number[0 - 2**256] = 2\n    require(by_number[2**256] == 1, 'x')",
+        "n = 2**256\n    by_number[n] = 1\n    by_number[-n] = 2\n    require(n in by_number, '')",
     ),
     # --- events ---
     "too_many_events": ("value_limit", "while True:\n        emit('E', a=1)"),

@@ -20,6 +20,7 @@ from contracts.vm.revalidate import (
     validate_writes,
 )
 from contracts.vm.testing import account
+from contracts.vm.version import VM_VERSION
 from ledger.encoding import encode
 from ledger.genesis import Genesis, GenesisContract, Limits
 from ledger.model import (
@@ -67,7 +68,7 @@ class MemoryReader:
 
 def genesis(source: str = COUNTER) -> Genesis:
     contracts = (GenesisContract("counter", source, encode_value([])),)
-    return Genesis(1, "test", 1, ValidatorSet(()), (), contracts, Limits(), "1")
+    return Genesis(1, "test", 1, ValidatorSet(()), (), contracts, Limits(), VM_VERSION)
 
 
 def transaction(method: str, *args: Value, nonce: int = 0, gas: int = 100_000) -> Transaction:
@@ -194,6 +195,12 @@ def test_an_uncommitted_block_is_forgotten_when_its_height_comes_again(
 def test_a_genesis_that_does_not_deploy_is_refused(worker: Worker) -> None:
     with pytest.raises(GenesisRefused, match="counter: check_failed"):
         worker.apply_genesis(genesis("import os\n"))
+
+
+def test_a_chain_of_another_engine_version_is_refused(worker: Worker) -> None:
+    other = msgspec.structs.replace(genesis(), vm_version="shuxin-vm/0")
+    with pytest.raises(GenesisRefused, match="install the release"):
+        worker.apply_genesis(other)
 
 
 def test_sources_are_checked_and_described_in_the_jail(worker: Worker) -> None:

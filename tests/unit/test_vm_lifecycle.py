@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.vm.testing import Chain, ViewRefused, account
+from contracts.vm.codes import ViewRefused
+from contracts.vm.testing import Chain, account
 from ledger.model import Receipt
 from ledger.values import Value, encode_value
 
@@ -103,7 +104,8 @@ def test_a_name_is_taken_once(chain: Chain) -> None:
 
 
 def test_wrong_init_arguments_deploy_nothing(chain: Chain) -> None:
-    for args in ([], ["five"], [1, 2]):
+    wrong: list[Value] = [[], ["five"], [1, 2]]
+    for args in wrong:
         assert deploy(chain, TECH, args=args).error == "bad_arguments"
     assert chain.view(TECH, "contract", "list") == ["parties"]
 
