@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from contracts.vm import limits, prices
@@ -148,9 +149,15 @@ def _orders(meter: Meter) -> dict[str, Guard]:
 # --- dicts, records ----------------------------------------------------------------------------
 
 
-def dict_guards(meter: Meter) -> dict[str, Guard]:
+def _replaced(record: tuple[Inner, ...], places: tuple[int, ...], values: Any) -> Any:
+    fields = list(record)
+    for place, value in zip(places, values, strict=True):
+        fields[place] = value
+    return tuple(fields)
+
+
+def _key_cost(meter: Meter) -> Callable[[Inner], None]:
     charge = meter.charge
-    dict_gas = prices.GAS_DICT_ITEM
 
     def key_cost(key: Inner) -> None:
         """Hashing costs the size; large ints could be chosen to collide."""
@@ -163,6 +170,15 @@ def dict_guards(meter: Meter) -> dict[str, Guard]:
         elif kind is tuple:
             for part in key:  # type: ignore[union-attr]
                 key_cost(part)
+
+    return key_cost
+
+
+def dict_guards(meter: Meter) -> dict[str, Guard]:
+    charge = meter.charge
+    dict_gas = prices.GAS_DICT_ITEM
+
+    key_cost = _key_cost(meter)
 
     def display(*pairs: Inner) -> dict[Any, Inner]:
         result: dict[Any, Inner] = {}
@@ -202,12 +218,6 @@ def dict_guards(meter: Meter) -> dict[str, Guard]:
         key_cost(key)
         return key in items
 
-    def replace(record: tuple[Inner, ...], places: tuple[int, ...], values: Any) -> Any:
-        fields = list(record)
-        for place, value in zip(places, values, strict=True):
-            fields[place] = value
-        return tuple(fields)
-
     return {
         "__dict": display,
         "__dict_item": item,
@@ -217,5 +227,5 @@ def dict_guards(meter: Meter) -> dict[str, Guard]:
         "__dict_pop": pop,
         "__dict_del": remove,
         "__in_dict": in_dict,
-        "__replace": replace,
+        "__replace": _replaced,
     }

@@ -46,6 +46,22 @@ def text_guards(meter: Meter) -> dict[str, Guard]:
         charge((text_size(part) + text_size(text)) >> 2)
         return int(text.find(part))
 
+    return {
+        "__cat": cat,
+        "__fmt": fmt,
+        "__in_text": in_text,
+        "__starts": starts,
+        "__ends": ends,
+        "__find": find,
+        **_text_parts(meter),
+        **_text_forms(meter),
+    }
+
+
+def _text_parts(meter: Meter) -> dict[str, Guard]:
+    """Taking texts apart and putting them together."""
+    charge = meter.charge
+
     def pieces(text: str, separator: str) -> int:
         """How often `separator` occurs, paid for."""
         charge((text_size(text) + text_size(separator)) >> 2)
@@ -79,18 +95,7 @@ def text_guards(meter: Meter) -> dict[str, Guard]:
         charge(size >> 3)
         return bounded_text(text.replace(old, new))  # type: ignore[no-any-return]
 
-    return {
-        "__cat": cat,
-        "__fmt": fmt,
-        "__in_text": in_text,
-        "__starts": starts,
-        "__ends": ends,
-        "__find": find,
-        "__split": split,
-        "__join": join,
-        "__replace_text": replace_text,
-        **_text_forms(meter),
-    }
+    return {"__split": split, "__join": join, "__replace_text": replace_text}
 
 
 def _text_forms(meter: Meter) -> dict[str, Guard]:
