@@ -5,6 +5,6 @@ What it is not: malicious-secure. The model is three parties, semi-honest, an ho
 Reading order: program (what is asked), layout and results (what comes out), plain (the same in
 the clear), inputs (from cells to vectors), shares (secret parts as bytes), record (what is said on
 chain), tls (one-task certificates), job (what passes to the subprocess), launch (the executor's
-side), party (the subprocess), engine and statistics (SPU and JAX; imported only by party), reveal
-(the receiver's side).
+side), party (the subprocess), tunnel (its links to the others), engine and statistics (SPU and
+JAX; imported only by party), reveal (the receiver's side).
 """

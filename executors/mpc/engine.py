@@ -5,7 +5,6 @@ SPU and JAX are untyped and end the process when a peer dies; neither leaves thi
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from executors.mpc.program import PARTIES, StatisticsProgram
 from executors.mpc.record import CompiledProgram
 from executors.mpc.shares import FRACTION_BITS, Share
 from executors.mpc.statistics import function_of
+from executors.mpc.tunnel import socket_of
 
 # Whole numbers are 64 bits wide here; JAX would cut them to 32 by default.
 jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]  # jax has no type here
@@ -87,12 +87,7 @@ def input_name(sequence: int, party: int) -> str:
 
 
 class Connection:
-    """This party's links to the others, mutually authenticated, and its virtual machine.
-
-    Only peers that hold the key to one of the pinned certificates get in. They are pinned as a
-    set: the transport cannot tell which of them speaks, so a dishonest participant that also
-    controls the network could pose as another. The protocol's model excludes it.
-    """
+    """This party's place among the three, and its virtual machine; links come from `tunnel`."""
 
     def __init__(self, job: PartyJob) -> None:
         self._rank = job.rank
@@ -166,33 +161,15 @@ def _configuration() -> libspu.RuntimeConfig:
 
 
 def _description(job: PartyJob) -> libspu.link.Desc:
-    peers = job.public.peers
+    """No address of any network: what comes and goes passes through the tunnel."""
     description = libspu.link.Desc()
     description.id = job.public.task_id
-    for party, peer in enumerate(peers):
-        host = job.listen if party == job.rank else peer.endpoint
-        description.add_party(f"party{party}", host)
+    for party in range(PARTIES):
+        description.add_party(f"party{party}", f"unix:{socket_of(party)}")
     description.recv_timeout_ms = job.silence_ms
     description.connect_retry_interval_ms = CONNECT_PAUSE_MS
     description.connect_retry_times = max(1, job.connect_ms // CONNECT_PAUSE_MS)
-    description.enable_ssl = True
-    pinned = _in_memory("".join(peer.certificate for peer in peers))
-    certificate = _in_memory(peers[job.rank].certificate)
-    private_key = _in_memory(job.private_key)
-    # These options have no constructor; they are changed in place.
-    for options in (description.client_ssl_opts, description.server_ssl_opts):
-        options.cert.certificate_path = certificate
-        options.cert.private_key_path = private_key
-        options.verify.ca_file_path = pinned
-        options.verify.verify_depth = 1
     return description
-
-
-def _in_memory(text: str) -> str:
-    """A path at which the transport can read `text`, although no disk ever has it."""
-    handle = os.memfd_create("tls", os.MFD_CLOEXEC)
-    os.write(handle, text.encode())
-    return f"/proc/self/fd/{handle}"
 
 
 def _from_engine(part: libspu.Share) -> Share:

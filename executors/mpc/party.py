@@ -45,6 +45,7 @@ from executors.mpc.shares import (
     output_commitment,
     seal_output,
 )
+from executors.mpc.tunnel import Traffic, Tunnel
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.model import Digest, Record
@@ -119,8 +120,9 @@ def _run(job: PartyJob, report: Report, finish: Callable[[Outcome], None]) -> No
     compiled = compile_program(program)
     hash_of_program = program_hash(compiled.record)
     report(stages.CONNECT)
+    tunnel = Tunnel(job.rank, job.public.peers, job.listen, job.private_key)
+    tunnel.start()
     connection = Connection(job)
-    traffic = _traffic()
     report(stages.AGREE)
     _agree(job, hash_of_program, connection)
     report(stages.SHARE)
@@ -140,7 +142,7 @@ def _run(job: PartyJob, report: Report, finish: Callable[[Outcome], None]) -> No
             transcript_root=root,
             output_commitment=output_commitment(share),
             sealed_share=sealed,
-            resources=_resources(started, traffic),
+            resources=_resources(started, tunnel.traffic),
         )
     )
     connection.close()
@@ -238,24 +240,16 @@ def _output_share(
     )
 
 
-def _resources(started: float, before: tuple[int, int]) -> tuple[int, ...]:
+def _resources(started: float, traffic: Traffic) -> tuple[int, ...]:
     """In the order of `record.RESOURCES`."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    after = _traffic()
     return (
         int((time.monotonic() - started) * 1000),
         int((usage.ru_utime + usage.ru_stime) * 1000),
         usage.ru_maxrss,
-        after[0] - before[0],
-        after[1] - before[1],
+        traffic.received,
+        traffic.sent,
     )
-
-
-def _traffic() -> tuple[int, int]:
-    """Bytes read and written so far: after start-up that is nothing but the links."""
-    with open("/proc/self/io", encoding="ascii") as handle:
-        fields = dict(line.split(": ") for line in handle.read().splitlines())
-    return int(fields["rchar"]), int(fields["wchar"])
 
 
 def _engine_reason(error: Exception, stage: str) -> str:

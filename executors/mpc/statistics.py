@@ -10,13 +10,12 @@ Imported only inside the engine's subprocess: it needs jax. Everything is chosen
   group size is ever opened.
 - Padding rows carry the code `group_count`: they match no mask and sort behind all groups.
 
-Error bounds (fixed point, 40 fraction bits; in units of the scaled column, so multiply by
-10^-decimals, or 10^-2*decimals for a variance):
+Error bounds (fixed point, 40 fraction bits; absolute ones in units of the scaled column, so
+multiply by 10^-decimals, or its square for a variance; shift = max(0, bits - 20)):
 
     sum, count, quantiles   none
-    mean                    |mean| * 2^-36 + 2^-36 * row bound / count
-    variance                variance * 2^-35 + 2^-36 * (row bound / count + 1) * (deviation + 1)
-                            for columns of up to 20 bits; each further bit quadruples the last term
+    mean                    relative 2^-36, and absolute 2^-36 * row bound / count
+    variance                relative 2^-35, and absolute 2^-34 * 4^shift * row bound / count
 
 The division is Goldschmidt's with five iterations: the default two leave a relative error of 2e-4.
 """

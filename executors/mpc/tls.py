@@ -74,9 +74,9 @@ def check_certificate(pem: str) -> None:
         certificates = x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
         raise TaskRefused("a participant's certificate is malformed") from None
-    if len(certificates) != 1 or pem.count("-----BEGIN") != 1:
-        raise TaskRefused("a participant gave more than one certificate")
     certificate = certificates[0]
+    if certificate.public_bytes(serialization.Encoding.PEM).decode("ascii") != pem:
+        raise TaskRefused("a participant gave something besides one certificate in plain PEM")
     try:
         key = certificate.public_key()
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
