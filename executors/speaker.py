@@ -11,7 +11,7 @@ from executors.chain import Chain, is_transient
 from executors.logs import Log
 from ledger.values import Value
 
-RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)  # between attempts; the last repeats
+RETRY_S = (0.5, 1.0, 2.0, 3.0)  # between attempts; the last repeats
 
 R = TypeVar("R")
 
