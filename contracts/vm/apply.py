@@ -195,6 +195,7 @@ class Machine:
         values = entry.arguments.decode(arguments)
         result = self._run(instance, entry, self.origin, values)
         encoded = entry.encode_result(result)
+        self.meter.charge(len(encoded) * prices.GAS_RESULT_BYTE)
         if len(encoded) > limits.RETURN_SIZE_MAX:
             raise Stop(Code.value_limit, "the result is too large")
         return encoded

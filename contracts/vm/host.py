@@ -71,6 +71,7 @@ START_TIMEOUT_S = 30.0  # imports and a warm-up, on a busy machine
 REQUEST_TIMEOUT_S = 30.0  # a view or a check
 BLOCK_TIMEOUT_S = 60.0  # beside a second for every 5 million units of gas: ten times the worst
 GAS_PER_SECOND = 5_000_000
+ANSWER_SIZE_MAX = 8 << 20  # bytes of state in one answer; the worker asks again for the rest
 STOP_TIMEOUT_S = 2.0
 TRANSACTION_SIZE_MAX = 1 << 20  # decoded already by the ledger with its own limit
 NEEDS_PER_REQUEST_MAX = 1_000_000  # questions; a worker that asks on and on has gone astray
@@ -286,8 +287,8 @@ class Worker:
             reply = _decode(frames.receive(from_worker, deadline=deadline))
             if not isinstance(reply, Need):
                 return reply
-            values = [reader.get(namespace, key) for namespace, key in reply.keys]
-            frames.send(to_worker, encoder.encode(Answer(values)), deadline=deadline)
+            answer = Answer(_values(reply.keys, reader))
+            frames.send(to_worker, encoder.encode(answer), deadline=deadline)
         raise ReplyInvalid("the worker asks on and on")
 
     # --- the child --------------------------------------------------------------------------
@@ -331,6 +332,18 @@ class Worker:
         process.wait(STOP_TIMEOUT_S)
 
 
+def _values(keys: Sequence[tuple[str, bytes]], reader: StateReader) -> list[bytes | None]:
+    values: list[bytes | None] = []
+    size = 0
+    for namespace, key in keys:
+        value = reader.get(namespace, key)
+        values.append(value)
+        size += len(value or b"")
+        if size > ANSWER_SIZE_MAX:
+            break
+    return values
+
+
 def _decode(data: bytes) -> Reply:
     try:
         return reply_decoder.decode(data)
@@ -350,5 +363,5 @@ def call_of(transaction: Transaction) -> Call:
         body.contract,
         body.method,
         body.args,
-        body.gas_limit,
+        max(0, body.gas_limit),
     )

@@ -94,7 +94,7 @@ def bind(compiled: Compiled, name: str, executor: Executor) -> Instance:
         return Entrypoint(
             method,
             scope[method.function],
-            Arguments(method.parameters),
+            Arguments(method.parameters, executor.meter),
             encode_outside(method.returns, executor.meter, limits.RETURN_SIZE_MAX),
             to_outside(method.returns) or _same,
         )

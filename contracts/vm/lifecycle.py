@@ -71,18 +71,22 @@ class Lifecycle:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._upgraded: str | None = None
+
+        def takes(**parameters: Type) -> Arguments:
+            return Arguments(tuple(parameters.items()), machine.meter)
+
         self._calls: dict[str, tuple[Arguments, Callable[..., Value]]] = {
-            "deploy": (_takes(name=STR, source=STR, args=BYTES), self._deploy),
-            "upgrade": (_takes(name=STR, sequence=INT, source=STR), self._upgrade),
-            "freeze": (_takes(name=STR, reason=STR), self._freeze),
-            "unfreeze": (_takes(name=STR), self._unfreeze),
-            "revoke": (_takes(name=STR, reason=STR), self._revoke),
+            "deploy": (takes(name=STR, source=STR, args=BYTES), self._deploy),
+            "upgrade": (takes(name=STR, sequence=INT, source=STR), self._upgrade),
+            "freeze": (takes(name=STR, reason=STR), self._freeze),
+            "unfreeze": (takes(name=STR), self._unfreeze),
+            "revoke": (takes(name=STR, reason=STR), self._revoke),
         }
         self._views: dict[str, tuple[Arguments, Callable[..., Value]]] = {
-            "show": (_takes(name=STR), self._show),
-            "list": (_takes(), self._list),
-            "abi": (_takes(name=STR), self._abi),
-            "source": (_takes(name=STR, sequence=INT), self._source),
+            "show": (takes(name=STR), self._show),
+            "list": (takes(), self._list),
+            "abi": (takes(name=STR), self._abi),
+            "source": (takes(name=STR, sequence=INT), self._source),
         }
 
     def handle(self, sender: str, method: str, arguments: bytes, *, is_view: bool) -> bytes:
@@ -261,10 +265,6 @@ class Lifecycle:
         assert raw is not None, "old code is kept"
         self._machine.meter.charge(prices.GAS_READ + len(raw) * prices.GAS_READ_BYTE)
         return raw.decode("ascii")
-
-
-def _takes(**parameters: Type) -> Arguments:
-    return Arguments(tuple(parameters.items()))
 
 
 def _source_key(name: str, sequence: int) -> bytes:

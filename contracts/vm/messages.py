@@ -80,7 +80,10 @@ class Reset(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """The values of the keys that the worker asked for, in their order."""
+    """The values of the keys that the worker asked for, in their order.
+
+    At least one; fewer than asked for when together they are too large for one frame.
+    """
 
     values: list[bytes | None]
 

@@ -24,6 +24,7 @@ from ledger.values import Value, decode_value
 PLAN_SIZE_MAX = 32  # keys per method; more would not pay
 PLAN_STEPS_MAX = 200  # accesses followed while planning
 KEYS_PER_BLOCK_MAX = 20_000
+ARGUMENTS_SIZE_MAX = 2 << 10  # bytes; planning is not paid for, so large arguments go without
 
 # Like Source, but ("argument", i) counts the outermost method's arguments.
 Part: TypeAlias = Source
@@ -126,6 +127,8 @@ def _substitute(part: Part, bound: tuple[Part, ...], is_outer: bool) -> Part:
 
 def _instantiate(plan: list[PlannedKey], call: Call, found: dict[StateKey, None]) -> None:
     """Add the keys of `plan` for this call; arguments that do not decode add nothing."""
+    if len(call.arguments) > ARGUMENTS_SIZE_MAX:
+        return
     try:
         arguments = decode_value(call.arguments)
     except DecodeError:

@@ -24,6 +24,8 @@ _NAMES_SIZE_MAX = CONTRACTS_MAX * 70
 _NOTHING = b"\xc0"
 _ERRORS = {int(code): "" if code is Code.ok else code.name for code in Code}
 _scalar_decoder = msgspec.msgpack.Decoder(None | bool | int | str)
+_any_decoder = msgspec.msgpack.Decoder()
+_SCALARS = frozenset((type(None), bool, int, str, bytes))
 _bytes_decoder = msgspec.msgpack.Decoder(bytes)
 _BYTES_TAGS = (0xC4, 0xC5, 0xC6)
 _encoder = msgspec.msgpack.Encoder()
@@ -123,8 +125,11 @@ def _validate_value(data: bytes, size_max: int) -> None:
     except msgspec.MsgspecError:
         pass
     try:
-        decode_value(data)
-    except DecodeError as error:
+        decoded = _any_decoder.decode(data)
+        is_flat = type(decoded) is list and _SCALARS.issuperset(map(type, decoded))
+        if not is_flat or _encoder.encode(decoded) != data:
+            decode_value(data)
+    except (DecodeError, msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise ReplyInvalid(str(error)) from None
 
 

@@ -38,6 +38,7 @@ class State:
         self._journal: list[tuple[Space, str, bytes, Entry | None]] = []
         self._dirty: dict[StateKey, None] = {}
         self._held = 0  # bytes, approximately
+        self._held_max = limits.STATE_CACHE_BYTES_MAX
 
     def space(self, namespace: str) -> Space:
         """The entries of a namespace; the same dict until `forget`."""
@@ -56,11 +57,11 @@ class State:
         return entry
 
     def prefetch(self, keys: Sequence[StateKey]) -> None:
-        """Bring in what is not here with one question to the parent."""
+        """Bring in what is not here with one question; the answer may be cut short."""
         missing = [pair for pair in keys if pair[1] not in self.space(pair[0])]
         if not missing:
             return
-        for (namespace, key), raw in zip(missing, self._fetch(missing), strict=True):
+        for (namespace, key), raw in zip(missing, self._fetch(missing), strict=False):
             self._keep(self.space(namespace), key, raw)
 
     def _keep(self, space: Space, key: bytes, raw: bytes | None) -> Entry:
@@ -79,7 +80,7 @@ class State:
         """Close the transaction; its writes become the block's."""
         for _, namespace, key, _ in self._journal:
             self._dirty[namespace, key] = None
-        self._journal.clear()
+        self._close()
 
     def revert(self) -> None:
         """Close the transaction as if it had never been."""
@@ -88,7 +89,24 @@ class State:
                 del space[key]
             else:
                 space[key] = old
+        self._close()
+
+    def _close(self) -> None:
         self._journal.clear()
+        if self._held > self._held_max:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Within a block keep only what it wrote: what it read can be asked for again."""
+        kept = 0
+        for namespace, space in self._spaces.items():
+            dirty = [pair for pair in space.items() if (namespace, pair[0]) in self._dirty]
+            space.clear()
+            for key, (raw, _) in dirty:
+                space[key] = (raw, UNDECODED)
+                kept += ENTRY_OVERHEAD + len(key) + len(raw or b"")
+        self._held = kept
+        self._held_max = max(limits.STATE_CACHE_BYTES_MAX, 2 * kept)
 
     def undecode(self, namespace: str) -> None:
         """Drop decoded values: the contract's code, and so its types, may have changed."""
@@ -103,7 +121,8 @@ class State:
             for namespace, key in sorted(self._dirty)
         )
         self._dirty.clear()
-        if self._held > limits.STATE_CACHE_BYTES_MAX:
+        self._held_max = limits.STATE_CACHE_BYTES_MAX
+        if self._held > self._held_max:
             self.forget()
         return writes
 
@@ -114,3 +133,4 @@ class State:
         self._journal.clear()
         self._dirty.clear()
         self._held = 0
+        self._held_max = limits.STATE_CACHE_BYTES_MAX

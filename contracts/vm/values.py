@@ -99,32 +99,38 @@ class StoredCodec:
 
     def encode(self, value: Inner) -> bytes:
         """Canonical bytes, paid for. Raises Stop(value_limit)."""
+        meter = self._meter
+        before = meter.left
         if self._is_scalar:
             kind = type(value)
             if kind is str or kind is bytes:
                 size = text_size(value)  # type: ignore[arg-type]
-                self._meter.charge(size >> 3)
+                meter.charge(size >> 3)
                 if size > limits.STORED_VALUE_SIZE_MAX:
                     raise Stop(Code.value_limit, "a stored value is too large")
         else:
-            walk(value, self._meter, limits.STORED_VALUE_SIZE_MAX)
-        return self._bytes(value)
-
-    def _bytes(self, value: Inner) -> bytes:
+            walk(value, meter, limits.STORED_VALUE_SIZE_MAX)
         if not self._has_dict:
             try:
                 return _encoder.encode(value)
             except OverflowError:  # an int beyond 64 bits takes the extension
                 pass
+        meter.charge((before - meter.left) * prices.GAS_SLOW_FACTOR)
         return encode_value(value)  # type: ignore[arg-type]  # tuples are values too
 
     def decode(self, data: bytes) -> Inner:
-        """The value; paid for by the caller. Raises Stop(bad_storage) for another type's bytes."""
+        """The value; its bytes are paid for by the caller.
+
+        The slow way costs more, but only for mutable types: those are decoded at every read,
+        so that the gas of a read never depends on a cache. Raises Stop(bad_storage).
+        """
         if self._decoder is not None:
             try:
                 return self._decoder.decode(data)  # type: ignore[no-any-return]
             except msgspec.MsgspecError:
                 pass  # perhaps an int beyond 64 bits: the slow way decides
+        if not self.is_immutable:
+            self._meter.charge(len(data) * prices.GAS_SLOW_BYTE)
         try:
             return self._restore(decode_value(data))  # type: ignore[no-any-return]
         except (DecodeError, Stop):
@@ -317,6 +323,7 @@ def encode_outside(kind: Type, meter: Meter, size_max: int) -> Callable[[Inner],
     is_direct = convert is None and not has_dict(kind)
 
     def encode(value: Any) -> bytes:
+        before = meter.left
         if is_scalar:
             if kind is STR or kind is BYTES:
                 meter.charge(text_size(value) >> 3)
@@ -327,34 +334,42 @@ def encode_outside(kind: Type, meter: Meter, size_max: int) -> Callable[[Inner],
                 return _encoder.encode(value)
             except OverflowError:
                 pass
+        meter.charge((before - meter.left) * prices.GAS_SLOW_FACTOR)
         return encode_value(value if convert is None else convert(value))
 
     return encode
 
 
 class Arguments:
-    """Decodes the encoded argument list of one method."""
+    """Decodes and checks the arguments of one method."""
 
-    def __init__(self, parameters: tuple[tuple[str, Type], ...]) -> None:
+    def __init__(self, parameters: tuple[tuple[str, Type], ...], meter: Meter) -> None:
         kinds = tuple(kind for _, kind in parameters)
+        self._meter = meter
         self._count = len(kinds)
         self._convert = [from_outside(kind) for kind in kinds]
-        # Scalars decode in one step with their types; the rest goes by the general way.
+        self._is_scalar = all(isinstance(kind, Scalar) for kind in kinds)
+        # Without dicts and records the values decode in one step of C with their types.
         self._decoder = None
-        if all(isinstance(kind, Scalar) for kind in kinds):
-            self._decoder = msgspec.msgpack.Decoder(
-                tuple.__class_getitem__(tuple(map(_typed, kinds)))
-            )
+        if not any(has_dict(kind) or has_record(kind) for kind in kinds):
+            typed = tuple.__class_getitem__(tuple(map(_typed, kinds)))
+            self._decoder = msgspec.msgpack.Decoder(typed)
 
     def decode(self, data: bytes) -> list[Inner]:
         """The checked arguments. Raises Stop(bad_arguments) or Stop(value_limit)."""
+        if len(data) > limits.ARGUMENTS_SIZE_MAX:
+            raise Stop(Code.value_limit, "the arguments are too large")
         if self._decoder is not None:
             try:
                 values = self._decoder.decode(data)
-                if _encoder.encode(values) == data:
-                    return self._check(values)
+                is_canonical = _encoder.encode(values) == data
             except msgspec.MsgspecError:
-                pass  # the general way decides, and knows ints beyond 64 bits
+                is_canonical = False  # the slow way decides, and knows ints beyond 64 bits
+            if is_canonical:
+                if not self._is_scalar:
+                    walk(values, self._meter, 2 * limits.ARGUMENTS_SIZE_MAX)
+                return self._checked(values)
+        self._meter.charge(len(data) * prices.GAS_SLOW_BYTE)
         try:
             general = decode_value(data, size_max=limits.ARGUMENTS_SIZE_MAX)
         except DecodeError:
@@ -364,9 +379,10 @@ class Arguments:
         return self.check(general)
 
     def check(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:
+        """Checked copies of values in their outside form, paid for by the caller."""
         if len(values) != self._count:
             raise Stop(Code.bad_arguments, f"{self._count} arguments are needed")
-        return self._check(values)
+        return self._checked(values)
 
-    def _check(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:
+    def _checked(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:
         return [convert(value) for convert, value in zip(self._convert, values, strict=True)]
