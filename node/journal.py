@@ -11,7 +11,8 @@ depended on it has left. A damaged frame anywhere else is an error for people to
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +20,18 @@ from consensus.pbft import wal
 from ledger.encoding import decode, encode
 from ledger.model import Transaction
 
-ROTATE_SIZE = 24 << 20  # bytes after which the driver is asked to compact
+# Bytes after which the driver is asked to compact. If what must be kept is itself that large (a
+# window of full blocks), it may double first: else every append would rewrite all of it.
+ROTATE_SIZE = 24 << 20
 TRANSACTION_SIZE_MAX = 16 << 20  # bytes; our own writing, the chain's limits bind far below
 
 
 class JournalDamaged(Exception):
     """A journal segment contradicts its checksums before its tail."""
+
+
+class JournalFailed(Exception):
+    """The disk does not take a record: nothing that depends on it may be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Journal:
         directory.mkdir(parents=True, exist_ok=True)
         segments = self._segments()
         self.recovered = _read(segments)
+        self._compacted_size = 0
+        self._is_failed = False
         self._number = int(segments[-1].stem) if segments else 1
         self._file = open(self._path(self._number), "ab", buffering=0)  # noqa: SIM115
         self._size = self._file.tell()
@@ -51,20 +60,36 @@ class Journal:
 
     @property
     def wants_compaction(self) -> bool:
-        return self._size >= ROTATE_SIZE
+        return self._size >= max(ROTATE_SIZE, 2 * self._compacted_size)
+
+    def release(self) -> None:
+        """Forget what was recovered, once it was taken over: it may be many megabytes."""
+        self.recovered = Recovered((), ())
 
     def append(self, entries: Iterable[tuple[Iterable[Transaction], bytes]]) -> None:
-        """Write (bodies, record) pairs in order; returns when the disk has them."""
+        """Write (bodies, record) pairs in order; returns when the disk has them.
+
+        Raises JournalFailed, and from then on always: after a failed write or sync nobody knows
+        what the disk holds, and what follows half a frame would be lost with it.
+        """
         data = _frames(entries)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-        os.fdatasync(self._file.fileno())
+        with self._failing("written"):
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+            os.fdatasync(self._file.fileno())
         self._size += len(data)
 
     def compact(self, entries: Iterable[tuple[Iterable[Transaction], bytes]]) -> None:
-        """Start a segment that holds just these entries, then drop the older ones."""
+        """Start a segment that holds just these entries, then drop the older ones.
+
+        Raises JournalFailed; the older segments are whole then.
+        """
         data = _frames(entries)
+        with self._failing("compacted"):
+            self._replace(data)
+
+    def _replace(self, data: bytes) -> None:
         old = self._segments()
         fresh = self._path(self._number + 1)
         partial = fresh.with_suffix(".new")
@@ -77,12 +102,26 @@ class Journal:
         self._file.close()
         self._number += 1
         self._file = open(fresh, "ab", buffering=0)  # noqa: SIM115
-        self._size = len(data)
+        self._size = self._compacted_size = len(data)
         for path in old:
             path.unlink()
 
     def close(self) -> None:
         self._file.close()
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """Turns errors of the disk into JournalFailed, the first and all later ones."""
+        if self._is_failed:
+            raise JournalFailed(f"the journal in {self._directory} failed before")
+        try:
+            yield
+        except OSError as error:
+            self._is_failed = True
+            raise JournalFailed(
+                f"the journal in {self._directory} cannot be {what}: {error.strerror or error}; "
+                "make room or repair the disk, then restart the node"
+            ) from error
 
     def _segments(self) -> list[Path]:
         return sorted(self._directory.glob("[0-9]*.log"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from consensus.pbft.messages import check_proposal
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.model import Block, CommitCertificate, ExecutionCertificate, Proposal, Record
@@ -14,6 +15,7 @@ from ledger.model import Block, CommitCertificate, ExecutionCertificate, Proposa
 TRANSACTIONS_FRAME_MAX = 1 << 20  # bytes: what p2p carries on that channel
 BLOCKS_FRAME_MAX = 16 << 20  # bytes: one reply of block sync
 IDS_MAX = 2_000  # transaction ids of one request: twice a block
+OFFER_MAX = 2_000  # transactions of one offer: what a megabyte of worthless bytes may cost to judge
 OFFER_SIZE = 256 << 10  # bytes of one forwarded batch, so that votes never wait long behind it
 BLOCKS_REPLY_SIZE = 4 << 20  # bytes after which a sync reply is closed
 BLOCKS_REPLY_MAX = 64  # blocks of one sync reply
@@ -90,6 +92,10 @@ def decode_transactions_message(data: bytes) -> TransactionsMessage:
     message = decode(envelope.data, _TRANSACTIONS[envelope.kind], size_max=len(envelope.data))
     if isinstance(message, BodiesRequest) and len(message.ids) > IDS_MAX:
         raise DecodeError(f"{len(message.ids)} ids exceed {IDS_MAX}")
+    if isinstance(message, Offer) and len(message.transactions) > OFFER_MAX:
+        raise DecodeError(f"{len(message.transactions)} transactions exceed {OFFER_MAX}")
+    if isinstance(message, ProposalReply):
+        check_proposal(message.proposal)
     return message
 
 

@@ -10,7 +10,6 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 
-import structlog
 import trio
 
 from consensus.pbft import messages, verify
@@ -37,13 +36,16 @@ from consensus.pbft.types import (
     Tick,
     Validate,
 )
+from crypto import sm3
 from crypto.provider import CryptoProvider, SignedItem
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, Proposal, Transaction
 from node.committee import Committee
-from node.journal import Journal
+from node.complaints import Complaints
+from node.halt import HaltSwitch
+from node.journal import Journal, JournalFailed
 from node.mempool import Mempool
 from node.transactions import Transactions
 from p2p.limits import Channel
@@ -60,9 +62,10 @@ BATCH_INTERVAL_LOADED_S = 0.5
 LOADED_BATCH = 200  # transactions of a batch from which on the load counts as full
 PIPELINE_MAX = 4  # own proposals not yet delivered; beyond, batches grow instead
 REOFFER_TICKS = 10  # a transaction that waits this long is shown to the primary again
+# ... and after this long to all: one that few know is easily withheld, and who waits alone can
+# only leave the view alone.
+REOFFER_ALL_TICKS = 50
 WITHHELD_TICKS = 50  # overtaken by transactions that came this much later: the primary withholds
-
-_log = structlog.get_logger("node.replica")
 
 
 class Driver:
@@ -81,6 +84,7 @@ class Driver:
         pool: Mempool,
         transactions: Transactions,
         head: int,
+        switch: HaltSwitch,
     ) -> None:
         self.replica = replica
         self._journal = journal
@@ -91,15 +95,16 @@ class Driver:
         self._limits = limits
         self._pool = pool
         self._transactions = transactions
+        self._switch = switch
         self._delivered = head
-        self._proposed: deque[float] = deque()
+        self._todo: deque[Input | None] = deque()  # to be stepped next, before what waits
         self._last_proposal_s = 0.0
         self._interval_s = BATCH_INTERVAL_S
         self._tick = 0
         self._inputs_in, self._inputs = trio.open_memory_channel[Input | None](INPUTS_MAX)
-        self._verified: OrderedDict[tuple[bytes, bytes, bytes], None] = OrderedDict()
+        self._verified: OrderedDict[bytes, None] = OrderedDict()
+        self._complaints = Complaints("node.replica")
         self._nursery: trio.Nursery | None = None
-        self.halted = ""
         self.on_deliver: Callable[[Deliver], None] = lambda effect: None
         self.on_certify: Callable[[ExecutionCertificate], None] = lambda certificate: None
         self.on_catch_up: Callable[[CatchUp], None] = lambda effect: None
@@ -111,11 +116,15 @@ class Driver:
     # --- inputs from other tasks ------------------------------------------------------------
 
     async def executed(self, statement: Executed) -> None:
-        await self._inputs_in.send(statement)
+        await self._put(statement)
 
     async def synced(self, done: Synced) -> None:
         self._delivered = max(self._delivered, done.height)
-        await self._inputs_in.send(done)
+        await self._put(done)
+
+    async def _put(self, item: Input) -> None:
+        if not self._switch.is_halted:  # nobody takes it then
+            await self._inputs_in.send(item)
 
     def _wake(self) -> None:
         """Look whether a batch can be proposed; a full queue will look anyway."""
@@ -134,27 +143,35 @@ class Driver:
 
     async def run(self) -> None:
         """Until cancelled, or until the replica halts (then this node only answers reads)."""
+        if self._switch.is_halted:
+            return
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._ticks)
             nursery.start_soon(self._receive_votes)
+            self._switch.on_halt(lambda reason, evidence: nursery.cancel_scope.cancel())
             async for item in self._inputs:
-                effects = self._absorb(item)
-                await self._perform(effects)
-                if self.halted:
-                    nursery.cancel_scope.cancel()
-                    return
+                self._todo.append(item)
+                while self._todo and not self._switch.is_halted:
+                    await self._perform(self._absorb())
 
     async def _ticks(self) -> None:
         while True:
             self._tick += 1
             self._transactions.tick = self._tick
             age = self._pool.oldest_age(self._tick, self.replica.is_in_flight)
-            if age is not None and age >= REOFFER_TICKS and self._tick % REOFFER_TICKS == 0:
-                self._transactions.offer_again(self.replica.proposer, self.replica.is_in_flight)
+            if age is not None:
+                self._offer_again(age)
             withheld = self._pool.is_overtaken(WITHHELD_TICKS, self.replica.is_in_flight)
             await self._inputs_in.send(Tick(pending=age is not None, withheld=withheld))
             await trio.sleep(TICK_MS / 1000)
+
+    def _offer_again(self, age: int) -> None:
+        """What was handed in may have been lost on the way: links break and queues fill."""
+        if age >= REOFFER_ALL_TICKS and self._tick % REOFFER_ALL_TICKS == 0:
+            self._transactions.offer_again(self._committee.others, self.replica.is_in_flight)
+        elif age >= REOFFER_TICKS and self._tick % REOFFER_TICKS == 0:
+            self._transactions.offer_again((self.replica.proposer,), self.replica.is_in_flight)
 
     async def _receive_votes(self) -> None:
         incoming = self._network.incoming(Channel.VOTES)
@@ -172,26 +189,29 @@ class Driver:
 
     def _verify(self, frames: Sequence[Frame]) -> list[Received]:
         """The inputs whose every signature holds, in order; one line for each that is not."""
-        parsed: list[tuple[Frame, Received, list[SignedItem]]] = []
-        fresh: dict[tuple[bytes, bytes, bytes], SignedItem] = {}
+        parsed: list[tuple[Frame, Received, list[bytes]]] = []
+        fresh: dict[bytes, SignedItem] = {}
         for frame in frames:
             try:
                 received, claims = self._parse(frame)
             except (DecodeError, verify.ClaimInvalid) as error:
-                _log.warning("vote_refused", peer=frame.peer_id, reason=str(error))
+                self._complaints.complain("vote_refused", peer=frame.peer_id, reason=str(error))
                 continue
-            parsed.append((frame, received, claims))
-            for item in claims:
-                if _key(item) not in self._verified:
-                    fresh[_key(item)] = item
+            keys = [_key(item) for item in claims]
+            parsed.append((frame, received, keys))
+            for key, item in zip(keys, claims, strict=True):
+                if key not in self._verified:
+                    fresh[key] = item
         verdicts = self._provider.verify_batch(list(fresh.values()))
         good = {key for key, verdict in zip(fresh, verdicts, strict=True) if verdict}
         result = []
-        for frame, received, claims in parsed:
-            if all(_key(item) in good or _key(item) in self._verified for item in claims):
+        for frame, received, keys in parsed:
+            if all(key in good or key in self._verified for key in keys):
                 result.append(received)
             else:
-                _log.warning("vote_signature", peer=frame.peer_id)
+                self._complaints.complain(
+                    "vote_refused", peer=frame.peer_id, reason="a signature does not hold"
+                )
         self._remember(good)
         return result
 
@@ -207,7 +227,7 @@ class Driver:
         outer = verify.outer_claim(message, signed.sender, signed.signature, validators, chain_id)
         return Received(signed.sender, message, signed.signature), [outer, *claims]
 
-    def _remember(self, good: set[tuple[bytes, bytes, bytes]]) -> None:
+    def _remember(self, good: set[bytes]) -> None:
         for key in good:
             self._verified[key] = None
         while len(self._verified) > VERIFIED_MAX:
@@ -215,9 +235,9 @@ class Driver:
 
     # --- step -------------------------------------------------------------------------------
 
-    def _absorb(self, first: Input | None) -> list[tuple[Effect, bytes]]:
-        """Step `first` and what else waits; every effect, with its signed frame if it leaves."""
-        todo: deque[Input | None] = deque([first])
+    def _absorb(self) -> list[tuple[Effect, bytes]]:
+        """Step what is to do and what waits; every effect, with its signed frame if it leaves."""
+        todo = self._todo
         effects: list[tuple[Effect, bytes]] = []
         for _ in range(GROUP_MAX):
             if not todo:
@@ -232,23 +252,16 @@ class Driver:
             if item is None:
                 continue
             for effect in self.replica.step(item):
-                effects.append((effect, self._signed(effect, todo)))
-        for item in todo:  # own messages beyond the group: first in the next one
-            if item is not None:
-                self._requeue(item)
+                effects.append((effect, self._signed(effect)))
         return effects
 
-    def _requeue(self, item: Input) -> None:
-        assert self._nursery is not None, "steps happen inside run()"
-        self._nursery.start_soon(self._inputs_in.send, item)
-
-    def _signed(self, effect: Effect, todo: deque[Input | None]) -> bytes:
+    def _signed(self, effect: Effect) -> bytes:
         if not isinstance(effect, Broadcast | Send):
             return b""
         message = effect.message
         signature = self._provider.sign(messages.signing_bytes(self._chain_id, message))
         if isinstance(effect, Broadcast):
-            todo.append(Received(self._committee.index, message, signature))
+            self._todo.append(Received(self._committee.index, message, signature))
         return encode(
             messages.SignedMessage(
                 self._committee.index, messages.encode_message(message), signature
@@ -283,25 +296,28 @@ class Driver:
     # --- perform ----------------------------------------------------------------------------
 
     async def _perform(self, effects: Sequence[tuple[Effect, bytes]]) -> None:
-        records = [effect for effect, _ in effects if isinstance(effect, Persist)]
-        if records:
-            await trio.to_thread.run_sync(self._write, records)
-        for effect, frame in effects:
-            self._act(effect, frame)
-        if self._journal.wants_compaction:
-            await trio.to_thread.run_sync(self._compact)
+        records = self._entries(effect for effect, _ in effects if isinstance(effect, Persist))
+        try:
+            if records:
+                await trio.to_thread.run_sync(self._journal.append, records)
+            for effect, frame in effects:
+                self._act(effect, frame)
+            if self._journal.wants_compaction:
+                live = self._entries(self.replica.compacted())
+                await trio.to_thread.run_sync(self._journal.compact, live)
+        except JournalFailed as failed:
+            # What could not be kept must not be said: the votes of this group do not leave.
+            self._switch.halt(str(failed))
 
-    def _write(self, effects: Sequence[Persist]) -> None:
-        self._journal.append((self._bodies(e.proposal), e.record) for e in effects)
-
-    def _compact(self) -> None:
-        live = self.replica.compacted()
-        self._journal.compact((self._bodies(e.proposal), e.record) for e in live)
-
-    def _bodies(self, proposal: Proposal | None) -> Iterable[Transaction]:
-        """At hand for every proposal that is recorded; included ones need no keeping."""
-        ids = proposal.transaction_ids if proposal is not None else ()
-        return self._pool.bodies(ids).values()
+    def _entries(self, effects: Iterable[Persist]) -> list[tuple[list[Transaction], bytes]]:
+        """Records with the bodies they need, which are at hand; included ones need no keeping."""
+        return [
+            (
+                list(self._pool.bodies(e.proposal.transaction_ids).values()) if e.proposal else [],
+                e.record,
+            )
+            for e in effects
+        ]
 
     def _act(self, effect: Effect, frame: bytes) -> None:
         match effect:
@@ -326,13 +342,14 @@ class Driver:
             case Accuse():
                 self.on_accuse(effect)
             case Halt():
-                self.halted = effect.reason
-                _log.critical("halted", reason=effect.reason, evidence=len(effect.evidence))
+                self._switch.halt(effect.reason, effect.evidence)
 
     async def _validate(self, effect: Validate) -> None:
         ok = await self._transactions.validate(effect)
-        await self._inputs_in.send(ProposalValidated(effect.proposal.height, effect.digest, ok))
+        await self._put(ProposalValidated(effect.proposal.height, effect.digest, ok))
 
 
-def _key(item: SignedItem) -> tuple[bytes, bytes, bytes]:
-    return (item.public_key, item.message, item.signature)
+def _key(item: SignedItem) -> bytes:
+    """Names a claim in little memory: a view change alone would be 100 KB. (Fixed sizes first.)"""
+    sizes = len(item.public_key).to_bytes(4, "big") + len(item.signature).to_bytes(4, "big")
+    return sm3.digest(sizes + item.public_key + item.signature + item.message)

@@ -34,6 +34,7 @@ from node.committee import Committee
 from node.config import NodeConfig
 from node.execute import ChainRules, Executor
 from node.execution import ExecutionQueue
+from node.halt import HaltSwitch
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
@@ -61,6 +62,7 @@ class Node:
         """Open everything that can be refused: keys, genesis, ledger, journal, jail."""
         self._config = config
         self._open = ExitStack()
+        self._switch = HaltSwitch()
         try:
             self._build(config)
         except BaseException:
@@ -113,7 +115,9 @@ class Node:
             pool=self._pool,
             transactions=self._transactions,
             head=self.store.height,
+            switch=self._switch,
         )
+        journal.release()
         self._queue = ExecutionQueue(
             executor=Executor(
                 self.store, self._engine, ChainRules(chain, self.genesis.limits, validators)
@@ -242,7 +246,7 @@ class Node:
         )
 
     def _phase(self) -> str:
-        if self._driver.halted:
+        if self._switch.is_halted:
             return "halted"
         if self._sync.is_active:
             return "catching_up"

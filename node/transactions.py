@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import structlog
 import trio
@@ -20,9 +21,12 @@ from ledger.model import Proposal, Transaction
 from ledger.store import Store
 from node import intake
 from node.committee import Committee
+from node.complaints import Complaints
 from node.intake import Rules
 from node.mempool import Admitted, IsInFlight, Mempool
 from node.peer_messages import (
+    IDS_MAX,
+    OFFER_MAX,
     OFFER_SIZE,
     BodiesRequest,
     Offer,
@@ -31,7 +35,7 @@ from node.peer_messages import (
     decode_transactions_message,
     encode_transactions_message,
 )
-from node.refusals import Refusal
+from node.refusals import ENCODING, SIGNATURE, Refusal
 from p2p.limits import Channel
 from p2p.network import Frame, Network
 
@@ -40,6 +44,10 @@ FORWARD_QUEUE_MAX = 50_000  # transactions waiting to be forwarded; beyond, re-o
 FETCH_PATIENCE_S = 0.5  # before the next holder is asked
 FRESH_PATIENCE_S = 3.0  # a primary whose transactions nobody can show is not waited for
 REOFFER_MAX = 500  # transactions offered again in one go
+REOFFER_SIZE_MAX = 2 << 20  # ... and their bytes: encoding them must not hold up the votes
+
+# A member that verifies what it forwards never offers these; other refusals are matters of time.
+_FORGED = frozenset({ENCODING, SIGNATURE})
 
 _log = structlog.get_logger("node.transactions")
 
@@ -69,6 +77,7 @@ class Transactions:
         self._forward_wake = trio.Event()
         self._arrival = trio.Event()
         self._wanted: Counter[bytes] = Counter()
+        self._complaints = Complaints("node.transactions")
         self.tick = 0  # set by the driver: ages are counted in its ticks
         self.on_arrival: Callable[[], None] = lambda: None
         self.find_proposal: Callable[[bytes], Proposal | None] = lambda digest: None
@@ -77,7 +86,10 @@ class Transactions:
     def adopt(self, transactions: Iterable[Transaction]) -> None:
         """Hold again what the journal kept: it was verified before it was written."""
         for transaction in transactions:
-            item, _ = intake.check_form(encode(transaction), rules=self._rules)
+            try:
+                item, _ = intake.check_form(encode(transaction), rules=self._rules)
+            except Refusal:
+                continue  # written by a release that took it; peers show it again if need be
             if self._store.find_transaction(item.id) is None:
                 self._pool.add(item, tick=0, beyond_bounds=True)
 
@@ -103,11 +115,11 @@ class Transactions:
             try:
                 message = decode_transactions_message(frame.body)
             except DecodeError as error:
-                _log.warning("undecodable", peer=frame.peer_id, reason=str(error))
+                self._complaints.complain("undecodable", peer=frame.peer_id, reason=str(error))
                 continue
             match message:
                 case Offer():
-                    await self._take_offer(message)
+                    await self._take_offer(frame.peer_id, message)
                 case BodiesRequest():
                     self._send_bodies(frame, message)
                 case ProposalRequest():
@@ -115,7 +127,7 @@ class Transactions:
                 case ProposalReply():
                     self.on_proposal(message.proposal)
 
-    async def _take_offer(self, offer: Offer) -> None:
+    async def _take_offer(self, peer_id: str, offer: Offer) -> None:
         height = self._store.height
         verdicts = await trio.to_thread.run_sync(
             self._admit, offer.transactions, height, limiter=self._limiter
@@ -124,6 +136,8 @@ class Transactions:
             if isinstance(verdict, Admitted):
                 wanted = verdict.id in self._wanted
                 self._pool.add(verdict, tick=self.tick, beyond_bounds=wanted)
+            elif verdict.code in _FORGED:
+                self._complaints.complain("offer_refused", peer=peer_id, reason=verdict.code)
         self._arrived()
 
     def _admit(self, transactions: Sequence[bytes], height: int) -> list[Admitted | Refusal]:
@@ -154,14 +168,15 @@ class Transactions:
                 self._network.broadcast(Channel.TRANSACTIONS, frame)
             await trio.sleep(FORWARD_SPACING_S)
 
-    def offer_again(self, to: int, is_in_flight: IsInFlight) -> None:
-        """Show member `to` what has waited here: it may have missed it."""
-        if to == self._committee.index:
+    def offer_again(self, to: Iterable[int], is_in_flight: IsInFlight) -> None:
+        """Show the members `to` what has waited here longest: they may have missed it."""
+        peers = [self._committee.peer_id(i) for i in to if i != self._committee.index]
+        if not peers:
             return
-        waiting = self._pool.waiting(is_in_flight)
-        items = [item for item, _ in zip(waiting, range(REOFFER_MAX), strict=False)]
-        for frame in _offers(items):
-            self._network.send(self._committee.peer_id(to), Channel.TRANSACTIONS, frame)
+        items = islice(self._pool.waiting(is_in_flight), REOFFER_MAX)
+        for frame in _offers(_up_to(items, REOFFER_SIZE_MAX)):
+            for peer in peers:
+                self._network.send(peer, Channel.TRANSACTIONS, frame)
 
     def ask_proposal(self, height: int, digest: bytes, holders: Iterable[int]) -> None:
         message = encode_transactions_message(ProposalRequest(height, digest))
@@ -170,9 +185,11 @@ class Transactions:
                 self._network.send(self._committee.peer_id(holder), Channel.TRANSACTIONS, message)
 
     def _send_bodies(self, frame: Frame, request: BodiesRequest) -> None:
-        items = [item for i in request.ids if (item := self._pool.get(i)) is not None]
+        ids = dict.fromkeys(request.ids)  # one id said twice must not be answered twice
+        items = (item for i in ids if (item := self._pool.get(i)) is not None)
         for offer in _offers(items):
-            self._network.send(frame.peer_id, Channel.TRANSACTIONS, offer)
+            if not self._network.send(frame.peer_id, Channel.TRANSACTIONS, offer):
+                return  # its queue is full: it asks again
 
     def _send_proposal(self, frame: Frame, request: ProposalRequest) -> None:
         proposal = self.find_proposal(request.digest)
@@ -213,7 +230,7 @@ class Transactions:
             if effect.is_fresh and trio.current_time() - began > FRESH_PATIENCE_S:
                 _log.warning("proposal_unavailable", height=effect.proposal.height)
                 return False
-            request = encode_transactions_message(BodiesRequest(tuple(missing)))
+            request = encode_transactions_message(BodiesRequest(tuple(missing[:IDS_MAX])))
             if holders:
                 peer = self._committee.peer_id(holders[turn % len(holders)])
                 self._network.send(peer, Channel.TRANSACTIONS, request)
@@ -248,17 +265,25 @@ class Transactions:
         )
 
 
-def _offers(items: Iterable[Admitted]) -> list[bytes]:
-    """Offer frames of bounded size."""
-    frames: list[bytes] = []
+def _offers(items: Iterable[Admitted]) -> Iterator[bytes]:
+    """Offer frames of bounded size, made one at a time."""
     batch: list[bytes] = []
     size = 0
     for item in items:
         batch.append(encode(item.transaction))
         size += item.size
-        if size >= OFFER_SIZE:
-            frames.append(encode_transactions_message(Offer(tuple(batch))))
+        if size >= OFFER_SIZE or len(batch) == OFFER_MAX:
+            yield encode_transactions_message(Offer(tuple(batch)))
             batch, size = [], 0
     if batch:
-        frames.append(encode_transactions_message(Offer(tuple(batch))))
-    return frames
+        yield encode_transactions_message(Offer(tuple(batch)))
+
+
+def _up_to(items: Iterable[Admitted], size_max: int) -> Iterator[Admitted]:
+    """`items` until their bytes exceed `size_max`; the first one always."""
+    size = 0
+    for item in items:
+        size += item.size
+        yield item
+        if size > size_max:
+            return
