@@ -28,8 +28,10 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("catalog", "register"): GAS_MEDIUM,  # a table of 128 columns
         ("catalog", "update"): GAS_MEDIUM,
         ("catalog", "withdraw"): GAS_MEDIUM,
+        ("demand", "prescreen"): GAS_MEDIUM,  # rewrites a demand with its full texts
         ("demand", "review"): GAS_MEDIUM,  # looks 32 data sets up in the catalog
         ("task", "create"): GAS_MEDIUM,  # 16 participants, each queue and data set
+        ("task", "accept"): GAS_MEDIUM,  # keeps a certificate, tells 16 participants
         ("task", "fail"): GAS_MEDIUM,  # lets them all go again
         ("task", "cancel"): GAS_MEDIUM,
         ("task", "expire"): GAS_MEDIUM,

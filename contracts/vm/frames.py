@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-FRAME_SIZE_MAX = 128 << 20  # 500 million gas put out at most 45 MB; the rest is reserve
+FRAME_SIZE_MAX = 128 << 20  # 500 million gas put out at most 55 MB; the rest is reserve
 _CHUNK = 1 << 20
 
 

@@ -26,18 +26,19 @@ GAS_ITEM = 10  # one slot in a list or tuple with its value: about 80 bytes
 GAS_DICT_ITEM = 25  # one entry: about 200 bytes with its values
 GAS_WALK = 40  # one node visited by a size or comparison walk, and by checks of the parent
 GAS_SLOW_FACTOR = 3  # encoding in Python instead of C, as a multiple of the walk before it
-GAS_SLOW_BYTE = 40  # decoding in Python instead of C: dicts, records from outside, big integers
+GAS_SLOW_NODE = 100  # decoding one node in Python instead of C: records from outside and the like
+GAS_SLOW_BYTE = 40  # the same for dicts and big integers, whose nodes are packed
 GAS_TEXT_8 = 1  # per 8 bytes of text created, searched or compared
 GAS_SORT_STEP = 12  # per item and per doubling of the length
 
 # --- host -------------------------------------------------------------------------------------
 
-GAS_READ = 500  # one storage access, wherever the value is found
+GAS_READ = 2_000  # one storage access, wherever it is found: a question to the parent takes 30 us
 GAS_READ_BYTE = 1
-GAS_WRITE = 1_500  # state tree path, disk
-GAS_WRITE_BYTE = 12  # hashing and disk take 2; the rest is for keeping it for good
+GAS_WRITE = 2_500  # state tree path, disk
+GAS_WRITE_BYTE = 10  # hashing and disk take 2; the rest is for keeping it for good
 GAS_EVENT = 300
-GAS_EVENT_BYTE = 20  # kept for good; with results it bounds what one block puts out
-GAS_RESULT_BYTE = 20
+GAS_EVENT_BYTE = 10  # kept for good; with results it bounds what one block puts out
+GAS_RESULT_BYTE = 10
 GAS_SM3 = 200
 GAS_SM3_64 = 30  # per 64-byte block

@@ -36,7 +36,7 @@ from contracts.vm.types import (
     show,
 )
 from ledger.errors import DecodeError
-from ledger.values import Value, decode_value, encode_value
+from ledger.values import DEPTH_MAX, Value, decode_value, encode_value
 
 # A value inside the VM: like ledger.values.Value, with records as tuples.
 Inner: TypeAlias = Union[
@@ -46,7 +46,7 @@ Inner: TypeAlias = Union[
 Convert: TypeAlias = Callable[[Any], Any]
 
 _encoder = msgspec.msgpack.Encoder()
-_scalar_decoder = msgspec.msgpack.Decoder()
+_any_decoder = msgspec.msgpack.Decoder()
 _SCALAR_TYPES = {INT: int, BOOL: bool, STR: str, BYTES: bytes, NONE: type(None)}
 
 
@@ -58,28 +58,52 @@ def text_size(value: str | bytes) -> int:
 
 
 def walk(value: Inner, meter: Meter, size_max: int) -> int:
-    """The approximate encoded size, charged node by node. Raises Stop beyond `size_max`."""
+    """At most the encoded size, charged node by node. Raises Stop beyond `size_max`.
+
+    What is encoded afterwards is measured exactly; here it only has to stay bounded.
+    """
     kind = type(value)
     if kind is str or kind is bytes:
-        size = text_size(value) + 5  # type: ignore[arg-type]
-        meter.charge(prices.GAS_WALK + (size >> 3))
+        size = len(value) + 1  # type: ignore[arg-type]
+        meter.charge(prices.GAS_WALK + (text_size(value) >> 3))  # type: ignore[arg-type]
     elif kind is list or kind is tuple:
         meter.charge(prices.GAS_WALK + len(value))  # type: ignore[arg-type]
-        size = 5
+        size = 1
         for item in value:  # type: ignore[union-attr]
             size += walk(item, meter, size_max - size)
     elif kind is dict:
         meter.charge(prices.GAS_WALK + 2 * len(value))  # type: ignore[arg-type]
-        size = 12
+        size = 3
         for key, item in value.items():  # type: ignore[union-attr]
             size += walk(key, meter, size_max - size)
             size += walk(item, meter, size_max - size)
     else:
         meter.charge(prices.GAS_WALK)
-        size = 36 if kind is int and not -(2**63) <= value < 2**64 else 9  # type: ignore[operator]
+        size = (value.bit_length() >> 3) + 1 if kind is int else 1  # type: ignore[union-attr]
     if size > size_max:
         raise Stop(Code.value_limit, "a value is too large")
     return size
+
+
+def charge_slow(data: bytes, meter: Meter) -> None:
+    """Pay for decoding `data` node by node in Python; texts in it cost nothing extra."""
+    try:
+        tree = _any_decoder.decode(data)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        meter.charge(len(data))  # it will be refused at once
+        return
+    _charge_tree(tree, meter, 0)
+
+
+def _charge_tree(tree: object, meter: Meter, depth: int) -> None:
+    if isinstance(tree, msgspec.msgpack.Ext):
+        meter.charge(prices.GAS_SLOW_NODE + memoryview(tree.data).nbytes * prices.GAS_SLOW_BYTE)
+    elif isinstance(tree, list):
+        meter.charge(prices.GAS_SLOW_NODE * (1 + len(tree)))
+        if depth < DEPTH_MAX:  # deeper nesting is refused by the decoder
+            for item in tree:
+                if isinstance(item, (list, msgspec.msgpack.Ext)):
+                    _charge_tree(item, meter, depth + 1)
 
 
 # --- stored form -------------------------------------------------------------------------------
@@ -130,7 +154,7 @@ class StoredCodec:
             except msgspec.MsgspecError:
                 pass  # perhaps an int beyond 64 bits: the slow way decides
         if not self.is_immutable:
-            self._meter.charge(len(data) * prices.GAS_SLOW_BYTE)
+            charge_slow(data, self._meter)
         try:
             return self._restore(decode_value(data))  # type: ignore[no-any-return]
         except (DecodeError, Stop):
@@ -369,7 +393,7 @@ class Arguments:
                 if not self._is_scalar:
                     walk(values, self._meter, 2 * limits.ARGUMENTS_SIZE_MAX)
                 return self._checked(values)
-        self._meter.charge(len(data) * prices.GAS_SLOW_BYTE)
+        charge_slow(data, self._meter)
         try:
             general = decode_value(data, size_max=limits.ARGUMENTS_SIZE_MAX)
         except DecodeError:
