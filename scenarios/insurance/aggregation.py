@@ -30,6 +30,11 @@ class Holdings:
 def aggregation(script: Script, cast: Cast) -> Holdings:
     """Data sets are added, catalogued and evidenced; a demand is filed, prescreened, reviewed."""
     holdings = Holdings(split(load_rows()))
+    script.remark(
+        "Preparation: `randhie` of statsmodels (RAND Health Insurance Experiment, "
+        f"{sum(map(len, holdings.rows)):,} person-years) is cut by site; each supplier gets its "
+        "own part and no other (按地区划分，各存各的)."
+    )
     for place, supplier in enumerate(cast.suppliers):
         _bring_in(script, cast, supplier, place, holdings.rows[place])
     _demand(script, cast)

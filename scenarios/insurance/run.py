@@ -16,8 +16,8 @@ from scenarios.script import Script, Teller
 
 NAME = "insurance"
 SETTING = (
-    "all parties on one machine, over loopback, each with processes, keys and files of its own; "
-    "nothing is simulated"
+    "all parties on one machine, over loopback; one program acts for all of them, each with "
+    "processes, keys and files of its own; no part is simulated"
 )
 RUN_ID_BYTES = 2  # so that a network can be used for several runs
 
