@@ -20,6 +20,7 @@ class Announcer:
 
     @property
     def closed(self) -> bool:
+        """The height will not move any more: the node halted or is stopping."""
         return self._closed
 
     def announce(self, certified_height: int) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
-from contracts.vm.host import Worker
+from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
+from contracts.vm.host import GenesisResult
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
+from node.journal import sync_directory
+from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
 
 LEDGER = "ledger"
 
@@ -15,7 +19,40 @@ class WrongChain(Exception):
     """The data directory belongs to another genesis."""
 
 
-def open_or_create(data_dir: Path, genesis: Genesis, engine: Worker) -> Store:
+class GenesisUnfit(Exception):
+    """No network can work by the limits of this genesis."""
+
+
+class GenesisEngine(Protocol):
+    """The contract worker, as far as it is needed here."""
+
+    def apply_genesis(self, genesis: Genesis) -> GenesisResult: ...
+
+
+def check_genesis(genesis: Genesis) -> None:
+    """Whether the limits fit each other and the protocol. Raises GenesisUnfit.
+
+    All nodes load the same genesis, so all of them refuse it, or none.
+    """
+    limits = genesis.limits
+    bounds = (
+        ("validators", genesis.validators.size, VALIDATORS_MAX),
+        ("watermark_window", limits.watermark_window, WINDOW_MAX),
+        ("block_transactions_max", limits.block_transactions_max, TRANSACTIONS_MAX),
+        ("block_size_max", limits.block_size_max, BLOCKS_FRAME_MAX // 2),
+        ("transaction_size_max", limits.transaction_size_max, TRANSACTIONS_FRAME_MAX // 2),
+        ("transaction_size_max", limits.transaction_size_max, limits.block_size_max),
+        ("transaction_gas_max", limits.transaction_gas_max, limits.block_gas_max),
+    )
+    for name, value, most in bounds:
+        if value > most:
+            raise GenesisUnfit(
+                f"genesis: {name} is {value}, more than {most}, the most that works with its "
+                "other limits and this release; make a new genesis"
+            )
+
+
+def open_or_create(data_dir: Path, genesis: Genesis, engine: GenesisEngine) -> Store:
     """The checked ledger in `data_dir`.
 
     Raises LedgerDamaged, or WrongChain when the directory holds another chain.
@@ -24,7 +61,10 @@ def open_or_create(data_dir: Path, genesis: Genesis, engine: Worker) -> Store:
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
         result = engine.apply_genesis(genesis)
-        return Store.create(path, genesis, result.writes)
+        store = Store.create(path, genesis, result.writes)
+        # Or a power failure could take the ledger back and leave the votes in the journal.
+        sync_directory(data_dir)
+        return store
     store = Store.open(path)
     if store.chain_id != chain_id(genesis):
         found = store.chain_id.hex()[:16]

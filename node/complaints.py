@@ -29,12 +29,17 @@ class Complaints:
 
     def complain(self, event: str, *, peer: str, reason: str) -> None:
         """Log a warning about `peer`, or count it; the next line says how many were counted."""
+        untold = self.due(event, peer)
+        if untold is not None:
+            self._log.warning(event, peer=peer, reason=reason, untold=untold)
+
+    def due(self, event: str, about: str) -> int | None:
+        """None if this is only to be counted; else how many were counted since the last line."""
         now = self._now()
         with self._lock:
-            told = self._told.get((event, peer))
+            told = self._told.get((event, about))
             if told is not None and now - told.at_s < INTERVAL_S:
                 told.untold += 1
-                return
-            untold = told.untold if told is not None else 0
-            self._told[event, peer] = _Told(now)
-        self._log.warning(event, peer=peer, reason=reason, untold=untold)
+                return None
+            self._told[event, about] = _Told(now)
+            return told.untold if told is not None else 0

@@ -6,7 +6,7 @@ height after the other. Audit replays through the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.vm.host import Worker
@@ -25,6 +25,7 @@ from ledger.merkle import receipts_root
 from ledger.model import (
     TAG_TRANSACTION,
     Block,
+    BlockHeader,
     CommitCertificate,
     ExecutionCertificate,
     ExecutionStatement,
@@ -87,8 +88,17 @@ class Executor:
             chain_id=rules.chain_id,
         )
 
-    def apply(self, block: Block, certificate: CommitCertificate) -> ExecutionStatement:
-        """Execute a block that follows the head and commit it in one synced write."""
+    def apply(
+        self,
+        block: Block,
+        certificate: CommitCertificate,
+        expected: ExecutionStatement | None = None,
+    ) -> ExecutionStatement:
+        """Execute a block that follows the head and commit it in one synced write.
+
+        Raises Diverged, and commits nothing, when the outcome is not the `expected` one that a
+        quorum signed: the ledger then still holds what everyone agrees on.
+        """
         header = block.header
         context = BlockContext(
             chain_id=header.chain_id, height=header.height, time_ms=header.time_ms
@@ -104,6 +114,9 @@ class Executor:
             next_validators_hash=self._rules.validators.digest,
             time_ms=header.time_ms,
         )
+        if expected is not None and statement != expected:
+            self._store.tree.discard()
+            raise Diverged(difference(statement, expected))
         self._store.commit(
             Commit(
                 block=block,
@@ -119,17 +132,19 @@ class Executor:
         self,
         block: Block,
         commit_certificate: CommitCertificate,
-        execution_certificate: ExecutionCertificate,
+        vouched_hash: bytes,
         provider: CryptoProvider,
     ) -> None:
         """Whether a block from a peer is the one that a quorum ordered and executed next.
 
-        The execution certificate is needed although the block is executed here too: it covers
-        what the block says it dropped, whose bodies nobody shows. Raises BlockInvalid or
-        CertificateInvalid; nothing of the peer's word is believed.
+        `vouched_hash` comes from `vouched`. It is needed although the block is executed here too:
+        it covers what the block says it dropped, whose bodies nobody shows. Raises BlockInvalid
+        or CertificateInvalid; nothing of the peer's word is believed.
         """
         rules, height = self._rules, block.header.height
         check_block(block, self._store, rules)
+        if vouched_hash != block_hash(block.header):
+            raise BlockInvalid(f"block {height}: a quorum executed another block")
         verify_commit_certificate(
             commit_certificate,
             proposal_digest(proposal_of(block)),
@@ -137,12 +152,50 @@ class Executor:
             rules.chain_id,
             provider.verify_batch,
         )
-        verify_execution_certificate(
-            execution_certificate, rules.validators, rules.chain_id, provider.verify_batch
-        )
-        if execution_certificate.statement.block_hash != block_hash(block.header):
-            raise BlockInvalid(f"block {height}: a quorum executed another block")
         verify_transactions(block, provider.verify_batch)
+
+
+def vouched(
+    headers: Sequence[BlockHeader],
+    certificates: Sequence[ExecutionCertificate | None],
+    rules: ChainRules,
+    verify_batch: VerifyBatch,
+) -> list[bytes]:
+    """Hashes of the leading blocks of a run that a quorum executed, as far as that is proved.
+
+    A block is proved by its own execution certificate or by that of a later one, through the
+    chain of previous hashes: some certificates exist nowhere, because no replica ever saw a
+    quorum of statements together. Raises BlockInvalid or CertificateInvalid.
+    """
+    proved = [i for i, certificate in enumerate(certificates) if certificate is not None]
+    if not proved:
+        return []
+    last = proved[-1]
+    anchor = certificates[last]
+    assert anchor is not None
+    height = headers[last].height
+    if anchor.statement.height != height:
+        raise BlockInvalid(f"block {height}: its execution certificate is for another height")
+    verify_execution_certificate(anchor, rules.validators, rules.chain_id, verify_batch)
+    hashes: list[bytes] = []
+    expected: bytes = anchor.statement.block_hash
+    for header in reversed(headers[: last + 1]):
+        if block_hash(header) != expected:
+            raise BlockInvalid(f"block {header.height}: a quorum executed another block")
+        hashes.append(expected)
+        expected = header.previous_hash
+    return hashes[::-1]
+
+
+def difference(own: ExecutionStatement, signed: ExecutionStatement) -> str:
+    """A sentence for people: in what our outcome differs from the one that a quorum signed."""
+    fields = [f for f in own.__struct_fields__ if getattr(own, f) != getattr(signed, f)]
+    return (
+        f"height {own.height}: this node's outcome differs from a quorum's in "
+        f"{', '.join(fields)} (state root {own.state_root.hex()}, signed "
+        f"{signed.state_root.hex()}); keep the data directory for examination, compare the "
+        "release with the other nodes' and let the node rejoin with an empty directory"
+    )
 
 
 def check_block(block: Block, store: Store, rules: ChainRules) -> None:

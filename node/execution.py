@@ -2,49 +2,69 @@
 
 Delivered proposals, blocks from sync and certificates all pass through here and are worked on
 by one thread at a time, which is why the store needs no writer lock and sync cannot race with
-delivery.
+delivery. What cannot be executed or stored halts the node: it must not skip a height.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar, TypeVarTuple
 
 import structlog
 import trio
 
 from consensus.pbft.types import Deliver, Executed
+from contracts.vm.host import WorkerFault
 from crypto.provider import CryptoProvider
 from ledger.certificates import verify_execution_certificate
-from ledger.errors import LedgerError
+from ledger.errors import BlockInvalid, CertificateInvalid, LedgerError
 from ledger.model import (
     Block,
     ExecutionCertificate,
-    ExecutionStatement,
-    ValidatorSet,
+    Transaction,
     transaction_id,
 )
 from ledger.store import Store
 from node.announce import Announcer
-from node.execute import Diverged, Executor
+from node.execute import ChainRules, Diverged, Executor, difference, vouched
+from node.halt import HaltSwitch
 from node.mempool import IsInFlight, Mempool
 from node.peer_messages import Bundle
 
-QUEUE_MAX = 256  # the watermark window bounds what can be delivered and not executed
+# Work that may wait: deliveries of a window (at most 64) and the certificates of a few windows.
+QUEUE_MAX = 1024
+# Pauses after faults of the contract engine, which has restarted itself once before each. What
+# half a minute does not heal (memory freed, a process limit raised) needs an operator.
+ENGINE_PAUSES_S = (1.0, 5.0, 20.0)
+
+Arguments = TypeVarTuple("Arguments")
+T = TypeVar("T")
 
 _log = structlog.get_logger("node.execution")
 
 
-class _Install:
-    """A bundle and its fate."""
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    effect: Deliver
+    bodies: Mapping[bytes, Transaction]
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-        self.done = trio.Event()
-        self.error: Exception | None = None
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """What sync brought, and its fate."""
+
+    bundles: Sequence[Bundle] = ()  # blocks that follow the head
+    certificates: Sequence[ExecutionCertificate] = ()  # of blocks that are here
+    done: trio.Event = field(default_factory=trio.Event)
+    error: BlockInvalid | CertificateInvalid | None = None
+
+
+_Work = _Delivery | ExecutionCertificate | _Request
 
 
 class ExecutionQueue:
-    """Main task feeds it; `run` works it off on a thread."""
+    """Main task feeds it; `run` works it off on a thread. Once halted it takes and does nothing."""
 
     def __init__(
         self,
@@ -54,19 +74,17 @@ class ExecutionQueue:
         pool: Mempool,
         announcer: Announcer,
         provider: CryptoProvider,
-        validators: ValidatorSet,
-        chain_id: bytes,
+        rules: ChainRules,
+        switch: HaltSwitch,
     ) -> None:
         self._executor = executor
         self._store = store
         self._pool = pool
         self._announcer = announcer
         self._provider = provider
-        self._validators = validators
-        self._chain_id = chain_id
-        self._work_in, self._work = trio.open_memory_channel[
-            Deliver | ExecutionCertificate | _Install
-        ](QUEUE_MAX)
+        self._rules = rules
+        self._switch = switch
+        self._work_in, self._work = trio.open_memory_channel[_Work](QUEUE_MAX)
         self._busy = 0
         self._idle = trio.Event()
         self._idle.set()
@@ -76,24 +94,43 @@ class ExecutionQueue:
     # --- feeding (main task) ----------------------------------------------------------------
 
     def deliver(self, effect: Deliver) -> None:
-        self._put(effect)
+        """Bodies are taken now: what the pool does later must not matter."""
+        self._put(_Delivery(effect, self._pool.bodies(effect.proposal.transaction_ids)))
 
     def certify(self, certificate: ExecutionCertificate) -> None:
         self._put(certificate)
 
-    async def install(self, bundle: Bundle) -> None:
-        """Take over a block from a peer. Raises LedgerError when it does not hold."""
-        job = _Install(bundle)
-        self._put(job)
-        await job.done.wait()
-        if job.error is not None:
-            raise job.error
+    async def install(self, bundles: Sequence[Bundle]) -> None:
+        """Take over a run of blocks from a peer, as far as it is proved.
+
+        Raises BlockInvalid or CertificateInvalid where it does not hold; what came before that
+        is installed.
+        """
+        await self._request(_Request(bundles=bundles))
+
+    async def confirm(self, certificates: Sequence[ExecutionCertificate]) -> None:
+        """Store execution certificates from a peer. Raises CertificateInvalid."""
+        await self._request(_Request(certificates=certificates))
 
     async def drained(self) -> None:
         """When nothing waits and nothing runs."""
         await self._idle.wait()
 
-    def _put(self, work: Deliver | ExecutionCertificate | _Install) -> None:
+    @property
+    def is_halted(self) -> bool:
+        return self._switch.is_halted
+
+    async def _request(self, request: _Request) -> None:
+        if self.is_halted:
+            return
+        self._put(request)
+        await request.done.wait()
+        if request.error is not None:
+            raise request.error
+
+    def _put(self, work: _Work) -> None:
+        if self.is_halted:
+            return
         if not self._busy:
             self._idle = trio.Event()
         self._busy += 1
@@ -102,75 +139,108 @@ class ExecutionQueue:
     # --- working ----------------------------------------------------------------------------
 
     async def run(self) -> None:
+        """Work for ever; after a halt only empty the queue."""
         async for work in self._work:
             try:
-                await self._one(work)
+                if not self.is_halted:
+                    await self._one(work)
+            except (WorkerFault, Diverged, LedgerError, OSError) as error:
+                self._switch.halt(f"execution stopped: {error}")
             finally:
+                if isinstance(work, _Request):
+                    work.done.set()
                 self._busy -= 1
                 if not self._busy:
                     self._idle.set()
 
-    async def _one(self, work: Deliver | ExecutionCertificate | _Install) -> None:
-        if isinstance(work, Deliver):
+    async def _one(self, work: _Work) -> None:
+        if isinstance(work, _Delivery):
             await self._run_delivery(work)
         elif isinstance(work, ExecutionCertificate):
             await trio.to_thread.run_sync(self._store.certify, work)
             self._announcer.announce(self._store.certified_height)
         else:
-            await self._run_install(work)
+            try:
+                await self._run_request(work)
+            except (BlockInvalid, CertificateInvalid) as error:
+                work.error = error
 
-    async def _run_delivery(self, work: Deliver) -> None:
-        bodies = self._pool.bodies(work.proposal.transaction_ids)
-        block, statement = await trio.to_thread.run_sync(
-            self._executor.deliver, work.proposal, work.certificate, bodies
+    async def _run_delivery(self, work: _Delivery) -> None:
+        effect = work.effect
+        block, statement = await self._patiently(
+            self._executor.deliver, effect.proposal, effect.certificate, work.bodies
         )
         self._settle(block)
         assert self.on_executed is not None, "wired before run"
         await self.on_executed(Executed(statement))
 
-    async def _run_install(self, job: _Install) -> None:
-        try:
-            await trio.to_thread.run_sync(self._install, job.bundle)
-        except LedgerError as error:
-            job.error = error
-        else:
-            self._settle(job.bundle.block)
+    async def _run_request(self, request: _Request) -> None:
+        hashes = await trio.to_thread.run_sync(self._vouched, request.bundles)
+        for bundle, vouched_hash in zip(request.bundles, hashes, strict=False):
+            await self._patiently(self._install, bundle, vouched_hash)
+            self._settle(bundle.block)
             self._announcer.announce(self._store.certified_height)
-        finally:
-            job.done.set()
+        for certificate in request.certificates:
+            await trio.to_thread.run_sync(self._confirm, certificate)
+            self._announcer.announce(self._store.certified_height)
 
-    def _install(self, bundle: Bundle) -> None:
-        """On the thread: check, execute if it is new, compare with the quorum's outcome."""
+    async def _patiently(self, function: Callable[[*Arguments], T], *args: *Arguments) -> T:
+        """`function` on the thread, again after pauses while the engine fails."""
+        for pause_s in ENGINE_PAUSES_S:
+            try:
+                return await trio.to_thread.run_sync(function, *args)
+            except WorkerFault as fault:
+                _log.error("engine_fault", reason=str(fault), again_in_s=pause_s)
+            await trio.sleep(pause_s)
+        return await trio.to_thread.run_sync(function, *args)
+
+    # --- on the thread ----------------------------------------------------------------------
+
+    def _vouched(self, bundles: Sequence[Bundle]) -> list[bytes]:
+        headers = [bundle.block.header for bundle in bundles]
+        heights = [header.height for header in headers]
+        first = self._store.height + 1
+        if heights != list(range(first, first + len(heights))):
+            raise BlockInvalid(f"blocks {heights[:3]}… do not follow the head {first - 1}")
+        certificates = [bundle.execution_certificate for bundle in bundles]
+        return vouched(headers, certificates, self._rules, self._provider.verify_batch)
+
+    def _install(self, bundle: Bundle, vouched_hash: bytes) -> None:
+        """Check, execute, compare with the quorum's outcome if it is known, store."""
         height = bundle.block.header.height
         certificate = bundle.execution_certificate
-        if certificate is None:
-            return  # not certified yet: ordinary consensus will bring it
-        if height == self._store.height + 1:
-            self._executor.check_synced(
-                bundle.block, bundle.commit_certificate, certificate, self._provider
-            )
-            statement = self._executor.apply(bundle.block, bundle.commit_certificate)
-        elif height <= self._store.height:
-            statement = self._store.statement(height)
-        else:
-            return  # a gap: what is missing is asked for first
-        if height > self._store.certified_height:
-            self._check_outcome(certificate, statement)
+        self._executor.check_synced(
+            bundle.block, bundle.commit_certificate, vouched_hash, self._provider
+        )
+        if certificate is not None:
+            self._verify(certificate)
+            if certificate.statement.height != height:
+                raise BlockInvalid(f"block {height}: its certificate is for another height")
+        self._executor.apply(
+            bundle.block,
+            bundle.commit_certificate,
+            certificate.statement if certificate is not None else None,
+        )
+        if certificate is not None:
             self._store.certify(certificate)
 
-    def _check_outcome(
-        self, certificate: ExecutionCertificate, statement: ExecutionStatement
-    ) -> None:
+    def _confirm(self, certificate: ExecutionCertificate) -> None:
+        height = certificate.statement.height
+        if not self._store.certified_height < height <= self._store.height:
+            return  # known, or for a block that is not here
+        self._verify(certificate)
+        own = self._store.statement(height)
+        if certificate.statement != own:
+            raise Diverged(difference(own, certificate.statement))
+        self._store.certify(certificate)
+
+    def _verify(self, certificate: ExecutionCertificate) -> None:
+        rules = self._rules
         verify_execution_certificate(
-            certificate, self._validators, self._chain_id, self._provider.verify_batch
+            certificate, rules.validators, rules.chain_id, self._provider.verify_batch
         )
-        if certificate.statement != statement:
-            raise Diverged(
-                f"height {statement.height}: this node's outcome has state root "
-                f"{statement.state_root.hex()}, a quorum signed "
-                f"{certificate.statement.state_root.hex()}; keep the data directory for "
-                "examination and let the node rejoin with an empty one"
-            )
+
+    # --- main task --------------------------------------------------------------------------
 
     def _settle(self, block: Block) -> None:
         """The pool lets go of what the block includes or made impossible."""

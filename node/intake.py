@@ -30,7 +30,6 @@ from node.mempool import Admitted
 from node.refusals import Refusal
 
 NAME_SIZE_MAX = 64  # characters of a contract or method name
-ENVELOPE_SIZE = 80  # bytes around a body: signature and array headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +79,17 @@ def admit(
 
 def check_form(encoded: bytes, *, rules: Rules) -> tuple[Admitted, TransactionBody]:
     """Encoding, sizes, chain: what never changes about a transaction. Raises Refusal."""
-    limits = rules.limits
-    size_max = limits.transaction_size_max
-    if len(encoded) > size_max + ENVELOPE_SIZE:
+    # The rule of block making measures the same bytes: what it would always leave out must not
+    # wait in a pool, where it would look like something that the primary withholds.
+    size_max = rules.limits.transaction_size_max
+    if len(encoded) > size_max:
         raise Refusal(
             refusals.OVERSIZED,
             f"{len(encoded)} bytes; the chain takes {size_max}: keep bulk data off chain and "
             "record its digest",
         )
     try:
-        transaction = decode(encoded, Transaction, size_max=size_max + ENVELOPE_SIZE)
+        transaction = decode(encoded, Transaction, size_max=size_max)
         body = decode(transaction.body, TransactionBody, size_max=size_max)
     except DecodeError as error:
         raise Refusal(refusals.ENCODING, f"not a canonical transaction: {error}") from None

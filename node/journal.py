@@ -56,7 +56,7 @@ class Journal:
         self._number = int(segments[-1].stem) if segments else 1
         self._file = open(self._path(self._number), "ab", buffering=0)  # noqa: SIM115
         self._size = self._file.tell()
-        _sync_directory(directory)
+        sync_directory(directory)
 
     @property
     def wants_compaction(self) -> bool:
@@ -98,7 +98,7 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         partial.rename(fresh)
-        _sync_directory(self._directory)
+        sync_directory(self._directory)
         self._file.close()
         self._number += 1
         self._file = open(fresh, "ab", buffering=0)  # noqa: SIM115
@@ -162,7 +162,8 @@ def _read(segments: list[Path]) -> Recovered:
     return Recovered(tuple(records), tuple(transactions))
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make what was created or renamed in `directory` outlive a power failure."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -18,13 +19,14 @@ from cryptography.hazmat.primitives.serialization import (
 from crypto.errors import KeyFileInvalid
 
 PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # a name, not a secret
-PASSPHRASE_SIZE_MAX = 4096
+PASSPHRASE_SIZE_MAX = 1024  # bytes, as on the command line; more is not a passphrase
+KEY_FILE_SIZE_MAX = 64 << 10  # bytes of a PEM file
 
 
 def read_passphrase(path: Path | None) -> bytes:
-    """The passphrase from `path`, or from the environment when there is none.
+    """The first line of `path`, or the environment's when there is no path.
 
-    Raises KeyFileInvalid when the file is missing or readable by others.
+    Raises KeyFileInvalid when the file is missing, empty or readable by others.
     """
     if path is None:
         value = os.environ.get(PASSPHRASE_VARIABLE)
@@ -34,7 +36,12 @@ def read_passphrase(path: Path | None) -> bytes:
             )
         return value.encode()
     data = _read_private(path)
-    return data[:PASSPHRASE_SIZE_MAX].rstrip(b"\r\n")
+    if len(data) > PASSPHRASE_SIZE_MAX:
+        raise KeyFileInvalid(f"{path} is too long to hold a passphrase")
+    line = data.splitlines()[0] if data else b""
+    if not line:
+        raise KeyFileInvalid(f"{path} is empty; its first line is the passphrase")
+    return line
 
 
 def save_network_key(path: Path, seed: bytes, passphrase: bytes) -> None:
@@ -48,7 +55,7 @@ def load_network_key(path: Path, passphrase: bytes) -> bytes:
     """The 32-byte Ed25519 seed. Raises KeyFileInvalid."""
     try:
         key = load_pem_private_key(_read_private(path), passphrase)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyFileInvalid(
             f"{path}: not an Ed25519 key, or the passphrase does not open it"
         ) from None
@@ -60,10 +67,14 @@ def load_network_key(path: Path, passphrase: bytes) -> bytes:
 def write_private(path: Path, data: bytes) -> None:
     """Create `path` with mode 0600 from the first moment. Raises FileExistsError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink()  # half a key would keep a whole one from being written
+        raise
 
 
 def _read_private(path: Path) -> bytes:
@@ -72,6 +83,6 @@ def _read_private(path: Path) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise KeyFileInvalid(f"{path} is readable by others: chmod 600 {path}")
-            return file.read(1 << 20)
+            return file.read(KEY_FILE_SIZE_MAX)
     except OSError as error:
         raise KeyFileInvalid(f"{path}: {error.strerror}") from None

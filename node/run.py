@@ -17,19 +17,20 @@ import structlog
 import trio
 
 from consensus.pbft.replica import Replica
-from consensus.pbft.types import Accuse, CatchUp, Recovered, ReplicaConfig
+from consensus.pbft.types import CatchUp, Recovered, ReplicaConfig
 from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
 from crypto.providers.software import SoftwareProvider
-from ledger.encoding import encode
 from ledger.genesis import Genesis, chain_id, load_genesis
 from ledger.model import Query
 from ledger.store import Store
+from node import refusals
+from node.accusations import Accusations
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
-from node.bootstrap import open_or_create
+from node.bootstrap import check_genesis, open_or_create
 from node.committee import Committee
 from node.config import NodeConfig
 from node.execute import ChainRules, Executor
@@ -39,6 +40,7 @@ from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
 from node.mempool import Admitted, Mempool
+from node.refusals import Refusal
 from node.replica import Driver
 from node.sync import Sync
 from node.transactions import Transactions
@@ -63,6 +65,7 @@ class Node:
         self._config = config
         self._open = ExitStack()
         self._switch = HaltSwitch()
+        self._is_stopping = False
         try:
             self._build(config)
         except BaseException:
@@ -74,6 +77,7 @@ class Node:
         self.provider: CryptoProvider = SoftwareProvider(load_key(config.consensus_key, passphrase))
         seed = load_network_key(config.network_key, passphrase)
         self.genesis: Genesis = load_genesis(config.genesis)
+        check_genesis(self.genesis)
         chain = chain_id(self.genesis)
         self.rules = Rules(chain, self.genesis.limits)
         committee = Committee.of(self.genesis.validators, self.provider.public_key, config.name)
@@ -82,7 +86,9 @@ class Node:
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
         self._open.callback(self.store.close)
         self.announcer = Announcer(self.store.certified_height)
-        self._views = Views(self.store, self._worker(config))
+        self._view_engine = self._worker(config)
+        self._views = Views(self.store, self._view_engine)
+        self._accusations = Accusations(config.data_dir / "accusations")
         self._network = Network(seed, listen=config.listen, peers=_peers(config, self.genesis))
         self._pool = Mempool(
             transactions_max=config.mempool_transactions_max,
@@ -118,16 +124,15 @@ class Node:
             switch=self._switch,
         )
         journal.release()
+        rules = ChainRules(chain, self.genesis.limits, validators)
         self._queue = ExecutionQueue(
-            executor=Executor(
-                self.store, self._engine, ChainRules(chain, self.genesis.limits, validators)
-            ),
+            executor=Executor(self.store, self._engine, rules),
             store=self.store,
             pool=self._pool,
             announcer=self.announcer,
             provider=self.provider,
-            validators=validators,
-            chain_id=chain,
+            rules=rules,
+            switch=self._switch,
         )
         self._sync = Sync(
             store=self.store,
@@ -167,7 +172,9 @@ class Node:
         self._driver.on_deliver = self._queue.deliver
         self._driver.on_certify = self._queue.certify
         self._driver.on_catch_up = self._start_catch_up
-        self._driver.on_accuse = self._keep_accusation
+        self._driver.on_accuse = self._accusations.accuse
+        self._switch.on_halt(self._accusations.keep_halt)
+        self._switch.on_halt(lambda reason, evidence: self.announcer.close())
         self._queue.on_executed = self._driver.executed
         self._queue.is_in_flight = self._driver.replica.is_in_flight
 
@@ -176,7 +183,8 @@ class Node:
     async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; the started value is the API's port."""
         self._token = trio.lowlevel.current_trio_token()
-        api = ApiServer(self, listen=self._config.api_listen, threads=self._config.api_threads)
+        api = ApiServer(self, listen=self._config.api_listen)
+        self._switch.on_halt(lambda reason, evidence: api.show_halted())
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -186,10 +194,12 @@ class Node:
                 nursery.start_soon(self._transactions.receive)
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._driver.run)
+                nursery.start_soon(self._accusations.run)
                 api.start()
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
         finally:
+            self._is_stopping = True
             self.announcer.close()
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(api.stop)
@@ -204,22 +214,31 @@ class Node:
     async def _catch_up(self, goal: CatchUp) -> None:
         await self._driver.synced(await self._sync.catch_up(goal))
 
-    def _keep_accusation(self, accusation: Accuse) -> None:
-        """Both signed messages on disk: proof of misbehavior, for people and for the chain."""
-        directory = self._config.data_dir / "accusations"
-        directory.mkdir(exist_ok=True)
-        name = f"{self.store.height}-{accusation.first.sender}.bin"
-        (directory / name).write_bytes(encode((accusation.first, accusation.second)))
-        _log.error("equivocation", validator=accusation.first.sender, evidence=name)
-
     # --- backend of the client interface (called from gRPC's threads) -----------------------
+
+    @property
+    def threads(self) -> int:
+        return self._config.api_threads
 
     @property
     def subscribers_max(self) -> int:
         return self._config.subscribers_max
 
+    def check_open(self) -> None:
+        if self._is_stopping:
+            raise Refusal(refusals.STOPPING, "the node is shutting down: ask another")
+        if self._switch.is_halted:
+            raise Refusal(
+                refusals.HALTED,
+                "this node has halted and takes no transactions: ask another; its log says why",
+            )
+
     def hold(self, items: Sequence[Admitted]) -> list[bool]:
-        return trio.from_thread.run_sync(self._transactions.hold, items, trio_token=self._token)
+        return trio.from_thread.run_sync(self._hold, items, trio_token=self._token)
+
+    def _hold(self, items: Sequence[Admitted]) -> list[bool]:
+        self.check_open()  # on the main task: nothing changes before the pool has them
+        return self._transactions.hold(items)
 
     def is_held(self, transaction_id: bytes) -> bool:
         return transaction_id in self._pool
@@ -242,7 +261,7 @@ class Node:
                 PeerState(members[i].name, members[i].peer_id, members[i].peer_id in connected)
                 for i in self._committee.others
             ),
-            resident_bytes=_resident_bytes(),
+            resident_bytes=_resident_bytes(self._engine, self._view_engine),
         )
 
     def _phase(self) -> str:
@@ -255,6 +274,11 @@ class Node:
 
 def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:
     """Addresses from the configuration, identities from the genesis."""
+    names = {member.name for member in genesis.validators.validators}
+    for name in sorted(config.peers.keys() - names):
+        _log.warning("peer_unknown", name=name, advice="the genesis lists no such validator")
+    for name in sorted(names - config.peers.keys() - {config.name}):
+        _log.warning("peer_missing", name=name, advice="add its address to [network.peers]")
     return {
         member.name: PeerAddress(member.peer_id, config.peers[member.name])
         for member in genesis.validators.validators
@@ -262,13 +286,13 @@ def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:
     }
 
 
-def _resident_bytes() -> int:
+def _resident_bytes(*workers: Worker) -> int:
     """Resident memory of the node and its workers."""
-    process = psutil.Process()
-    total: int = process.memory_info().rss
-    for child in process.children():
+    total: int = psutil.Process().memory_info().rss
+    for worker in workers:
+        pid = worker.process_id
         try:
-            total += child.memory_info().rss
+            total += psutil.Process(pid).memory_info().rss if pid is not None else 0
         except psutil.NoSuchProcess:
             continue
     return total
@@ -286,5 +310,14 @@ async def serve(config: NodeConfig) -> None:
                     _log.info("stopping", signal=signal.Signals(number).name)
                     nursery.cancel_scope.cancel()
                     break
+    except BaseExceptionGroup as group:
+        raise _innermost(group) from None
     finally:
         node.close()
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The one error inside nested groups of one: what an operator should read."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

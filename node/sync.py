@@ -1,22 +1,24 @@
 """Block sync: a node that lags takes blocks from peers and believes none of them.
 
-Every block is checked against the quorum that ordered it, re-made by the rules, executed, and
-its outcome compared with the quorum that executed it. Installing runs on the same serial queue
-as ordinary delivery, so the two cannot race.
+Every block is proved by what a quorum signed about it or about a later one, re-made by the rules,
+executed, and its outcome compared with the quorum's. Installing runs on the same serial queue as
+ordinary delivery, so the two cannot race.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 import trio
 
 from consensus.pbft.types import CatchUp, Synced
 from ledger.encoding import encode
-from ledger.errors import DecodeError, LedgerError
+from ledger.errors import BlockInvalid, CertificateInvalid, DecodeError, LedgerError
 from ledger.store import Store
 from node.committee import Committee
+from node.complaints import Complaints
 from node.execution import ExecutionQueue
 from node.peer_messages import (
     BLOCKS_REPLY_MAX,
@@ -30,17 +32,22 @@ from node.peer_messages import (
 from p2p.limits import Channel
 from p2p.network import Network
 
-REPLY_PATIENCE_S = 5.0  # before the next peer is asked
-ROUNDS_MAX = 3  # times every peer is tried before sync reports what it reached
+REPLY_PATIENCE_S = 5.0  # before the next peer is asked; doubles every round, for slow lines
+ROUNDS_MAX = 3  # times every peer is tried in vain before sync reports what it reached
+UNREACHED_S = 0.2  # before the next one is asked when there is no link to a peer
+# Replies put together until a certificate proves them: gaps between certificates are shorter than
+# a window, so an honest peer needs one or two; this bounds memory against others (8 x 4 MB).
+REPLIES_MAX = 8
 
 _log = structlog.get_logger("node.sync")
 
 
-@dataclass(slots=True)
-class _Waiting:
+@dataclass(slots=True, eq=False)
+class _Question:
     peer_id: str
     height: int
-    answer: trio.MemorySendChannel[BlocksReply]
+    answered: trio.Event = field(default_factory=trio.Event)
+    reply: BlocksReply | None = None
 
 
 class Sync:
@@ -53,8 +60,11 @@ class Sync:
         self._network = network
         self._committee = committee
         self._queue = queue
-        self._waiting: _Waiting | None = None
+        self._question: _Question | None = None
+        self._complaints = Complaints("node.sync")
         self.is_active = False
+
+    # --- answering --------------------------------------------------------------------------
 
     async def serve(self) -> None:
         """Answer and take in the blocks channel for ever."""
@@ -62,7 +72,7 @@ class Sync:
             try:
                 message = decode_blocks_message(frame.body)
             except DecodeError as error:
-                _log.warning("undecodable", peer=frame.peer_id, reason=str(error))
+                self._complaints.complain("undecodable", peer=frame.peer_id, reason=str(error))
                 continue
             if isinstance(message, BlocksRequest):
                 reply = await trio.to_thread.run_sync(self._reply, message.height)
@@ -71,72 +81,122 @@ class Sync:
                 self._take(frame.peer_id, message)
 
     def _take(self, peer_id: str, reply: BlocksReply) -> None:
-        waiting = self._waiting
-        if waiting and (waiting.peer_id, waiting.height) == (peer_id, reply.height):
-            self._waiting = None
-            waiting.answer.send_nowait(reply)
+        question = self._question
+        if question and (question.peer_id, question.height) == (peer_id, reply.height):
+            self._question = None
+            question.reply = reply
+            question.answered.set()
 
     def _reply(self, height: int) -> bytes:
         """Blocks from `height` on, up to a size; empty when there are none."""
         bundles: list[Bundle] = []
         size = 0
         head = self._store.height
-        for number in range(max(height, 1), min(head, height + BLOCKS_REPLY_MAX - 1) + 1):
-            certificate = self._store.commit_certificate(number)
-            if certificate is None:
-                break
-            bundle = Bundle(
-                self._store.block(number), certificate, self._store.execution_certificate(number)
-            )
-            size += len(encode(bundle))
-            if bundles and size > BLOCKS_REPLY_SIZE:
-                break
-            bundles.append(bundle)
+        try:
+            for number in range(max(height, 1), min(head, height + BLOCKS_REPLY_MAX - 1) + 1):
+                bundle = self._bundle(number)
+                size += len(encode(bundle))
+                if bundles and size > BLOCKS_REPLY_SIZE:
+                    break
+                bundles.append(bundle)
+        except LedgerError as error:  # our damage: the peer finds the block elsewhere
+            _log.error("ledger_unreadable", reason=str(error))
         return encode_blocks_message(BlocksReply(height, head, tuple(bundles)))
 
+    def _bundle(self, height: int) -> Bundle:
+        certificate = self._store.commit_certificate(height)
+        assert certificate is not None, "only the genesis block has none"
+        execution = self._store.execution_certificate(height)
+        return Bundle(self._store.block(height), certificate, execution)
+
+    # --- asking -----------------------------------------------------------------------------
+
     async def catch_up(self, goal: CatchUp) -> Synced:
-        """Install blocks until `goal.height` is certified here, or no peer helps any more."""
+        """Install blocks up to `goal.height`, then the certificates that are missing below.
+
+        Returns with less when no peer helps any more, or when the node halts: consensus asks
+        again. A certificate that no peer has holds nothing up: replicas will sign it anew.
+        """
         self.is_active = True
         try:
             await self._queue.drained()
             peers = [h for h in goal.holders if h != self._committee.index]
             peers += [h for h in self._committee.others if h not in peers]
             failures = 0
-            while self._behind(goal) and failures < ROUNDS_MAX * len(peers):
-                peer = self._committee.peer_id(peers[failures % len(peers)])
-                if not await self._fetch(peer):
-                    failures += 1
-            _log.info("synced", height=self._store.height, goal=goal.height, failures=failures)
-            certified = self._store.certified_height
-            return Synced(self._store.height, self._store.execution_certificate(certified))
+            while self._lacks_blocks(goal) and failures < ROUNDS_MAX * len(peers):
+                patience_s = REPLY_PATIENCE_S * 2 ** (failures // len(peers))
+                peer_id = self._committee.peer_id(peers[failures % len(peers)])
+                is_further = await self._fetch_blocks(peer_id, goal, patience_s)
+                failures = 0 if is_further else failures + 1
+            failures = 0
+            while self._lacks_certificates(goal) and failures < len(peers):
+                peer_id = self._committee.peer_id(peers[failures])
+                is_further = await self._fetch_certificates(peer_id)
+                failures = 0 if is_further else failures + 1
+            return self._synced(goal)
         finally:
+            self._question = None
             self.is_active = False
 
-    def _behind(self, goal: CatchUp) -> bool:
-        return self._store.certified_height < goal.height
+    def _synced(self, goal: CatchUp) -> Synced:
+        height, certified = self._store.height, self._store.certified_height
+        _log.info("synced", height=height, certified=certified, goal=goal.height)
+        return Synced(
+            height,
+            self._store.execution_certificate(certified),
+            tuple(self._store.statement(h) for h in range(certified + 1, height + 1)),
+        )
 
-    async def _fetch(self, peer_id: str) -> bool:
-        """One request to one peer; whether it brought us forward."""
-        before = (self._store.height, self._store.certified_height)
-        height = self._store.certified_height + 1
-        reply = await self._ask(peer_id, height)
+    def _lacks_blocks(self, goal: CatchUp) -> bool:
+        return self._store.height < goal.height and not self._queue.is_halted
+
+    def _lacks_certificates(self, goal: CatchUp) -> bool:
+        reached = min(self._store.height, goal.height)
+        return self._store.certified_height < reached and not self._queue.is_halted
+
+    async def _fetch_blocks(self, peer_id: str, goal: CatchUp, patience_s: float) -> bool:
+        """One run of blocks from one peer; whether it brought us forward."""
+        before = self._store.height
+        bundles: list[Bundle] = []
+        for _ in range(REPLIES_MAX):
+            reply = await self._ask(peer_id, before + 1 + len(bundles), patience_s)
+            if reply is None or not reply.bundles:
+                return False
+            bundles += (_with_goal(bundle, goal) for bundle in reply.bundles)
+            if any(bundle.execution_certificate is not None for bundle in bundles):
+                break
+        try:
+            await self._queue.install(bundles)
+        except (BlockInvalid, CertificateInvalid) as error:
+            self._complaints.complain("sync_refused", peer=peer_id, reason=str(error))
+        return self._store.height > before
+
+    async def _fetch_certificates(self, peer_id: str) -> bool:
+        """The certificates above the gapless ones from one peer; whether there are fewer gaps."""
+        before = self._store.certified_height
+        reply = await self._ask(peer_id, before + 1, REPLY_PATIENCE_S)
         if reply is None:
             return False
+        found = [b.execution_certificate for b in reply.bundles]
         try:
-            for bundle in reply.bundles:
-                await self._queue.install(bundle)
-        except LedgerError as error:
-            _log.warning("sync_refused", peer=peer_id, reason=str(error))
-            return False
-        return (self._store.height, self._store.certified_height) != before
+            await self._queue.confirm([c for c in found if c is not None])
+        except CertificateInvalid as error:
+            self._complaints.complain("sync_refused", peer=peer_id, reason=str(error))
+        return self._store.certified_height > before
 
-    async def _ask(self, peer_id: str, height: int) -> BlocksReply | None:
-        send, receive = trio.open_memory_channel[BlocksReply](1)
-        self._waiting = _Waiting(peer_id, height, send)
+    async def _ask(self, peer_id: str, height: int, patience_s: float) -> BlocksReply | None:
+        self._question = question = _Question(peer_id, height)
         request = encode_blocks_message(BlocksRequest(height))
         if not self._network.send(peer_id, Channel.BLOCKS, request):
-            await trio.sleep(0.2)
+            await trio.sleep(UNREACHED_S)
             return None
-        with trio.move_on_after(REPLY_PATIENCE_S):
-            return await receive.receive()
-        return None
+        with trio.move_on_after(patience_s):
+            await question.answered.wait()
+        return question.reply
+
+
+def _with_goal(bundle: Bundle, goal: CatchUp) -> Bundle:
+    """Consensus holds the certificate of the goal; the peer may not."""
+    if bundle.block.header.height == goal.height and bundle.execution_certificate is None:
+        return msgspec.structs.replace(bundle, execution_certificate=goal.certificate)
+    return bundle

@@ -4,9 +4,10 @@ up a block."""
 from __future__ import annotations
 
 import threading
+from typing import Protocol
 
 from contracts.vm.codes import ADVICE, ViewRefused
-from contracts.vm.host import Worker, WorkerFault
+from contracts.vm.host import StateReader, ViewResult, WorkerFault
 from contracts.vm.messages import BlockContext
 from ledger.model import Query, address_of
 from ledger.store import Store
@@ -14,22 +15,52 @@ from node import refusals
 from node.api.backend import Viewed
 from node.refusals import Refusal
 
+# A view takes milliseconds. Behind one that takes seconds the threads of the client interface
+# must not all pile up: who waits longer than this is told to come back.
+TURN_PATIENCE_S = 3.0
+
+
+class ViewEngine(Protocol):
+    """The contract worker, as far as it is needed here."""
+
+    def view(
+        self,
+        block: BlockContext,
+        *,
+        sender: str,
+        contract: str,
+        method: str,
+        args: bytes,
+        reader: StateReader,
+    ) -> ViewResult: ...
+
 
 class Views:
     """Thread safe; one view runs at a time, each bounded by gas and time."""
 
-    def __init__(self, store: Store, worker: Worker) -> None:
+    def __init__(
+        self, store: Store, engine: ViewEngine, *, patience_s: float = TURN_PATIENCE_S
+    ) -> None:
         self._store = store
-        self._worker = worker
-        self._lock = threading.Lock()
+        self._engine = engine
+        self._patience_s = patience_s
+        self._turn = threading.Lock()
 
     def view(self, query: Query) -> Viewed:
         """Raises Refusal with the contract's code and sentence."""
-        with self._lock, self._store.snapshot() as snapshot:
+        if not self._turn.acquire(timeout=self._patience_s):
+            raise Refusal(refusals.POOL_FULL, "too many views are asked for: ask again")
+        try:
+            return self._view(query)
+        finally:
+            self._turn.release()
+
+    def _view(self, query: Query) -> Viewed:
+        with self._store.snapshot() as snapshot:
             statement = snapshot.statement
             block = BlockContext(statement.chain_id, statement.height, statement.time_ms)
             try:
-                result = self._worker.view(
+                result = self._engine.view(
                     block,
                     sender=address_of(query.sender),
                     contract=query.contract,

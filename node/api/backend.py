@@ -62,10 +62,22 @@ class Backend(Protocol):
     def announcer(self) -> Announcer: ...
 
     @property
+    def threads(self) -> int:
+        """That answer calls, beside one for each event stream."""
+        ...
+
+    @property
     def subscribers_max(self) -> int: ...
 
+    def check_open(self) -> None:
+        """Whether the node still orders transactions. Raises Refusal: halted or stopping."""
+        ...
+
     def hold(self, items: Sequence[Admitted]) -> list[bool]:
-        """Put verified transactions into the pool; False where there was no room."""
+        """Put verified transactions into the pool; False where there was no room.
+
+        Raises Refusal when the node is halted or stopping.
+        """
         ...
 
     def is_held(self, transaction_id: bytes) -> bool:

@@ -10,8 +10,9 @@ import grpc
 import structlog
 import trio
 
-from ledger.errors import DecodeError
+from ledger.errors import DecodeError, LedgerClosed
 from node import refusals
+from node.complaints import Complaints
 from node.refusals import Refusal
 
 CODE_KEY = "shuxin-code"  # trailing metadata; client.node reads it
@@ -20,6 +21,7 @@ R = TypeVar("R")
 S = TypeVar("S")
 
 _log = structlog.get_logger("node.api")
+_complaints = Complaints("node.api")
 _STATUS = {
     refusals.POOL_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     refusals.SUBSCRIBERS: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -68,10 +70,13 @@ def refuse(context: grpc.ServicerContext, method: str, error: Exception) -> NoRe
         refusal = error
     elif isinstance(error, DecodeError):
         refusal = Refusal(refusals.ENCODING, str(error))
-    elif isinstance(error, trio.RunFinishedError | trio.Cancelled):
+    elif isinstance(error, trio.RunFinishedError | LedgerClosed):
         refusal = Refusal(refusals.STOPPING, "the node is shutting down: ask another")
     else:
-        _log.error("api_failure", method=method, error=type(error).__name__, exc_info=error)
+        kind = type(error).__name__
+        untold = _complaints.due(kind, method)
+        if untold is not None:  # a bug that a client can repeat at will must not fill the disk
+            _log.error("api_failure", method=method, error=kind, untold=untold, exc_info=error)
         context.abort(grpc.StatusCode.INTERNAL, "the node failed to answer; see its log")
     context.set_trailing_metadata(((CODE_KEY, refusal.code),))
     status = _STATUS.get(refusal.code, grpc.StatusCode.INVALID_ARGUMENT)

@@ -12,7 +12,9 @@ from node.api.backend import Backend
 from node.api.service import NodeService
 from shuxin.v1 import node_pb2, node_pb2_grpc
 
-RECEIVE_SIZE_MAX = 32 << 20  # bytes: a batch of the largest blocks' worth of transactions
+# Bytes: twice a block of the genesis defaults. Each call under way may hold as much in memory.
+RECEIVE_SIZE_MAX = 8 << 20
+SEND_SIZE_MAX = 32 << 20  # bytes: the largest answer is a block with its receipts
 CONCURRENT_CALLS_MAX = 256  # beyond this gRPC answers RESOURCE_EXHAUSTED without our code
 STOP_GRACE_S = 1.0
 SERVICE = node_pb2.DESCRIPTOR.services_by_name["Node"].full_name
@@ -25,14 +27,16 @@ class ListenFailed(Exception):
 class ApiServer:
     """Starts on construction's `start`, stops with `stop`; threads are gRPC's own."""
 
-    def __init__(self, backend: Backend, *, listen: str, threads: int) -> None:
+    def __init__(self, backend: Backend, *, listen: str) -> None:
+        threads = backend.threads + backend.subscribers_max
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._server = grpc.server(
-            ThreadPoolExecutor(threads + backend.subscribers_max, thread_name_prefix="api"),
+            self._threads,
             maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
             options=[
                 ("grpc.so_reuseport", 0),  # a second node on the port must fail, not share it
                 ("grpc.max_receive_message_length", RECEIVE_SIZE_MAX),
-                ("grpc.max_send_message_length", RECEIVE_SIZE_MAX),
+                ("grpc.max_send_message_length", SEND_SIZE_MAX),
                 ("grpc.max_connection_idle_ms", 600_000),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             ],
@@ -58,7 +62,16 @@ class ApiServer:
         for name in ("", SERVICE):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
+    def show_halted(self) -> None:
+        """Tell whoever asks for health to send clients elsewhere; reads are still answered."""
+        for name in ("", SERVICE):
+            self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+
     def stop(self) -> None:
-        """Refuse new calls, let running ones end for a moment; blocks."""
+        """Refuse new calls, let running ones end for a moment; blocks.
+
+        On return no thread of ours is in a method any more, so that the ledger may be closed.
+        """
         self._health.enter_graceful_shutdown()
         self._server.stop(STOP_GRACE_S).wait()
+        self._threads.shutdown(cancel_futures=True)

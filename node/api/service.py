@@ -30,6 +30,7 @@ from shuxin.v1 import node_pb2_grpc
 
 BATCH_MAX = 1000  # transactions of one call: a block's worth, verified in under a second
 WAIT_MS_MAX = 30_000  # a waiting call pins a thread; clients ask again
+QUICK_THREADS = 4  # that no waiting call may take: status and submissions are answered always
 QUERY_SIZE_MAX = 64 << 10  # bytes
 QUERY_WINDOW_MS = 60_000  # how far a query's time may be from the node's clock
 HEARTBEAT_S = 2.0  # an idle event stream moves its cursor this often
@@ -42,6 +43,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._subscribers = threading.Semaphore(backend.subscribers_max)
+        self._waiters = threading.Semaphore(max(1, backend.threads - QUICK_THREADS))
 
     @guard.unary
     def Submit(self, request: pb.SubmitRequest, context: grpc.ServicerContext) -> pb.SubmitReply:
@@ -67,6 +69,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
 
     def _admit(self, encoded: Sequence[bytes]) -> list[Admitted | Refusal]:
         backend = self._backend
+        backend.check_open()  # before signatures are verified in vain; `hold` asks again
         verdicts = intake.admit(
             encoded,
             rules=backend.rules,
@@ -88,13 +91,27 @@ class NodeService(node_pb2_grpc.NodeServicer):
         self, request: pb.WaitReceiptRequest, context: grpc.ServicerContext
     ) -> pb.TransactionReply:
         wanted = _digest(request.transaction_id)
+        timeout_s = min(request.timeout_ms, WAIT_MS_MAX) / 1000
+        if not self._waiters.acquire(blocking=False):
+            timeout_s = 0.0  # look once; the client comes back
+            return self._wait_receipt(wanted, timeout_s, context)
+        try:
+            return self._wait_receipt(wanted, timeout_s, context)
+        finally:
+            self._waiters.release()
+
+    def _wait_receipt(
+        self, wanted: bytes, timeout_s: float, context: grpc.ServicerContext
+    ) -> pb.TransactionReply:
         backend = self._backend
-        deadline = time.monotonic() + min(request.timeout_ms, WAIT_MS_MAX) / 1000
+        deadline = time.monotonic() + timeout_s
         while True:
             seen = backend.announcer.certified_height
             place = backend.store.find_transaction(wanted)
             if place is not None and place[0] <= seen:
                 return self._transaction(place, with_proof=False)
+            if backend.announcer.closed:
+                backend.check_open()
             left_s = deadline - time.monotonic()
             if left_s <= 0 or not context.is_active() or backend.announcer.closed:
                 raise Refusal(refusals.PENDING, self._why_pending(wanted, place))
@@ -212,11 +229,15 @@ class NodeService(node_pb2_grpc.NodeServicer):
     ) -> Iterator[pb.EventItem]:
         announcer = self._backend.announcer
         height, index = request.from_height, request.from_index
-        while context.is_active() and not announcer.closed:
-            last = min(announcer.certified_height, height + EVENTS_BLOCKS_MAX)
+        while context.is_active():
+            certified = announcer.certified_height
+            last = min(certified, height + EVENTS_BLOCKS_MAX)
             while height <= last:
                 yield from self._events_at(request, height, index)
                 height, index = height + 1, 0
+            if announcer.closed and height > certified:
+                self._backend.check_open()  # no more will come: say why, so that clients move on
+                return
             if not announcer.wait_above(height - 1, HEARTBEAT_S):
                 yield wire.event_item(None, height=height, index=0, transaction_id=b"", time_ms=0)
 
