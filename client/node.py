@@ -15,6 +15,7 @@ from client.account import Account
 from client.build import build_query
 from client.errors import NodeUnavailable, Refused
 from ledger.encoding import decode, encode
+from ledger.errors import DecodeError
 from ledger.genesis import GENESIS_SIZE_MAX, Genesis
 from ledger.merkle import ListPath
 from ledger.model import (
@@ -34,8 +35,11 @@ from shuxin.v1 import node_pb2, node_pb2_grpc
 MESSAGE_SIZE_MAX = 32 << 20  # bytes; the largest answer is a block with its receipts
 CALL_TIMEOUT_S = 15.0
 WAIT_SLICE_MS = 10_000  # one waiting call; longer waits are made of several
+WAIT_PAUSE_S = 0.25  # before a node is asked again whose waiting calls are all taken
 CODE_KEY = "shuxin-code"  # trailing metadata that carries the refusal code
 PENDING = "receipt.pending"
+BUSY = "node.busy"
+INCONSISTENT = "answer.inconsistent"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,16 +137,19 @@ class StateValue:
 
 
 def _translated(call: Callable[P, R]) -> Callable[P, R]:
-    """Turns gRPC errors into the two errors of this package."""
+    """Turns gRPC errors and unreadable answers into the two errors of this package."""
 
     @functools.wraps(call)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        client = args[0]
+        assert isinstance(client, NodeClient)
+        client.check_open()
         try:
             return call(*args, **kwargs)
         except grpc.RpcError as error:
-            client = args[0]
-            assert isinstance(client, NodeClient)
             raise _explain(error, client.target) from None
+        except DecodeError as error:
+            raise _unreadable(error) from None
 
     return wrapper
 
@@ -153,15 +160,33 @@ def _explain(error: grpc.RpcError, target: str) -> Refused | NodeUnavailable:
     for key, value in error.trailing_metadata() or ():
         if key == CODE_KEY:
             return Refused(str(value), detail)
-    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+    if error.code() in _NO_ANSWER:
         return NodeUnavailable(target, error.code().name.lower().replace("_", " "))
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent" in detail:
+        return Refused(BUSY, "the node has as many calls as it takes: wait a second")
     return Refused(error.code().name.lower(), detail)
+
+
+def _unreadable(error: DecodeError) -> Refused:
+    return Refused(
+        "answer.unreadable", f"{error}: client and node may be of different releases; update both"
+    )
+
+
+_NO_ANSWER = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,  # the client was closed by another thread
+    }
+)
 
 
 class NodeClient:
     """A connection to one node. Thread safe; close it, or use it as a context manager.
 
-    Every call raises Refused or NodeUnavailable, nothing else.
+    Every call raises Refused or NodeUnavailable, nothing else (but ValueError for arguments that
+    are no contract values).
     """
 
     def __init__(self, target: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
@@ -179,6 +204,7 @@ class NodeClient:
         )
         self._stub = node_pb2_grpc.NodeStub(self._channel)
         self._chain_id: bytes | None = None
+        self._is_closed = False
 
     def __enter__(self) -> NodeClient:
         return self
@@ -192,7 +218,14 @@ class NodeClient:
         self.close()
 
     def close(self) -> None:
+        """End all calls under way, also those of other threads: they raise NodeUnavailable."""
+        self._is_closed = True
         self._channel.close()
+
+    def check_open(self) -> None:
+        """Raises NodeUnavailable once the client is closed."""
+        if self._is_closed:
+            raise NodeUnavailable(self.target, "this client is closed")
 
     @property
     def chain_id(self) -> bytes:
@@ -250,28 +283,31 @@ class NodeClient:
         """Waits until `wanted` is in a certified block.
 
         Raises Refused("receipt.pending") when `timeout_s` is over, Refused("transaction.expired")
-        when it can no longer be included.
+        when it can no longer be included, Refused("node.halted") when the node moves no more.
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            left_ms = max(1, int((deadline - time.monotonic()) * 1000))
+            began = time.monotonic()
+            left_ms = max(1, int((deadline - began) * 1000))
             try:
                 return self._wait_once(wanted, min(left_ms, WAIT_SLICE_MS))
             except Refused as refusal:
-                if refusal.code != PENDING or time.monotonic() >= deadline:
+                if refusal.code not in (PENDING, BUSY) or time.monotonic() >= deadline:
                     raise
+            if time.monotonic() - began < WAIT_PAUSE_S:  # it did not wait: no thread was free
+                time.sleep(min(WAIT_PAUSE_S, max(0.0, deadline - time.monotonic())))
 
     @_translated
     def _wait_once(self, wanted: bytes, timeout_ms: int) -> Outcome:
         request = node_pb2.WaitReceiptRequest(transaction_id=wanted, timeout_ms=timeout_ms)
         timeout_s = timeout_ms / 1000 + self._timeout_s
-        return _outcome(self._stub.WaitReceipt(request, timeout=timeout_s))
+        return _outcome(self._stub.WaitReceipt(request, timeout=timeout_s), wanted)
 
     @_translated
     def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome:
         """A transaction in a stored block; with its Merkle paths and certificate if `proof`."""
         request = node_pb2.GetTransactionRequest(transaction_id=wanted, with_proof=proof)
-        return _outcome(self._stub.GetTransaction(request, timeout=self._timeout_s))
+        return _outcome(self._stub.GetTransaction(request, timeout=self._timeout_s), wanted)
 
     @_translated
     def view(self, account: Account, contract: str, method: str, *args: Value) -> Value:
@@ -310,6 +346,7 @@ class NodeClient:
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
     ) -> Iterator[ChainEvent]:
         """Follows certified events from a cursor, for ever; heartbeats have an empty name."""
+        self.check_open()
         request = node_pb2.FollowEventsRequest(
             from_height=from_height, from_index=from_index, contract=contract, name=name
         )
@@ -319,6 +356,8 @@ class NodeClient:
                 yield _event(item)
         except grpc.RpcError as error:
             raise _explain(error, self.target) from None
+        except DecodeError as error:
+            raise _unreadable(error) from None
         finally:
             stream.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it bare
 
@@ -331,11 +370,11 @@ def _optional(data: bytes, kind: type[R]) -> R | None:
     return _decoded(data, kind) if data else None
 
 
-def _outcome(reply: node_pb2.TransactionReply) -> Outcome:
+def _outcome(reply: node_pb2.TransactionReply, wanted: bytes) -> Outcome:
     transaction = _decoded(reply.transaction, Transaction)
     receipt = _decoded(reply.receipt, Receipt)
-    if receipt.transaction_id != transaction_id(transaction):
-        raise Refused("answer.inconsistent", "the node's receipt belongs to another transaction")
+    if not receipt.transaction_id == transaction_id(transaction) == wanted:
+        raise Refused(INCONSISTENT, "the node's answer is about another transaction")
     proof = None
     if reply.header:
         proof = Proven(

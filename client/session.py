@@ -6,11 +6,12 @@ from client.account import Account
 from client.build import VALID_HEIGHTS, build_transaction
 from client.errors import Refused
 from client.node import NodeClient, Outcome
-from contracts.vm.codes import ADVICE, Code
+from contracts.vm.codes import ADVICE
 from ledger.model import Transaction
 from ledger.values import Value
 
 WAIT_S = 30.0
+_ADVICE = {int(code): advice for code, advice in ADVICE.items()}  # a newer node may know more codes
 
 
 class Session:
@@ -51,7 +52,7 @@ class Session:
         outcome = self.node.wait(self.node.submit(transaction), timeout_s=timeout_s)
         if outcome.receipt.status != 0:
             receipt = outcome.receipt
-            raise Refused(receipt.error, receipt.detail or ADVICE[Code(receipt.status)])
+            raise Refused(receipt.error, receipt.detail or _ADVICE.get(receipt.status, ""))
         return outcome
 
     def view(self, contract: str, method: str, *args: Value) -> Value:

@@ -51,6 +51,10 @@ class Mempool:
     def __contains__(self, transaction_id: bytes) -> bool:
         return transaction_id in self._entries or transaction_id in self._expired
 
+    def has_expired(self, transaction_id: bytes) -> bool:
+        """Whether it was held here and no block can include it any more."""
+        return transaction_id in self._expired
+
     @property
     def size(self) -> int:
         """Bytes of all transactions held."""

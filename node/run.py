@@ -243,6 +243,9 @@ class Node:
     def is_held(self, transaction_id: bytes) -> bool:
         return transaction_id in self._pool
 
+    def has_expired(self, transaction_id: bytes) -> bool:
+        return self._pool.has_expired(transaction_id)
+
     def view(self, query: Query) -> Viewed:
         return self._views.view(query)
 

@@ -84,6 +84,10 @@ class Backend(Protocol):
         """Whether the pool holds it (a hint: the pool moves on)."""
         ...
 
+    def has_expired(self, transaction_id: bytes) -> bool:
+        """Whether the pool held it until no block could include it any more."""
+        ...
+
     def view(self, query: Query) -> Viewed:
         """Run a view against the last certified state. Raises Refusal."""
         ...

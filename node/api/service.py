@@ -110,6 +110,8 @@ class NodeService(node_pb2_grpc.NodeServicer):
             place = backend.store.find_transaction(wanted)
             if place is not None and place[0] <= seen:
                 return self._transaction(place, with_proof=False)
+            if place is None and backend.has_expired(wanted):
+                raise Refusal(refusals.EXPIRED, "no block included it in time: build it anew")
             if backend.announcer.closed:
                 backend.check_open()
             left_s = deadline - time.monotonic()
