@@ -129,7 +129,10 @@ class Checkers:
             raise Violation(f"node {node}: another outcome of block {statement.height}")
 
     def _vote(self, node: int, kind: str, view: int, height: int, digest: bytes) -> None:
-        if self.votes.setdefault((node, kind, view, height), digest) != digest:
+        key = (node, kind, view, height)
+        if key not in self.votes and view < self.promised.get(node, 0):
+            raise Violation(f"node {node}: a {kind} vote in view {view}, which it had given up")
+        if self.votes.setdefault(key, digest) != digest:
             raise Violation(f"node {node}: two {kind} votes in view {view} at {height}")
         if (node, kind, view, height, digest) not in self.durable:
             raise Violation(f"node {node}: a {kind} vote that is not durable")
