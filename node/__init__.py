@@ -3,19 +3,26 @@
 It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or records
 (ledger); it moves their inputs and outputs. In the order of a transaction's way:
 
-    run        one nursery: the architecture at a glance
-    config     what an operator sets
-    refusals   every reason a node gives for saying no
-    api/       gRPC services, on threads
-    mempool    which transactions wait, which are claimed by a height
-    intake     from untrusted bytes to a verified transaction in the pool, and on to the peers
-    replica    the driver: input -> consensus step -> perform effects
-    journal    votes and bodies, durable before they leave
-    execute    delivered proposal -> block -> contracts -> ledger
-    sync       certified blocks from peers for a node that lags
-    announce   tells waiting clients about new heights
-    wire       domain <-> protobuf
-    audit      replays a ledger from its genesis and trusts nothing else
+    run         one nursery: the architecture at a glance
+    config      what an operator sets;  keys: the node's two keys;  logs
+    bootstrap   the ledger of a genesis, opened or made
+    committee   who is who
+    links       what is needed of the network;  peer_messages: what peers say besides votes
+    refusals    every reason a node gives for saying no
+    api/        gRPC services, on threads;  wire: domain <-> protobuf
+    mempool     which transactions wait for a block
+    intake      from untrusted bytes to a verified transaction
+    transactions  the pool's traffic with the peers
+    replica     the driver: input -> consensus step -> perform effects
+    journal     votes and bodies, durable before they leave
+    execution   the serial queue of all that changes the ledger
+    execute     ordered proposal -> block -> contracts -> ledger
+    sync        certified blocks from peers for a node that lags
+    views       contract reads, beside the blocks
+    announce    tells waiting clients about new heights
+    halt        the switch that stops a node that must not go on
+    accusations proof of misbehavior, kept on disk;  complaints: the log's share of it
+    audit       replays a ledger from its genesis and trusts nothing else
 """
 
 from typing import Final

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
-from contracts.vm.host import GenesisResult
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
+from node.execute import Engine
 from node.journal import sync_directory
 from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
 
@@ -21,12 +20,6 @@ class WrongChain(Exception):
 
 class GenesisUnfit(Exception):
     """No network can work by the limits of this genesis."""
-
-
-class GenesisEngine(Protocol):
-    """The contract worker, as far as it is needed here."""
-
-    def apply_genesis(self, genesis: Genesis) -> GenesisResult: ...
 
 
 def check_genesis(genesis: Genesis) -> None:
@@ -52,7 +45,7 @@ def check_genesis(genesis: Genesis) -> None:
             )
 
 
-def open_or_create(data_dir: Path, genesis: Genesis, engine: GenesisEngine) -> Store:
+def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
     """The checked ledger in `data_dir`.
 
     Raises LedgerDamaged, or WrongChain when the directory holds another chain.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from contracts.vm.host import Worker
+from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
 from contracts.vm.messages import BlockContext
 from crypto.provider import CryptoProvider, SignedItem
 from ledger.blocks import make_block, proposal_of, verify_block
@@ -20,7 +21,7 @@ from ledger.certificates import (
 )
 from ledger.encoding import decode
 from ledger.errors import BlockInvalid, DecodeError
-from ledger.genesis import Limits
+from ledger.genesis import Genesis, Limits
 from ledger.merkle import receipts_root
 from ledger.model import (
     TAG_TRANSACTION,
@@ -53,10 +54,42 @@ class ChainRules:
     validators: ValidatorSet
 
 
-class Executor:
-    """Applies blocks to a store through a contract worker. Not thread safe: one caller."""
+class Engine(Protocol):
+    """What runs contracts: contracts.vm.host.Worker, or in tests one in memory."""
 
-    def __init__(self, store: Store, engine: Worker, rules: ChainRules) -> None:
+    @property
+    def process_id(self) -> int | None:
+        """Of the process beside ours, if there is one."""
+        ...
+
+    def apply_genesis(self, genesis: Genesis) -> GenesisResult: ...
+
+    def apply_block(
+        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
+    ) -> BlockResult:
+        """Raises WorkerFault: a fault of this node, never a verdict."""
+        ...
+
+    def view(
+        self,
+        block: BlockContext,
+        *,
+        sender: str,
+        contract: str,
+        method: str,
+        args: bytes,
+        reader: StateReader,
+    ) -> ViewResult:
+        """Raises ViewRefused, WorkerFault."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Executor:
+    """Applies blocks to a store through a contract engine. Not thread safe: one caller."""
+
+    def __init__(self, store: Store, engine: Engine, rules: ChainRules) -> None:
         self._store = store
         self._engine = engine
         self._rules = rules

@@ -46,10 +46,11 @@ from node.committee import Committee
 from node.complaints import Complaints
 from node.halt import HaltSwitch
 from node.journal import Journal, JournalFailed
+from node.links import Links
 from node.mempool import Mempool
 from node.transactions import Transactions
 from p2p.limits import Channel
-from p2p.network import Frame, Network
+from p2p.network import Frame
 
 INPUTS_MAX = 4096  # waiting inputs; the vote readers wait when it is full
 GROUP_MAX = 256  # inputs stepped before their effects are performed: one fsync for all
@@ -76,7 +77,7 @@ class Driver:
         *,
         replica: Replica,
         journal: Journal,
-        network: Network,
+        network: Links,
         committee: Committee,
         provider: CryptoProvider,
         chain_id: bytes,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,13 @@ from node.api.server import ApiServer
 from node.bootstrap import check_genesis, open_or_create
 from node.committee import Committee
 from node.config import NodeConfig
-from node.execute import ChainRules, Executor
+from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
+from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.refusals import Refusal
 from node.replica import Driver
@@ -60,9 +61,20 @@ _log = structlog.get_logger("node")
 class Node:
     """Owns the parts; is the backend of the client interface."""
 
-    def __init__(self, config: NodeConfig) -> None:
-        """Open everything that can be refused: keys, genesis, ledger, journal, jail."""
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        links: Callable[[NodeConfig, Genesis, bytes], Links] | None = None,
+        engine: Callable[[NodeConfig], Engine] | None = None,
+    ) -> None:
+        """Open everything that can be refused: keys, genesis, ledger, journal, jail.
+
+        `links` and `engine` make other edges than libp2p and the jailed worker.
+        """
         self._config = config
+        self._make_links = links or _open_links
+        self._make_engine = engine or _open_engine
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
@@ -82,14 +94,14 @@ class Node:
         self.rules = Rules(chain, self.genesis.limits)
         committee = Committee.of(self.genesis.validators, self.provider.public_key, config.name)
         self._committee = committee
-        self._engine = self._worker(config)
+        self._engine = self._open_engine()
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
         self._open.callback(self.store.close)
         self.announcer = Announcer(self.store.certified_height)
-        self._view_engine = self._worker(config)
+        self._view_engine = self._open_engine()
         self._views = Views(self.store, self._view_engine)
         self._accusations = Accusations(config.data_dir / "accusations")
-        self._network = Network(seed, listen=config.listen, peers=_peers(config, self.genesis))
+        self._network = self._make_links(config, self.genesis, seed)
         self._pool = Mempool(
             transactions_max=config.mempool_transactions_max,
             bytes_max=config.mempool_bytes_max,
@@ -142,10 +154,10 @@ class Node:
         )
         self._wire()
 
-    def _worker(self, config: NodeConfig) -> Worker:
-        worker = Worker(allow_unjailed=config.allow_unjailed)
-        self._open.callback(worker.close)
-        return worker
+    def _open_engine(self) -> Engine:
+        engine = self._make_engine(self._config)
+        self._open.callback(engine.close)
+        return engine
 
     def _recover(self, journal: Journal, chain: bytes) -> Replica:
         store, limits = self.store, self.genesis.limits
@@ -275,6 +287,14 @@ class Node:
         return "ordering" if self._driver.replica.is_active else "view_change"
 
 
+def _open_links(config: NodeConfig, genesis: Genesis, seed: bytes) -> Links:
+    return Network(seed, listen=config.listen, peers=_peers(config, genesis))
+
+
+def _open_engine(config: NodeConfig) -> Engine:
+    return Worker(allow_unjailed=config.allow_unjailed)
+
+
 def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:
     """Addresses from the configuration, identities from the genesis."""
     names = {member.name for member in genesis.validators.validators}
@@ -289,11 +309,11 @@ def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:
     }
 
 
-def _resident_bytes(*workers: Worker) -> int:
-    """Resident memory of the node and its workers."""
+def _resident_bytes(*engines: Engine) -> int:
+    """Resident memory of the node and its engines."""
     total: int = psutil.Process().memory_info().rss
-    for worker in workers:
-        pid = worker.process_id
+    for engine in engines:
+        pid = engine.process_id
         try:
             total += psutil.Process(pid).memory_info().rss if pid is not None else 0
         except psutil.NoSuchProcess:

@@ -20,6 +20,7 @@ from ledger.store import Store
 from node.committee import Committee
 from node.complaints import Complaints
 from node.execution import ExecutionQueue
+from node.links import Links
 from node.peer_messages import (
     BLOCKS_REPLY_MAX,
     BLOCKS_REPLY_SIZE,
@@ -30,7 +31,6 @@ from node.peer_messages import (
     encode_blocks_message,
 )
 from p2p.limits import Channel
-from p2p.network import Network
 
 REPLY_PATIENCE_S = 5.0  # before the next peer is asked; doubles every round, for slow lines
 ROUNDS_MAX = 3  # times every peer is tried in vain before sync reports what it reached
@@ -54,7 +54,7 @@ class Sync:
     """Asks for blocks and serves them. Main task only, but for reading the store."""
 
     def __init__(
-        self, *, store: Store, network: Network, committee: Committee, queue: ExecutionQueue
+        self, *, store: Store, network: Links, committee: Committee, queue: ExecutionQueue
     ) -> None:
         self._store = store
         self._network = network

@@ -23,6 +23,7 @@ from node import intake
 from node.committee import Committee
 from node.complaints import Complaints
 from node.intake import Rules
+from node.links import Links
 from node.mempool import Admitted, IsInFlight, Mempool
 from node.peer_messages import (
     IDS_MAX,
@@ -37,7 +38,7 @@ from node.peer_messages import (
 )
 from node.refusals import ENCODING, SIGNATURE, Refusal
 from p2p.limits import Channel
-from p2p.network import Frame, Network
+from p2p.network import Frame
 
 FORWARD_SPACING_S = 0.1  # between two forwards: the first goes at once, a stream is gathered
 FORWARD_QUEUE_MAX = 50_000  # transactions waiting to be forwarded; beyond, re-offers cover
@@ -60,7 +61,7 @@ class Transactions:
         *,
         pool: Mempool,
         store: Store,
-        network: Network,
+        network: Links,
         committee: Committee,
         rules: Rules,
         provider: CryptoProvider,

@@ -4,15 +4,15 @@ up a block."""
 from __future__ import annotations
 
 import threading
-from typing import Protocol
 
 from contracts.vm.codes import ADVICE, ViewRefused
-from contracts.vm.host import StateReader, ViewResult, WorkerFault
+from contracts.vm.host import WorkerFault
 from contracts.vm.messages import BlockContext
 from ledger.model import Query, address_of
 from ledger.store import Store
 from node import refusals
 from node.api.backend import Viewed
+from node.execute import Engine
 from node.refusals import Refusal
 
 # A view takes milliseconds. Behind one that takes seconds the threads of the client interface
@@ -20,26 +20,11 @@ from node.refusals import Refusal
 TURN_PATIENCE_S = 3.0
 
 
-class ViewEngine(Protocol):
-    """The contract worker, as far as it is needed here."""
-
-    def view(
-        self,
-        block: BlockContext,
-        *,
-        sender: str,
-        contract: str,
-        method: str,
-        args: bytes,
-        reader: StateReader,
-    ) -> ViewResult: ...
-
-
 class Views:
     """Thread safe; one view runs at a time, each bounded by gas and time."""
 
     def __init__(
-        self, store: Store, engine: ViewEngine, *, patience_s: float = TURN_PATIENCE_S
+        self, store: Store, engine: Engine, *, patience_s: float = TURN_PATIENCE_S
     ) -> None:
         self._store = store
         self._engine = engine

@@ -54,9 +54,9 @@ class ApiServer:
         """Raises ListenFailed."""
         try:
             self.port = self._server.add_insecure_port(self._listen)
-        except RuntimeError as error:
+        except RuntimeError:
             raise ListenFailed(
-                f"cannot listen on {self._listen} for clients: {error}; is another node running?"
+                f"cannot listen on {self._listen} for clients; is another node running there?"
             ) from None
         self._server.start()
         for name in ("", SERVICE):
