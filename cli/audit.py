@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Invocation, verb
-from cli.output import DONE, REFUSED, Answer, Fields, Json, progress
+from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, progress
 
 if TYPE_CHECKING:
     from node.audit import Verdict
@@ -30,10 +30,15 @@ def replay(
     from ledger.genesis import load_genesis
     from node import audit
 
+    if not source.is_dir():
+        raise CommandRefused("audit.source", f"{source} is no folder: name a node's data folder")
     trusted = load_genesis(genesis)
     with progress("blocks", as_json=ask.json) as advance:
         verdict = audit.replay(source, trusted, advance=advance)
-    return Fields(verdict_fields(verdict), exit_code=REFUSED if verdict.divergence else DONE)
+    fields = verdict_fields(verdict)
+    if not ask.json:
+        fields.pop("divergence", None)  # the verdict is the same as a sentence
+    return Fields(fields, exit_code=REFUSED if verdict.divergence else DONE)
 
 
 def verdict_fields(verdict: Verdict) -> dict[str, Json]:

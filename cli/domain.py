@@ -15,6 +15,7 @@ from cli.output import Answer, Fields, Json, Table, plain, waiting
 
 if TYPE_CHECKING:
     from client.node import Outcome
+    from ledger.model import Event
     from ledger.values import Value
 
 PAGE_DEFAULT = 50
@@ -39,21 +40,27 @@ Deadline = Annotated[
 Decision = Annotated[
     bool, typer.Option("--pass/--refuse", help="The decision.", show_default=False)
 ]
+GasLimit = Annotated[
+    int | None,
+    typer.Option(min=1, help="Most gas it may use; by default what such calls need."),
+]
 SourceFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
 
 
-def call(ask: Invocation, contract: str, method: str, *args: Value) -> Answer:
+def call(
+    ask: Invocation, contract: str, method: str, *args: Value, gas_limit: int | None = None
+) -> Answer:
     """Call the contract, wait for the certified receipt, and say where it is."""
     with (
         ask.session() as session,
         waiting(f"{contract}.{method}: waiting for a quorum", as_json=ask.json),
     ):
-        outcome = session.call(contract, method, *args)
-    return receipt_fields(outcome)
+        outcome = session.call(contract, method, *args, gas_limit=gas_limit)
+    return Fields(receipt_fields(outcome, as_json=ask.json))
 
 
-def receipt_fields(outcome: Outcome) -> Fields:
-    """What became of a transaction."""
+def receipt_fields(outcome: Outcome, *, as_json: bool) -> dict[str, Json]:
+    """What became of a transaction; for people an event is one line."""
     from ledger.values import decode_value
 
     receipt = outcome.receipt
@@ -64,24 +71,35 @@ def receipt_fields(outcome: Outcome) -> Fields:
         "status": "ok" if receipt.status == 0 else receipt.error,
         "gas_used": receipt.gas_used,
         "value": plain(decode_value(receipt.return_value)) if receipt.return_value else None,
-        "events": [
-            {
-                "contract": event.contract,
-                "name": event.name,
-                "fields": {name: plain(decode_value(value)) for name, value in event.fields},
-            }
-            for event in receipt.events
-        ],
+        "events": [_event_fields(event, as_json=as_json) for event in receipt.events],
     }
     if receipt.status != 0:
         fields["detail"] = receipt.detail
-    return Fields(fields)
+    return fields
 
 
-def add_reads(
-    app: typer.Typer, contract: str, *, columns: Sequence[str], show_view: str = "show"
-) -> None:
+def _event_fields(event: Event, *, as_json: bool) -> dict[str, Json]:
+    from ledger.values import decode_value
+
+    fields: Json = {name: plain(decode_value(value)) for name, value in event.fields}
+    if as_json:
+        return {"contract": event.contract, "name": event.name, "fields": fields}
+    return {f"{event.contract}.{event.name}": fields}
+
+
+def add_reads(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:
     """Adds `list` (a page of records, these columns) and `show ID` (one record, whole)."""
+    add_list(app, contract, columns=columns)
+
+    @verb(app, "show")
+    def show_record(ask: Invocation, identifier: Id) -> Answer:
+        """Show one record, whole."""
+        with ask.session() as session:
+            return record_fields(session.view(contract, "show", identifier), raw=ask.json)
+
+
+def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:
+    """Adds `list`."""
 
     @verb(app, "list")
     def list_records(
@@ -93,12 +111,6 @@ def add_reads(
         with ask.session() as session:
             records = session.view(contract, "list", offset, limit)
         return records_table(records, columns=columns, whole=ask.json)
-
-    @verb(app, "show")
-    def show_record(ask: Invocation, identifier: Id) -> Answer:
-        """Show one record, whole."""
-        with ask.session() as session:
-            return record_fields(session.view(contract, show_view, identifier))
 
 
 def records_table(records: Value, *, columns: Sequence[str], whole: bool = False) -> Answer:
@@ -112,12 +124,12 @@ def records_table(records: Value, *, columns: Sequence[str], whole: bool = False
     return Table(columns, rows)
 
 
-def record_fields(record: Value) -> Answer:
-    """One record: id first, the rest as the chain keeps it, times readable."""
+def record_fields(record: Value, *, raw: bool) -> Answer:
+    """One record: id first, the rest by name; times readable unless `raw`."""
     if not isinstance(record, dict):
         return Fields({"value": plain(record)})
     names = sorted((str(name) for name in record), key=lambda name: (name != "id", name))
-    return Fields({name: plain(record[name]) for name in names})
+    return Fields({name: _readable(name, record[name], raw=raw) for name in names})
 
 
 def time_text(time_ms: int) -> str:
@@ -130,4 +142,8 @@ def time_text(time_ms: int) -> str:
 def _readable(name: str, value: Value, *, raw: bool) -> Json:
     if not raw and name.endswith("_ms") and isinstance(value, int):
         return time_text(value)
+    if not raw and isinstance(value, dict):
+        return {str(key): _readable(str(key), item, raw=raw) for key, item in value.items()}
+    if not raw and isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return [_readable("", item, raw=raw) for item in value]
     return plain(value)

@@ -42,7 +42,7 @@ def record(
 def show(ask: Invocation, evidence_id: Id) -> Answer:
     """Show one record, whole."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "show", evidence_id))
+        return record_fields(session.view(CONTRACT, "show", evidence_id), raw=ask.json)
 
 
 @verb(app, "list")

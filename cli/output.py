@@ -90,7 +90,7 @@ def show(answer: Answer, *, as_json: bool) -> int:
     if as_json:
         print_json(_as_json(answer))
     elif isinstance(answer, Text):
-        sys.stdout.write(answer.text if answer.text.endswith("\n") else answer.text + "\n")
+        sys.stdout.write(_printable(answer.text.removesuffix("\n"), kept="\n\t") + "\n")
     elif isinstance(answer, Fields):
         _show_fields(answer)
     else:
@@ -189,7 +189,8 @@ def report(error: Exception, *, as_json: bool) -> int:
         problem: Json = {"refused": {"code": code, "detail": sentence}}
         sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
     else:
-        sys.stderr.write(f"refused: {code}: {sentence}\n")
+        # The sentence may be a contract's, a node's or a file's.
+        sys.stderr.write(_printable(f"refused: {code}: {sentence}", kept="\n") + "\n")
     return REFUSED
 
 
@@ -218,13 +219,17 @@ def _explain_refusal(code: str, detail: str) -> tuple[str, str]:
     own = re.fullmatch(r"([a-z0-9_]+\.[a-z0-9_.]+): (.+)", detail, re.DOTALL)
     if code == "refused" and own:
         return own[1], own[2]
+    # The machine's details say what was wrong; its advice says what to do.
+    advice = "" if code == "refused" and detail else _advice(code)
     if not detail:
-        from contracts.vm.codes import ADVICE
+        return code, advice or "no further reason was given"
+    return code, detail if advice in ("", detail) else f"{detail}; {advice}"
 
-        detail = {known.name: advice for known, advice in ADVICE.items()}.get(
-            code, "no further reason was given"
-        )
-    return code, detail
+
+def _advice(code: str) -> str:
+    from contracts.vm.codes import ADVICE
+
+    return {known.name: advice for known, advice in ADVICE.items()}.get(code, "")
 
 
 def _code_of(class_name: str) -> str:
@@ -282,7 +287,9 @@ def _cell(value: Json) -> str:
     if isinstance(value, str):
         return _printable(value)
     if isinstance(value, list):
-        return ", ".join(_cell(item) for item in value)
+        return ", ".join(
+            " ".join(map(_cell, item)) if isinstance(item, list) else _cell(item) for item in value
+        )
     if isinstance(value, dict):
         return "; ".join(f"{name} {_cell(item)}" for name, item in value.items())
     return str(value)
@@ -292,6 +299,6 @@ def _shortened(text: str) -> str:
     return text if len(text) <= CELL_WIDTH_MAX else text[: CELL_WIDTH_MAX - 1] + "…"
 
 
-def _printable(text: str) -> str:
+def _printable(text: str, *, kept: str = "") -> str:
     """Text from the chain with control characters escaped: it must not drive the terminal."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return "".join(c if c.isprintable() or c in kept else f"\\x{ord(c):02x}" for c in text)

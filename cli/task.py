@@ -13,19 +13,35 @@ from cli.domain import (
     Deadline,
     Id,
     Reason,
-    add_reads,
+    add_list,
     call,
+    record_fields,
     records_table,
 )
 from cli.literals import Participant, parse_id, parse_participant, parse_public_key
 from cli.options import Invocation, verb
-from cli.output import Answer
+from cli.output import Answer, Json, Table, note, waiting
 
 app = typer.Typer()
 CONTRACT = "task"
 COLUMNS = ("id", "operator", "algorithm", "participants", "status", "deadline_ms", "reason")
 
-add_reads(app, CONTRACT, columns=COLUMNS)
+add_list(app, CONTRACT, columns=COLUMNS)
+
+
+@verb(app, "show")
+def show(ask: Invocation, task_id: Id) -> Answer:
+    """Show a task: its order, who accepted and who reported."""
+    with ask.session() as session:
+        file = session.view(CONTRACT, "show", task_id)
+    if ask.json or not isinstance(file, dict) or not isinstance(file.get("task"), dict):
+        return record_fields(file, raw=ask.json)
+    # For people the task itself first, and of the program only its hash.
+    task = file["task"]
+    assert isinstance(task, dict)
+    return record_fields(
+        {**task, "acceptances": file.get("acceptances"), "reports": file.get("reports")}, raw=False
+    )
 
 
 @verb(app, "create")
@@ -81,6 +97,33 @@ def open_tasks(
     with ask.session() as session:
         records = session.view(CONTRACT, "open_for", party, offset, limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
+
+
+@verb(app, "result")
+def result(
+    ask: Invocation,
+    task_id: Id,
+    receiver: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY", help="Key that results are sealed to, as a path or NAME; default: yours."
+        ),
+    ] = "",
+) -> Answer:
+    """Fetch the sealed shares of a finished task, open them and print the statistics (operator)."""
+    from cli.results import open_results
+    from crypto.keys import load_key
+
+    path = ask.key_path_of(receiver) if receiver else ask.key_path
+    private = load_key(path, ask.passphrase())
+    with ask.session() as session, waiting("fetching the shares", as_json=ask.json):
+        results = open_results(session, task_id, private=private)
+    rows: list[tuple[Json, ...]] = [
+        (found.group, found.column, found.statistic, found.value or None) for found in results
+    ]
+    if any(found.is_suppressed for found in results) and not ask.json:
+        note("- stands for a group with too few rows: it was suppressed inside the computation")
+    return Table(("group", "column", "statistic", "value"), rows, title=task_id)
 
 
 @verb(app, "fail")

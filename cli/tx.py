@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import receipt_fields
+from cli.domain import GasLimit, receipt_fields
 from cli.literals import LiteralInvalid, parse_bytes, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, plain, waiting
@@ -37,7 +37,6 @@ Arguments = Annotated[
         help="42, true, text, 0x00ff, file:PATH, '[\"a\", 1]'; str: int: hex: force one.",
     ),
 ]
-GasLimit = Annotated[int, typer.Option(min=1, help="Most gas it may use.")]
 
 
 @verb(app, "send")
@@ -46,7 +45,7 @@ def send(
     contract: Annotated[str, typer.Argument(metavar="CONTRACT")],
     method: Annotated[str, typer.Argument(metavar="METHOD")],
     args: Arguments = None,
-    gas_limit: GasLimit = 5_000_000,
+    gas_limit: GasLimit = None,
     wait: Annotated[bool, typer.Option(help="Wait for the certified receipt.")] = True,
     timeout: Annotated[int, typer.Option(min=1, help="Seconds to wait.")] = WAIT_DEFAULT_S,
 ) -> Answer:
@@ -60,7 +59,7 @@ def send(
             outcome = session.call(
                 contract, method, *values, gas_limit=gas_limit, timeout_s=float(timeout)
             )
-    return receipt_fields(outcome)
+    return Fields(receipt_fields(outcome, as_json=ask.json))
 
 
 @verb(app, "show")
@@ -68,7 +67,7 @@ def show(ask: Invocation, transaction: TransactionId) -> Answer:
     """Show a transaction and what became of it."""
     with ask.connection() as node:
         outcome = node.transaction(transaction, proof=False)
-    return Fields({**_body_fields(outcome), **receipt_fields(outcome).values})
+    return Fields({**_body_fields(outcome), **receipt_fields(outcome, as_json=ask.json)})
 
 
 @verb(app, "prove")
@@ -91,7 +90,7 @@ def prove(
         outcome = node.transaction(transaction, proof=True)
     checked = check_proof(outcome, wanted=transaction, genesis=trusted)
     trust = str(genesis) if genesis else f"the genesis that {ask.target} sent; use --genesis FILE"
-    return Fields({**receipt_fields(outcome).values, **checked, "trusting": trust})
+    return Fields({**receipt_fields(outcome, as_json=ask.json), **checked, "trusting": trust})
 
 
 def _body_fields(outcome: Outcome) -> dict[str, Json]:

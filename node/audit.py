@@ -42,7 +42,8 @@ Advance = Callable[[int, int | None], None]
 class Divergence:
     """Where and how the ledger first contradicts its genesis and the rules.
 
-    `transaction` and `key` are empty where the contradiction is not about one.
+    `transaction` and `key` are empty where the contradiction is not about one; `height` is -1
+    where the damage lies before any block.
     """
 
     height: int
@@ -53,7 +54,8 @@ class Divergence:
     found: str
 
     def sentence(self) -> str:
-        parts = [f"block {self.height}: {self.check}"]
+        place = f"block {self.height}" if self.height >= 0 else "before any block"
+        parts = [f"{place}: {self.check}"]
         if self.transaction:
             parts.append(f"transaction {self.transaction}")
         if self.key:
@@ -284,4 +286,5 @@ def _at(height: int, message: str) -> Divergence:
 
 
 def _damaged(damage: LedgerDamaged) -> Divergence:
-    return _at(-1 if damage.height is None else damage.height, str(damage))
+    height = -1 if damage.height is None else damage.height
+    return _at(height, str(damage).removeprefix(f"block {height}: "))

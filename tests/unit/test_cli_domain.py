@@ -75,7 +75,9 @@ class FakeSession:
     answers: dict[str, Value] = field(default_factory=dict)
     calls: list[tuple[str, str, tuple[Value, ...]]] = field(default_factory=list)
 
-    def call(self, contract: str, method: str, *args: Value) -> Outcome:
+    def call(
+        self, contract: str, method: str, *args: Value, gas_limit: int | None = None
+    ) -> Outcome:
         check_arguments(contract, method, args)
         self.calls.append((contract, method, args))
         event = Event(contract, "Done", (("note", encode_value("fine")),))

@@ -32,11 +32,9 @@ def test_a_refusal_is_one_line_with_code_and_sentence(capsys: pytest.CaptureFixt
 
 
 def test_a_refusal_as_json_goes_to_stderr_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(Refused("out_of_gas", "raise the limit"), as_json=True) == 1
+    assert report(Refused("node.busy", "try again"), as_json=True) == 1
     captured = capsys.readouterr()
-    assert json.loads(captured.err) == {
-        "refused": {"code": "out_of_gas", "detail": "raise the limit"}
-    }
+    assert json.loads(captured.err) == {"refused": {"code": "node.busy", "detail": "try again"}}
     assert captured.out == ""
 
 
@@ -67,6 +65,35 @@ def test_every_error_gets_a_code_and_a_sentence(error: Exception, code: str) -> 
     found, sentence = explain(error)
     assert found == code
     assert sentence
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sentence"),
+    [
+        (
+            Refused("unknown_contract", "no contract `x`"),
+            "no contract `x`; list the deployed contracts and check the name",
+        ),
+        (Refused("out_of_gas", ""), "raise the gas limit or do less in one transaction"),
+        (Refused("refused", "grant.expired: ask for a new one"), "ask for a new one"),
+        (Refused("refused", "not today"), "not today"),
+        (Refused("node.busy", "try again in a moment"), "try again in a moment"),
+    ],
+)
+def test_what_the_machine_refuses_comes_with_advice(refusal: Refused, sentence: str) -> None:
+    assert explain(refusal)[1] == sentence
+
+
+def test_a_refusal_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    report(Refused("refused", "a.b: \x1b[2Jgone"), as_json=False)
+    assert capsys.readouterr().err == "refused: a.b: \\x1b[2Jgone\n"
+
+
+def test_text_keeps_its_lines_and_nothing_else_that_moves_the_cursor(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(Text("if x:\n\ty\x1b[1A\n"), as_json=False)
+    assert capsys.readouterr().out == "if x:\n\ty\\x1b[1A\n"
 
 
 def test_what_contract_code_wrote_cannot_drive_the_terminal(
