@@ -1,0 +1,190 @@
+"""`shuxin contract`: the life of a contract, on the real machine in process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from cli.options import Invocation
+from client.errors import Refused
+from client.node import Outcome
+from contracts.vm.codes import ViewRefused
+from ledger.model import Transaction
+from ledger.values import Value
+from tests.business import Business
+
+COUNTER = '''"""Counts."""
+
+from contracts.dialect import Var, call, emit, init, require, view
+
+total = Var(int)
+
+
+@init
+def setup(start: int) -> None:
+    total.set(start)
+
+
+@call
+def add(amount: int) -> int:
+    """Adds `amount`."""
+    require(amount > 0, "counter.amount: add at least 1")
+    total.set(total.get(0) + amount)
+    emit("Added", amount=amount)
+    return total.get(0)
+
+
+@view
+def read() -> int:
+    return total.get(0)
+'''
+NEWER = (
+    COUNTER.replace("init, require", "init, migrate, require")
+    + """
+
+@migrate
+def grow(from_sequence: int) -> None:
+    total.set(total.get(0) + 1000 * from_sequence)
+"""
+)
+
+
+class MachineSession:
+    """An account of the business, named by --key, at a node without a network."""
+
+    def __init__(self, business: Business, who: str) -> None:
+        self._business = business
+        self._who = who
+
+    def call(
+        self, contract: str, method: str, *args: Value, gas_limit: int | None = None
+    ) -> Outcome:
+        receipt = self._business.act(self._who, contract, method, *args)
+        if receipt.status != 0:
+            raise Refused(receipt.error, receipt.detail)
+        return Outcome(Transaction(b"", b""), receipt, self._business.chain.height, 0, None)
+
+    def view(self, contract: str, method: str, *args: Value) -> Value:
+        try:
+            return self._business.ask(self._who, contract, method, *args)
+        except ViewRefused as refusal:
+            raise Refused(refusal.code, refusal.detail) from None
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Paths of two versions; commands run on a new business."""
+    business = Business()
+
+    @contextmanager
+    def opened(ask: Invocation) -> Iterator[MachineSession]:
+        yield MachineSession(business, ask.key)
+
+    monkeypatch.setattr(Invocation, "session", opened)
+    paths = tmp_path / "one.py", tmp_path / "two.py"
+    for path, text in zip(paths, (COUNTER, NEWER), strict=True):
+        path.write_text(text)
+    return str(paths[0]), str(paths[1])
+
+
+def run(capsys: pytest.CaptureFixture[str], who: str, *words: str) -> object:
+    """The answer of a command that must succeed."""
+    code = main(["contract", *words, "--key", who, "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    return json.loads(captured.out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], who: str, *words: str) -> str:
+    """The code of a command that must be refused."""
+    assert main(["contract", *words, "--key", who, "--json"]) == 1
+    code = json.loads(capsys.readouterr().err)["refused"]["code"]
+    assert isinstance(code, str)
+    return code
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> tuple[object, object]:
+    record = run(capsys, "insurer", "show", "counter")
+    assert isinstance(record, dict)
+    return record["status"], record["sequence"]
+
+
+def test_a_contract_lives_from_deployment_to_revocation(
+    sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sources
+    run(capsys, "chipworks", "deploy", "counter", first, "5")
+    assert run(capsys, "insurer", "call", "counter", "add", "3")["value"] == 8  # type: ignore[index]
+    assert refused(capsys, "insurer", "call", "counter", "add", "0") == "counter.amount"
+    run(capsys, "bureau", "freeze", "counter", "--reason", "a finding")
+    assert refused(capsys, "insurer", "call", "counter", "add", "1") == "contract_frozen"
+    assert run(capsys, "insurer", "view", "counter", "read") == {"value": 8}
+    run(capsys, "bureau", "unfreeze", "counter")
+    run(capsys, "chipworks", "upgrade", "counter", second)
+    assert run(capsys, "insurer", "view", "counter", "read") == {"value": 1008}
+    assert shown(capsys) == ("active", 2)
+    run(capsys, "bureau", "revoke", "counter", "--reason", "replaced")
+    assert refused(capsys, "insurer", "view", "counter", "read") == "contract_revoked"
+    assert shown(capsys) == ("revoked", 2)
+
+
+def test_the_code_of_every_version_can_be_read(
+    sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sources
+    run(capsys, "chipworks", "deploy", "counter", first, "5")
+    run(capsys, "bureau", "upgrade", "counter", second, "--sequence", "2")
+    assert run(capsys, "insurer", "source", "counter") == {"text": NEWER}
+    assert run(capsys, "insurer", "source", "counter", "--sequence", "1") == {"text": COUNTER}
+    assert refused(capsys, "insurer", "source", "counter", "--sequence", "3") == "bad_value"
+
+
+def test_people_see_signatures_and_programs_the_whole_interface(
+    sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "chipworks", "deploy", "counter", sources[0], "5")
+    record = run(capsys, "insurer", "show", "counter")
+    assert isinstance(record, dict)
+    assert [event["name"] for event in record["abi"]["events"]] == ["Added"]
+    assert main(["contract", "show", "counter", "--key", "insurer"]) == 0
+    assert "call add(amount: int) -> int" in capsys.readouterr().out
+    listed = run(capsys, "insurer", "list")
+    assert isinstance(listed, list)
+    assert [item["name"] for item in listed][-1] == "counter"
+
+
+def test_what_somebody_may_not_do_is_refused(
+    sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sources
+    assert refused(capsys, "insurer", "deploy", "counter", first, "5") == "not_allowed"
+    assert refused(capsys, "chipworks", "deploy", "counter", first) == "bad_arguments"
+    run(capsys, "chipworks", "deploy", "counter", first, "5")
+    assert refused(capsys, "chipworks", "deploy", "counter", first, "5") == "exists"
+    assert refused(capsys, "opco", "upgrade", "counter", second) == "not_allowed"
+    assert refused(capsys, "chipworks", "freeze", "counter", "--reason", "r") == "not_allowed"
+    wrong = "upgrade", "counter", second, "--sequence", "7"
+    assert refused(capsys, "chipworks", *wrong) == "bad_sequence"
+    assert refused(capsys, "chipworks", "upgrade", "nothing", second) == "unknown_contract"
+    assert refused(capsys, "bureau", "unfreeze", "counter") == "not_allowed"
+    assert shown(capsys) == ("active", 1)
+
+
+def test_source_with_findings_is_refused_here_and_there(
+    sources: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text("import os\n")
+    assert main(["contract", "check", str(path), "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)
+    assert [finding["line"] for finding in findings] == [1]
+    assert refused(capsys, "chipworks", "deploy", "bad", str(path)) == "check_failed"
+    assert main(["contract", "check", sources[0], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    (tmp_path / "long.py").write_text("#" * (64 << 10) + "\n")
+    assert refused(capsys, "chipworks", "check", str(tmp_path / "long.py")) == "file.size"
