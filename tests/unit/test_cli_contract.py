@@ -20,7 +20,7 @@ from tests.business import Business
 
 COUNTER = '''"""Counts."""
 
-from contracts.dialect import Var, call, emit, init, require, view
+from contracts.dialect import Var, call, ctx, emit, init, require, view
 
 total = Var(int)
 
@@ -35,7 +35,7 @@ def add(amount: int) -> int:
     """Adds `amount`."""
     require(amount > 0, "counter.amount: add at least 1")
     total.set(total.get(0) + amount)
-    emit("Added", amount=amount)
+    emit("Added", amount=amount, by=ctx.sender)
     return total.get(0)
 
 
