@@ -14,6 +14,7 @@ from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, Tabl
 app = typer.Typer()
 
 UP_TIMEOUT_S = 90.0  # first start compiles the genesis contracts on every node
+DEATHS_MAX = 2  # of one process at start; a port may be free again a second later
 
 Root = Annotated[Path, typer.Argument(help="Folder of the network.")]
 
@@ -62,13 +63,17 @@ def up(
         supervisor.start_detached(root, netfiles.programs(root, plan))
     except supervisor.AlreadyRunning as running:
         raise CommandRefused("net.running", str(running)) from None
+    except supervisor.StartFailed as failed:
+        raise CommandRefused("net.supervisor", str(failed)) from None
     deadline = time.monotonic() + timeout
     told = -1
+    watch = Watch(root, frozenset(node.name for node in plan.nodes))
     while True:
         rows = _status_rows(plan)
         ready = [row for row in rows if row[1] == "ordering"]
         if len(ready) == len(plan.nodes):
             return Table(_COLUMNS, rows, title=f"{plan.name}: up")
+        watch.look()
         if time.monotonic() > deadline:
             waiting = [str(row[0]) for row in rows if row not in ready]
             raise CommandRefused(
@@ -80,6 +85,37 @@ def up(
             told = len(ready)
             note(f"{told} of {len(plan.nodes)} nodes serve")
         time.sleep(0.5)
+
+
+class Watch:
+    """Looks for processes that die while the network starts, and says why they did."""
+
+    def __init__(self, root: Path, needed: frozenset[str]) -> None:
+        self._root = root
+        self._needed = needed
+        self._told: set[str] = set()
+
+    def look(self) -> None:
+        """A remark for the first death of a process; a refusal when its restart did not help.
+
+        Raises CommandRefused for processes that `net up` waits for.
+        """
+        from cli import supervisor
+
+        if supervisor.supervisor_pid(self._root) is None:
+            raise CommandRefused(
+                "net.supervisor", f"the supervisor ended; see {self._root}/run/supervisor.log"
+            )
+        for end in supervisor.ends(self._root):
+            if end.count >= DEATHS_MAX and end.name in self._needed:
+                raise CommandRefused(
+                    "net.died",
+                    f"{end.sentence()}; correct that, then `shuxin net down {self._root}` and up "
+                    "again",
+                )
+            if end.name not in self._told:
+                self._told.add(end.name)
+                note(end.sentence())
 
 
 @verb(app, "down")

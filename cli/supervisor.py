@@ -10,24 +10,34 @@ import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import trio
 
 RESTART_DELAY_S = 1.0
 RESTART_DELAY_MAX_S = 30.0
 HEALTHY_S = 20.0  # a process that ran this long starts anew with the short delay
 STOP_GRACE_S = 10.0  # then SIGKILL: a ledger survives it, an operator's patience may not
+START_GRACE_S = 10.0  # for the supervisor itself to take its lock
+LOG_TAIL_SIZE = 16 << 10  # bytes at the end of a log in which to look for why a process ended
+REASON_SIZE_MAX = 500  # characters of a reason that are kept
 LOG_SIZE_MAX = 64 << 20  # bytes of one process's log before it is rotated at a restart
 
 
 class AlreadyRunning(Exception):
-    """Another supervisor holds the network."""
+    """Another supervisor holds the network, or left processes behind."""
+
+
+class StartFailed(Exception):
+    """The supervisor ended before it held the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,107 +49,220 @@ class Program:
     log: Path
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """How often a process ended by itself since the network was started, and how last."""
+
+    name: str
+    count: int
+    code: int  # exit code; negative: the signal that killed it
+    reason: str  # the last words in its log
+
+    def sentence(self) -> str:
+        how = f"exit code {self.code}" if self.code >= 0 else f"signal {-self.code}"
+        return f"{self.name} ended ({how}): {self.reason or 'its log says nothing'}"
+
+
 def start_detached(root: Path, programs: Sequence[Program]) -> None:
-    """Start a supervisor for `programs` in a session of its own. Raises AlreadyRunning."""
+    """Start a supervisor for `programs` in a session of its own.
+
+    Raises AlreadyRunning or StartFailed.
+    """
     run = root / "run"
     run.mkdir(exist_ok=True)
     if supervisor_pid(root) is not None:
         raise AlreadyRunning(f"the network in {root} runs already; `shuxin net down {root}` first")
+    if left := _leftovers(root):
+        raise AlreadyRunning(
+            f"process {left[0].pid} of the network in {root} runs without its supervisor; "
+            f"`shuxin net down {root}` first"
+        )
     plan = [{"name": p.name, "command": list(p.command), "log": str(p.log)} for p in programs]
-    (run / "plan.json").write_text(json.dumps(plan))
+    _write_whole(run / "plan.json", plan)
+    for name in ("pids.json", "ends.json"):  # of an earlier life
+        (run / name).unlink(missing_ok=True)
     with open(run / "supervisor.log", "ab") as log:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "cli.supervisor", str(root)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    deadline = time.monotonic() + 10
-    while supervisor_pid(root) is None:
-        if time.monotonic() > deadline:
-            raise AlreadyRunning(f"the supervisor did not start; see {run / 'supervisor.log'}")
-        time.sleep(0.05)
+    deadline = time.monotonic() + START_GRACE_S
+    while (holder := supervisor_pid(root)) != process.pid:
+        if holder is not None:
+            raise AlreadyRunning(f"the network in {root} was started by somebody else meanwhile")
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise StartFailed(f"the supervisor did not start; see {run / 'supervisor.log'}")
+        time.sleep(0.02)
+    # Reaped when it ends: a caller that lives longer than the network must see it gone.
+    threading.Thread(target=process.wait, name="supervisor", daemon=True).start()
 
 
 def stop(root: Path, *, timeout_s: float = 30.0) -> bool:
-    """End the supervisor and everything it started; False when nothing ran."""
+    """End the supervisor and everything it started, also what outlived an earlier supervisor.
+
+    False when nothing ran. Raises TimeoutError.
+    """
     pid = supervisor_pid(root)
-    if pid is None:
-        return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout_s
-    while supervisor_pid(root) is not None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"process {pid} did not end within {timeout_s:.0f} s")
-        time.sleep(0.05)
-    return True
+    if pid is not None:
+        _signal(pid, signal.SIGTERM)
+        deadline = time.monotonic() + timeout_s
+        while supervisor_pid(root) == pid:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"process {pid} did not end within {timeout_s:.0f} s")
+            time.sleep(0.05)
+    left = _leftovers(root)
+    for process in left:
+        _signal(process.pid, signal.SIGTERM)
+    _, stubborn = psutil.wait_procs(left, timeout=STOP_GRACE_S)
+    for process in stubborn:
+        _signal(process.pid, signal.SIGKILL)
+    psutil.wait_procs(stubborn, timeout=STOP_GRACE_S)
+    (root / "run" / "pids.json").unlink(missing_ok=True)
+    return pid is not None or bool(left)
 
 
 def supervisor_pid(root: Path) -> int | None:
-    """The supervisor's process id while it lives: the lock tells, a stale file cannot."""
-    path = root / "run" / "supervisor.lock"
+    """The supervisor's process id while it lives: the kernel tells, a stale file cannot.
+
+    Asking takes no lock, so that it can never keep a supervisor that starts from taking its own.
+    """
     try:
-        with open(path, "rb+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                text = file.read(32)
-                return int(text) if text.isdigit() else None
-            return None
+        with open(root / "run" / "supervisor.lock", "rb") as file:
+            asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            answer = fcntl.fcntl(file, fcntl.F_GETLK, asked)
     except FileNotFoundError:
         return None
+    kind, _, _, _, pid = _FLOCK.unpack(answer)
+    return None if kind == fcntl.F_UNLCK else int(pid)
 
 
 def process_pids(root: Path) -> dict[str, int]:
     """Names and process ids of what the supervisor keeps running now."""
     try:
         pids = json.loads((root / "run" / "pids.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        return {str(name): int(pid) for name, pid in pids.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
         return {}
-    return {str(name): int(pid) for name, pid in pids.items()}
+
+
+def ends(root: Path) -> list[End]:
+    """The processes that ended by themselves since the network was started."""
+    try:
+        entries = json.loads((root / "run" / "ends.json").read_text())
+        return [
+            End(str(e["name"]), int(e["count"]), int(e["code"]), str(e["reason"])) for e in entries
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def last_words(log: Path, start: int = 0) -> str:
+    """Why a process ended, by what it wrote after byte `start`: its last refusal, or last line."""
+    try:
+        with open(log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - LOG_TAIL_SIZE) if size >= start else 0)
+            lines = file.read(LOG_TAIL_SIZE).decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line.strip() for line in lines if line.strip()]
+    refusals = [line for line in said if line.startswith("refused: ")]
+    return (refusals or said or [""])[-1][:REASON_SIZE_MAX]
+
+
+# struct flock of 64-bit Linux: type, whence, start, length, pid.
+_FLOCK = struct.Struct("@hhqqi4x")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return  # it was faster
+
+
+def _leftovers(root: Path) -> list[psutil.Process]:
+    """Processes of the network that outlived their supervisor.
+
+    A process counts only if it runs the command that the plan has under its name: ids are used
+    again by strangers.
+    """
+    try:
+        plan = json.loads((root / "run" / "plan.json").read_text())
+        commands = {str(entry["name"]): list(entry["command"]) for entry in plan}
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    if supervisor_pid(root) is not None:
+        return []
+    found = []
+    for name, pid in process_pids(root).items():
+        try:
+            process = psutil.Process(pid)
+            if process.cmdline() == commands.get(name):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _write_whole(path: Path, value: object) -> None:
+    """JSON that readers see whole or not at all."""
+    partial = path.with_suffix(".new")
+    partial.write_text(json.dumps(value, ensure_ascii=False))
+    partial.rename(path)
 
 
 class _Keeper:
     def __init__(self, root: Path) -> None:
-        self._pids_path = root / "run" / "pids.json"
+        self._run_folder = root / "run"
         self._pids: dict[str, int] = {}
+        self._ends: dict[str, End] = {}
         self._processes: dict[str, trio.Process] = {}
+        self._publish()
 
     async def keep(self, program: Program) -> None:
         delay = RESTART_DELAY_S
         while True:
             started = trio.current_time()
-            code = await self._run(program)
+            try:
+                code, reason = await self._run(program)
+            except OSError as error:  # no such command, no such folder, no room
+                code, reason = 127, str(error)
             if trio.current_time() - started > HEALTHY_S:
                 delay = RESTART_DELAY_S
-            print(f"{program.name} ended with {code}; restart in {delay:.0f} s", flush=True)
+            count = self._ends[program.name].count + 1 if program.name in self._ends else 1
+            end = self._ends[program.name] = End(program.name, count, code, reason)
+            self._publish()
+            print(f"{end.sentence()}; restart in {delay:.0f} s", flush=True)
             await trio.sleep(delay)
             delay = min(delay * 2, RESTART_DELAY_MAX_S)
 
-    async def _run(self, program: Program) -> int:
+    async def _run(self, program: Program) -> tuple[int, str]:
+        """Exit code and last words of one life of a process."""
         if program.log.exists() and program.log.stat().st_size > LOG_SIZE_MAX:
             program.log.rename(program.log.with_suffix(".log.1"))
         with open(program.log, "ab") as log:
+            start = log.tell()
             process = await trio.lowlevel.open_process(
                 list(program.command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._processes[program.name] = process
-        self._publish(program.name, process.pid)
-        try:
-            return await process.wait()
-        finally:
-            if process.returncode is not None:
-                self._publish(program.name, None)
+        self._pids[program.name] = process.pid
+        self._publish()
+        code = await process.wait()
+        self._pids.pop(program.name, None)
+        return code, last_words(program.log, start)
 
-    def _publish(self, name: str, pid: int | None) -> None:
-        if pid is None:
-            self._pids.pop(name, None)
-        else:
-            self._pids[name] = pid
-        partial = self._pids_path.with_suffix(".new")
-        partial.write_text(json.dumps(self._pids))
-        partial.rename(self._pids_path)
+    def _publish(self) -> None:
+        _write_whole(self._run_folder / "pids.json", self._pids)
+        entries = [
+            {"name": e.name, "count": e.count, "code": e.code, "reason": e.reason}
+            for e in self._ends.values()
+        ]
+        _write_whole(self._run_folder / "ends.json", entries)
 
     async def end_all(self) -> None:
         """SIGTERM to all, SIGKILL to those that stay."""
@@ -153,33 +276,38 @@ class _Keeper:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        self._pids_path.unlink(missing_ok=True)
+        (self._run_folder / "pids.json").unlink(missing_ok=True)
 
 
 async def _supervise(root: Path) -> None:
     plan = json.loads((root / "run" / "plan.json").read_text())
     keeper = _Keeper(root)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as nursery:
-            for entry in plan:
-                program = Program(entry["name"], tuple(entry["command"]), Path(entry["log"]))
-                nursery.start_soon(keeper.keep, program)
-            async for _ in signals:
-                nursery.cancel_scope.cancel()
-                break
-        await keeper.end_all()
+        try:
+            async with trio.open_nursery() as nursery:
+                for entry in plan:
+                    program = Program(entry["name"], tuple(entry["command"]), Path(entry["log"]))
+                    nursery.start_soon(keeper.keep, program)
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+                    break
+        finally:  # also when we fail: nothing that we started is left to itself
+            with trio.CancelScope(shield=True):
+                await keeper.end_all()
 
 
-def main() -> None:
+def main() -> int:
     root = Path(sys.argv[1])
-    path = root / "run" / "supervisor.lock"
-    with open(path, "ab+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        lock.truncate(0)
-        lock.write(str(os.getpid()).encode())
-        lock.flush()
+    with open(root / "run" / "supervisor.lock", "ab") as lock:
+        try:
+            # A lock of the process (not of the open file): the kernel names its holder.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"another supervisor holds {root}", flush=True)
+            return 1
         trio.run(_supervise, root)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
