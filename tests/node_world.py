@@ -1,0 +1,371 @@
+"""Whole nodes in one process: real consensus, ledger, contracts and client interface; only the
+network is in memory and the contract engine has no jail. Faults are switched on by the test."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+from trio.testing import MockClock
+
+from client.account import Account
+from client.build import build_transaction
+from client.node import NodeClient, NodeStatus
+from contracts.vm.apply import Machine
+from contracts.vm.codes import ViewRefused
+from contracts.vm.host import (
+    BlockResult,
+    EmptyReader,
+    GenesisResult,
+    StateReader,
+    ViewResult,
+    call_of,
+)
+from contracts.vm.limits import VIEW_GAS_MAX
+from contracts.vm.messages import BlockContext, Install, Query
+from contracts.vm.state import StateKey
+from contracts.vm.version import VM_VERSION
+from crypto import sm2
+from crypto.keys import key_to_pem
+from crypto.providers.software import SoftwareProvider
+from ledger.encoding import encode
+from ledger.genesis import Genesis, GenesisContract, Limits, chain_id, save_genesis
+from ledger.model import StateWrite, Transaction, Validator, ValidatorSet, transaction_id
+from ledger.values import encode_value
+from node.config import NodeConfig
+from node.intake import Rules, check_form
+from node.keys import save_network_key, write_private
+from node.mempool import Admitted
+from node.run import Node
+from p2p.identity import generate_seed, peer_id_of
+from p2p.limits import Channel
+from p2p.network import Frame
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus
+
+# Real milliseconds without anything to do before virtual time jumps: threads may be at work.
+IDLE_S = 0.01
+PASSPHRASE = b"correct horse"
+INBOX = 4096
+
+NOTES = """
+from contracts.dialect import Map, call, emit, require, view
+notes = Map(str, str)
+@call
+def write(key: str, text: str) -> None:
+    require(len(text) > 0, "empty")
+    notes[key] = text
+    emit("Written", key=key)
+@view
+def read(key: str) -> str:
+    return notes.get(key, "")
+"""
+
+
+def quick_clock() -> MockClock:
+    """Time that jumps when nothing happens. Give it to trio through a fixture."""
+    return MockClock(autojump_threshold=IDLE_S)
+
+
+# --- the network ----------------------------------------------------------------------------
+
+Hears = Callable[[str, str, Channel, bytes], bool]
+
+
+class Air:
+    """Carries frames between the ends that are up; `hears` decides which arrive."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, End] = {}
+        self.hears: Hears = lambda sender, to, channel, body: True
+        self.sent: Counter[tuple[str, Channel]] = Counter()
+        self.watch: Callable[[str, Channel, bytes], None] = lambda sender, channel, body: None
+
+    def carry(self, sender: str, to: str, channel: Channel, body: bytes) -> bool:
+        end = self.ends.get(to)
+        self.watch(sender, channel, body)
+        self.sent[sender, channel] += 1
+        if end is None or not self.hears(sender, to, channel, body):
+            return False
+        return end.put(channel, Frame(sender, body))
+
+
+class End:
+    """One node's Links."""
+
+    def __init__(self, air: Air, peer_id: str, others: Sequence[str]) -> None:
+        self._air = air
+        self._peer_id = peer_id
+        self._others = tuple(others)
+        pairs = {channel: trio.open_memory_channel[Frame](INBOX) for channel in Channel}
+        self._inboxes = {channel: pair[0] for channel, pair in pairs.items()}
+        self._frames = {channel: pair[1] for channel, pair in pairs.items()}
+
+    async def run(self, *, task_status: TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
+        self._air.ends[self._peer_id] = self
+        task_status.started("memory")
+        try:
+            await trio.sleep_forever()
+        finally:
+            del self._air.ends[self._peer_id]
+
+    def put(self, channel: Channel, frame: Frame) -> bool:
+        try:
+            self._inboxes[channel].send_nowait(frame)
+        except trio.WouldBlock:
+            return False
+        return True
+
+    def send(self, peer_id: str, channel: Channel, body: bytes) -> bool:
+        return self._air.carry(self._peer_id, peer_id, channel, body)
+
+    def broadcast(self, channel: Channel, body: bytes) -> int:
+        return sum([self.send(peer_id, channel, body) for peer_id in self._others])
+
+    def incoming(self, channel: Channel) -> trio.MemoryReceiveChannel[Frame]:
+        return self._frames[channel]
+
+    def connected(self) -> frozenset[str]:
+        return frozenset(self._air.ends) - {self._peer_id}
+
+
+# --- the engine -----------------------------------------------------------------------------
+
+
+@dataclass
+class OpenEngine:
+    """The real compiler and executor in this process. `faults` are raised by the next blocks,
+    `extra` is added to what a block writes: this node's outcome then differs."""
+
+    faults: deque[Exception] = field(default_factory=deque)
+    extra: tuple[StateWrite, ...] = ()
+    blocks: int = 0
+    process_id: int | None = None
+
+    def apply_genesis(self, genesis: Genesis) -> GenesisResult:
+        installs = [Install(c.name, c.source, c.args) for c in genesis.contracts]
+        context = BlockContext(chain_id(genesis), 0, genesis.time_ms)
+        receipts, writes = _machine(EmptyReader()).apply_genesis(context, installs)
+        assert all(receipt.status == 0 for receipt in receipts), receipts
+        return GenesisResult(writes)
+
+    def apply_block(
+        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
+    ) -> BlockResult:
+        if self.faults:
+            raise self.faults.popleft()
+        self.blocks += 1
+        calls = [call_of(transaction) for transaction in transactions]
+        receipts, writes = _machine(reader).apply_block(block, calls)
+        return BlockResult(tuple(receipts), (*writes, *self.extra))
+
+    def view(
+        self,
+        block: BlockContext,
+        *,
+        sender: str,
+        contract: str,
+        method: str,
+        args: bytes,
+        reader: StateReader,
+    ) -> ViewResult:
+        if self.faults:
+            raise self.faults.popleft()
+        query = Query(sender, contract, method, args, VIEW_GAS_MAX)
+        answer = _machine(reader).view(block, query)
+        if answer.status != 0:
+            raise ViewRefused(answer.status, answer.detail)
+        return ViewResult(answer.value, answer.gas_used)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _machine(reader: StateReader) -> Machine:
+    def fetch(keys: Sequence[StateKey]) -> list[bytes | None]:
+        return [reader.get(namespace, key) for namespace, key in keys]
+
+    return Machine(fetch)
+
+
+# --- the nodes ------------------------------------------------------------------------------
+
+
+class Committee:
+    """The files of `size` nodes in a folder; starts and stops them inside a nursery."""
+
+    def __init__(self, root: Path, *, size: int = 4, limits: Limits | None = None) -> None:
+        self.root = root
+        self.air = Air()
+        self.engines = [OpenEngine() for _ in range(size)]
+        self.account = Account(SoftwareProvider(sm2.generate()))
+        self._seeds = [generate_seed() for _ in range(size)]
+        validators = ValidatorSet(tuple(self._make_keys(index) for index in range(size)))
+        self.genesis = Genesis(
+            version=1,
+            name="test",
+            time_ms=time.time_ns() // 1_000_000,
+            validators=validators,
+            parties=(),
+            contracts=(GenesisContract("notes", NOTES, encode_value([])),),
+            limits=limits or Limits(),
+            vm_version=VM_VERSION,
+        )
+        save_genesis(self.genesis, root / "genesis.json")
+        self.running: dict[int, tuple[Node, trio.CancelScope, int, trio.Event]] = {}
+
+    def _make_keys(self, index: int) -> Validator:
+        folder = self.root / f"node{index}"
+        folder.mkdir(parents=True)
+        private, pem = _consensus_key(index)
+        write_private(folder / "consensus.pem", pem)
+        save_network_key(folder / "network.pem", self._seeds[index], PASSPHRASE)
+        write_private(folder / "passphrase", PASSPHRASE + b"\n")
+        return Validator(f"node{index}", "p", sm2.public_key(private), self.peer_id(index))
+
+    def peer_id(self, index: int) -> str:
+        return peer_id_of(self._seeds[index])
+
+    def data_dir(self, index: int) -> Path:
+        return self.root / f"node{index}" / "data"
+
+    def config(self, index: int) -> NodeConfig:
+        folder = self.root / f"node{index}"
+        return NodeConfig(
+            name=f"node{index}",
+            data_dir=folder / "data",
+            genesis=self.root / "genesis.json",
+            consensus_key=folder / "consensus.pem",
+            network_key=folder / "network.pem",
+            passphrase_file=folder / "passphrase",
+            listen="/ip4/127.0.0.1/tcp/0",
+            peers={},
+            api_listen="127.0.0.1:0",
+            api_threads=6,
+            subscribers_max=2,
+            mempool_transactions_max=1000,
+            mempool_bytes_max=1 << 20,
+            verify_threads=1,
+            allow_unjailed=True,
+            log_level="info",
+        )
+
+    def make_node(self, index: int) -> Node:
+        own = self.peer_id(index)
+        others = [p for p in map(self.peer_id, range(len(self._seeds))) if p != own]
+        return Node(
+            self.config(index),
+            links=lambda config, genesis, seed: End(self.air, own, others),
+            engine=lambda config: self.engines[index],
+        )
+
+    async def start(self, nursery: trio.Nursery, *indexes: int) -> None:
+        for index in indexes:
+            node = await trio.to_thread.run_sync(self.make_node, index)
+            scope, ended = trio.CancelScope(), trio.Event()
+            port = await nursery.start(self._run, node, scope, ended)
+            self.running[index] = (node, scope, port, ended)
+
+    async def _run(
+        self,
+        node: Node,
+        scope: trio.CancelScope,
+        ended: trio.Event,
+        task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        try:
+            with scope:
+                await node.run(task_status=task_status)
+        finally:
+            node.close()
+            ended.set()
+
+    async def stop(self, *indexes: int) -> None:
+        for index in indexes:
+            _, scope, _, ended = self.running.pop(index)
+            scope.cancel()
+            await ended.wait()
+
+    def node(self, index: int) -> Node:
+        return self.running[index][0]
+
+    def client(self, index: int) -> NodeClient:
+        return NodeClient(f"127.0.0.1:{self.running[index][2]}")
+
+    # --- what a test asks for ---------------------------------------------------------------
+
+    def transaction(self, key: str, *, valid_until: int = 100, text: str = "x") -> Transaction:
+        return build_transaction(
+            self.account,
+            chain_id=chain_id(self.genesis),
+            valid_until=valid_until,
+            contract="notes",
+            method="write",
+            args=[key, text],
+        )
+
+    def admitted(self, transaction: Transaction) -> Admitted:
+        rules = Rules(chain_id(self.genesis), self.genesis.limits)
+        return check_form(encode(transaction), rules=rules)[0]
+
+    async def hand_in(self, index: int, *transactions: Transaction) -> list[bytes]:
+        """Into the pool of one node, as its client interface does."""
+        items = [self.admitted(transaction) for transaction in transactions]
+        held = await trio.to_thread.run_sync(self.node(index).hold, items)
+        assert all(held)
+        return [bytes(transaction_id(transaction)) for transaction in transactions]
+
+    async def status(self, index: int) -> NodeStatus:
+        with self.client(index) as client:
+            return await trio.to_thread.run_sync(client.status)
+
+    async def certified(self, ids: Sequence[bytes], *indexes: int, within_s: float = 60) -> None:
+        """Until every named node has every transaction in a certified block (virtual seconds)."""
+        stores = [self.node(index).store for index in indexes]
+
+        def is_done() -> bool:
+            places = [store.find_transaction(i) for store in stores for i in ids]
+            heights = [store.certified_height for store in stores for _ in ids]
+            return all(p and p[0] <= h for p, h in zip(places, heights, strict=True))
+
+        await eventually(is_done, within_s=within_s)
+
+    async def phase(self, index: int, wanted: str, *, within_s: float = 60) -> None:
+        node = self.node(index)
+        await eventually(lambda: node.situation().phase == wanted, within_s=within_s)
+
+
+async def eventually(condition: Callable[[], bool], *, within_s: float = 60) -> None:
+    """Until `condition` holds, in virtual seconds; TooSlowError otherwise."""
+    with trio.fail_after(within_s):
+        while True:
+            if condition():
+                return
+            await trio.sleep(0.05)
+
+
+@functools.cache
+def _consensus_key(index: int) -> tuple[bytes, bytes]:
+    """Private key and encrypted PEM: slow to make, on purpose, so made once."""
+    private = sm2.generate()
+    return private, key_to_pem(private, PASSPHRASE)
+
+
+@asynccontextmanager
+async def running(committee: Committee, *indexes: int) -> AsyncIterator[trio.Nursery]:
+    """The named nodes run inside, and end with it."""
+    async with trio.open_nursery() as nursery:
+        await committee.start(nursery, *indexes)
+        try:
+            yield nursery
+        finally:
+            with trio.CancelScope(shield=True):
+                await committee.stop(*tuple(committee.running))
