@@ -13,6 +13,7 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     certificates  what votes sign; verification of commit and execution certificates
     blocks        the rule that makes a block from an ordered proposal
     proof         hashes of the state tree, proofs of state and their verification
+    bundle        a file that proves one fact to whoever holds the genesis
     pages         parts of the state tree as they are stored
     stem          its upper levels, in memory
     state         the state tree: stage writes, accept them, prove
@@ -24,6 +25,6 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     scrub         checks of a stored ledger
     store         the ledger: commit, certify, read, snapshot, prove, scrub
 
-`certificates`, `blocks`, `proof` and what they need import no storage, so consensus and light
-clients can use them.
+`certificates`, `blocks`, `proof`, `bundle` and what they need import no storage, so consensus and
+light clients can use them.
 """

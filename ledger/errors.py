@@ -41,3 +41,62 @@ class LedgerDamaged(LedgerError):
     def __init__(self, message: str, *, height: int | None = None) -> None:
         super().__init__(message)
         self.height = height
+
+
+# --- proof bundles: one error for each way in which one fails to prove what it claims ------------
+
+
+class BundleInvalid(LedgerError):
+    """A proof bundle does not prove what it claims; the class says in which respect."""
+
+
+class OtherChain(BundleInvalid):
+    """The bundle, or a part of it, belongs to another chain than the genesis."""
+
+
+class OtherCommittee(BundleInvalid):
+    """The committee is not the one that the genesis names."""
+
+
+class CommitteeChangeUnknown(BundleInvalid):
+    """The bundle tells of changes of the committee, which this release cannot follow."""
+
+
+class QuorumMissing(BundleInvalid):
+    """Fewer validators signed than a quorum."""
+
+
+class SignersInvalid(BundleInvalid):
+    """The list of signatures names a validator twice or one that is not there, or is misshapen."""
+
+
+class ValidatorSignatureInvalid(BundleInvalid):
+    """A validator did not sign this statement."""
+
+
+class OtherBlock(BundleInvalid):
+    """The header is not that of the block that the validators signed for."""
+
+
+class OtherTransaction(BundleInvalid):
+    """The transaction is not in the block."""
+
+
+class OtherReceipt(BundleInvalid):
+    """The receipt is not the one that executing the transaction gave."""
+
+
+class TransactionMalformed(BundleInvalid):
+    """The signed part of the transaction is not that of a transaction."""
+
+
+class SenderSignatureInvalid(BundleInvalid):
+    """The sender did not sign this transaction."""
+
+
+class OtherState(BundleInvalid):
+    """The proof does not lead from the key and value to the state that the validators signed."""
+
+
+class OtherParty(BundleInvalid):
+    """What should tie the sender's address to a party does not."""

@@ -66,24 +66,50 @@ def path(leaves: Sequence[bytes], index: int) -> ListPath:
     return ListPath(index, len(leaves), tuple(siblings))
 
 
+class PathStep(Record):
+    """One level of a path: the sibling, and on which side of our node it stands."""
+
+    is_left: bool
+    sibling: bytes
+
+
 def verify_path(leaf: bytes, path: ListPath, root: bytes) -> None:
     """Check that `leaf` stands at `path.index` under `root`. Raises ProofInvalid."""
+    verify_steps(leaf, steps_of(path), root)
+
+
+def steps_of(path: ListPath) -> tuple[PathStep, ...]:
+    """What of a path is hashed. Raises ProofInvalid for one of impossible shape.
+
+    Index and size only say on which sides the siblings stand, and lists of several sizes say the
+    same; so the steps, not the index, are what a root binds.
+    """
     if not 0 <= path.index < path.size:
         raise ProofInvalid(f"index {path.index} is outside a list of {path.size}")
-    if any(len(sibling) != DIGEST_SIZE for sibling in path.siblings):
-        raise ProofInvalid("a sibling is not a digest of 32 bytes")
-    node, position, width, used = _leaf_hash(leaf), path.index, path.size, 0
+    steps: list[PathStep] = []
+    position, width = path.index, path.size
     while width > 1:
         if position ^ 1 < width:
+            used = len(steps)
             if used == len(path.siblings):
                 raise ProofInvalid(f"the path has only {used} siblings for a list of {path.size}")
-            sibling = path.siblings[used]
-            used += 1
-            node = _inner_hash(sibling, node) if position & 1 else _inner_hash(node, sibling)
+            steps.append(PathStep(bool(position & 1), path.siblings[used]))
         position >>= 1
         width = (width + 1) >> 1
+    used = len(steps)
     if used != len(path.siblings):
         raise ProofInvalid(f"the path has {len(path.siblings)} siblings where {used} are needed")
+    return tuple(steps)
+
+
+def verify_steps(leaf: bytes, steps: Sequence[PathStep], root: bytes) -> None:
+    """Check that the steps lead from `leaf` up to `root`. Raises ProofInvalid."""
+    node = _leaf_hash(leaf)
+    for step in steps:
+        sibling = step.sibling
+        if len(sibling) != DIGEST_SIZE:
+            raise ProofInvalid("a sibling is not a digest of 32 bytes")
+        node = _inner_hash(sibling, node) if step.is_left else _inner_hash(node, sibling)
     if node != root:
         raise ProofInvalid("the path does not lead to the root: another record, place or list")
 

@@ -1,0 +1,387 @@
+"""Proof bundles: one file that proves one fact to somebody who holds only the genesis (8.1.4a, c).
+
+A bundle claims that a transaction is in a certified block and what came of it, or that a key of
+the state held a value at a certified height. It holds all that is needed to check the claim but
+the genesis; checking it is pure and asks nobody. docs/bundle.md describes it, field by field, for
+those who write a checker of their own.
+
+Nothing in a bundle is reported that is not bound by a hash or a signature. So the place of a
+transaction within its block is not in it: a path binds sides, not an index (see ledger.merkle).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from crypto.provider import SignedItem
+from ledger.certificates import VerifyBatch, execution_items
+from ledger.encoding import decode, encode
+from ledger.errors import (
+    BundleInvalid,
+    CertificateInvalid,
+    CommitteeChangeUnknown,
+    DecodeError,
+    OtherBlock,
+    OtherChain,
+    OtherCommittee,
+    OtherParty,
+    OtherReceipt,
+    OtherState,
+    OtherTransaction,
+    ProofInvalid,
+    QuorumMissing,
+    SenderSignatureInvalid,
+    SignersInvalid,
+    TransactionMalformed,
+    ValidatorSignatureInvalid,
+)
+from ledger.genesis import Genesis, chain_id
+from ledger.merkle import PathStep, transaction_leaf, verify_steps
+from ledger.model import (
+    PUBLIC_KEY_SIZE,
+    TAG_TRANSACTION,
+    Address,
+    BlockHeader,
+    ExecutionCertificate,
+    Receipt,
+    Record,
+    Transaction,
+    TransactionBody,
+    ValidatorSet,
+    address_of,
+    block_hash,
+    receipt_digest,
+    transaction_id,
+)
+from ledger.proof import StateProof, verify_state_proof
+from ledger.values import decode_value, encode_value
+
+TAG_BUNDLE = b"shuxin/bundle/1\0"  # a file's first bytes: format and version
+_TAG_STEM = b"shuxin/bundle/"
+# Bytes of a file. A transaction has up to 128 KiB, its receipt up to 0.6 MiB, a state value 64 KiB;
+# two certificates and a committee of hundreds still fit.
+BUNDLE_SIZE_MAX = 2 << 20
+
+# Where the contract `parties` keeps whose an address is; entries there never change.
+PARTY_NAMESPACE = "parties"
+PARTY_MAP = "party_by_address"
+
+
+# --- the records ---------------------------------------------------------------------------------
+
+
+class StateClaim(Record, frozen=True, tag="state"):
+    """The state held, or (proof.value None) did not hold, this key when `certificate` was made."""
+
+    namespace: str
+    key: bytes
+    proof: StateProof
+    certificate: ExecutionCertificate
+
+
+class TransactionClaim(Record, frozen=True, tag="transaction"):
+    """The transaction is in the block of `header`, and executing it gave `receipt`.
+
+    `party`, if there is one, proves to which party the sender's address belongs.
+    """
+
+    transaction: Transaction
+    receipt: Receipt
+    transaction_path: tuple[PathStep, ...]  # from the transaction up to header.transactions_root
+    receipt_path: tuple[PathStep, ...]  # from the receipt up to the statement's receipts_root
+    header: BlockHeader
+    certificate: ExecutionCertificate
+    party: StateClaim | None
+
+
+class CommitteeChange(Record):
+    """A committee and the certificate, made by the one before it, that names its digest.
+
+    Version 1 of the chain's rules changes no committee, so there is none of these yet.
+    """
+
+    validators: ValidatorSet
+    certificate: ExecutionCertificate
+
+
+class Bundle(Record):
+    """What stands in the file after TAG_BUNDLE."""
+
+    chain_id: bytes
+    committee: ValidatorSet  # as of the genesis
+    committee_changes: tuple[CommitteeChange, ...]  # since then, in order; empty in this version
+    claim: TransactionClaim | StateClaim
+
+
+def encode_bundle(bundle: Bundle) -> bytes:
+    """The bytes of the file."""
+    return TAG_BUNDLE + encode(bundle)
+
+
+def decode_bundle(data: bytes) -> Bundle:
+    """The bundle in a file. Raises DecodeError for anything else."""
+    if len(data) > BUNDLE_SIZE_MAX:
+        raise DecodeError(f"not a proof bundle: it is larger than {BUNDLE_SIZE_MAX} bytes")
+    if not data.startswith(TAG_BUNDLE):
+        if data.startswith(_TAG_STEM):
+            raise DecodeError("a proof bundle of another version: check it with a newer release")
+        raise DecodeError("not a proof bundle: it does not begin like one")
+    return decode(data[len(TAG_BUNDLE) :], Bundle, size_max=BUNDLE_SIZE_MAX)
+
+
+def party_key(address: str) -> bytes:
+    """The key under which the contract `parties` keeps the party of an address."""
+    return encode_value([PARTY_MAP, address])
+
+
+# --- what a good bundle proves -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """The block that a quorum vouches for. `signers` are the names of those who signed."""
+
+    chain_id: bytes
+    height: int
+    time_ms: int
+    block_hash: bytes
+    state_root: bytes
+    signers: tuple[str, ...]
+    quorum: int
+    validators: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateFacts:
+    """At this block the key held `value`; None: it held nothing."""
+
+    certified: Certified
+    namespace: str
+    key: bytes
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartyFacts:
+    """The sender's address belongs to this party, as the state of this block says."""
+
+    certified: Certified
+    party: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFacts:
+    """`sender` signed the call in `body`, this block includes it, `receipt` is what came of it."""
+
+    certified: Certified
+    transaction_id: bytes
+    sender: Address
+    body: TransactionBody
+    receipt: Receipt
+    party: PartyFacts | None
+
+
+Facts: TypeAlias = TransactionFacts | StateFacts
+
+
+def check_bundle(bundle: Bundle, genesis: Genesis, verify_batch: VerifyBatch) -> Facts:
+    """What `bundle` proves to somebody who trusts `genesis` and nothing else.
+
+    Raises a BundleInvalid: the class says what is wrong, the text what that means. Checks run
+    from the trusted genesis outwards: chain, committee, certificate, block, paths, sender.
+    """
+    chain = chain_id(genesis)
+    if bundle.chain_id != chain:
+        raise OtherChain(
+            f"the bundle is of the chain {bundle.chain_id.hex()}, the genesis is that of "
+            f"{chain.hex()}: it proves nothing about this chain; use the genesis of its chain"
+        )
+    if bundle.committee != genesis.validators:
+        raise OtherCommittee(
+            "the committee in the bundle is not the one of the genesis: the bundle was altered"
+        )
+    if bundle.committee_changes:
+        raise CommitteeChangeUnknown(
+            "the bundle names changes of the committee, which this release cannot follow: "
+            "check it with a newer release"
+        )
+    trust = _Trust(chain, genesis.validators, verify_batch)
+    match bundle.claim:
+        case TransactionClaim() as claim:
+            return _check_transaction(claim, trust)
+        case StateClaim() as claim:
+            return _check_state(claim, trust)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """What the genesis gives a checker, and how signatures are verified."""
+
+    chain_id: bytes
+    validators: ValidatorSet
+    verify_batch: VerifyBatch
+
+
+def _check_transaction(claim: TransactionClaim, trust: _Trust) -> TransactionFacts:
+    certified = _check_certificate(claim.certificate, trust)
+    _check_header(claim, trust)
+    where = f"block {certified.height}"
+    try:
+        leaf = transaction_leaf(claim.transaction)
+        verify_steps(leaf, claim.transaction_path, claim.header.transactions_root)
+    except ProofInvalid:
+        raise OtherTransaction(
+            f"the path does not lead from this transaction to the root of {where}: the "
+            "transaction, the path or both were altered, or the transaction is not in that block"
+        ) from None
+    tx_id = transaction_id(claim.transaction)
+    try:
+        root = claim.certificate.statement.receipts_root
+        verify_steps(receipt_digest(claim.receipt), claim.receipt_path, root)
+    except ProofInvalid:
+        raise OtherReceipt(
+            f"the path does not lead from this receipt to the root of the receipts of {where}: "
+            "the receipt, the path or both were altered, or the receipt is not of that block"
+        ) from None
+    if claim.receipt.transaction_id != tx_id:
+        raise OtherReceipt(
+            f"the receipt is of the transaction {claim.receipt.transaction_id.hex()}, not of "
+            f"{tx_id.hex()}"
+        )
+    body = _check_sender(claim.transaction, trust)
+    sender = address_of(body.sender)
+    party = None if claim.party is None else _check_party(claim.party, sender, trust)
+    return TransactionFacts(certified, tx_id, sender, body, claim.receipt, party)
+
+
+def _check_state(claim: StateClaim, trust: _Trust) -> StateFacts:
+    certified = _check_certificate(claim.certificate, trust)
+    try:
+        value = verify_state_proof(claim.proof, certified.state_root, claim.namespace, claim.key)
+    except (ProofInvalid, DecodeError) as error:
+        raise OtherState(
+            f"the state of block {certified.height} does not hold this value under this key, or "
+            f"the proof was altered: {error}"
+        ) from None
+    return StateFacts(certified, claim.namespace, claim.key, value)
+
+
+def _check_certificate(certificate: ExecutionCertificate, trust: _Trust) -> Certified:
+    """A quorum of the committee signed the certificate's statement, and nobody else did."""
+    statement, signatures = certificate.statement, certificate.signatures
+    committee = trust.validators
+    where = f"certificate of block {statement.height}"
+    if statement.chain_id != trust.chain_id:
+        raise OtherChain(f"the {where} is of the chain {statement.chain_id.hex()}")
+    if len(signatures) < committee.quorum:
+        raise QuorumMissing(
+            f"the {where} has {len(signatures)} signatures; {committee.quorum} of "
+            f"{committee.size} validators are needed"
+        )
+    try:
+        items = execution_items(certificate, committee, trust.chain_id)
+    except CertificateInvalid as error:
+        raise SignersInvalid(str(error)) from None
+    names = tuple(committee.validators[entry.validator].name for entry in signatures)
+    verdicts = _verified(items, trust)
+    if not all(verdicts):
+        bad = [name for name, good in zip(names, verdicts, strict=True) if not good]
+        raise ValidatorSignatureInvalid(
+            f"the {where}: {', '.join(bad)} did not sign this; the statement or the signature "
+            "was altered"
+        )
+    if statement.next_validators_hash != committee.digest:
+        raise CommitteeChangeUnknown(
+            f"the {where} hands over to another committee, which this release cannot follow: "
+            "check it with a newer release"
+        )
+    return Certified(
+        chain_id=statement.chain_id,
+        height=statement.height,
+        time_ms=statement.time_ms,
+        block_hash=statement.block_hash,
+        state_root=statement.state_root,
+        signers=names,
+        quorum=committee.quorum,
+        validators=committee.size,
+    )
+
+
+def _check_header(claim: TransactionClaim, trust: _Trust) -> None:
+    header, statement = claim.header, claim.certificate.statement
+    if block_hash(header) != statement.block_hash:
+        raise OtherBlock(
+            f"the header of block {header.height} is not that of the block that the validators "
+            f"signed for, {statement.block_hash.hex()} at height {statement.height}"
+        )
+    # Signed and hashed alike; honest validators never let these differ.
+    if (header.height, header.time_ms) != (statement.height, statement.time_ms):
+        raise OtherBlock(f"certificate and header of block {header.height} contradict each other")
+    if header.chain_id != trust.chain_id:
+        raise OtherChain(f"the header of block {header.height} is of another chain")
+    if header.validators_hash != trust.validators.digest:
+        raise OtherCommittee(f"the header of block {header.height} names another committee")
+
+
+def _check_sender(transaction: Transaction, trust: _Trust) -> TransactionBody:
+    data = transaction.body
+    try:
+        body = decode(data, TransactionBody, size_max=BUNDLE_SIZE_MAX)
+    except DecodeError as error:
+        raise TransactionMalformed(f"the transaction cannot be read: {error}") from None
+    if len(body.sender) != PUBLIC_KEY_SIZE:
+        raise TransactionMalformed(f"the sender's key has {len(body.sender)} bytes")
+    if body.chain_id != trust.chain_id:
+        raise OtherChain(f"the transaction was signed for the chain {body.chain_id.hex()}")
+    signed = SignedItem(body.sender, TAG_TRANSACTION + data, transaction.signature)
+    if not all(_verified([signed], trust)):
+        raise SenderSignatureInvalid(
+            f"the signature is not that of {address_of(body.sender)} over this transaction: it "
+            "was altered"
+        )
+    return body
+
+
+def _check_party(claim: StateClaim, sender: str, trust: _Trust) -> PartyFacts:
+    if claim.namespace != PARTY_NAMESPACE or claim.key != party_key(sender):
+        raise OtherParty(
+            f"the proof of the party is not about the sender's address {sender}: it was exchanged"
+        )
+    facts = _check_state(claim, trust)
+    if facts.value is None:
+        raise OtherParty(f"the state of block {facts.certified.height} ties no party to {sender}")
+    try:
+        party = decode_value(facts.value)
+    except DecodeError as error:
+        raise OtherParty(f"the state names no party for {sender}: {error}") from None
+    if not isinstance(party, str):
+        raise OtherParty(f"the state names no party for {sender}, but something else")
+    return PartyFacts(facts.certified, party)
+
+
+def _verified(items: Sequence[SignedItem], trust: _Trust) -> list[bool]:
+    verdicts = trust.verify_batch(items)
+    assert len(verdicts) == len(items), "verify_batch answers for every item"
+    return verdicts
+
+
+__all__ = [  # in reading order
+    "BUNDLE_SIZE_MAX",
+    "TAG_BUNDLE",
+    "Bundle",
+    "BundleInvalid",
+    "Certified",
+    "CommitteeChange",
+    "Facts",
+    "PartyFacts",
+    "StateClaim",
+    "StateFacts",
+    "TransactionClaim",
+    "TransactionFacts",
+    "check_bundle",
+    "decode_bundle",
+    "encode_bundle",
+    "party_key",
+]
