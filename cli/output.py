@@ -233,7 +233,7 @@ def _advice(code: str) -> str:
 
 
 def _code_of(class_name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
 
 
 # --- people ---------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cli.output import (
 )
 from client.errors import NodeUnavailable, Refused
 from ledger.errors import DecodeError
+from node.committee import NotAMember
 
 
 def test_a_refusal_is_one_line_with_code_and_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +58,7 @@ def test_no_traceback_is_printed_unless_asked_for(
         (Refused("never_heard_of", ""), "never_heard_of"),
         (NodeUnavailable("127.0.0.1:1", "unavailable"), "node_unavailable"),
         (DecodeError("not canonical"), "decode_error"),
+        (NotAMember("another key"), "not_a_member"),
         (FileNotFoundError(2, "No such file or directory", "a.toml"), "file"),
         (ValueError("surprise"), "internal"),
     ],
