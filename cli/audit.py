@@ -1,4 +1,4 @@
-"""Replay and check a ledger, trusting only its genesis (审计)."""
+"""Replay and check a ledger, or check a proof, trusting only a genesis (审计)."""
 
 from __future__ import annotations
 
@@ -39,6 +39,22 @@ def replay(
     if not ask.json:
         fields.pop("divergence", None)  # the verdict is the same as a sentence
     return Fields(fields, exit_code=REFUSED if verdict.divergence else DONE)
+
+
+@verb(app, "check")
+def check_bundle(
+    ask: Invocation,
+    bundle: Annotated[Path, typer.Argument(help="File that `tx prove` or `evidence prove` wrote.")],
+    genesis: Annotated[
+        Path, typer.Option(help="The genesis file you trust; all else is checked against it.")
+    ] = Path("genesis.json"),
+) -> Answer:
+    """Check a proof bundle without any node, and say what it proves: who, what, when."""
+    from cli.proofs import load_bundle, proven
+    from ledger.genesis import load_genesis
+
+    trusted = load_genesis(genesis)
+    return proven(ask, load_bundle(bundle), trusted, trust=str(genesis), output=None)
 
 
 def verdict_fields(verdict: Verdict) -> dict[str, Json]:

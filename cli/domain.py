@@ -71,14 +71,14 @@ def receipt_fields(outcome: Outcome, *, as_json: bool) -> dict[str, Json]:
         "status": "ok" if receipt.status == 0 else receipt.error,
         "gas_used": receipt.gas_used,
         "value": plain(decode_value(receipt.return_value)) if receipt.return_value else None,
-        "events": [_event_fields(event, as_json=as_json) for event in receipt.events],
+        "events": [event_fields(event, as_json=as_json) for event in receipt.events],
     }
     if receipt.status != 0:
         fields["detail"] = receipt.detail
     return fields
 
 
-def _event_fields(event: Event, *, as_json: bool) -> dict[str, Json]:
+def event_fields(event: Event, *, as_json: bool) -> dict[str, Json]:
     from ledger.values import decode_value
 
     fields: Json = {name: plain(decode_value(value)) for name, value in event.fields}

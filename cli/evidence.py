@@ -19,6 +19,13 @@ from cli.domain import (
 from cli.literals import parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer
+from cli.proofs import (
+    BundleOutput,
+    TrustedGenesis,
+    prove_evidence,
+    proven,
+    trusted_genesis,
+)
 
 app = typer.Typer()
 CONTRACT = "evidence"
@@ -56,3 +63,17 @@ def list_records(
     with ask.session() as session:
         records = session.view(CONTRACT, "list_by_subject", subject, offset, limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
+
+
+@verb(app, "prove")
+def prove(
+    ask: Invocation,
+    evidence_id: Id,
+    genesis: TrustedGenesis = None,
+    output: BundleOutput = None,
+) -> Answer:
+    """Fetch a record with its proof and check it here; --output keeps the proof as a file."""
+    with ask.connection() as node:
+        trusted, trust = trusted_genesis(ask, node, genesis)
+        bundle = prove_evidence(node, evidence_id, trusted)
+    return proven(ask, bundle, trusted, trust=trust, output=output)

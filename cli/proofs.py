@@ -1,81 +1,291 @@
-"""Checks a transaction's proof as somebody would who trusts only the genesis."""
+"""Proof bundles on the command line: fetched from a node, checked here, told in plain words.
+
+What a bundle is and what it proves is `ledger.bundle`; here is where its parts come from and how
+its facts read. Nothing is printed that was not checked against the genesis.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cli.output import CommandRefused, Json
+import typer
+
+from cli.domain import event_fields, time_text
+from cli.options import Invocation
+from cli.output import Answer, CommandRefused, Fields, Json, plain
 
 if TYPE_CHECKING:
-    from client.node import Outcome
-    from crypto.provider import SignedItem
-    from ledger.genesis import Genesis
-
-
-def check_proof(outcome: Outcome, *, wanted: bytes, genesis: Genesis) -> dict[str, Json]:
-    """What was checked. Raises CommandRefused, ProofInvalid or CertificateInvalid.
-
-    The quorum's signatures bind the block hash and the receipts root; the header binds the
-    transactions root; the two Merkle paths lead from there to this transaction and receipt.
-    """
-    from crypto.provider import SignedItem
-    from ledger.certificates import verify_execution_certificate
-    from ledger.encoding import decode
-    from ledger.genesis import chain_id
-    from ledger.merkle import transaction_leaf, verify_path
-    from ledger.model import (
-        TAG_TRANSACTION,
-        TransactionBody,
-        block_hash,
-        receipt_digest,
-        transaction_id,
+    from client.node import NodeClient, Outcome
+    from ledger.bundle import (
+        Bundle,
+        Certified,
+        Facts,
+        StateClaim,
+        StateFacts,
+        TransactionClaim,
+        TransactionFacts,
     )
+    from ledger.genesis import Genesis
+    from ledger.values import Value
 
+EVIDENCE = "evidence"
+EVIDENCE_MAP = "records"  # the variable of the contract that holds its records, by id
+
+TrustedGenesis = Annotated[
+    Path | None,
+    typer.Option(
+        "--genesis",
+        exists=True,
+        dir_okay=False,
+        help="Genesis file you trust; default: the node's.",
+    ),
+]
+BundleOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        dir_okay=False,
+        help="Keep the proof in this file, for `shuxin audit check`.",
+    ),
+]
+
+
+# --- from a node ----------------------------------------------------------------------------
+
+
+def trusted_genesis(ask: Invocation, node: NodeClient, path: Path | None) -> tuple[Genesis, str]:
+    """The genesis to check against, and in words whose it is."""
+    from ledger.genesis import load_genesis
+
+    if path is not None:
+        return load_genesis(path), str(path)
+    return node.genesis(), f"the genesis that {ask.target} sent; use --genesis FILE"
+
+
+def prove_transaction(node: NodeClient, wanted: bytes, genesis: Genesis) -> Bundle:
+    """A transaction with its proof and, if the sender has one, its party. Not checked yet."""
+    from ledger.bundle import TransactionClaim
+    from ledger.merkle import steps_of
+
+    outcome = node.transaction(wanted, proof=True)
     proof = outcome.proof
     if proof is None:
         raise CommandRefused("proof.missing", "not certified yet: ask again in a moment")
-    if transaction_id(outcome.transaction) != wanted:
-        raise CommandRefused("proof.other", "the node answered with another transaction")
-    statement = proof.certificate.statement
-    verify_execution_certificate(
-        proof.certificate, genesis.validators, chain_id(genesis), _verdicts
+    claim = TransactionClaim(
+        transaction=outcome.transaction,
+        receipt=outcome.receipt,
+        transaction_path=steps_of(proof.transaction_path),
+        receipt_path=steps_of(proof.receipt_path),
+        header=proof.header,
+        certificate=proof.certificate,
+        party=_sender_party(node, outcome),
     )
-    if statement.block_hash != block_hash(proof.header):
-        raise CommandRefused("proof.header", "the certificate is about another block")
-    verify_path(
-        transaction_leaf(outcome.transaction),
-        proof.transaction_path,
-        proof.header.transactions_root,
-    )
-    verify_path(receipt_digest(outcome.receipt), proof.receipt_path, statement.receipts_root)
+    return _bundle(claim, genesis)
+
+
+def prove_evidence(node: NodeClient, evidence_id: str, genesis: Genesis) -> Bundle:
+    """A record of the contract `evidence` with its proof. Not checked yet."""
+    from ledger.values import encode_value
+
+    claim = _state_claim(node, EVIDENCE, encode_value([EVIDENCE_MAP, evidence_id]))
+    if claim.proof.value is None:
+        raise CommandRefused(
+            "evidence.unknown",
+            f"at height {claim.certificate.statement.height} no record has the id {evidence_id}; "
+            "look for it with `shuxin evidence list SUBJECT`",
+        )
+    return _bundle(claim, genesis)
+
+
+def _sender_party(node: NodeClient, outcome: Outcome) -> StateClaim | None:
+    from ledger.bundle import PARTY_NAMESPACE, party_key
+    from ledger.encoding import decode
+    from ledger.model import TransactionBody, address_of
+
     data = outcome.transaction.body
-    body = decode(data, TransactionBody, size_max=len(data))
-    signed = SignedItem(body.sender, TAG_TRANSACTION + data, outcome.transaction.signature)
-    if not _verdicts([signed])[0]:
-        raise CommandRefused("proof.signature", "the sender's signature is not valid")
+    sender = address_of(decode(data, TransactionBody, size_max=len(data)).sender)
+    claim = _state_claim(node, PARTY_NAMESPACE, party_key(sender))
+    return None if claim.proof.value is None else claim
+
+
+def _state_claim(node: NodeClient, namespace: str, key: bytes) -> StateClaim:
+    from ledger.bundle import StateClaim
+
+    found = node.state(namespace, key)
+    return StateClaim(namespace, key, found.proof, found.certificate)
+
+
+def _bundle(claim: TransactionClaim | StateClaim, genesis: Genesis) -> Bundle:
+    from ledger.bundle import Bundle
+
+    return Bundle(
+        chain_id=claim.certificate.statement.chain_id,
+        committee=genesis.validators,
+        committee_changes=(),
+        claim=claim,
+    )
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def save_bundle(bundle: Bundle, path: Path) -> None:
+    from ledger.bundle import encode_bundle
+
+    path.write_bytes(encode_bundle(bundle))
+
+
+def load_bundle(path: Path) -> Bundle:
+    """The bundle in a file. Raises DecodeError, naming the file, for anything else."""
+    from ledger.bundle import BUNDLE_SIZE_MAX, decode_bundle
+    from ledger.errors import DecodeError
+
+    with path.open("rb") as file:
+        data = file.read(BUNDLE_SIZE_MAX + 1)
+    try:
+        return decode_bundle(data)
+    except DecodeError as error:
+        raise DecodeError(f"{path}: {error}") from None
+
+
+def check(bundle: Bundle, genesis: Genesis) -> Facts:
+    """What the bundle proves to who trusts `genesis`. Raises BundleInvalid."""
+    from crypto.providers.software import verify_batch
+    from ledger.bundle import check_bundle
+
+    return check_bundle(bundle, genesis, verify_batch)
+
+
+# --- in plain words -------------------------------------------------------------------------
+
+
+def proven(
+    ask: Invocation, bundle: Bundle, genesis: Genesis, *, trust: str, output: Path | None
+) -> Answer:
+    """Check a bundle, tell its facts, and keep it in `output` if it is good."""
+    told = explain(check(bundle, genesis), raw=ask.json) | {"trusting": trust}
+    if output is not None:
+        save_bundle(bundle, output)
+        told["bundle"] = str(output)
+    return Fields(told)
+
+
+def explain(facts: Facts, *, raw: bool) -> dict[str, Json]:
+    """Who, what and when, first in one sentence; `raw` keeps times as numbers, for programs."""
+    from ledger.bundle import StateFacts, TransactionFacts
+
+    match facts:
+        case TransactionFacts():
+            told = _transaction_told(facts, raw=raw)
+        case StateFacts():
+            told = _state_told(facts, raw=raw)
+    return {"proven": True, **told, **_certified_fields(facts.certified, raw=raw)}
+
+
+def _certified_fields(certified: Certified, *, raw: bool) -> dict[str, Json]:
+    """The block that a quorum vouches for, and who signed."""
     return {
-        "proven": True,
-        "chain_id": statement.chain_id.hex(),
-        "block_hash": statement.block_hash.hex(),
-        "state_root": statement.state_root.hex(),
-        "signatures": len(proof.certificate.signatures),
-        "quorum": genesis.validators.quorum,
-        "validators": genesis.validators.size,
+        "height": certified.height,
+        "time_ms": certified.time_ms if raw else time_text(certified.time_ms),
+        "block_hash": certified.block_hash.hex(),
+        "state_root": certified.state_root.hex(),
+        "chain_id": certified.chain_id.hex(),
+        "signers": list(certified.signers),
+        "signatures": len(certified.signers),
+        "quorum": certified.quorum,
+        "validators": certified.validators,
     }
 
 
-def _verdicts(items: Sequence[SignedItem]) -> list[bool]:
-    """Verification without a key of our own."""
-    from crypto import sm2
-    from crypto.errors import KeyInvalid, SignatureInvalid
+def _sender_fields(facts: TransactionFacts) -> dict[str, Json]:
+    """Who signed: the address and, if the bundle shows it, the party and the block that says so."""
+    fields: dict[str, Json] = {"sender": facts.sender}
+    if facts.party is not None:
+        fields["party"] = facts.party.party
+        fields["party_proven_at"] = facts.party.certified.height
+    return fields
 
-    verdicts: list[bool] = []
-    for item in items:
-        try:
-            sm2.verify(item.public_key, item.message, item.signature)
-        except (KeyInvalid, SignatureInvalid):
-            verdicts.append(False)
-        else:
-            verdicts.append(True)
-    return verdicts
+
+def _transaction_told(facts: TransactionFacts, *, raw: bool) -> dict[str, Json]:
+    body, receipt = facts.body, facts.receipt
+    party = f" of the party {facts.party.party}" if facts.party else ""
+    outcome = "it was carried out"
+    if receipt.status != 0:
+        outcome = f"it was refused ({receipt.detail or receipt.error})"
+    told: dict[str, Json] = {
+        "verdict": f"proven: the account {facts.sender}{party} signed a call of "
+        f"{body.contract}.{body.method}; {_block(facts.certified)} includes it, and {outcome}",
+        "kind": "transaction",
+        **_sender_fields(facts),
+        "contract": body.contract,
+        "method": body.method,
+        "arguments": _decoded(body.args),
+        "status": "ok" if receipt.status == 0 else receipt.error,
+        "gas_used": receipt.gas_used,
+        "value": _decoded(receipt.return_value),
+        "events": [event_fields(event, as_json=raw) for event in receipt.events],
+        "transaction": facts.transaction_id.hex(),
+    }
+    if receipt.status != 0:
+        told["detail"] = receipt.detail
+    return told
+
+
+def _state_told(facts: StateFacts, *, raw: bool) -> dict[str, Json]:
+    record = _evidence_record(facts)
+    if record is not None:
+        written = record["time_ms"]
+        when = time_text(written) if isinstance(written, int) else "-"
+        sentence = (
+            f"{record['party']}, by the account {record['account']}, put {record['kind']} about "
+            f"{record['subject']} on record as {record['id']} in block {record['height']} of "
+            f"{when}; {_block(facts.certified)} holds the record"
+        )
+        shown = {**record, "time_ms": written if raw else when}
+        return {"verdict": f"proven: {sentence}", "kind": "state", "record": shown}
+    held = "nothing" if facts.value is None else "this value"
+    return {
+        "verdict": f"proven: the state of {_block(facts.certified)} holds {held} under this key "
+        f"of {facts.namespace}",
+        "kind": "state",
+        "namespace": facts.namespace,
+        "key": _decoded(facts.key),
+        "value": None if facts.value is None else _decoded(facts.value),
+    }
+
+
+def _evidence_record(facts: StateFacts) -> dict[str, Json] | None:
+    """The fields by name, if this is a record of the form that the contract `evidence` stores."""
+    from dataclasses import fields
+
+    from contracts.system.evidence import Evidence
+
+    names = [field.name for field in fields(Evidence)]
+    if facts.namespace != EVIDENCE or facts.value is None:
+        return None
+    key, values = _value(facts.key), _value(facts.value)
+    if not isinstance(values, list) or len(values) != len(names):
+        return None
+    if key != [EVIDENCE_MAP, values[0]]:
+        return None
+    return {name: plain(value) for name, value in zip(names, values, strict=True)}
+
+
+def _block(certified: Certified) -> str:
+    return f"block {certified.height} of {time_text(certified.time_ms)}"
+
+
+def _decoded(data: bytes) -> Json:
+    """A contract value, or the bytes if they are none: a sender may sign anything."""
+    return plain(_value(data)) if data else None
+
+
+def _value(data: bytes) -> Value:
+    from ledger.errors import DecodeError
+    from ledger.values import decode_value
+
+    try:
+        return decode_value(data)
+    except DecodeError:
+        return data

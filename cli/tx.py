@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,13 @@ from cli.domain import GasLimit, receipt_fields
 from cli.literals import LiteralInvalid, parse_bytes, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, plain, waiting
+from cli.proofs import (
+    BundleOutput,
+    TrustedGenesis,
+    prove_transaction,
+    proven,
+    trusted_genesis,
+)
 
 if TYPE_CHECKING:
     from client.node import Outcome
@@ -74,23 +80,14 @@ def show(ask: Invocation, transaction: TransactionId) -> Answer:
 def prove(
     ask: Invocation,
     transaction: TransactionId,
-    genesis: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="Genesis file you trust; default: the node's."
-        ),
-    ] = None,
+    genesis: TrustedGenesis = None,
+    output: BundleOutput = None,
 ) -> Answer:
-    """Fetch a transaction with its proof and check it here, signature by signature."""
-    from cli.proofs import check_proof
-    from ledger.genesis import load_genesis
-
+    """Fetch a transaction with its proof and check it here; --output keeps the proof as a file."""
     with ask.connection() as node:
-        trusted = load_genesis(genesis) if genesis else node.genesis()
-        outcome = node.transaction(transaction, proof=True)
-    checked = check_proof(outcome, wanted=transaction, genesis=trusted)
-    trust = str(genesis) if genesis else f"the genesis that {ask.target} sent; use --genesis FILE"
-    return Fields({**receipt_fields(outcome, as_json=ask.json), **checked, "trusting": trust})
+        trusted, trust = trusted_genesis(ask, node, genesis)
+        bundle = prove_transaction(node, transaction, trusted)
+    return proven(ask, bundle, trusted, trust=trust, output=output)
 
 
 def _body_fields(outcome: Outcome) -> dict[str, Json]:

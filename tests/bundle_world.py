@@ -1,0 +1,198 @@
+"""Proof bundles for tests: good ones of a small chain, and ways to make others from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import msgspec
+
+from ledger.bundle import (
+    PARTY_NAMESPACE,
+    Bundle,
+    Facts,
+    StateClaim,
+    TransactionClaim,
+    check_bundle,
+    decode_bundle,
+    encode_bundle,
+    party_key,
+)
+from ledger.encoding import decode, encode
+from ledger.genesis import Genesis
+from ledger.merkle import (
+    path,
+    receipts_leaves,
+    receipts_root,
+    root_of,
+    steps_of,
+    transactions_leaves,
+)
+from ledger.model import (
+    TAG_TRANSACTION,
+    Block,
+    ExecutionCertificate,
+    ExecutionStatement,
+    Receipt,
+    Record,
+    StateWrite,
+    Transaction,
+    TransactionBody,
+    address_of,
+    block_hash,
+    execution_message,
+    transaction_id,
+)
+from ledger.store import Commit
+from ledger.values import encode_value
+from tests.ledger_world import World, committee, fake_sign, fake_verify_batch, sign_all
+
+R = TypeVar("R", bound=Record)
+PARTY = "supplier-a"
+KEY = encode_value(["records", "e-1"])
+VALUE = encode_value(["e-1", "delivery.sent", 7])
+# What the state holds as the parties of the senders, by place in the block.
+PARTIES = (None, encode_value(5), b"\xff", encode_value(PARTY), encode_value(PARTY))
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """One chain of one block, and bundles of what it holds."""
+
+    genesis: Genesis
+    transaction: Bundle
+    strangers: tuple[Bundle, ...]  # with senders that no party stands for
+    state: Bundle
+    absence: Bundle
+
+
+@cache
+def proofs() -> Proofs:
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder) / "ledger")
+        ordered = [signed(world.transaction().body) for _ in PARTIES]
+        block, commit = world.block(ordered)
+        writes = (
+            StateWrite("evidence", KEY, VALUE),
+            *world.writes(40),
+            *(
+                StateWrite(PARTY_NAMESPACE, party_key(_sender(transaction)), value)
+                for transaction, value in zip(block.transactions, PARTIES, strict=True)
+                if value is not None
+            ),
+        )
+        receipts, statement = world.outcome(block, writes)
+        world.store.commit(Commit(block, receipts, writes, statement, commit))
+        world.certify(1)
+        bundles = [_transaction_bundle(world, block, receipts, at) for at in range(len(PARTIES))]
+        made = Proofs(
+            genesis=world.genesis,
+            transaction=bundles[3],
+            strangers=tuple(bundles[:3]),
+            state=_bundle(world, _state_claim(world, "evidence", KEY)),
+            absence=_bundle(world, _state_claim(world, "evidence", b"never")),
+        )
+        world.store.close()
+    return made
+
+
+def _transaction_bundle(
+    world: World, block: Block, receipts: Sequence[Receipt], place: int
+) -> Bundle:
+    wanted = block.transactions[place]
+    claim = TransactionClaim(
+        transaction=wanted,
+        receipt=receipts[place],
+        transaction_path=steps_of(path(transactions_leaves(block.transactions), place)),
+        receipt_path=steps_of(path(receipts_leaves(receipts), place)),
+        header=block.header,
+        certificate=world.execution_certificate(1),
+        party=_state_claim(world, PARTY_NAMESPACE, party_key(_sender(wanted))),
+    )
+    return _bundle(world, claim)
+
+
+def _sender(transaction: Transaction) -> str:
+    return address_of(decode(transaction.body, TransactionBody, size_max=4096).sender)
+
+
+def _bundle(world: World, claim: TransactionClaim | StateClaim) -> Bundle:
+    return Bundle(world.chain_id, world.validators, (), claim)
+
+
+def _state_claim(world: World, namespace: str, key: bytes) -> StateClaim:
+    found = world.store.prove_certified(namespace, key)
+    assert found is not None
+    _, proof, certificate = found
+    return StateClaim(namespace, key, proof, certificate)
+
+
+def signed(body: bytes) -> Transaction:
+    sender = decode(body, TransactionBody, size_max=4096).sender
+    return Transaction(body, fake_sign(sender, TAG_TRANSACTION + body))
+
+
+def check(bundle: Bundle) -> Facts:
+    """As a reader of the file would: through its bytes."""
+    read = decode_bundle(encode_bundle(bundle))
+    return check_bundle(read, proofs().genesis, fake_verify_batch)
+
+
+def altered(record: R, **changes: object) -> R:
+    return msgspec.structs.replace(record, **changes)
+
+
+def claim_of(bundle: Bundle) -> TransactionClaim:
+    assert isinstance(bundle.claim, TransactionClaim)
+    return bundle.claim
+
+
+def with_claim(**changes: object) -> Bundle:
+    """The transaction's bundle with other parts."""
+    bundle = proofs().transaction
+    return altered(bundle, claim=altered(claim_of(bundle), **changes))
+
+
+def resigned(statement: ExecutionStatement) -> ExecutionCertificate:
+    """What a colluding quorum could make."""
+    message = execution_message(statement)
+    return ExecutionCertificate(statement, sign_all(message, committee(), (0, 2, 3)))
+
+
+def with_statement(**changes: object) -> Bundle:
+    """The transaction's bundle with another statement that a quorum did sign."""
+    statement = claim_of(proofs().transaction).certificate.statement
+    return with_claim(certificate=resigned(altered(statement, **changes)))
+
+
+def with_block_of(transaction: Transaction, receipt: Receipt) -> Bundle:
+    """A bundle of a block that holds nothing but this, signed by a quorum."""
+    claim = claim_of(proofs().transaction)
+    root = root_of([transaction_id(transaction)])
+    header = altered(claim.header, transactions_root=root)
+    statement = altered(
+        claim.certificate.statement,
+        block_hash=block_hash(header),
+        receipts_root=receipts_root([receipt]),
+    )
+    return with_claim(
+        transaction=transaction,
+        receipt=receipt,
+        transaction_path=(),
+        receipt_path=(),
+        header=header,
+        certificate=resigned(statement),
+    )
+
+
+def with_body(**changes: object) -> Bundle:
+    """A block of a transaction with another, well signed, body."""
+    claim = claim_of(proofs().transaction)
+    body = decode(claim.transaction.body, TransactionBody, size_max=4096)
+    transaction = signed(encode(altered(body, **changes)))
+    receipt = altered(claim.receipt, transaction_id=transaction_id(transaction))
+    return with_block_of(transaction, receipt)
