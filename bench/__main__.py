@@ -193,7 +193,7 @@ def _measure(
     memory = []
     if options.memory:
         print(f"memory after {options.memory:,} transactions …", file=sys.stderr)
-        marks = [options.memory // 2, options.memory, options.memory + options.memory // 5]
+        marks = [options.memory // 2, options.memory, options.memory * 3 // 2, options.memory * 2]
         memory = it.memory_after([it.operator], evidence, marks)
     return results, memory
 
