@@ -147,6 +147,7 @@ class OpenEngine:
 
     faults: deque[Exception] = field(default_factory=deque)
     extra: tuple[StateWrite, ...] = ()
+    on_view: Callable[[], None] = lambda: None
     blocks: int = 0
     process_id: int | None = None
 
@@ -177,6 +178,7 @@ class OpenEngine:
         args: bytes,
         reader: StateReader,
     ) -> ViewResult:
+        self.on_view()
         if self.faults:
             raise self.faults.popleft()
         query = Query(sender, contract, method, args, VIEW_GAS_MAX)
@@ -199,7 +201,7 @@ def _machine(reader: StateReader) -> Machine:
 # --- the nodes ------------------------------------------------------------------------------
 
 
-class Committee:
+class Nodes:
     """The files of `size` nodes in a folder; starts and stops them inside a nursery."""
 
     def __init__(self, root: Path, *, size: int = 4, limits: Limits | None = None) -> None:
@@ -360,7 +362,7 @@ def _consensus_key(index: int) -> tuple[bytes, bytes]:
 
 
 @asynccontextmanager
-async def running(committee: Committee, *indexes: int) -> AsyncIterator[trio.Nursery]:
+async def running(committee: Nodes, *indexes: int) -> AsyncIterator[trio.Nursery]:
     """The named nodes run inside, and end with it."""
     async with trio.open_nursery() as nursery:
         await committee.start(nursery, *indexes)

@@ -18,7 +18,7 @@ from ledger.model import proposal_digest
 from node import refusals
 from p2p.limits import Channel
 from p2p.network import Frame
-from tests.node_world import Committee, eventually, quick_clock, running
+from tests.node_world import Nodes, eventually, quick_clock, running
 
 ALL = (0, 1, 2, 3)
 
@@ -29,15 +29,15 @@ def clock() -> MockClock:
 
 
 @pytest.fixture
-def committee(tmp_path: Path) -> Committee:
-    return Committee(tmp_path)
+def committee(tmp_path: Path) -> Nodes:
+    return Nodes(tmp_path)
 
 
 def signed(body: bytes) -> messages.SignedMessage:
     return decode(body, messages.SignedMessage, size_max=1 << 24)
 
 
-async def test_four_nodes_order_a_batch_alike(committee: Committee, clock: MockClock) -> None:
+async def test_four_nodes_order_a_batch_alike(committee: Nodes, clock: MockClock) -> None:
     async with running(committee, *ALL):
         ids = await committee.hand_in(1, *(committee.transaction(f"k{i}") for i in range(20)))
         await committee.certified(ids, *ALL)
@@ -47,7 +47,7 @@ async def test_four_nodes_order_a_batch_alike(committee: Committee, clock: MockC
         assert [len(store.block(1).transactions) for store in stores] == [20] * 4
 
 
-async def test_lost_votes_are_survived(committee: Committee, clock: MockClock) -> None:
+async def test_lost_votes_are_survived(committee: Nodes, clock: MockClock) -> None:
     carried = 0
 
     def hears(sender: str, to: str, channel: Channel, body: bytes) -> bool:
@@ -62,7 +62,7 @@ async def test_lost_votes_are_survived(committee: Committee, clock: MockClock) -
 
 
 async def test_a_transaction_whose_forwarding_was_lost_is_offered_again(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     committee.air.hears = lambda sender, to, channel, body: channel is not Channel.TRANSACTIONS
     async with running(committee, *ALL):
@@ -74,7 +74,7 @@ async def test_a_transaction_whose_forwarding_was_lost_is_offered_again(
         await committee.certified(ids, *ALL)
 
 
-async def test_what_waits_for_long_is_shown_to_all(committee: Committee, clock: MockClock) -> None:
+async def test_what_waits_for_long_is_shown_to_all(committee: Nodes, clock: MockClock) -> None:
     """Or a primary that withholds it would only ever meet one backup that minds."""
     async with running(committee, *ALL):
         primary = (await committee.status(0)).primary
@@ -89,7 +89,7 @@ async def test_what_waits_for_long_is_shown_to_all(committee: Committee, clock: 
         await eventually(lambda: committee.node(other).is_held(wanted))
 
 
-async def test_a_dead_primary_is_replaced(committee: Committee, clock: MockClock) -> None:
+async def test_a_dead_primary_is_replaced(committee: Nodes, clock: MockClock) -> None:
     async with running(committee, *ALL):
         primary = (await committee.status(0)).primary
         await committee.stop(primary)
@@ -99,7 +99,7 @@ async def test_a_dead_primary_is_replaced(committee: Committee, clock: MockClock
 
 
 async def test_a_vote_in_another_members_name_is_refused(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     heard: list[bytes] = []
     committee.air.watch = lambda sender, channel, body: (
@@ -119,7 +119,7 @@ async def test_a_vote_in_another_members_name_is_refused(
 
 
 async def test_a_vote_with_a_bad_signature_is_refused_and_ordering_goes_on(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     def forge(sender: str, to: str, channel: Channel, body: bytes) -> bool:
         if channel is Channel.VOTES and sender == committee.peer_id(3):
@@ -139,7 +139,7 @@ async def test_a_vote_with_a_bad_signature_is_refused_and_ordering_goes_on(
     assert "signature" in refused[0]["reason"]
 
 
-async def test_garbage_votes_fill_no_log(committee: Committee, clock: MockClock) -> None:
+async def test_garbage_votes_fill_no_log(committee: Nodes, clock: MockClock) -> None:
     with capture_logs() as logs:
         async with running(committee, *ALL):
             end = committee.air.ends[committee.peer_id(0)]
@@ -162,7 +162,7 @@ def journaled(folder: Path) -> set[tuple[int, int, bytes]]:
 
 
 async def test_no_prepare_leaves_before_the_journal_has_it(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     folders = {committee.peer_id(i): committee.data_dir(i) / "journal" for i in ALL}
     checked = 0
@@ -190,7 +190,7 @@ async def test_no_prepare_leaves_before_the_journal_has_it(
 
 
 async def test_a_full_disk_halts_the_node_and_nothing_unkept_leaves(
-    committee: Committee, clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    committee: Nodes, clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(committee, *ALL):
         full = str(committee.data_dir(3))
@@ -226,7 +226,7 @@ async def test_a_full_disk_halts_the_node_and_nothing_unkept_leaves(
 
 
 async def test_a_node_that_was_stopped_says_again_what_it_said(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     async with running(committee, *ALL) as nursery:
         ids = await committee.hand_in(0, committee.transaction("k"))

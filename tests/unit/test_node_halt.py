@@ -16,7 +16,7 @@ from ledger.model import StateWrite
 from node import execution, refusals
 from node.halt import HaltSwitch
 from node.refusals import Refusal
-from tests.node_world import Committee, quick_clock, running
+from tests.node_world import Nodes, quick_clock, running
 
 ALL = (0, 1, 2, 3)
 WRONG = (StateWrite("notes", b"wrong", b"value"),)
@@ -28,8 +28,8 @@ def clock() -> MockClock:
 
 
 @pytest.fixture
-def committee(tmp_path: Path) -> Committee:
-    return Committee(tmp_path)
+def committee(tmp_path: Path) -> Nodes:
+    return Nodes(tmp_path)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_first_reason_stays_and_everybody_is_told_once() -> None:
 
 
 async def test_a_node_that_computes_something_else_halts_alone(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     committee.engines[3].extra = WRONG
     with capture_logs() as logs:
@@ -69,7 +69,7 @@ async def test_a_node_that_computes_something_else_halts_alone(
 
 
 async def test_a_halted_node_comes_back_halted_not_crashing(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     committee.engines[3].extra = WRONG
     async with running(committee, *ALL) as nursery:
@@ -82,7 +82,7 @@ async def test_a_halted_node_comes_back_halted_not_crashing(
 
 
 async def test_a_halted_node_refuses_submissions_and_ends_waiting(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     committee.engines[3].extra = WRONG
     async with running(committee, *ALL):
@@ -111,7 +111,7 @@ async def test_a_halted_node_refuses_submissions_and_ends_waiting(
 
 
 async def test_an_engine_that_fails_for_a_while_is_tried_again(
-    committee: Committee, clock: MockClock, pauses: tuple[float, ...]
+    committee: Nodes, clock: MockClock, pauses: tuple[float, ...]
 ) -> None:
     committee.engines[3].faults.extend([WorkerFault("no memory")] * len(pauses))
     with capture_logs() as logs:
@@ -123,7 +123,7 @@ async def test_an_engine_that_fails_for_a_while_is_tried_again(
 
 
 async def test_an_engine_that_fails_for_good_makes_the_node_abstain(
-    committee: Committee, clock: MockClock, pauses: tuple[float, ...]
+    committee: Nodes, clock: MockClock, pauses: tuple[float, ...]
 ) -> None:
     committee.engines[3].faults.extend([WorkerFault("no memory")] * 100)
     async with running(committee, *ALL):
@@ -136,7 +136,7 @@ async def test_an_engine_that_fails_for_good_makes_the_node_abstain(
 
 
 async def test_a_ledger_that_takes_no_block_halts_the_node(
-    committee: Committee, clock: MockClock
+    committee: Nodes, clock: MockClock
 ) -> None:
     committee.engines[3].faults.append(LedgerError("cannot be written: no space left"))
     with capture_logs() as logs:
@@ -148,9 +148,7 @@ async def test_a_ledger_that_takes_no_block_halts_the_node(
     assert "no space left" in line["reason"]
 
 
-async def test_nothing_is_taken_while_the_node_stops(
-    committee: Committee, clock: MockClock
-) -> None:
+async def test_nothing_is_taken_while_the_node_stops(committee: Nodes, clock: MockClock) -> None:
     async with running(committee, *ALL):
         node = committee.node(0)
         item = committee.admitted(committee.transaction("k"))
@@ -160,7 +158,7 @@ async def test_nothing_is_taken_while_the_node_stops(
         assert caught.value.code == refusals.STOPPING
 
 
-async def test_a_node_that_was_away_catches_up(committee: Committee, clock: MockClock) -> None:
+async def test_a_node_that_was_away_catches_up(committee: Nodes, clock: MockClock) -> None:
     async with running(committee, *ALL) as nursery:
         await committee.stop(3)
         ids: list[bytes] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.model import Transaction
-from node.journal import Journal, JournalDamaged, Recovered
+from node.journal import Journal, JournalDamaged, JournalFailed, Recovered
 
 BODY = Transaction(b"body", bytes(64))
 
@@ -77,3 +77,71 @@ def test_damage_before_the_newest_segment_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "0000000001.log").write_bytes(bytes(damaged))
     with pytest.raises(JournalDamaged, match="byte"):
         Journal(tmp_path)
+
+
+def test_a_disk_that_takes_no_record_fails_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failed sync nobody knows what the disk holds: a later success would prove nothing."""
+    journal = Journal(tmp_path)
+    journal.append(entries(b"kept"))
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("node.journal.os.fdatasync", fail)
+        with pytest.raises(JournalFailed, match="No space left"):
+            journal.append(entries(b"lost"))
+    with pytest.raises(JournalFailed, match="before"):
+        journal.append(entries(b"too late"))
+    with pytest.raises(JournalFailed, match="before"):
+        journal.compact(entries(b"too late"))
+    journal.close()
+    assert recovered(tmp_path).records[0] == b"kept"
+    assert b"too late" not in recovered(tmp_path).records
+
+
+def test_a_compaction_that_fails_leaves_the_journal_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(entries(b"first", b"second"))
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("node.journal.os.fsync", fail)
+        with pytest.raises(JournalFailed, match="compacted"):
+            journal.compact(entries(b"live"))
+    journal.close()
+    assert recovered(tmp_path).records == (b"first", b"second")
+
+
+def test_what_must_be_kept_anyway_is_not_rewritten_at_every_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.journal.ROTATE_SIZE", 1000)
+    journal = Journal(tmp_path)
+    journal.append(entries(bytes(1000)))
+    assert journal.wants_compaction
+    journal.compact(entries(bytes(1500)))
+    assert not journal.wants_compaction, "all of it is live"
+    journal.append(entries(bytes(1000)))
+    assert not journal.wants_compaction
+    journal.append(entries(bytes(1000)))
+    assert journal.wants_compaction
+    journal.close()
+
+
+def test_what_was_taken_over_is_forgotten(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append([([BODY], b"record")])
+    journal.close()
+    again = Journal(tmp_path)
+    assert again.recovered.records == (b"record",)
+    again.release()
+    assert again.recovered == Recovered((), ())
+    again.close()
+    assert recovered(tmp_path).records == (b"record",), "on disk it stays"

@@ -16,7 +16,6 @@ from trio.testing import MockClock
 from consensus.pbft.types import CatchUp, Synced
 from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
 from contracts.vm.messages import BlockContext
-from crypto.provider import SignedItem
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis
 from ledger.merkle import transactions_root
@@ -48,7 +47,8 @@ from node.peer_messages import (
 from node.sync import Sync
 from p2p.limits import Channel
 from p2p.network import Frame
-from tests.ledger_world import World, fake_sign, fake_verify_batch, sign_all
+from tests.fake_keys import FakeKeys
+from tests.ledger_world import World, fake_sign, sign_all
 from tests.node_world import Air, End, quick_clock
 
 HEADS = 6  # blocks of the chain that the others have
@@ -58,24 +58,6 @@ Twist = Callable[[BlocksReply], bytes]
 @pytest.fixture
 def clock() -> MockClock:
     return quick_clock()
-
-
-class FakeKeys:
-    """A CryptoProvider of the fake scheme."""
-
-    public_key = bytes([1]) * 64
-
-    def sign(self, message: bytes) -> bytes:
-        return fake_sign(self.public_key, message)
-
-    def verify(self, public: bytes, message: bytes, signature: bytes) -> None:
-        assert fake_verify_batch([SignedItem(public, message, signature)]) == [True]
-
-    def verify_batch(self, items: Sequence[SignedItem]) -> list[bool]:
-        return fake_verify_batch(items)
-
-    def decrypt(self, ciphertext: bytes) -> bytes:
-        raise NotImplementedError
 
 
 @dataclass
