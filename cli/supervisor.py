@@ -89,6 +89,8 @@ def start_detached(root: Path, programs: Sequence[Program]) -> None:
             stderr=log,
             start_new_session=True,
         )
+    # Reaped when it ends: a caller that lives longer than the network must see it gone.
+    threading.Thread(target=process.wait, name="supervisor", daemon=True).start()
     deadline = time.monotonic() + START_GRACE_S
     while (holder := supervisor_pid(root)) != process.pid:
         if holder is not None:
@@ -96,8 +98,6 @@ def start_detached(root: Path, programs: Sequence[Program]) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise StartFailed(f"the supervisor did not start; see {run / 'supervisor.log'}")
         time.sleep(0.02)
-    # Reaped when it ends: a caller that lives longer than the network must see it gone.
-    threading.Thread(target=process.wait, name="supervisor", daemon=True).start()
 
 
 def stop(root: Path, *, timeout_s: float = 30.0) -> bool:
