@@ -4,7 +4,7 @@ N/genesis.json                      what every node and auditor trusts
 N/network.json                      names, addresses, processes: for `shuxin net`
 N/nodes/NAME/node.toml, keys/, data/
 N/parties/PARTY/client.toml, keys/  homes for `shuxin --home`
-N/executors/PARTY/executor.toml     one beside each supplier's data
+N/executors/PARTY/executor.toml     one beside each supplier's data; a home for `shuxin`, too
 """
 
 from __future__ import annotations
@@ -221,16 +221,18 @@ def _party_keys(
     )
     (home / "client.toml").write_text(config, encoding="utf-8")
     if executors and party in EXECUTORS:
-        accounts.append(_executor_home(root / "executors" / party, party, api))
+        accounts.append(_executor_home(root / "executors" / party, party, api, config))
     return GenesisParty(party, name, roles, tuple(accounts))
 
 
-def _executor_home(home: Path, party: str, api: str) -> str:
+def _executor_home(home: Path, party: str, api: str, client_config: str) -> str:
     from executors.config import render_config as render_executor_config
 
     address = _account_key(home, party)
     text = render_executor_config(party=party, node=api, key=f"{KEYS_FOLDER}/{party}.pem")
     (home / "executor.toml").write_text(text, encoding="utf-8")
+    # So that `shuxin dataset register --home` speaks as the executor's account, too.
+    (home / "client.toml").write_text(client_config, encoding="utf-8")
     return address
 
 
