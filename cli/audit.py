@@ -1,4 +1,4 @@
-"""Replay and check a ledger, or check a proof, trusting only a genesis (审计)."""
+"""Replay a ledger or check a proof, trusting only a genesis (审计)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ NOUNS: dict[str, str] = {
     "evidence": "Evidence of every stage (存证).",
     "executor": "The daemon beside a party's data.",
     "dataset": "Data sets an executor holds (数据集).",
-    "audit": "Replay and check a ledger, trusting only its genesis (审计).",
+    "audit": "Replay a ledger or check a proof, trusting only a genesis (审计).",
     "scenario": "Appendix A of the standard, end to end.",
 }
 

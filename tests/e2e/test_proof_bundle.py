@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import shutil
 import time
@@ -20,6 +21,7 @@ from ledger.bundle import (
 )
 from ledger.errors import BundleInvalid, DecodeError
 from ledger.genesis import load_genesis
+from tests import bundle_opinion
 from tests.e2e.harness import LocalNetwork, shuxin
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -28,6 +30,8 @@ NOWHERE = "127.0.0.1:1"  # no node answers there
 CHECK_S_MAX = (
     5.0  # with the start of Python on a busy machine; docs/bundle.md has the measured time
 )
+
+OPINIONS = 40  # altered bundles shown to the slow checker
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,24 @@ def test_every_byte_of_a_bundle_flipped_in_turn_is_refused(auditor: Auditor, nam
         changed[position] ^= 1 << position % 8
         with pytest.raises((BundleInvalid, DecodeError)):
             check_bundle(decode_bundle(bytes(changed)), genesis, verify_batch)
+
+
+@pytest.mark.parametrize("name", ["tx", "evidence"])
+def test_a_checker_written_from_the_page_alone_agrees(auditor: Auditor, name: str) -> None:
+    genesis = (auditor.folder / "genesis.json").read_bytes()
+    good = (auditor.folder / name).read_bytes()
+    kind, *claim = bundle_opinion.check(good, genesis)
+    if name == "tx":
+        assert kind == "transaction"
+        assert claim[1][0].hex() == auditor.transaction_id
+    else:
+        assert (kind, claim[0]) == ("state", "evidence")
+    draw = random.Random(1)
+    for _ in range(OPINIONS):
+        changed = bytearray(good)
+        changed[draw.randrange(len(good))] ^= draw.randrange(1, 256)
+        with pytest.raises(bundle_opinion.Refused):
+            bundle_opinion.check(bytes(changed), genesis)
 
 
 def test_an_altered_file_exits_1_with_a_sentence(auditor: Auditor) -> None:
