@@ -49,6 +49,7 @@ REOFFER_SIZE_MAX = 2 << 20  # ... and their bytes: encoding them must not hold u
 
 # A member that verifies what it forwards never offers these; other refusals are matters of time.
 _FORGED = frozenset({ENCODING, SIGNATURE})
+DISTRUST_S = 10.0  # how long such a member's offers are not even looked at: judging costs more
 
 _log = structlog.get_logger("node.transactions")
 
@@ -79,6 +80,7 @@ class Transactions:
         self._arrival = trio.Event()
         self._wanted: Counter[bytes] = Counter()
         self._complaints = Complaints("node.transactions")
+        self._distrusted: dict[str, float] = {}  # peer id -> until when
         self.tick = 0  # set by the driver: ages are counted in its ticks
         self.on_arrival: Callable[[], None] = lambda: None
         self.find_proposal: Callable[[bytes], Proposal | None] = lambda digest: None
@@ -129,6 +131,8 @@ class Transactions:
                     self.on_proposal(message.proposal)
 
     async def _take_offer(self, peer_id: str, offer: Offer) -> None:
+        if trio.current_time() < self._distrusted.get(peer_id, 0.0):
+            return
         height = self._store.height
         verdicts = await trio.to_thread.run_sync(
             self._admit, offer.transactions, height, limiter=self._limiter
@@ -139,6 +143,7 @@ class Transactions:
                 self._pool.add(verdict, tick=self.tick, beyond_bounds=wanted)
             elif verdict.code in _FORGED:
                 self._complaints.complain("offer_refused", peer=peer_id, reason=verdict.code)
+                self._distrusted[peer_id] = trio.current_time() + DISTRUST_S
         self._arrived()
 
     def _admit(self, transactions: Sequence[bytes], height: int) -> list[Admitted | Refusal]:

@@ -39,7 +39,7 @@ from node.peer_messages import (
     decode_transactions_message,
     encode_transactions_message,
 )
-from node.transactions import FRESH_PATIENCE_S, REOFFER_SIZE_MAX, Transactions
+from node.transactions import DISTRUST_S, FRESH_PATIENCE_S, REOFFER_SIZE_MAX, Transactions
 from p2p.limits import Channel
 from p2p.network import Frame
 from tests.fake_keys import FakeKeys, fake_public
@@ -206,6 +206,24 @@ async def test_an_offer_is_verified_before_it_is_held(exchange: Exchange, clock:
     assert len(exchange.pool) == 1
     complaints = [(line["event"], line["peer"]) for line in logs]
     assert complaints == [("offer_refused", exchange.names[1])], "one line; late ones are no fault"
+
+
+async def test_offers_of_a_forger_are_not_judged_for_a_while(
+    exchange: Exchange, clock: MockClock
+) -> None:
+    """Verifying them would keep honest members' requests waiting."""
+    forged = Transaction(exchange.transaction().body, bytes(64))
+    first, other, later = (exchange.transaction() for _ in range(3))
+    with capture_logs():
+        async with exchange.receiving():
+            exchange.offers(1, forged)
+            exchange.offers(1, first)
+            exchange.offers(2, other)
+            await eventually(lambda: transaction_id(other) in exchange.pool)
+            assert transaction_id(first) not in exchange.pool
+            await trio.sleep(DISTRUST_S + 1)
+            exchange.offers(1, later)
+            await eventually(lambda: transaction_id(later) in exchange.pool)
 
 
 async def test_undecodable_frames_cost_one_line(exchange: Exchange, clock: MockClock) -> None:
