@@ -123,10 +123,10 @@ class Bench:
                 while self.total < mark:
                     batch = self.signed(sessions, call, min(8_000, max(400, mark - self.total)))
                     load.saturate(self.targets, batch, watcher, WINDOW)
-                largest = max(
-                    u.memory for u in processes.usage(supervisor.process_pids(self.root)).values()
-                )
-                found.append(report.Memory(self.total, largest / 1e6))
+                nodes = processes.usage(supervisor.process_pids(self.root)).values()
+                held = max(usage.anonymous for usage in nodes)
+                resident = max(usage.resident for usage in nodes)
+                found.append(report.Memory(self.total, held / 1e6, resident / 1e6))
         return found
 
 

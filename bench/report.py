@@ -26,10 +26,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Unshared megabytes of the largest node (with its workers) after so many transactions."""
+    """Megabytes of the largest node (with its workers) after so many transactions.
+
+    `anonymous` is held by the processes; `resident` adds code and mapped database tables.
+    """
 
     transactions: int
-    megabytes: float
+    anonymous: float
+    resident: float
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -69,7 +73,7 @@ def render(
         for r in results
     ]
     if memory:
-        lines += ["", "| transactions since start | largest node, unshared MB |", "|---|---|"]
-        lines += [f"| {m.transactions:,} | {m.megabytes:.0f} |" for m in memory]
+        lines += ["", "| transactions | largest node, MB held | MB resident |", "|---|---|---|"]
+        lines += [f"| {m.transactions:,} | {m.anonymous:.0f} | {m.resident:.0f} |" for m in memory]
     lines += [""] + [f"{name}: {value}" for name, value in facts.items()]
     return "\n".join(lines) + "\n"
