@@ -109,7 +109,8 @@ def stop(root: Path, *, timeout_s: float = 30.0) -> bool:
     if pid is not None:
         _signal(pid, signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
-        while supervisor_pid(root) == pid:
+        # Its lock is gone a moment before the process is.
+        while supervisor_pid(root) == pid or _is_running(pid):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"process {pid} did not end within {timeout_s:.0f} s")
             time.sleep(0.05)
@@ -182,6 +183,14 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return  # it was faster
+
+
+def _is_running(pid: int) -> bool:
+    """Ended processes that nobody reaped do not count."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _leftovers(root: Path) -> list[psutil.Process]:
@@ -298,14 +307,15 @@ async def _supervise(root: Path) -> None:
 
 def main() -> int:
     root = Path(sys.argv[1])
-    with open(root / "run" / "supervisor.lock", "ab") as lock:
-        try:
-            # A lock of the process (not of the open file): the kernel names its holder.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            print(f"another supervisor holds {root}", flush=True)
-            return 1
-        trio.run(_supervise, root)
+    # Never closed: the lock lasts exactly as long as the process.
+    lock = os.open(root / "run" / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        # A lock of the process (not of the open file): the kernel names its holder.
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print(f"another supervisor holds {root}", flush=True)
+        return 1
+    trio.run(_supervise, root)
     return 0
 
 
