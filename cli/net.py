@@ -74,6 +74,12 @@ def up(
         if len(ready) == len(plan.nodes):
             return Table(_COLUMNS, rows, title=f"{plan.name}: up")
         watch.look()
+        if halted := [str(row[0]) for row in rows if row[1] == "halted"]:
+            raise CommandRefused(
+                "net.halted",
+                f"halted: {', '.join(halted)}; the line `halted` in {root}/nodes/NAME/node.log "
+                "says why",
+            )
         if time.monotonic() > deadline:
             waiting = [str(row[0]) for row in rows if row not in ready]
             raise CommandRefused(

@@ -6,6 +6,7 @@ service of its own and the init system does this (docs/operations.md).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -78,24 +79,29 @@ def start_detached(root: Path, programs: Sequence[Program]) -> None:
             f"`shuxin net down {root}` first"
         )
     plan = [{"name": p.name, "command": list(p.command), "log": str(p.log)} for p in programs]
-    _write_whole(run / "plan.json", plan)
-    for name in ("pids.json", "ends.json"):  # of an earlier life
-        (run / name).unlink(missing_ok=True)
     with open(run / "supervisor.log", "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.supervisor", str(root)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    assert process.stdin is not None
+    # Only who gets the lock writes files: of two starts at once the loser must not touch them.
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+        pipe.write(json.dumps(plan).encode())
     # Reaped when it ends: a caller that lives longer than the network must see it gone.
     threading.Thread(target=process.wait, name="supervisor", daemon=True).start()
     deadline = time.monotonic() + START_GRACE_S
-    while (holder := supervisor_pid(root)) != process.pid:
+    while True:
+        is_over = process.poll() is not None or time.monotonic() > deadline
+        holder = supervisor_pid(root)  # asked after that: the lock may be why it ended
+        if holder == process.pid:
+            return
         if holder is not None:
             raise AlreadyRunning(f"the network in {root} was started by somebody else meanwhile")
-        if process.poll() is not None or time.monotonic() > deadline:
+        if is_over:
             raise StartFailed(f"the supervisor did not start; see {run / 'supervisor.log'}")
         time.sleep(0.02)
 
@@ -152,9 +158,12 @@ def process_pids(root: Path) -> dict[str, int]:
 def ends(root: Path) -> list[End]:
     """The processes that ended by themselves since the network was started."""
     try:
-        entries = json.loads((root / "run" / "ends.json").read_text())
+        found = json.loads((root / "run" / "ends.json").read_text())
+        if found["supervisor"] != supervisor_pid(root):
+            return []  # of an earlier life
         return [
-            End(str(e["name"]), int(e["count"]), int(e["code"]), str(e["reason"])) for e in entries
+            End(str(e["name"]), int(e["count"]), int(e["code"]), str(e["reason"]))
+            for e in found["ends"]
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
@@ -219,7 +228,8 @@ def _leftovers(root: Path) -> list[psutil.Process]:
 
 def _write_whole(path: Path, value: object) -> None:
     """JSON that readers see whole or not at all."""
-    partial = path.with_suffix(".new")
+    # A name of its own: two that start one network must not take each other's file away.
+    partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
     partial.write_text(json.dumps(value, ensure_ascii=False))
     partial.rename(path)
 
@@ -271,7 +281,8 @@ class _Keeper:
             {"name": e.name, "count": e.count, "code": e.code, "reason": e.reason}
             for e in self._ends.values()
         ]
-        _write_whole(self._run_folder / "ends.json", entries)
+        found = {"supervisor": os.getpid(), "ends": entries}
+        _write_whole(self._run_folder / "ends.json", found)
 
     async def end_all(self) -> None:
         """SIGTERM to all, SIGKILL to those that stay."""
@@ -307,6 +318,7 @@ async def _supervise(root: Path) -> None:
 
 def main() -> int:
     root = Path(sys.argv[1])
+    plan = json.loads(sys.stdin.buffer.read())
     # Never closed: the lock lasts exactly as long as the process.
     lock = os.open(root / "run" / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -315,6 +327,7 @@ def main() -> int:
     except OSError:
         print(f"another supervisor holds {root}", flush=True)
         return 1
+    _write_whole(root / "run" / "plan.json", plan)
     trio.run(_supervise, root)
     return 0
 

@@ -48,7 +48,10 @@ def eventually(condition: Callable[[], bool], *, within_s: float = 20) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def pid_of(root: Path, name: str) -> int:
@@ -62,7 +65,8 @@ def test_down_ends_all_that_was_started(root: Path) -> None:
     keeper = supervisor.supervisor_pid(root)
     assert keeper is not None and all(is_alive(pid) for pid in (*pids, keeper))
     assert supervisor.stop(root)
-    assert not any(is_alive(pid) for pid in (*pids, keeper))
+    assert not any(is_alive(pid) for pid in pids)
+    eventually(lambda: not is_alive(keeper))
     assert supervisor.process_pids(root) == {}
     assert not supervisor.stop(root), "nothing runs any more"
 
