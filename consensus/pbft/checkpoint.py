@@ -79,6 +79,8 @@ def adopt(state: State, certificate: ExecutionCertificate) -> None:
         return
     if height <= state.certified:
         return
+    if height <= state.stable and not _is_kept(state, height):
+        return  # true, but a peer could fill our memory with the past, a certificate per block
     state.certificates[height] = certificate
     state.checkpoints.pop(height, None)
     advance_certified(state)

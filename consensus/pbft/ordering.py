@@ -104,6 +104,17 @@ def replay_early(state: State) -> None:
             on_vote(state, early.sender, early.message, early.signature)
 
 
+def on_relayed_vote(state: State, relayed: RelayedVote) -> None:
+    """Compare what a voter told somebody else with what it told us.
+
+    Only of use for what we vote on now. Kept as early votes, relayed ones would let any replica
+    crowd out those of another.
+    """
+    vote = relayed.vote
+    if vote.view == state.view and vote.height in state.slots:
+        on_vote(state, relayed.voter, vote, relayed.signature)
+
+
 def on_decision(state: State, decision: Decision) -> None:
     """A peer sends what we missed; it may be for any view."""
     height = decision.proposal.height

@@ -174,7 +174,7 @@ class Replica:
             case RelayedNewView():
                 view_change.on_new_view(state, message.leader, message.new_view, message.signature)
             case RelayedVote():
-                ordering.on_vote(state, message.voter, message.vote, message.signature)
+                ordering.on_relayed_vote(state, message)
             case Decision():
                 ordering.on_decision(state, message)
             case Certified():

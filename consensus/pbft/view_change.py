@@ -8,7 +8,7 @@ follows and keeps delivering, so one that suspected alone loses nothing but its 
 from __future__ import annotations
 
 from consensus.pbft.checkpoint import adopt
-from consensus.pbft.messages import NewView, SignedViewChange, ViewChange
+from consensus.pbft.messages import WINDOW_MAX, NewView, SignedViewChange, ViewChange
 from consensus.pbft.new_view import Conflict, Plan, plan_of
 from consensus.pbft.ordering import advance_frontier, progress, replay_early
 from consensus.pbft.quorum import Votes
@@ -41,10 +41,15 @@ def start_view_change(state: State, view: int) -> None:
     assert view > state.target
     heights = sorted(height for height in state.slots if height > state.stable)
     certificates = (state.slots[height].prepared for height in heights)
+    prepared = tuple(certificate for certificate in certificates if certificate is not None)
+    if prepared and prepared[-1].height > state.stable + WINDOW_MAX:
+        # After a restart with an old checkpoint: nobody would read a message with all of it, and
+        # with less of it we would lie. A quorum stated later checkpoints: wait for one of them.
+        return
     change = ViewChange(
         view=view,
         stable=state.stable_certificate,
-        prepared=tuple(prepared for prepared in certificates if prepared is not None),
+        prepared=prepared,
         silent=silent_replicas(state),
     )
     state.target = view
@@ -222,11 +227,10 @@ def _follow(state: State, followed: FollowedNewView) -> None:
 
 def _check_decisions(state: State, new_view: NewView, plan: Plan) -> None:
     """What was committed in a lower view survives, unless more than f replicas lie."""
-    base = plan.base.statement.height if plan.base is not None else 0
     ordered = {order.height: order.digest for order in plan.orders}
     for height in sorted(state.slots):
         decision = state.slots[height].decision
-        if decision is None or height <= base or decision.view >= new_view.view:
+        if decision is None or height <= plan.base_height or decision.view >= new_view.view:
             continue
         if ordered.get(height) != decision.proposal_digest:
             evidence = (encode(decision), encode(new_view))

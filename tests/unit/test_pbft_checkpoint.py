@@ -73,7 +73,7 @@ def test_own_outcome_that_differs_from_a_quorums_halts_the_replica() -> None:
     desk.order(proposal_of(1))
     desk.execute(1)
     effects = desk.checkpoints([0, 2, 3], statement_of(1, root="other"))
-    assert len(of_kind(effects, Halt)[0].evidence) == 2
+    assert [len(halt.evidence) for halt in of_kind(effects, Halt)] == [2]
     desk = Desk()
     desk.order(proposal_of(1))
     desk.checkpoints([0, 2, 3], statement_of(1, root="other"))
@@ -227,3 +227,44 @@ def test_log_and_memory_stay_bounded_over_many_heights() -> None:
     desk = Desk(window=4)
     execute_up_to(desk, 200)
     assert len(desk.replica.compacted()) == 1
+
+
+def knows_certificate(desk: Desk, height: int) -> bool:
+    """What it has, it sends to whoever lacks nothing else."""
+    desk.tick(3)
+    status = Status(view=0, is_active=True, decided=0, certified=height - 1)
+    sent_heights = [
+        message.certificate.statement.height
+        for _, message in sent(desk.receive(3, status), Certified)
+    ]
+    return height in sent_heights
+
+
+def test_certificates_of_the_past_do_not_fill_the_memory_of_a_lagging_replica() -> None:
+    desk = Desk(window=8)
+    desk.certified(10_000)
+    for height in range(1, 1_000):
+        desk.certified(height)
+    assert [h for h in range(1, 1_000) if knows_certificate(desk, h)] == list(range(1, 9))
+    assert knows_certificate(desk, 10_000)
+
+
+def test_certificates_just_above_the_last_gapless_one_are_kept_however_far_the_others_are() -> None:
+    desk = Desk(window=8)
+    for height in (1, 2):
+        desk.order(proposal_of(height))
+    desk.execute(1)
+    desk.execute(2)
+    desk.certified(1_000)
+    assert certified_heights(desk.certified(2)) == []
+    assert certified_heights(desk.certified(1)) == [1, 2]
+
+
+def test_outcome_that_differs_from_a_quorums_halts_also_after_block_sync() -> None:
+    desk = Desk()
+    desk.certified(3)
+    effects = desk.step(
+        Synced(3, None, (statement_of(1), statement_of(2), statement_of(3, root="x")))
+    )
+    assert len(of_kind(effects, Halt)) == 1
+    assert desk.tick() == [], "not a word more"

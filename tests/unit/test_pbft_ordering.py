@@ -307,3 +307,35 @@ def test_signing_bytes_of_a_pre_prepare_are_the_primarys_prepare_vote() -> None:
     assert desk.signature(0, PrePrepare(0, proposal)) == desk.signature(0, vote)
     assert desk.signature(0, vote) != desk.signature(0, Commit(0, 1, vote.digest))
     assert desk.config.chain_id == CHAIN_ID
+
+
+def test_relayed_votes_crowd_out_nobodys_early_votes() -> None:
+    desk = Desk(window=2)
+    proposal = proposal_of(3)
+    desk.pre_prepare(proposal)  # a window of 2: it is early
+    later = Prepare(5, 1, bytes(32))
+    relayed = RelayedVote(0, later, desk.signature(0, later))
+    for _ in range(100):
+        desk.receive(3, relayed)
+    for number in (1, 2):
+        desk.order(proposal_of(number))
+        desk.execute(number)
+    assert asked(desk.checkpoints([2, 3], statement_of(1))) == [(3, True)]
+
+
+def test_votes_two_windows_ahead_are_dropped() -> None:
+    desk = Desk(window=2)
+    desk.pre_prepare(proposal_of(5))
+    for number in (1, 2, 3):
+        desk.order(proposal_of(number))
+        desk.execute(number)
+        assert asked(desk.checkpoints([2, 3], statement_of(number))) == []
+
+
+def test_second_answer_about_a_valid_proposal_changes_nothing() -> None:
+    desk = Desk()
+    proposal = proposal_of(1)
+    desk.pre_prepare(proposal)
+    desk.validated(proposal)
+    assert desk.validated(proposal, ok=False) == []
+    assert len(said(desk.prepares([2], proposal), Commit)) == 1

@@ -13,6 +13,8 @@ from consensus.pbft.messages import (
     PrePrepare,
     Status,
     ViewChange,
+    decode_message,
+    encode_message,
 )
 from consensus.pbft.types import Accuse, Certify, Recovered
 from ledger.errors import DecodeError
@@ -200,3 +202,21 @@ def test_torn_or_damaged_tail_of_the_log_is_cut_off() -> None:
         damaged = bytearray(whole)
         damaged[position] ^= 1
         assert wal.read_frames(bytes(damaged))[1] == len(frames[0])
+
+
+def test_evidence_too_far_above_the_checkpoint_waits_for_a_later_one() -> None:
+    """A view change that nobody can read, or one that hides evidence, would both be wrong."""
+    desk = Desk(window=8)
+    proposal = proposal_of(70)
+    records = (
+        wal.SavedProposal(proposal),
+        wal.SavedPrepare(0, 70, proposal_digest(proposal)),
+        wal.SavedPrepared(desk.prepared(proposal)),
+    )
+    desk.restart(records=[wal.encode_record(record) for record in records])
+    assert said(desk.keep_alive(60) + desk.view_changes([0, 2], 1), ViewChange) == []
+    assert desk.replica.is_active
+    desk.certified(65)
+    (change,) = said(desk.view_changes([3], 1), ViewChange)
+    assert [certificate.height for certificate in change.prepared] == [70]
+    assert decode_message(encode_message(change)) == change

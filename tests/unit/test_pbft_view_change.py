@@ -379,3 +379,29 @@ def test_pre_prepare_of_the_old_primary_is_worth_nothing_in_the_new_view() -> No
     enter_view(desk, 2)
     assert desk.receive(0, PrePrepare(0, proposal_of(1))) == []
     assert desk.pre_prepare(proposal_of(1), view=2, sender=0) == []
+
+
+def test_two_certified_outcomes_of_one_height_halt_the_replica() -> None:
+    desk = Desk(index=1)
+    stable = [desk.certificate(statement_of(4, root=root)) for root in ("a", "b")]
+    effects = enter_view(desk, 2, v0=change(2, stable=stable[0]), v3=change(2, stable=stable[1]))
+    assert len(of_kind(effects, Halt)) == 1
+
+
+def test_null_proposal_that_a_quorum_committed_needs_no_fetching() -> None:
+    desk = Desk(index=1)
+    null = null_proposal(1)
+    effects = desk.commits([0, 2, 3], null)
+    assert of_kind(effects, FetchProposal) == []
+    assert delivered(effects) == [1]
+
+
+def test_promise_above_a_new_view_holds_in_it() -> None:
+    desk = Desk(index=1)
+    desk.view_changes([0, 3], 6)
+    assert desk.replica.target_view == 6
+    enter_view(desk, 2)
+    assert (desk.replica.view, desk.replica.is_active) == (2, False)
+    assert said(desk.pre_prepare(proposal_of(1, proposer=2), view=2, sender=2), Prepare) == []
+    repeated = said(desk.keep_alive(TIMEOUT), ViewChange)
+    assert min(c.view for c in repeated) == 6
