@@ -83,11 +83,13 @@ class Disk:
                             batch.put(key, value)
                     batch.put(SEQUENCE_KEY, number(sequence))
             except plyvel.CorruptionError as error:
-                raise LedgerDamaged(f"{self.path}: cannot be written: {error}; {_REMEDY}") from None
+                raise LedgerDamaged(
+                    f"{self.path}: cannot be written: {_text(error)}; {_REMEDY}"
+                ) from None
             except plyvel.Error as error:
                 raise LedgerError(
-                    f"{self.path}: cannot be written: {error}; make room or repair the disk, and "
-                    "start the node again"
+                    f"{self.path}: cannot be written: {_text(error)}; make room or repair the "
+                    "disk, and start the node again"
                 ) from error
             self._sequence = sequence
             if is_synced:
@@ -120,7 +122,7 @@ class Snapshot:
             ) as pairs:
                 yield from pairs
         except plyvel.Error as error:
-            raise LedgerDamaged(f"the database is damaged: {error}; {_REMEDY}") from None
+            raise LedgerDamaged(f"the database is damaged: {_text(error)}; {_REMEDY}") from None
 
 
 def read(source: Readable, key: bytes, *, height: int | None = None) -> bytes | None:
@@ -130,7 +132,7 @@ def read(source: Readable, key: bytes, *, height: int | None = None) -> bytes | 
     except plyvel.Error as error:
         where = "" if height is None else f"block {height}: "
         raise LedgerDamaged(
-            f"{where}the database is damaged: {error}; {_REMEDY}", height=height
+            f"{where}the database is damaged: {_text(error)}; {_REMEDY}", height=height
         ) from None
     except RuntimeError as error:
         raise LedgerClosed(f"the ledger is closed: {error}") from None
@@ -154,6 +156,12 @@ def _open(path: Path, *, create: bool) -> plyvel.DB:
             raise LedgerInUse(
                 f"{path}: another process has this ledger open; stop that node first"
             ) from None
-        raise LedgerDamaged(f"{path}: cannot be opened: {error}; {_REMEDY}") from None
+        raise LedgerDamaged(f"{path}: cannot be opened: {_text(error)}; {_REMEDY}") from None
     except plyvel.Error as error:
-        raise LedgerDamaged(f"{path}: cannot be opened: {error}; {_REMEDY}") from None
+        raise LedgerDamaged(f"{path}: cannot be opened: {_text(error)}; {_REMEDY}") from None
+
+
+def _text(error: Exception) -> str:
+    """What LevelDB said; plyvel hands its messages on as bytes."""
+    said = error.args[0] if error.args else ""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)

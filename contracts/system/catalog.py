@@ -28,7 +28,7 @@ TITLE_MAX = 128  # characters
 TEXT_MAX = 2048  # characters of a description
 TAGS_MAX = 16
 TAG_MAX = 32  # characters
-COLUMNS_MAX = 128  # a wider table is split; keeps an entry within one stored value (64 KiB)
+COLUMNS_MAX = 64  # a wider table is split; in Chinese, too, an entry fits one stored value (64 KiB)
 COLUMN_NAME_MAX = 64  # characters
 COLUMN_TYPE_MAX = 32  # characters
 COLUMN_TEXT_MAX = 128  # characters
@@ -325,7 +325,7 @@ def store(entry: Dataset) -> None:
     require(len(entry.tags) <= TAGS_MAX, "catalog.tags: use up to 16 tags")
     for tag in entry.tags:
         require(1 <= len(tag) <= TAG_MAX, "catalog.tag: use 1 to 32 characters")
-    require(1 <= len(entry.schema) <= COLUMNS_MAX, "catalog.schema: describe 1 to 128 columns")
+    require(1 <= len(entry.schema) <= COLUMNS_MAX, "catalog.schema: describe 1 to 64 columns")
     for name, kind, text in entry.schema:
         require(1 <= len(name) <= COLUMN_NAME_MAX, "catalog.column: name it in 1 to 64 characters")
         require(1 <= len(kind) <= COLUMN_TYPE_MAX, "catalog.column: type it in 1 to 32 characters")

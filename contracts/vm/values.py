@@ -179,7 +179,7 @@ def _typed(kind: Type) -> Any:
 
 
 def _misfit(kind: Type) -> Stop:
-    return Stop(Code.bad_arguments, f"a {show(kind)} is needed"[:200])
+    return Stop(Code.bad_arguments, f"expected {show(kind)}"[:200])
 
 
 def from_stored(kind: Type) -> Convert:
@@ -405,7 +405,7 @@ class Arguments:
     def check(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:
         """Checked copies of values in their outside form, paid for by the caller."""
         if len(values) != self._count:
-            raise Stop(Code.bad_arguments, f"{self._count} arguments are needed")
+            raise Stop(Code.bad_arguments, f"expected arguments: {self._count}")
         return self._checked(values)
 
     def _checked(self, values: list[Value] | tuple[Value, ...]) -> list[Inner]:

@@ -24,7 +24,7 @@ from tests.business import HOUR_MS, ROLES
 
 WIDE = "汉"  # three bytes of storage, four of memory: costs more than ASCII
 DIGEST = sm3.digest(b"rows")
-COLUMNS = 80  # of this width fill an entry of the catalogue
+COLUMNS = 64  # the most that the catalogue takes
 SMALL = """from contracts.dialect import view
 
 

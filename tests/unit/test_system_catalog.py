@@ -25,7 +25,7 @@ MALFORMED: list[tuple[int, Value, str]] = [
     (3, [""], "catalog.tag"),
     (3, ["t" * 33], "catalog.tag"),
     (4, [], "catalog.schema"),
-    (4, [["c", "integer", ""]] * 129, "catalog.schema"),
+    (4, [["c", "integer", ""]] * 65, "catalog.schema"),
     (4, [["", "integer", ""]], "catalog.column"),
     (4, [["c" * 65, "integer", ""]], "catalog.column"),
     (4, [["c", "", ""]], "catalog.column"),
@@ -173,8 +173,8 @@ def test_withdrawn_data_sets_are_not_found() -> None:
 
 def test_an_entry_as_wide_as_allowed_fits_into_storage() -> None:
     business = Business()
-    schema: list[Value] = [["c" * 60 + f"{n:04}", "t" * 32, "d" * 128] for n in range(128)]
+    schema: list[Value] = [["c" * 60 + f"{n:04}", "t" * 32, "数" * 128] for n in range(64)]
     tags: list[Value] = [f"{n:032}" for n in range(16)]
-    entry: list[Value] = ["x", "t" * 128, "d" * 2048, tags, schema, 10**12, 4, digest("x")]
+    entry: list[Value] = ["x", "数" * 128, "数" * 2048, tags, schema, 10**12, 4, digest("x")]
     business.do("archive", "catalog", "register", *entry)
     assert business.ask_record("bank", "catalog", "show", "x")["schema"] == schema
