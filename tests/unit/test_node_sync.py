@@ -302,6 +302,17 @@ def swap_certificates(reply: BlocksReply) -> bytes:
     return encode_blocks_message(msgspec.structs.replace(reply, bundles=bundles))
 
 
+def show_another_certificate(reply: BlocksReply) -> bytes:
+    """The last one proves the run; the first one is valid, but of another height: no divergence."""
+    if len(reply.bundles) < 2:
+        return say_nothing_new(reply)
+    first, *rest = reply.bundles
+    other = msgspec.structs.replace(
+        first, execution_certificate=reply.bundles[-1].execution_certificate
+    )
+    return encode_blocks_message(msgspec.structs.replace(reply, bundles=(other, *rest)))
+
+
 def say_nothing_new(reply: BlocksReply) -> bytes:
     return encode_blocks_message(msgspec.structs.replace(reply, bundles=()))
 
@@ -313,6 +324,7 @@ LIES: dict[str, Twist | None] = {
     "forged certificates": forge_certificates,
     "no quorum ordered it": forge_order,
     "certificates of other heights": swap_certificates,
+    "one certificate of another height": show_another_certificate,
     "no blocks": say_nothing_new,
     "garbage": lambda reply: b"garbage",
     "silence": None,
