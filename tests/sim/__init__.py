@@ -6,5 +6,6 @@ one prints the line that reproduces it.
 
 Files, in reading order: keys (signatures that cost nothing), disk (log and ledger), world (virtual
 time and network), node (the driver), byzantine (lying drivers), checkers (what must hold),
-scenario (drawn from a seed), scenes (named situations), __main__.
+scenario (drawn from a seed), situations (made by losing chosen messages), test_scenes,
+test_bugs_of_others, mistakes and mutants (protocols that the checkers must refuse), __main__.
 """

@@ -11,6 +11,7 @@ from consensus.pbft.messages import (
     NewView,
     Prepare,
     PrePrepare,
+    SignedViewChange,
     Status,
     ViewChange,
     encode_message,
@@ -145,6 +146,43 @@ class Delayer(Liar):
         return [message] if self.world.random.random() < 0.3 else []
 
 
+class DoubleProposer(Equivocator):
+    """Shows both of its proposals to everyone."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        return [message, self.twin(message)] if isinstance(message, PrePrepare) else [message]
+
+
+class Usurper(Liar):
+    """Declares itself the leader of the next view, again and again, with nobody's consent."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        if not isinstance(message, Prepare | Commit):
+            return [message]
+        view = self.replica.view + 1
+        change = ViewChange(view=view, stable=None, prepared=(), silent=())
+        signature = keys.sign(self.index, signing_bytes(self.config.chain_id, change))
+        signed = SignedViewChange(self.index, change, signature)
+        return [message, NewView(view=view, view_changes=(signed,))]
+
+
+class MuteLeader(Liar):
+    """Asks for view changes and never answers one."""
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        return [] if isinstance(message, NewView) else [message]
+
+
+class Favourer(Liar):
+    """Proposes what it likes and leaves half of the transactions out."""
+
+    def accept(self, transaction_id: bytes) -> None:
+        super().accept(transaction_id)
+        if transaction_id[0] % 2:
+            self.pending.pop(transaction_id, None)
+
+
+# Drawn by seeds: what a seed means depends on this list, so new kinds go into scenes first.
 LIARS: tuple[type[Liar], ...] = (
     Silent,
     Equivocator,

@@ -12,8 +12,11 @@ from consensus.pbft.wal import (
     SavedViewChange,
     decode_record,
 )
+from crypto.provider import SignedItem
 from ledger.certificates import commit_items, execution_items
+from ledger.errors import CertificateInvalid
 from ledger.model import (
+    CommitCertificate,
     ExecutionCertificate,
     ExecutionStatement,
     ValidatorSet,
@@ -35,17 +38,25 @@ class Checkers:
     chain_id: bytes
     window: int
     liars: frozenset[int]
+    quorum: int = field(init=False)  # counted here: what the replicas think may be wrong
     decided: dict[int, bytes] = field(default_factory=dict)  # height -> digest: agreement
     outcomes: dict[int, ExecutionStatement] = field(default_factory=dict)
     expected: dict[int, int] = field(default_factory=dict)  # node -> next delivery: exactly once
     votes: dict[tuple[int, str, int, int], bytes] = field(default_factory=dict)
-    durable: set[tuple[int, str, int, int, bytes]] = field(default_factory=set)
+    # vote -> lowest view that its voter might vote in when the record of it became durable
+    durable: dict[tuple[int, str, int, int, bytes], int] = field(default_factory=dict)
     promised: dict[int, int] = field(default_factory=dict)  # node -> lowest view it may vote in
+    stated: dict[int, set[int]] = field(default_factory=dict)  # height -> honest who executed it
+    stable: int = 0  # highest height that a quorum may have stated: nobody's watermark is higher
     acknowledged: set[bytes] = field(default_factory=set)
     deliveries: int = 0
     catch_ups: int = 0
     accusations: int = 0
     view_max: int = 0
+
+    def __post_init__(self) -> None:
+        size = self.validators.size
+        self.quorum = (size + (size - 1) // 3 + 2) // 2
 
     def on_start(self, node: int, head: int) -> None:
         self.expected[node] = head + 1
@@ -54,11 +65,11 @@ class Checkers:
         record = decode_record(effect.record)
         if isinstance(record, SavedPrepare):
             key = (node, "prepare", record.view, record.height, record.digest)
-            self.durable.add(key)
+            self.durable.setdefault(key, self.promised.get(node, 0))
         elif isinstance(record, SavedPrepared):
             certificate = record.certificate
             key = (node, "commit", certificate.view, certificate.height, certificate.digest)
-            self.durable.add(key)
+            self.durable.setdefault(key, self.promised.get(node, 0))
         elif isinstance(record, SavedViewChange):
             self.promised[node] = max(self.promised.get(node, 0), record.view_change.view)
 
@@ -79,6 +90,7 @@ class Checkers:
                     raise Violation(f"node {node}: a view change that is not durable")
             case Checkpoint():
                 self._outcome(node, message.statement)
+                self._state(node, message.statement.height)
 
     def on_deliver(self, node: int, effect: Deliver) -> None:
         height = effect.proposal.height
@@ -90,9 +102,7 @@ class Checkers:
             raise Violation(f"node {node}: another proposal was delivered at {height}")
         if effect.certificate.proposal_digest != digest or effect.certificate.height != height:
             raise Violation(f"node {node}: the commit certificate of {height} is for another")
-        items = commit_items(effect.certificate, self.validators, self.chain_id)
-        if not all(keys.is_valid(item) for item in items):
-            raise Violation(f"node {node}: a bad signature in the commit certificate of {height}")
+        self._check_certificate(node, effect.certificate)
         self.deliveries += 1
 
     def on_commit(self, node: int, entry: Entry) -> None:
@@ -101,9 +111,7 @@ class Checkers:
 
     def on_certify(self, node: int, certificate: ExecutionCertificate) -> None:
         self._outcome(node, certificate.statement)
-        items = execution_items(certificate, self.validators, self.chain_id)
-        if not all(keys.is_valid(item) for item in items):
-            raise Violation(f"node {node}: a bad signature in an execution certificate")
+        self._check_certificate(node, certificate)
 
     def on_synced(self, node: int, head: int) -> None:
         self.expected[node] = max(self.expected[node], head + 1)
@@ -128,11 +136,41 @@ class Checkers:
         if self.outcomes.setdefault(statement.height, statement) != statement:
             raise Violation(f"node {node}: another outcome of block {statement.height}")
 
+    def _state(self, node: int, height: int) -> None:
+        if height > self.stable:
+            stated = self.stated.setdefault(height, set())
+            stated.add(node)
+            if len(stated) + len(self.liars) >= self.quorum:
+                self.stable = height
+                self.stated = {h: nodes for h, nodes in self.stated.items() if h > height}
+
+    def _check_certificate(
+        self, node: int, certificate: CommitCertificate | ExecutionCertificate
+    ) -> None:
+        """A quorum of different members signed it."""
+        items: list[SignedItem]
+        try:
+            if isinstance(certificate, CommitCertificate):
+                items = commit_items(certificate, self.validators, self.chain_id)
+            else:
+                items = execution_items(certificate, self.validators, self.chain_id)
+        except CertificateInvalid as error:
+            raise Violation(f"node {node}: {error}") from None
+        if len(items) < self.quorum:
+            raise Violation(f"node {node}: a certificate without a quorum")
+        if not all(keys.is_valid(item) for item in items):
+            raise Violation(f"node {node}: a bad signature in a certificate")
+
     def _vote(self, node: int, kind: str, view: int, height: int, digest: bytes) -> None:
         key = (node, kind, view, height)
-        if key not in self.votes and view < self.promised.get(node, 0):
-            raise Violation(f"node {node}: a {kind} vote in view {view}, which it had given up")
+        if height > self.stable + self.window:
+            raise Violation(f"node {node}: a {kind} vote above the window, at {height}")
         if self.votes.setdefault(key, digest) != digest:
             raise Violation(f"node {node}: two {kind} votes in view {view} at {height}")
-        if (node, kind, view, height, digest) not in self.durable:
+        promised = self.durable.get((*key, digest))
+        if promised is None:
             raise Violation(f"node {node}: a {kind} vote that is not durable")
+        # What was durable before the promise is in its evidence and may be said after it: a crash
+        # may have come between the record and the vote.
+        if view < promised:
+            raise Violation(f"node {node}: a {kind} vote in view {view}, which it had given up")

@@ -68,6 +68,7 @@ class Node:
         self.is_up = False
         self.life = 0
         self.skew_ms = 0
+        self.execution_ms_max = EXECUTION_MS_MAX
         self.crash_in: int | None = None  # effects until the power goes off
         self.accusations: list[Accuse] = []
 
@@ -246,6 +247,9 @@ class Node:
         self.transmit(self.peers[to], encode_message(message), signature)
 
     def transmit(self, peer: Node, data: bytes, signature: bytes) -> None:
+        censor = self.world.censor
+        if censor is not None and censor(self.index, peer.index, decode_message(data)):
+            return
         self.world.send(self.index, peer.index, lambda: peer.receive(self.index, data, signature))
 
     def receive(self, sender: int, data: bytes, signature: bytes) -> None:
@@ -320,7 +324,7 @@ class Node:
     # --- execution and sync -----------------------------------------------------------------
 
     def execute_next(self) -> None:
-        self.later(self.world.random.randint(1, EXECUTION_MS_MAX), self.executed)
+        self.later(self.world.random.randint(1, self.execution_ms_max), self.executed)
 
     def executed(self) -> None:
         effect = self.executing[0]

@@ -5,20 +5,21 @@ from __future__ import annotations
 import pytest
 
 from consensus.pbft.schedule import SKIP_ROUNDS
-from tests.sim.byzantine import Equivocator, EvidenceHider, TwoFaced, ViewRunner, Withholder
+from tests.sim.byzantine import (
+    Equivocator,
+    EvidenceHider,
+    Favourer,
+    TwoFaced,
+    Usurper,
+    ViewRunner,
+    Withholder,
+)
+from tests.sim.node import WITHHELD_MS
 from tests.sim.scenario import SIZES, Network
+from tests.sim.situations import time_to_next_block
 from tests.sim.world import Weather
 
 TAKEOVER_MS_MAX = 3_000
-
-
-def time_to_next_block(network: Network) -> int:
-    """Virtual milliseconds until some node commits a block, under load."""
-    start, head = network.world.now, network.head
-    while network.head == head:
-        assert network.world.now - start < 60_000, network.describe()
-        network.load(100)
-    return network.world.now - start
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -29,6 +30,13 @@ def test_network_without_faults_stays_in_its_first_view(size: int) -> None:
     assert network.view == 0
     assert network.checkers.catch_ups == 0
     assert len(network.nodes[0].disk.included) == len(network.submitted)
+
+
+def test_network_under_unbroken_load_stays_in_its_first_view() -> None:
+    network = Network(26, 4, rotate_every=1_000)
+    network.load(6_000, every_ms=4)
+    assert network.view == 0
+    network.settle()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -123,6 +131,47 @@ def test_huge_views_of_one_replica_move_nobody(size: int) -> None:
 def test_withholding_primary_is_replaced() -> None:
     network = Network(10, 4, liars={0: Withholder})
     assert time_to_next_block(network) <= TAKEOVER_MS_MAX
+    network.settle()
+
+
+def test_self_made_leader_moves_nobody() -> None:
+    network = Network(20, 4, liars={3: Usurper}, rotate_every=1_000)
+    network.load(3_000)
+    network.settle()
+    assert network.view == 0
+
+
+def test_primary_that_leaves_transactions_out_is_replaced() -> None:
+    network = Network(21, 4, liars={0: Favourer}, rotate_every=1_000)
+    network.load(WITHHELD_MS + 3 * TAKEOVER_MS_MAX)
+    assert network.view > 0
+    waiting = [since for node in network.honest for since in node.pending.values()]
+    assert network.world.now - min(waiting, default=network.world.now) < TAKEOVER_MS_MAX
+    network.settle()
+
+
+def test_slow_execution_fills_the_window_and_changes_no_view() -> None:
+    network = Network(22, 4, rotate_every=1_000)
+    for node in network.nodes:
+        node.execution_ms_max = 2_000
+    network.load(20_000, every_ms=200)
+    certified = min(node.replica.certified for node in network.nodes)
+    assert max(node.replica.next_height for node in network.nodes) <= certified + 3 * 8
+    assert network.view == 0
+    for node in network.nodes:
+        node.execution_ms_max = 10
+    network.settle()
+
+
+def test_replica_that_is_cut_off_does_not_run_away_through_the_views() -> None:
+    network = Network(23, 4)
+    network.load(500)
+    network.world.isolate({3}, 4)
+    for _ in range(5):
+        network.nodes[3].submit(network.submitted[-1][::-1])
+    network.load(60_000, every_ms=500)
+    assert network.nodes[3].replica.target_view <= network.view + 1
+    network.world.heal()
     network.settle()
 
 
@@ -258,3 +307,35 @@ def test_new_replica_with_an_empty_disk_catches_up_under_load() -> None:
     network.load(10_000)
     assert network.head - network.nodes[3].disk.head < 8, "it reaches the head while that moves"
     network.settle()
+
+
+def test_promise_of_a_lone_replica_outlives_its_restart() -> None:
+    network = Network(24, 4, rotate_every=1_000)
+    network.load(500)
+    network.world.isolate({3}, 4)
+    network.nodes[3].submit(bytes(32))
+    assert network.world.run_until(lambda: not network.nodes[3].replica.is_active, 5_000)
+    network.nodes[3].crash()
+    network.nodes[3].start()
+    network.world.heal()
+    network.load(2_000)
+    network.settle()
+    assert not network.nodes[3].replica.is_active
+
+
+def test_all_killed_at_once_in_a_later_view_repeat_no_vote_of_it() -> None:
+    network = Network(25, 4, rotate_every=1_000)
+    network.load(500)
+    network.nodes[0].crash()
+    network.load(4_000)
+    network.nodes[0].start()
+    assert network.view == 1
+    for _ in range(6):
+        network.load(700, every_ms=10)
+        for node in network.nodes:
+            node.crash()
+        for node in network.nodes:
+            node.start()
+    network.load(1_000)
+    network.settle()
+    assert network.view == 1

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from consensus.pbft.messages import Message
+
 Action = Callable[[], None]
+Censor = Callable[[int, int, Message], bool]  # sender, receiver: is this message lost?
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class World:
         self.events = 0
         self.weather = Weather()
         self.blocked: set[tuple[int, int]] = set()  # links (from, to) that lose everything
+        self.censor: Censor | None = None  # loses chosen messages, for scenes
         self._queue: list[tuple[int, int, Action]] = []
         self._sequence = 0
 
@@ -73,4 +77,5 @@ class World:
 
     def heal(self) -> None:
         self.blocked.clear()
+        self.censor = None
         self.weather = Weather()

@@ -1,0 +1,188 @@
+"""Protocols with one mistake each: checkers that let one of them live are not checking.
+
+`python -m tests.sim.mutants` hunts each with its scene and with drawn scenarios, and prints who
+caught it and after how many. A mistake is applied at run time, by replacing a small function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from consensus.pbft import wal
+from tests.sim import mistakes as m
+from tests.sim import test_bugs_of_others as bugs
+from tests.sim import test_scenes as scenes
+from tests.sim.mistakes import Patch
+from tests.sim.scenario import run
+from tests.unit import test_pbft_checkpoint, test_pbft_ordering, test_pbft_recovery
+from tests.unit import test_pbft_view_change as view_changes
+
+Scene = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    change: Callable[[Patch], None]
+    scene: Scene | None  # a named test that kills it
+    seeds: int  # it dies within so many drawn scenarios, from seed 1 on; 0: the scene kills it
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    seeds: int  # drawn scenarios needed; 0: the scene
+    by: str  # what the checker, the protocol's own assertion or the scene said
+
+
+@contextmanager
+def applied(mutant: Mutant) -> Iterator[None]:
+    """The protocol with this mistake."""
+    patch = Patch()
+    mutant.change(patch)
+    try:
+        yield
+    finally:
+        patch.undo()
+
+
+def kill_by_scene(mutant: Mutant) -> Kill | None:
+    if mutant.scene is None:
+        return None
+    with applied(mutant):
+        try:
+            mutant.scene()
+        except AssertionError as error:
+            return Kill(0, _where(error))
+    return None
+
+
+def kill_by_seeds(mutant: Mutant, seeds: int) -> Kill | None:
+    with applied(mutant):
+        for seed in range(1, seeds + 1):
+            try:
+                run(seed)
+            except AssertionError as error:
+                return Kill(seed, _where(error))
+    return None
+
+
+def _where(error: AssertionError) -> str:
+    """The violation's own words, or the assertion that failed."""
+    text = str(error).strip().splitlines()
+    if text:
+        return text[0][:60]
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}: {frame.line}"[:60]
+
+
+# --- scenes that kill what drawn scenarios meet too rarely ------------------------------------
+
+committed = partial(bugs.test_committed_survives_new_view, False)
+committed_restart = partial(bugs.test_committed_survives_new_view, True)
+latest_view = bugs.test_latest_view_decides_what_a_new_view_orders
+two_proposals = partial(bugs.test_one_digest_is_prepared_per_view_and_height, 4)
+gaps = bugs.test_null_requests_fill_gaps
+unstated = bugs.test_nothing_is_forgotten_before_a_quorum_stated_the_outcome
+huge_view_in_change = partial(
+    bugs.test_huge_view_of_one_replica_moves_nobody_even_during_a_view_change, 4
+)
+outage = bugs.test_long_outage_leaves_short_time_outs
+anew = bugs.test_time_outs_start_anew_after_progress
+old_proposal = bugs.test_proposal_older_than_the_bounds_of_time_is_ordered_again
+slow_execution = scenes.test_slow_execution_fills_the_window_and_changes_no_view
+equivocation = partial(scenes.test_equivocating_primary_is_accused_and_replaced, 4)
+losses = partial(scenes.test_lost_frames_are_repaired_by_repetition, 0.3)
+lone_promise = scenes.test_promise_of_a_lone_replica_outlives_its_restart
+later_view = scenes.test_all_killed_at_once_in_a_later_view_repeat_no_vote_of_it
+lagging = scenes.test_lagging_replica_catches_up_by_block_sync
+usurper = scenes.test_self_made_leader_moves_nobody
+huge_view = partial(scenes.test_huge_views_of_one_replica_move_nobody, 4)
+cut_off = scenes.test_replica_that_is_cut_off_does_not_run_away_through_the_views
+turns = partial(scenes.test_turns_of_a_dead_replica_cost_one_time_out_and_are_then_skipped, 4)
+loaded = scenes.test_network_under_unbroken_load_stays_in_its_first_view
+favourer = scenes.test_primary_that_leaves_transactions_out_is_replaced
+skipped_height = test_pbft_ordering.test_primary_cannot_skip_a_height_and_hide_transactions_in_it
+compaction = test_pbft_recovery.test_compacted_log_recovers_the_same_replica
+diverged = test_pbft_checkpoint.test_own_outcome_that_differs_from_a_quorums_halts_the_replica
+highest_base = view_changes.test_base_of_the_new_view_is_its_highest_stable_checkpoint
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim.mutants", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=30, help="drawn scenarios per mutant")
+    parser.add_argument("--only", default="", help="mutants whose name holds this")
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    alive = 0
+    print(f"{'mutant':34} {'seeds':>5}  {'killed by scenario':60} by scene")
+    for mutant in MUTANTS:
+        if arguments.only not in mutant.name:
+            continue
+        drawn = kill_by_seeds(mutant, arguments.seeds)
+        scene = kill_by_scene(mutant)
+        is_alive = (drawn is None or not mutant.seeds) and scene is None
+        alive += is_alive
+        seeds = str(drawn.seeds) if drawn is not None else "-"
+        told = drawn.by if drawn is not None else ""
+        told_too = scene.by if scene is not None else "SURVIVES" if mutant.scene else ""
+        print(f"{mutant.name:34} {seeds:>5}  {told:60} {told_too}", flush=True)
+    print(f"{alive} alive; {time.monotonic() - start:.0f} s")
+    return 1 if alive else 0
+
+
+# Name, change, the scene that kills it, and within how many drawn scenarios the checkers do.
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant("quorum f + 1", m.quorum_f_plus_one, None, 2),
+    Mutant("quorum 2f + 1 for every n", m.quorum_of_3f_plus_1_for_all, None, 3),
+    Mutant("a vote counts twice", m.one_vote_counts_twice, None, 2),
+    Mutant("checkpoint without quorum", m.checkpoint_without_quorum, None, 2),
+    Mutant("commit without quorum of prepares", m.commit_without_prepared_quorum, committed, 5),
+    Mutant("two digests in one view", m.two_digests_in_one_view, two_proposals, 0),
+    Mutant("gap below accepted", m.gap_below_is_accepted, skipped_height, 0),
+    Mutant("watermark not enforced", m.watermark_not_enforced, slow_execution, 0),
+    Mutant("delivered out of order", m.delivered_out_of_order, None, 5),
+    Mutant("re-proposal judged by its time", m.time_of_a_re_proposal_judged_again, old_proposal, 0),
+    Mutant("equivocation overlooked", m.equivocation_overlooked, equivocation, 0),
+    Mutant("losses not repaired", m.losses_not_repaired, losses, 0),
+    Mutant("vote before its record", m.vote_before_record, None, 1),
+    Mutant("prepare not saved", m.unsaved(wal.SavedPrepare), None, 1),
+    Mutant("prepared certificate not saved", m.unsaved(wal.SavedPrepared), None, 1),
+    Mutant("promise not saved", m.unsaved(wal.SavedViewChange), None, 10),
+    Mutant("prepare not replayed", m.unreplayed(wal.SavedPrepare), None, 10),
+    Mutant("prepared not replayed", m.unreplayed(wal.SavedPrepared), committed_restart, 0),
+    Mutant("promise not replayed", m.unreplayed(wal.SavedViewChange), lone_promise, 0),
+    Mutant("new view not replayed", m.unreplayed(wal.SavedNewView), later_view, 0),
+    Mutant("proposals forgotten by restart", m.unreplayed(wal.SavedProposal), None, 4),
+    Mutant("compaction loses prepares", m.uncompacted(wal.SavedPrepare), compaction, 0),
+    Mutant("compaction loses certificates", m.uncompacted(wal.SavedPrepared), compaction, 0),
+    Mutant("compaction loses the promise", m.uncompacted(wal.SavedViewChange), compaction, 0),
+    Mutant("delivered again after restart", m.delivered_again_after_restart, None, 4),
+    Mutant("delivered again after sync", m.delivered_again_after_sync, lagging, 0),
+    Mutant("diverged replica goes on", m.diverged_replica_goes_on, diverged, 0),
+    Mutant("prepared evidence missing", m.evidence_missing, committed, 0),
+    Mutant("evidence of executed missing", m.evidence_of_executed_missing, unstated, 0),
+    Mutant("oldest certificate wins", m.oldest_certificate_wins, latest_view, 0),
+    Mutant("lowest base wins", m.lowest_base_wins, highest_base, 0),
+    Mutant("null requests missing", m.null_requests_missing, gaps, 0),
+    Mutant("any NEW-VIEW accepted", m.any_new_view_accepted, usurper, 0),
+    Mutant("promise not kept", m.promise_not_kept, None, 5),
+    Mutant("joins at one higher view", m.joins_at_one_higher_view, huge_view, 0),
+    Mutant("joins the highest view", m.joins_the_highest_view, huge_view_in_change, 0),
+    Mutant("runs away alone", m.runs_away_alone, cut_off, 0),
+    Mutant("silent keep their turns", m.silent_replicas_keep_their_turns, turns, 0),
+    Mutant("clock not reset by progress", m.clock_not_reset, loaded, 0),
+    Mutant("time-out never reset", m.time_out_never_reset, anew, 0),
+    Mutant("time-out uncapped", m.time_out_uncapped, outage, 0),
+    Mutant("withholding tolerated", m.withholding_tolerated, favourer, 0),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
