@@ -6,7 +6,6 @@ service of its own and the init system does this (docs/operations.md).
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -87,12 +86,18 @@ def start_detached(root: Path, programs: Sequence[Program]) -> None:
             stderr=log,
             start_new_session=True,
         )
-    assert process.stdin is not None
-    # Only who gets the lock writes files: of two starts at once the loser must not touch them.
-    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-        pipe.write(json.dumps(plan).encode())
     # Reaped when it ends: a caller that lives longer than the network must see it gone.
     threading.Thread(target=process.wait, name="supervisor", daemon=True).start()
+    assert process.stdin is not None
+    # It gets its plan only when it holds the lock; without one it ends. So of two starts at once
+    # the loser touches no file, and cannot come to life after the winner's end.
+    with process.stdin as pipe:
+        _await_lock(root, process)
+        pipe.write(json.dumps(plan).encode())
+
+
+def _await_lock(root: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until `process` holds the network. Raises AlreadyRunning or StartFailed."""
     deadline = time.monotonic() + START_GRACE_S
     while True:
         is_over = process.poll() is not None or time.monotonic() > deadline
@@ -102,7 +107,8 @@ def start_detached(root: Path, programs: Sequence[Program]) -> None:
         if holder is not None:
             raise AlreadyRunning(f"the network in {root} was started by somebody else meanwhile")
         if is_over:
-            raise StartFailed(f"the supervisor did not start; see {run / 'supervisor.log'}")
+            log = root / "run" / "supervisor.log"
+            raise StartFailed(f"the supervisor did not start: {last_words(log)}; see {log}")
         time.sleep(0.02)
 
 
@@ -318,7 +324,6 @@ async def _supervise(root: Path) -> None:
 
 def main() -> int:
     root = Path(sys.argv[1])
-    plan = json.loads(sys.stdin.buffer.read())
     # Never closed: the lock lasts exactly as long as the process.
     lock = os.open(root / "run" / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -327,7 +332,11 @@ def main() -> int:
     except OSError:
         print(f"another supervisor holds {root}", flush=True)
         return 1
-    _write_whole(root / "run" / "plan.json", plan)
+    plan = sys.stdin.buffer.read()
+    if not plan:
+        print(f"{root} was started by somebody else", flush=True)
+        return 1
+    _write_whole(root / "run" / "plan.json", json.loads(plan))
     trio.run(_supervise, root)
     return 0
 

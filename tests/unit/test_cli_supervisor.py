@@ -121,6 +121,17 @@ def test_of_two_starts_at_once_one_wins(root: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert sorted(outcomes) == ["refused", "refused", "started"]
+    supervisor.stop(root)
+    # The losers' processes may be slow: none of them may come to life now.
+    eventually(lambda: not [p for p in psutil.process_iter() if _serves(p, root)])
+    assert supervisor.process_pids(root) == {}
+
+
+def _serves(process: psutil.Process, root: Path) -> bool:
+    try:
+        return process.cmdline()[1:] == ["-m", "cli.supervisor", str(root)]
+    except psutil.Error:
+        return False
 
 
 def test_asking_all_the_time_keeps_no_supervisor_from_starting(root: Path) -> None:
