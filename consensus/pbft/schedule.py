@@ -35,7 +35,10 @@ class Schedule:
         """Who proposes `height`, which is above `start`."""
         assert height > self.start
         turn = (height - self.start - 1) // self.rotate_every
-        order = [(self.leader + step) % self.size for step in range(self.size)]
+        first = self.leader
+        if not self.skipped:
+            return (first + turn) % self.size
+        order = [(first + step) % self.size for step in range(self.size)]
         present = [index for index in order if index not in self.skipped]
         skipping_turns = SKIP_ROUNDS * len(present)
         if turn < skipping_turns:

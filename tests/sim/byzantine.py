@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
 from consensus.pbft.messages import (
+    Certified,
     Checkpoint,
     Commit,
+    Decision,
     Message,
     NewView,
     Prepare,
     PrePrepare,
+    RelayedNewView,
+    RelayedVote,
     SignedViewChange,
     Status,
     ViewChange,
+    decode_message,
     encode_message,
     signing_bytes,
 )
@@ -173,6 +180,57 @@ class MuteLeader(Liar):
         return [] if isinstance(message, NewView) else [message]
 
 
+class Chooser(Liar):
+    """As leader, tells everyone another NEW-VIEW; each holds a quorum and is properly signed."""
+
+    def start(self) -> None:
+        super().start()
+        self.heard: dict[int, SignedViewChange] = {}
+
+    def receive(self, sender: int, data: bytes, signature: bytes) -> None:
+        message = decode_message(data)
+        if isinstance(message, ViewChange):
+            self.heard[sender] = SignedViewChange(sender, message, signature)
+        super().receive(sender, data, signature)
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        if not isinstance(message, NewView):
+            return [message]
+        known = {signed.sender: signed for signed in message.view_changes}
+        for sender, signed in self.heard.items():
+            if signed.view_change.view == message.view:
+                known.setdefault(sender, signed)
+        senders = sorted(known, key=lambda sender: (sender + to) % len(self.peers))
+        chosen = sorted(senders[: self.config.validators.quorum])
+        changes = tuple(known[sender] for sender in chosen)
+        return [msgspec.structs.replace(message, view_changes=changes)]
+
+
+class Parrot(Liar):
+    """Says again what others said long ago: votes, view changes, decisions, certificates."""
+
+    MEMORY_MAX = 200
+
+    def start(self) -> None:
+        super().start()
+        self.heard: deque[Message] = deque(maxlen=self.MEMORY_MAX)
+
+    def receive(self, sender: int, data: bytes, signature: bytes) -> None:
+        message = decode_message(data)
+        if isinstance(message, Prepare):
+            self.heard.append(RelayedVote(sender, message, signature))
+        elif isinstance(message, NewView):
+            self.heard.append(RelayedNewView(sender, message, signature))
+        elif isinstance(message, RelayedNewView | RelayedVote | Decision | Certified):
+            self.heard.append(message)
+        super().receive(sender, data, signature)
+
+    def versions(self, message: Message, to: int) -> list[Message]:
+        if not self.heard:
+            return [message]
+        return [message, self.world.random.choice(self.heard)]
+
+
 class Favourer(Liar):
     """Proposes what it likes and leaves half of the transactions out."""
 
@@ -182,7 +240,7 @@ class Favourer(Liar):
             self.pending.pop(transaction_id, None)
 
 
-# Drawn by seeds: what a seed means depends on this list, so new kinds go into scenes first.
+# Drawn by early seeds: what they mean depends on this list, so new kinds go into the other.
 LIARS: tuple[type[Liar], ...] = (
     Silent,
     Equivocator,
@@ -191,4 +249,13 @@ LIARS: tuple[type[Liar], ...] = (
     EvidenceHider,
     Withholder,
     Delayer,
+)
+MORE_LIARS: tuple[type[Liar], ...] = (
+    *LIARS,
+    DoubleProposer,
+    Usurper,
+    MuteLeader,
+    Chooser,
+    Parrot,
+    Favourer,
 )

@@ -20,7 +20,7 @@ from tests.sim import mistakes as m
 from tests.sim import test_bugs_of_others as bugs
 from tests.sim import test_scenes as scenes
 from tests.sim.mistakes import Patch
-from tests.sim.scenario import run
+from tests.sim.scenario import WILD_FROM, run
 from tests.unit import test_pbft_checkpoint, test_pbft_ordering, test_pbft_recovery
 from tests.unit import test_pbft_view_change as view_changes
 
@@ -63,13 +63,13 @@ def kill_by_scene(mutant: Mutant) -> Kill | None:
     return None
 
 
-def kill_by_seeds(mutant: Mutant, seeds: int) -> Kill | None:
+def kill_by_seeds(mutant: Mutant, seeds: int, *, first: int = 1) -> Kill | None:
     with applied(mutant):
-        for seed in range(1, seeds + 1):
+        for seed in range(first, first + seeds):
             try:
                 run(seed)
             except AssertionError as error:
-                return Kill(seed, _where(error))
+                return Kill(seed - first + 1, _where(error))
     return None
 
 
@@ -117,6 +117,7 @@ highest_base = view_changes.test_base_of_the_new_view_is_its_highest_stable_chec
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.mutants", description=__doc__)
     parser.add_argument("--seeds", type=int, default=30, help="drawn scenarios per mutant")
+    parser.add_argument("--seed", type=int, default=WILD_FROM, help="the first of them")
     parser.add_argument("--only", default="", help="mutants whose name holds this")
     arguments = parser.parse_args()
     start = time.monotonic()
@@ -125,7 +126,7 @@ def main() -> int:
     for mutant in MUTANTS:
         if arguments.only not in mutant.name:
             continue
-        drawn = kill_by_seeds(mutant, arguments.seeds)
+        drawn = kill_by_seeds(mutant, arguments.seeds, first=arguments.seed)
         scene = kill_by_scene(mutant)
         is_alive = (drawn is None or not mutant.seeds) and scene is None
         alive += is_alive

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
+from typing import get_args
 
+from consensus.pbft.messages import Message
 from consensus.pbft.types import ReplicaConfig
 from crypto import sm3
 from tests.sim import keys
-from tests.sim.byzantine import LIARS, Liar
+from tests.sim.byzantine import LIARS, MORE_LIARS, Liar
 from tests.sim.checkers import Checkers, Violation
 from tests.sim.node import Node
 from tests.sim.world import Weather, World
 
 CHAIN_ID = sm3.digest(b"simulated chain")
 SIZES = (4, 5, 6, 7, 10)
+KINDS: tuple[type[Message], ...] = get_args(Message)
+WILD_FROM = 2_000  # seeds from here on meet more kinds of liars and of losses; others keep theirs
 RECOVERY_MS_MAX = 60_000  # after faults end: some capped time-outs, then everything is ordered
 
 
@@ -134,6 +139,8 @@ def run(seed: int) -> Outcome:
     every_ms = world.random.choice((20, 100, 400))
     for _ in range(world.random.randint(0, 5)):
         world.after(world.random.randrange(duration_ms), lambda: disturb(network))
+    if seed >= WILD_FROM:
+        _change_moods(network, until_ms=duration_ms)
     network.load(duration_ms, every_ms=every_ms)
     world.heal()
     for node in network.nodes:
@@ -195,6 +202,33 @@ def disturb(network: Network) -> None:
         world.blocked.clear()
 
 
+def _change_moods(network: Network, until_ms: int) -> None:
+    """Lose some kinds of messages to or from some, others for a while, and restart many at once.
+
+    Even loss seldom leaves a proposal prepared on two and committed on one; this does.
+    """
+    world = network.world
+    random = world.random
+    if world.now >= until_ms:
+        return
+    indexes = range(len(network.nodes))
+    to = {(kind, index) for kind in random.sample(KINDS, 2) for index in _some(random, indexes)}
+    by = {(random.choice(KINDS), random.choice(indexes)) for _ in range(random.randint(0, 2))}
+    world.censor = lambda sender, receiver, message: (
+        (type(message), receiver) in to or (type(message), sender) in by
+    )
+    if random.random() < 0.2:
+        for index in _some(random, indexes):
+            if network.nodes[index].is_up:
+                network.nodes[index].crash()
+                network.nodes[index].start()
+    world.after(random.randint(100, 1_500), lambda: _change_moods(network, until_ms))
+
+
+def _some(random: Random, indexes: Sequence[int]) -> list[int]:
+    return random.sample(indexes, random.randint(1, len(indexes)))
+
+
 def _crash(network: Network, node: Node) -> None:
     if node.is_up:
         node.crash()
@@ -214,4 +248,5 @@ def _draw_liars(seed: int, size: int) -> dict[int, type[Liar]]:
     if random.random() < 0.5:
         return {}
     chosen = random.sample(range(size), random.randint(1, fault_bound))
-    return {index: random.choice(LIARS) for index in chosen}
+    kinds = MORE_LIARS if seed >= WILD_FROM else LIARS
+    return {index: random.choice(kinds) for index in chosen}

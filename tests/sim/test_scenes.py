@@ -6,9 +6,11 @@ import pytest
 
 from consensus.pbft.schedule import SKIP_ROUNDS
 from tests.sim.byzantine import (
+    MORE_LIARS,
     Equivocator,
     EvidenceHider,
     Favourer,
+    Liar,
     TwoFaced,
     Usurper,
     ViewRunner,
@@ -339,3 +341,14 @@ def test_all_killed_at_once_in_a_later_view_repeat_no_vote_of_it() -> None:
     network.load(1_000)
     network.settle()
     assert network.view == 1
+
+
+@pytest.mark.parametrize("kind", MORE_LIARS, ids=lambda kind: kind.__name__)
+def test_f_liars_of_one_kind_are_survived_with_a_crash_and_a_view_change(kind: type[Liar]) -> None:
+    network = Network(27, 7, liars={0: kind, 1: kind}, rotate_every=8)
+    network.load(2_000)
+    network.nodes[2].crash()  # beyond f: nothing is lost, and it goes on when this one is back
+    network.load(3_000)
+    network.nodes[2].start()
+    network.load(3_000)
+    network.settle(30_000)

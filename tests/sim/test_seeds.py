@@ -18,7 +18,7 @@ FOUND = (
 )
 
 
-@pytest.mark.parametrize("seed", [*range(1, 21), *FOUND])
+@pytest.mark.parametrize("seed", [*range(1, 21), *range(2_000, 2_016), *FOUND])
 def test_drawn_scenario_keeps_every_promise(seed: int) -> None:
     run(seed)
 

@@ -258,3 +258,33 @@ def test_digest_of_a_proposal_names_no_view() -> None:
     proposal = proposal_of(1)
     assert desk.prepared(proposal, view=0).digest == desk.prepared(proposal, view=9).digest
     assert proposal_digest(proposal) != proposal_digest(proposal_of(2))
+
+
+def test_new_view_whose_parts_do_not_belong_together_makes_no_claim() -> None:
+    """`claims` does not lean on the checks of decoding."""
+    desk = Desk()
+    good = new_view(desk)
+    repeated = (good.view_changes[0], *good.view_changes[:-1])
+    other_view = (
+        *good.view_changes[:-1],
+        desk.new_view(6, {3: view_change(desk, 6)}).view_changes[0],
+    )
+    for changes in (repeated, other_view):
+        with pytest.raises(verify.ClaimInvalid, match="do not belong together"):
+            claims(desk, NewView(2, changes))
+
+
+def test_prepared_certificate_with_a_repeated_signer_makes_no_claim() -> None:
+    desk = Desk()
+    good = desk.prepared(proposal_of(4))
+    signatures = (good.signatures[0], *good.signatures[:-1])
+    twice = msgspec.structs.replace(good, signatures=signatures)
+    with pytest.raises(verify.ClaimInvalid, match="ascend"):
+        claims(desk, ViewChange(2, None, (twice,), ()))
+
+
+def test_view_change_with_more_evidence_than_a_window_does_not_decode() -> None:
+    desk = Desk()
+    one = desk.prepared(proposal_of(1))
+    many = tuple(msgspec.structs.replace(one, height=h) for h in range(1, WINDOW_MAX + 2))
+    refuses(ViewChange(2, None, many, ()), "more than")

@@ -339,3 +339,16 @@ def test_second_answer_about_a_valid_proposal_changes_nothing() -> None:
     desk.validated(proposal)
     assert desk.validated(proposal, ok=False) == []
     assert len(said(desk.prepares([2], proposal), Commit)) == 1
+
+
+def test_driver_can_ask_where_the_replica_stands() -> None:
+    desk = Desk()
+    desk.order(proposal_of(1))
+    replica = desk.replica
+    assert (replica.next_height, replica.decided, replica.delivered) == (2, 1, 1)
+    assert (replica.certified, replica.stable, replica.view, replica.target_view) == (0, 0, 0, 0)
+    assert not replica.is_catching_up and not replica.is_halted
+    lagging = Desk()
+    lagging.certified(40)
+    lagging.tick()
+    assert lagging.replica.is_catching_up
