@@ -82,9 +82,7 @@ def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=300))
-def test_any_text_loads_or_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
+def test_any_text_loads_or_is_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("config") / "node.toml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     with pytest.raises(ConfigInvalid):
