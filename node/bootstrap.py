@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
+from contracts.vm.version import VM_VERSION
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
 from node.execute import Engine
@@ -19,14 +20,19 @@ class WrongChain(Exception):
 
 
 class GenesisUnfit(Exception):
-    """No network can work by the limits of this genesis."""
+    """This release cannot run the chain of this genesis, or no network can work by its limits."""
 
 
 def check_genesis(genesis: Genesis) -> None:
-    """Whether the limits fit each other and the protocol. Raises GenesisUnfit.
+    """Whether this release runs the chain and its limits fit the protocol. Raises GenesisUnfit.
 
-    All nodes load the same genesis, so all of them refuse it, or none.
+    All nodes load the same genesis, so all of one release refuse it, or none.
     """
+    if genesis.vm_version != VM_VERSION:
+        raise GenesisUnfit(
+            f"genesis: the chain runs its contracts on {genesis.vm_version}, this release on "
+            f"{VM_VERSION}, and they could disagree about a block; use the chain's release"
+        )
     limits = genesis.limits
     bounds = (
         ("validators", genesis.validators.size, VALIDATORS_MAX),

@@ -292,7 +292,9 @@ def _open_links(config: NodeConfig, genesis: Genesis, seed: bytes) -> Links:
 
 
 def _open_engine(config: NodeConfig) -> Engine:
-    return Worker(allow_unjailed=config.allow_unjailed)
+    worker = Worker(allow_unjailed=config.allow_unjailed)
+    _log.info("engine", jail=worker.layers, is_jailed=bool(worker.layers))
+    return worker
 
 
 def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:

@@ -14,12 +14,13 @@ from structlog.testing import capture_logs
 
 from consensus.pbft.messages import SignedMessage
 from consensus.pbft.types import Accuse
+from contracts.vm.version import VM_VERSION
 from crypto import sm2
 from crypto.errors import KeyFileInvalid
 from crypto.keys import save_key
 from ledger.encoding import decode
 from ledger.errors import LedgerDamaged, LedgerInUse
-from ledger.genesis import Limits
+from ledger.genesis import Genesis, Limits
 from ledger.model import ValidatorSet
 from node.accusations import PER_VALIDATOR_MAX, Accusations
 from node.announce import Announcer
@@ -225,6 +226,12 @@ def test_half_a_ledger_is_damage_not_a_reason_to_start_anew(tmp_path: Path) -> N
         open_or_create(tmp_path, genesis, OpenEngine())
 
 
+def fit_genesis(limits: Limits | None = None) -> Genesis:
+    """A genesis that this release runs."""
+    genesis = make_genesis() if limits is None else make_genesis(limits)
+    return msgspec.structs.replace(genesis, vm_version=VM_VERSION)
+
+
 @pytest.mark.parametrize(
     "limits",
     [
@@ -238,16 +245,22 @@ def test_half_a_ledger_is_damage_not_a_reason_to_start_anew(tmp_path: Path) -> N
 )
 def test_limits_by_which_no_network_can_work_are_refused(limits: Limits) -> None:
     with pytest.raises(GenesisUnfit, match="more than"):
-        check_genesis(make_genesis(limits))
+        check_genesis(fit_genesis(limits))
+
+
+def test_a_chain_of_another_contract_engine_is_refused() -> None:
+    genesis = msgspec.structs.replace(fit_genesis(), vm_version="shuxin-vm/0")
+    with pytest.raises(GenesisUnfit, match="shuxin-vm/0"):
+        check_genesis(genesis)
 
 
 def test_a_committee_beyond_the_protocol_is_refused() -> None:
     genesis = msgspec.structs.replace(
-        make_genesis(), validators=ValidatorSet(committee(65).validators)
+        fit_genesis(), validators=ValidatorSet(committee(65).validators)
     )
     with pytest.raises(GenesisUnfit, match="validators"):
         check_genesis(genesis)
-    check_genesis(make_genesis())
+    check_genesis(fit_genesis())
 
 
 # --- complaints -----------------------------------------------------------------------------
