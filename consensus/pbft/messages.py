@@ -233,7 +233,7 @@ def _check(message: Message) -> None:
             _check_decision(message)
         case Certified():
             _check_execution_certificate(message.certificate)
-        case Prepare() | Commit() | Status() | RelayedVote():
+        case Prepare() | Commit() | Status() | RelayedVote():  # pragma: no branch (no other kind)
             pass  # the field types say it all
 
 

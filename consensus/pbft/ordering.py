@@ -90,7 +90,7 @@ def on_vote(state: State, sender: int, message: OrderingMessage, signature: byte
             _on_pre_prepare(state, slot, sender, message, signature)
         case Prepare():
             _count_prepare(state, slot, sender, message.digest, signature)
-        case Commit():
+        case Commit():  # pragma: no branch (no other kind)
             _on_commit(state, slot, sender, message, signature)
     progress(state, slot)
 

@@ -103,7 +103,7 @@ def _replay(state: State, record: Saved) -> None:
             state.own_view_change = record.view_change
         case SavedNewView():
             _replay_new_view(state, record)
-        case SavedStable():
+        case SavedStable():  # pragma: no branch (no other kind)
             _raise_stable(state, record.certificate)
 
 

@@ -66,7 +66,7 @@ class Replica:
                 ordering.on_fetched(state, event.proposal)
             case Executed():
                 checkpoint.on_executed(state, event.statement)
-            case Synced():
+            case Synced():  # pragma: no branch (no other kind)
                 checkpoint.on_synced(state, event)
         effects, state.effects = state.effects, []
         if state.is_halted:
@@ -177,5 +177,5 @@ class Replica:
                 ordering.on_relayed_vote(state, message)
             case Decision():
                 ordering.on_decision(state, message)
-            case Certified():
+            case Certified():  # pragma: no branch (no other kind)
                 checkpoint.adopt(state, message.certificate)

@@ -82,7 +82,7 @@ def _items(
             return [_item(message.voter, inner, message.signature, validators)]
         case Decision():
             return commit_items(message.certificate, validators, chain_id)
-        case Certified():
+        case Certified():  # pragma: no branch (no other kind)
             return execution_items(message.certificate, validators, chain_id)
 
 

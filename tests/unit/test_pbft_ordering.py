@@ -352,3 +352,13 @@ def test_driver_can_ask_where_the_replica_stands() -> None:
     lagging.certified(40)
     lagging.tick()
     assert lagging.replica.is_catching_up
+
+
+def test_commit_in_our_name_that_this_life_did_not_cast_is_not_counted() -> None:
+    desk = Desk()
+    proposal = proposal_of(1)
+    desk.pre_prepare(proposal)
+    desk.validated(proposal)
+    stolen = Commit(0, 1, proposal_digest(proposal))
+    assert desk.step(desk.signed(1, stolen)) == []
+    assert delivered(desk.commits([0, 2], proposal)) == []

@@ -220,3 +220,8 @@ def test_evidence_too_far_above_the_checkpoint_waits_for_a_later_one() -> None:
     (change,) = said(desk.view_changes([3], 1), ViewChange)
     assert [certificate.height for certificate in change.prepared] == [70]
     assert decode_message(encode_message(change)) == change
+
+
+def test_log_of_a_replica_that_said_nothing_compacts_to_nothing() -> None:
+    desk = Desk()
+    assert desk.replica.compacted() == []
