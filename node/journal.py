@@ -5,7 +5,9 @@ bodies of the transactions they name share one file, so that one sync covers bot
 proposal must be executable after all replicas lost power at once.
 
 A torn tail of the newest segment is cut off at opening: it was never synced, so nothing that
-depended on it has left. A damaged frame anywhere else is an error for people to look at.
+depended on it has left. Damage anywhere else is an error for people to look at: a replica that
+forgot votes it sent could contradict itself. What tells the two apart are marks: a frame that
+holds its own place in the file, written only when everything before it was synced.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from ledger.model import Transaction
 # Bytes after which the driver is asked to compact. If what must be kept is itself that large (a
 # window of full blocks), it may double first: else every append would rewrite all of it.
 ROTATE_SIZE = 24 << 20
+MARK = 3  # kind of frame, beside those of consensus.pbft.wal
+MARK_SIZE = 8  # bytes of its payload
 TRANSACTION_SIZE_MAX = 16 << 20  # bytes; our own writing, the chain's limits bind far below
 
 
@@ -72,7 +76,7 @@ class Journal:
         Raises JournalFailed, and from then on always: after a failed write or sync nobody knows
         what the disk holds, and what follows half a frame would be lost with it.
         """
-        data = _frames(entries)
+        data = _mark(self._size) + _frames(entries)
         with self._failing("written"):
             view = memoryview(data)
             while view:
@@ -87,7 +91,7 @@ class Journal:
         """
         data = _frames(entries)
         with self._failing("compacted"):
-            self._replace(data)
+            self._replace(data + _mark(len(data)))
 
     def _replace(self, data: bytes) -> None:
         old = self._segments()
@@ -147,7 +151,7 @@ def _read(segments: list[Path]) -> Recovered:
         data = path.read_bytes()
         frames, end = wal.read_frames(data)
         if end < len(data):
-            if path != segments[-1]:
+            if path != segments[-1] or _has_mark(data, end):
                 raise JournalDamaged(
                     f"{path}: damaged at byte {end}; restore the node from a backup, or empty "
                     "its data directory and let it sync from its peers"
@@ -156,10 +160,26 @@ def _read(segments: list[Path]) -> Recovered:
         for kind, payload in frames:
             if kind == wal.RECORD:
                 records.append(payload)
-            else:
+            elif kind == wal.TRANSACTION:
                 size_max = TRANSACTION_SIZE_MAX
                 transactions.append(decode(payload, Transaction, size_max=size_max))
     return Recovered(tuple(records), tuple(transactions))
+
+
+def _mark(place: int) -> bytes:
+    return wal.frame(MARK, place.to_bytes(MARK_SIZE, "big"))
+
+
+def _has_mark(data: bytes, start: int) -> bool:
+    """Whether a mark stands behind `start`: then what is before it had been synced."""
+    head = _mark(0)[:5]  # kind and length; the checksum depends on the place
+    place = data.find(head, start)
+    while place >= 0:
+        whole = _mark(place)
+        if data[place : place + len(whole)] == whole:
+            return True
+        place = data.find(head, place + 1)
+    return False
 
 
 def sync_directory(directory: Path) -> None:

@@ -67,6 +67,32 @@ def test_a_crash_between_the_segments_of_a_compaction_loses_nothing(tmp_path: Pa
     assert recovered(tmp_path).records == (b"old", b"live")
 
 
+def test_damage_before_what_was_written_later_is_an_error(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(4):
+        journal.append(entries(b"vote %d" % number))
+    journal.close()
+    path = next(tmp_path.glob("*.log"))
+    whole = path.read_bytes()
+    synced = whole.rindex(b"vote 3") - 40  # well before the last group
+    for place in range(0, synced, 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        with pytest.raises(JournalDamaged, match="byte"):
+            Journal(tmp_path)
+
+
+def test_damage_in_a_compacted_segment_is_an_error(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.compact(entries(b"live one", b"live two"))
+    journal.close()
+    path = next(tmp_path.glob("*.log"))
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 3] ^= 1
+    path.write_bytes(bytes(damaged))
+    with pytest.raises(JournalDamaged, match="byte"):
+        Journal(tmp_path)
+
+
 def test_damage_before_the_newest_segment_is_an_error(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append(entries(b"old"))
