@@ -51,7 +51,7 @@ def render(
     """Markdown, as it goes into docs/benchmarks.md."""
     bound = references.bound(nodes)
     lines = [
-        f"Machine: {references.cores} cores, {platform.machine()}, Linux {platform.release()}, "
+        f"Machine: {references.cores} cores, {platform.machine()}, Linux {platform.release().split('-')[0]}, "
         f"Python {platform.python_version()}; {nodes} nodes, the load generator beside them.",
         "",
         "| reference, same run | rate |",
