@@ -50,8 +50,9 @@ def render(
 ) -> str:
     """Markdown, as it goes into docs/benchmarks.md."""
     bound = references.bound(nodes)
+    kernel = platform.release().split("-")[0]
     lines = [
-        f"Machine: {references.cores} cores, {platform.machine()}, Linux {platform.release().split('-')[0]}, "
+        f"Machine: {references.cores} cores, {platform.machine()}, Linux {kernel}, "
         f"Python {platform.python_version()}; {nodes} nodes, the load generator beside them.",
         "",
         "| reference, same run | rate |",
