@@ -38,6 +38,8 @@ PORT_END = 32_000  # below the ports that a kernel gives to outgoing connections
 PORT_STEP = 50
 API_OFFSET = 500
 HOST = "127.0.0.1"
+# Networks are often made inside a checkout; `git add .` must not take their keys along.
+GITIGNORE = "# Keys, passphrases and ledgers of a local network: never commit them.\n*\n"
 
 # The six roles of the standard (clause 6) on a small network: who they are and who runs a node.
 PARTIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -79,6 +81,7 @@ def create(root: Path, *, nodes: int, port_base: int, executors: bool) -> Networ
         raise CommandRefused("net.exists", f"{root} is not empty: choose a new folder")
     entries = _entries(nodes, port_base or free_port_base(nodes))
     root.mkdir(parents=True, exist_ok=True)
+    (root / ".gitignore").write_text(GITIGNORE)
     validators = tuple(_node_keys(root, entry) for entry in entries)
     parties = tuple(
         _party_keys(root, party, name, roles, executors, entries) for party, name, roles in PARTIES
