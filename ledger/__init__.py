@@ -23,6 +23,7 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     disk          LevelDB with our settings and errors
     records       typed reading of what is stored
     scrub         checks of a stored ledger
+    locate        which block a damaged ledger is damaged at
     store         the ledger: commit, certify, read, snapshot, prove, scrub
 
 `certificates`, `blocks`, `proof`, `bundle` and what they need import no storage, so consensus and

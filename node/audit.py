@@ -23,6 +23,7 @@ from ledger.blocks import proposal_of
 from ledger.certificates import commit_items, execution_items
 from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged
 from ledger.genesis import Genesis, chain_id
+from ledger.locate import locate
 from ledger.model import (
     ExecutionStatement,
     Receipt,
@@ -98,13 +99,12 @@ def replay(
     counts = _Counts()
     try:
         store = Store.open(path)
+        try:
+            divergence = _examine(store, genesis, counts, advance, threads or os.cpu_count() or 1)
+        finally:
+            store.close()
     except LedgerDamaged as damage:
-        found = _damaged(damage)
-        return counts.verdict(chain_id(genesis), time.monotonic() - began, found)
-    try:
-        divergence = _examine(store, genesis, counts, advance, threads or os.cpu_count() or 1)
-    finally:
-        store.close()
+        divergence = _damaged(damage, path)
     return counts.verdict(chain_id(genesis), time.monotonic() - began, divergence)
 
 
@@ -152,8 +152,6 @@ def _examine(
         store.scrub()
     except _Diverges as found:
         return found.divergence
-    except LedgerDamaged as damage:
-        return _damaged(damage)
     return None
 
 
@@ -285,6 +283,11 @@ def _at(height: int, message: str) -> Divergence:
     return Divergence(height, message, "", "", "", "")
 
 
-def _damaged(damage: LedgerDamaged) -> Divergence:
-    height = -1 if damage.height is None else damage.height
-    return _at(height, str(damage).removeprefix(f"block {height}: "))
+def _damaged(damage: LedgerDamaged, path: Path) -> Divergence:
+    """What was found, at the block it concerns: sought on a copy when the finder cannot tell."""
+    if damage.height is not None:
+        return _at(damage.height, str(damage).removeprefix(f"block {damage.height}: "))
+    place = locate(path)
+    if place is None:
+        return _at(-1, str(damage))
+    return _at(place.height, f"{place.what}; {damage}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.store import Store
 from tests.e2e.harness import LocalNetwork, shuxin
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -51,6 +52,15 @@ def copy_of(network: LocalNetwork, folder: Path) -> Path:
     return data
 
 
+@pytest.fixture(scope="module")
+def head(ended: LocalNetwork, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """The height of the ledger; read from a copy, because opening moves LevelDB's log."""
+    store = Store.open(copy_of(ended, tmp_path_factory.mktemp("head")) / "ledger")
+    height = store.height
+    store.close()
+    return height
+
+
 def test_an_honest_ledger_is_replayed_and_holds(ended: LocalNetwork, tmp_path: Path) -> None:
     code, verdict = replay(copy_of(ended, tmp_path), ended)
     assert code == 0, verdict
@@ -61,7 +71,7 @@ def test_an_honest_ledger_is_replayed_and_holds(ended: LocalNetwork, tmp_path: P
 
 @pytest.mark.parametrize("seed", range(FLIPS))
 def test_one_flipped_byte_is_found_and_its_block_named(
-    ended: LocalNetwork, tmp_path: Path, seed: int
+    ended: LocalNetwork, head: int, tmp_path: Path, seed: int
 ) -> None:
     data = copy_of(ended, tmp_path)
     draw = random.Random(seed)
@@ -73,7 +83,27 @@ def test_one_flipped_byte_is_found_and_its_block_named(
     path.write_bytes(bytes(content))
     code, verdict = replay(data, ended)
     assert code == 1, f"{path.name} was flipped and nobody noticed: {verdict}"
-    assert "block" in str(verdict["verdict"]), verdict
+    divergence = verdict["divergence"]
+    assert isinstance(divergence, dict)
+    assert 0 <= divergence["height"] <= head, verdict
+    assert str(verdict["verdict"]).startswith(f"block {divergence['height']}: "), verdict
+
+
+@pytest.mark.parametrize("height", [1, 4, 8])
+def test_a_byte_flipped_in_a_block_names_just_that_block(
+    ended: LocalNetwork, tmp_path: Path, height: int
+) -> None:
+    store = Store.open(copy_of(ended, tmp_path / "read") / "ledger")
+    signature = store.block(height).transactions[0].signature
+    store.close()
+    data = copy_of(ended, tmp_path / "flipped")
+    (log,) = (data / "ledger" / "db").glob("*.log")
+    content = bytearray(log.read_bytes())
+    content[content.index(signature) + 7] ^= 1
+    log.write_bytes(bytes(content))
+    code, verdict = replay(data, ended)
+    assert code == 1
+    assert str(verdict["verdict"]).startswith(f"block {height}: "), verdict
 
 
 def test_another_genesis_is_told_apart(
