@@ -148,7 +148,7 @@ def test_a_call_that_cannot_run_has_a_receipt_with_its_code(
     with session.node, pytest.raises(Refused) as caught:
         session.call(contract, method, *args, gas_limit=gas)  # type: ignore[arg-type]
     assert caught.value.code == code
-    assert caught.value.detail or code != "refused"
+    assert len(caught.value.detail) > 10, "a refusal says what to do"
 
 
 def test_a_stranger_is_no_party(network: LocalNetwork) -> None:
