@@ -6,11 +6,28 @@ import json
 import random
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import plyvel
 import pytest
+from msgspec.structs import replace
 
+from ledger.encoding import decode, encode
+from ledger.merkle import receipts_root
+from ledger.model import Block, CommitCertificate, ExecutionCertificate, ExecutionStatement
+from ledger.schema import (
+    BLOCK,
+    CERTIFIED_KEY,
+    COMMIT_CERTIFICATE,
+    EXECUTION_CERTIFICATE,
+    HEAD_KEY,
+    RECEIPTS,
+    STATEMENT,
+    Receipts,
+    at_height,
+    number,
+)
 from ledger.store import Store
 from tests.e2e.harness import LocalNetwork, shuxin
 
@@ -104,6 +121,75 @@ def test_a_byte_flipped_in_a_block_names_just_that_block(
     code, verdict = replay(data, ended)
     assert code == 1
     assert str(verdict["verdict"]).startswith(f"block {height}: "), verdict
+
+
+FORGED_HEIGHT = 5
+
+
+def _bent(signature: bytes) -> bytes:
+    return signature[:-1] + bytes([signature[-1] ^ 1])
+
+
+def _forge_sender(database: plyvel.DB) -> None:
+    key = at_height(BLOCK, FORGED_HEIGHT)
+    block = decode(database.get(key), Block, size_max=1 << 24)
+    first = block.transactions[0]
+    forged = replace(first, signature=_bent(first.signature))
+    database.put(key, encode(replace(block, transactions=(forged, *block.transactions[1:]))))
+
+
+def _forge_commit(database: plyvel.DB) -> None:
+    key = at_height(COMMIT_CERTIFICATE, FORGED_HEIGHT)
+    found = decode(database.get(key), CommitCertificate, size_max=1 << 24)
+    first = found.signatures[0]
+    forged = replace(first, signature=_bent(first.signature))
+    database.put(key, encode(replace(found, signatures=(forged, *found.signatures[1:]))))
+
+
+def _forge_execution(database: plyvel.DB) -> None:
+    key = at_height(EXECUTION_CERTIFICATE, FORGED_HEIGHT)
+    found = decode(database.get(key), ExecutionCertificate, size_max=1 << 24)
+    first = found.signatures[0]
+    forged = replace(first, signature=_bent(first.signature))
+    database.put(key, encode(replace(found, signatures=(forged, *found.signatures[1:]))))
+
+
+def _forge_outcome(database: plyvel.DB) -> None:
+    """The newest block's receipt, its root and our statement, all consistent, and no quorum to
+    contradict them: only running the block shows it."""
+    head = int.from_bytes(database.get(HEAD_KEY), "big")
+    found = decode(database.get(at_height(RECEIPTS, head)), Receipts, size_max=1 << 24)
+    cheaper = replace(found.receipts[0], gas_used=found.receipts[0].gas_used - 1)
+    receipts = (cheaper, *found.receipts[1:])
+    database.put(at_height(RECEIPTS, head), encode(Receipts(receipts)))
+    key = at_height(STATEMENT, head)
+    statement = decode(database.get(key), ExecutionStatement, size_max=1 << 20)
+    database.put(key, encode(replace(statement, receipts_root=receipts_root(receipts))))
+    database.delete(at_height(EXECUTION_CERTIFICATE, head))
+    database.put(CERTIFIED_KEY, number(head - 1))
+
+
+@pytest.mark.parametrize(
+    ("forge", "says"),
+    [
+        (_forge_sender, "signature"),
+        (_forge_commit, "commit certificate"),
+        (_forge_execution, "execution certificate"),
+        (_forge_outcome, "gas_used"),
+    ],
+)
+def test_a_forged_record_behind_good_checksums_is_found(
+    ended: LocalNetwork, head: int, tmp_path: Path, forge: Callable[[plyvel.DB], None], says: str
+) -> None:
+    data = copy_of(ended, tmp_path)
+    database = plyvel.DB(str(data / "ledger" / "db"))
+    forge(database)
+    database.close()
+    code, verdict = replay(data, ended)
+    assert code == 1
+    height = head if forge is _forge_outcome else FORGED_HEIGHT
+    assert str(verdict["verdict"]).startswith(f"block {height}: "), verdict
+    assert says in str(verdict["verdict"]), verdict
 
 
 def test_another_genesis_is_told_apart(
