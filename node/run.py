@@ -16,8 +16,6 @@ import psutil
 import structlog
 import trio
 
-from consensus.pbft.replica import Replica
-from consensus.pbft.types import CatchUp, Recovered, ReplicaConfig
 from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
@@ -42,10 +40,11 @@ from node.keys import load_network_key, read_passphrase
 from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.refusals import Refusal
-from node.replica import Driver
+from node.seat import Parts, Seat
 from node.sync import Sync
 from node.transactions import Transactions
 from node.views import Views
+from node.votes import Votes
 from p2p.network import Network, PeerAddress
 
 if TYPE_CHECKING:
@@ -92,11 +91,12 @@ class Node:
         check_genesis(self.genesis)
         chain = chain_id(self.genesis)
         self.rules = Rules(chain, self.genesis.limits)
-        committee = Committee.of(self.genesis.validators, self.provider.public_key, config.name)
-        self._committee = committee
         self._engine = self._open_engine()
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
         self._open.callback(self.store.close)
+        self._committee = Committee(
+            self.store.current_epoch, public_key=self.provider.public_key, name=config.name
+        )
         self.announcer = Announcer(self.store.certified_height)
         self._view_engine = self._open_engine()
         self._views = Views(self.store, self._view_engine)
@@ -106,10 +106,10 @@ class Node:
             transactions_max=config.mempool_transactions_max,
             bytes_max=config.mempool_bytes_max,
         )
-        self._build_ordering(config, chain)
+        self._build_ordering(config)
 
-    def _build_ordering(self, config: NodeConfig, chain: bytes) -> None:
-        validators = self.genesis.validators
+    def _build_ordering(self, config: NodeConfig) -> None:
+        chain = self.rules.chain_id
         journal = Journal(config.data_dir / "journal")
         self._open.callback(journal.close)
         self._transactions = Transactions(
@@ -122,21 +122,7 @@ class Node:
             verify_threads=config.verify_threads,
         )
         self._transactions.adopt(journal.recovered.transactions)
-        self._driver = Driver(
-            replica=self._recover(journal, chain),
-            journal=journal,
-            network=self._network,
-            committee=self._committee,
-            provider=self.provider,
-            chain_id=chain,
-            limits=self.genesis.limits,
-            pool=self._pool,
-            transactions=self._transactions,
-            head=self.store.height,
-            switch=self._switch,
-        )
-        journal.release()
-        rules = ChainRules(chain, self.genesis.limits, validators)
+        rules = ChainRules(chain, self.genesis.limits)
         self._queue = ExecutionQueue(
             executor=Executor(self.store, self._engine, rules),
             store=self.store,
@@ -152,43 +138,38 @@ class Node:
             committee=self._committee,
             queue=self._queue,
         )
-        self._wire()
+        votes = Votes(
+            network=self._network,
+            store=self.store,
+            committee=self._committee,
+            provider=self.provider,
+            chain_id=chain,
+        )
+        self._seat = Seat(
+            Parts(
+                store=self.store,
+                journal=journal,
+                network=self._network,
+                committee=self._committee,
+                provider=self.provider,
+                rules=self.rules,
+                pool=self._pool,
+                transactions=self._transactions,
+                queue=self._queue,
+                sync=self._sync,
+                votes=votes,
+                switch=self._switch,
+            ),
+            on_accuse=self._accusations.accuse,
+        )
+        journal.release()
+        self._switch.on_halt(self._accusations.keep_halt)
+        self._switch.on_halt(lambda reason, evidence: self.announcer.close())
 
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
         self._open.callback(engine.close)
         return engine
-
-    def _recover(self, journal: Journal, chain: bytes) -> Replica:
-        store, limits = self.store, self.genesis.limits
-        certified = store.certified_height
-        return Replica.recover(
-            ReplicaConfig(
-                index=self._committee.index,
-                validators=self.genesis.validators,
-                chain_id=chain,
-                window=limits.watermark_window,
-                transactions_max=limits.block_transactions_max,
-            ),
-            Recovered(
-                head=store.height,
-                certified=store.execution_certificate(certified),
-                statements=tuple(
-                    store.statement(height) for height in range(certified + 1, store.height + 1)
-                ),
-                records=journal.recovered.records,
-            ),
-        )
-
-    def _wire(self) -> None:
-        self._driver.on_deliver = self._queue.deliver
-        self._driver.on_certify = self._queue.certify
-        self._driver.on_catch_up = self._start_catch_up
-        self._driver.on_accuse = self._accusations.accuse
-        self._switch.on_halt(self._accusations.keep_halt)
-        self._switch.on_halt(lambda reason, evidence: self.announcer.close())
-        self._queue.on_executed = self._driver.executed
-        self._queue.is_in_flight = self._driver.replica.is_in_flight
 
     # --- life -------------------------------------------------------------------------------
 
@@ -205,7 +186,7 @@ class Node:
                 nursery.start_soon(self._sync.serve)
                 nursery.start_soon(self._transactions.receive)
                 nursery.start_soon(self._transactions.forward)
-                nursery.start_soon(self._driver.run)
+                nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
                 api.start()
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
@@ -219,12 +200,6 @@ class Node:
     def close(self) -> None:
         """Release ledger, journal and workers; after `run` has ended."""
         self._open.close()
-
-    def _start_catch_up(self, goal: CatchUp) -> None:
-        self._nursery.start_soon(self._catch_up, goal)
-
-    async def _catch_up(self, goal: CatchUp) -> None:
-        await self._driver.synced(await self._sync.catch_up(goal))
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------
 
@@ -262,14 +237,17 @@ class Node:
         return self._views.view(query)
 
     def situation(self) -> Situation:
-        replica = self._driver.replica
+        driver, office = self._seat.driver, self._committee.office
+        replica = driver.replica if driver is not None else None
         connected = self._network.connected()
-        members = self.genesis.validators.validators
+        members = office.validators.validators
         return Situation(
             name=self._config.name,
-            index=self._committee.index,
-            view=replica.view,
-            primary=replica.proposer,
+            index=office.index,
+            epoch=office.base,
+            members=len(members),
+            view=replica.view if replica is not None else 0,
+            primary=replica.proposer if replica is not None else 0,
             phase=self._phase(),
             mempool_transactions=len(self._pool),
             peers=tuple(
@@ -284,7 +262,10 @@ class Node:
             return "halted"
         if self._sync.is_active:
             return "catching_up"
-        return "ordering" if self._driver.replica.is_active else "view_change"
+        driver = self._seat.driver
+        if driver is None:
+            return "observing"
+        return "ordering" if driver.replica.is_active else "view_change"
 
 
 def _open_links(config: NodeConfig, genesis: Genesis, seed: bytes) -> Links:

@@ -71,6 +71,8 @@ class ChainNode(NodeClient):
             view=0,
             primary=0,
             index=0,
+            is_observer=False,
+            epoch=0,
             validators=4,
             mempool_transactions=0,
             time_ms=self.chain.time_ms,

@@ -59,7 +59,7 @@ genesis = load_genesis(folder / "genesis.json")
 ordered = decode((folder / "ordered.bin").read_bytes(), Ordered, size_max=1 << 24)
 with Worker() as engine:
     store = Store.create(data, genesis, engine.apply_genesis(genesis).writes)
-    rules = ChainRules(chain_id(genesis), genesis.limits, genesis.validators)
+    rules = ChainRules(chain_id(genesis), genesis.limits)
     bodies = {transaction_id(body): body for body in ordered.transactions}
     block, statement = Executor(store, engine, rules).deliver(
         ordered.proposal, ordered.certificate, bodies
