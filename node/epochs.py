@@ -6,26 +6,34 @@ from collections.abc import Sequence
 
 import structlog
 
-from contracts.registry import committee_of
+from contracts.registry import RegistryDamaged, committee_of, touches_committee
+from contracts.vm.host import StateReader
 from ledger.committee import Epoch, Epochs, effective_base
-from ledger.errors import DecodeError
 from ledger.model import StateWrite
 
 _log = structlog.get_logger("node.epochs")
 
 
-class _Written:
-    """The writes of one block, as state to read."""
+class _After:
+    """The state after a block that is not stored yet."""
 
-    def __init__(self, writes: Sequence[StateWrite]) -> None:
+    def __init__(self, before: StateReader, writes: Sequence[StateWrite]) -> None:
+        self._before = before
         self._values = {(write.namespace, write.key): write.value for write in writes}
 
     def get(self, namespace: str, key: bytes) -> bytes | None:
-        return self._values.get((namespace, key))
+        if (namespace, key) in self._values:
+            return self._values[namespace, key]
+        return self._before.get(namespace, key)
 
 
 def decided_epoch(
-    height: int, writes: Sequence[StateWrite], epochs: Epochs, *, window: int
+    height: int,
+    before: StateReader,
+    writes: Sequence[StateWrite],
+    epochs: Epochs,
+    *,
+    window: int,
 ) -> Epoch | None:
     """The epoch that the block at `height` decided; None for nearly all blocks.
 
@@ -33,9 +41,11 @@ def decided_epoch(
     decision, alike on every node: a committee that is unfit, or a second one before the first
     took effect.
     """
+    if not touches_committee(writes):
+        return None
     try:
-        decided = committee_of(_Written(writes))
-    except DecodeError as error:
+        decided = committee_of(_After(before, writes))
+    except RegistryDamaged as error:
         _log.error("committee_unreadable", height=height, reason=str(error))
         return None
     if decided is None or decided.validators == epochs.newest.validators:

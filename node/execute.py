@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from contracts.registry import GOVERNANCE
 from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
 from contracts.vm.messages import BlockContext
 from crypto.provider import CryptoProvider, SignedItem
@@ -93,6 +94,12 @@ class Executor:
         self._store = store
         self._engine = engine
         self._rules = rules
+        self._has_governed = False
+
+    def take_governed(self) -> bool:
+        """Has a block since the last call changed what the contract `governance` keeps?"""
+        has_governed, self._has_governed = self._has_governed, False
+        return has_governed
 
     def deliver(
         self,
@@ -159,10 +166,16 @@ class Executor:
                 statement=statement,
                 commit_certificate=certificate,
                 next_epoch=decided_epoch(
-                    header.height, result.writes, epochs, window=self._rules.limits.watermark_window
+                    header.height,
+                    self._store,
+                    result.writes,
+                    epochs,
+                    window=self._rules.limits.watermark_window,
                 ),
             )
         )
+        if any(write.namespace == GOVERNANCE for write in result.writes):
+            self._has_governed = True
         return statement
 
     def check_synced(

@@ -89,6 +89,7 @@ class ExecutionQueue:
         self._idle = trio.Event()
         self._idle.set()
         self.on_executed: Callable[[Executed], Awaitable[None]] | None = None
+        self.on_block: Callable[[], None] = lambda: None
         self.is_in_flight: IsInFlight = lambda transaction: False
 
     # --- feeding (main task) ----------------------------------------------------------------
@@ -258,6 +259,7 @@ class ExecutionQueue:
         known = [i for i in block.dropped if self._store.find_transaction(i) is not None]
         self._pool.include([*included, *known])
         self._pool.expire(block.header.height, self.is_in_flight)
+        self.on_block()
         _log.info(
             "block",
             height=block.header.height,

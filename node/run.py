@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import psutil
 import structlog
 import trio
 
+from consensus.pbft.types import Accuse
 from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
@@ -25,6 +26,7 @@ from ledger.model import Query
 from ledger.store import Store
 from node import refusals
 from node.accusations import Accusations
+from node.acts import Acts
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
@@ -39,6 +41,7 @@ from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
 from node.links import Links
 from node.mempool import Admitted, Mempool
+from node.peers import peer_table, warn_of_gaps
 from node.refusals import Refusal
 from node.seat import Parts, Seat
 from node.sync import Sync
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
 # back from the main task; the default of 5 ms would cap a verifying thread at 200 a second.
 SWITCH_INTERVAL_S = 0.0005
 
+OpenLinks: TypeAlias = Callable[[NodeConfig, Mapping[str, PeerAddress], bytes], Links]
+
 _log = structlog.get_logger("node")
 
 
@@ -64,7 +69,7 @@ class Node:
         self,
         config: NodeConfig,
         *,
-        links: Callable[[NodeConfig, Genesis, bytes], Links] | None = None,
+        links: OpenLinks | None = None,
         engine: Callable[[NodeConfig], Engine] | None = None,
     ) -> None:
         """Open everything that can be refused: keys, genesis, ledger, journal, jail.
@@ -101,7 +106,9 @@ class Node:
         self._view_engine = self._open_engine()
         self._views = Views(self.store, self._view_engine)
         self._accusations = Accusations(config.data_dir / "accusations")
-        self._network = self._make_links(config, self.genesis, seed)
+        peers = peer_table(self.store, config.peers)
+        warn_of_gaps(peers, config.peers, config.name)
+        self._network = self._make_links(config, peers, seed)
         self._pool = Mempool(
             transactions_max=config.mempool_transactions_max,
             bytes_max=config.mempool_bytes_max,
@@ -123,8 +130,9 @@ class Node:
         )
         self._transactions.adopt(journal.recovered.transactions)
         rules = ChainRules(chain, self.genesis.limits)
+        self._executor = Executor(self.store, self._engine, rules)
         self._queue = ExecutionQueue(
-            executor=Executor(self.store, self._engine, rules),
+            executor=self._executor,
             store=self.store,
             pool=self._pool,
             announcer=self.announcer,
@@ -160,9 +168,18 @@ class Node:
                 votes=votes,
                 switch=self._switch,
             ),
-            on_accuse=self._accusations.accuse,
+            on_epoch=self._update_peers,
+            on_accuse=self._accuse,
         )
         journal.release()
+        self._acts = Acts(
+            provider=self.provider,
+            rules=self.rules,
+            store=self.store,
+            transactions=self._transactions,
+            is_ready=lambda: not self._sync.is_active,
+        )
+        self._queue.on_block = self._after_block
         self._switch.on_halt(self._accusations.keep_halt)
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
 
@@ -200,6 +217,21 @@ class Node:
     def close(self) -> None:
         """Release ledger, journal and workers; after `run` has ended."""
         self._open.close()
+
+    def _after_block(self) -> None:
+        if self._executor.take_governed():
+            self._update_peers()
+        self._acts.confirm_where_awaited()
+
+    def _update_peers(self) -> None:
+        """Who is registered, or in a committee, may have changed."""
+        self._network.update_allow_list(peer_table(self.store, self._config.peers))
+
+    def _accuse(self, accusation: Accuse) -> None:
+        """Keep the proof on disk, and show it to the chain."""
+        self._accusations.accuse(accusation)
+        offender = self._committee.validators.validators[accusation.first.sender]
+        self._acts.accuse(accusation, offender.public_key)
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------
 
@@ -268,28 +300,14 @@ class Node:
         return "ordering" if driver.replica.is_active else "view_change"
 
 
-def _open_links(config: NodeConfig, genesis: Genesis, seed: bytes) -> Links:
-    return Network(seed, listen=config.listen, peers=_peers(config, genesis))
+def _open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
+    return Network(seed, listen=config.listen, peers=peers)
 
 
 def _open_engine(config: NodeConfig) -> Engine:
     worker = Worker(allow_unjailed=config.allow_unjailed)
     _log.info("engine", jail=worker.layers, is_jailed=bool(worker.layers))
     return worker
-
-
-def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:
-    """Addresses from the configuration, identities from the genesis."""
-    names = {member.name for member in genesis.validators.validators}
-    for name in sorted(config.peers.keys() - names):
-        _log.warning("peer_unknown", name=name, advice="the genesis lists no such validator")
-    for name in sorted(names - config.peers.keys() - {config.name}):
-        _log.warning("peer_missing", name=name, advice="add its address to [network.peers]")
-    return {
-        member.name: PeerAddress(member.peer_id, config.peers[member.name])
-        for member in genesis.validators.validators
-        if member.name in config.peers
-    }
 
 
 def _resident_bytes(*engines: Engine) -> int:

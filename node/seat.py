@@ -58,9 +58,16 @@ class Parts:
 class Seat:
     """One task runs it; the driver of the moment is what the other parts talk to."""
 
-    def __init__(self, parts: Parts, *, on_accuse: Callable[[Accuse], None]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        on_epoch: Callable[[], None],
+        on_accuse: Callable[[Accuse], None],
+    ) -> None:
         """Recovers the replica of the current epoch, if we are in it. Raises DecodeError."""
         self._parts = parts
+        self._on_epoch = on_epoch
         self._on_accuse = on_accuse
         self.is_following = False
         self.driver: Driver | None = None
@@ -83,6 +90,7 @@ class Seat:
             nursery.start_soon(parts.votes.run)
             while not parts.switch.is_halted:
                 office = parts.committee.enter(parts.store.current_epoch)
+                self._on_epoch()
                 if office.index is None:
                     await self._follow(office)
                 else:
