@@ -44,7 +44,7 @@ from contracts.vm.messages import (
 )
 from contracts.vm.state import StateKey
 from crypto import sm2
-from ledger.values import encode_value
+from ledger.values import Value, encode_value
 
 RECURSION_MAX = 3_000  # frames; the language needs a few hundred, so never the limit of a program
 _READ, _WRITE = 0, 1
@@ -110,12 +110,13 @@ def _warm_up() -> None:
     private = sm2.generate()
     good = sm2.sign(private, b"")
     bad = good[:-1] + bytes([good[-1] ^ 1])
+    wanted: list[tuple[str, list[Value]]] = [
+        ("put", ["key", 2**80]),
+        ("check", [sm2.public_key(private), good, bad]),
+    ]
     calls = [
         Call(bytes(32), "a", "warm", method, encode_value(arguments), 10**6)
-        for method, arguments in (
-            ("put", ["key", 2**80]),
-            ("check", [sm2.public_key(private), good, bad]),
-        )
+        for method, arguments in wanted
     ]
     done, _ = machine.apply_block(BlockContext(b"", 1, 1), calls)
     assert all(receipt.status == 0 for receipt in (*receipts, *done)), "the engine works"

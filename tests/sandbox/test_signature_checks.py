@@ -207,10 +207,8 @@ def test_the_jailed_worker_checks_signatures_of_many_keys() -> None:
         limits=Limits(),
         vm_version=VM_VERSION,
     )
-    calls: list[tuple[list[Value], bool]] = [
-        *((list(args), False) for args in HOSTILE.values()),
-        *([[KEY, MESSAGE, SIGNATURE], True] for _ in range(2)),
-    ]
+    calls: list[tuple[list[Value], bool]] = [([*args], False) for args in HOSTILE.values()]
+    calls += [([KEY, MESSAGE, SIGNATURE], True)] * 2
     for number in range(200):
         private = sm2.generate()
         message = b"m" * number
