@@ -90,13 +90,14 @@ def world(folder: Path) -> None:
             accounts=(account.address,),
         ),
     )
+    validators = ValidatorSet((Validator("v", "everything", account.public_key, "peer"),))
     genesis = Genesis(
         version=PROTOCOL_VERSION,
         name="determinism",
         time_ms=1_700_000_000_000,
-        validators=ValidatorSet((Validator("v", "everything", account.public_key, "peer"),)),
+        validators=validators,
         parties=parties,
-        contracts=genesis_contracts(parties),
+        contracts=genesis_contracts(parties, validators=validators, limits=Limits()),
         limits=Limits(),
         vm_version=VM_VERSION,
     )
