@@ -50,6 +50,7 @@ RECOVERY_TICKS_MAX = 200
 
 # Sender, receiver, kind of message: is it lost?
 Cut = Callable[["Member", "Member", type[Message]], bool]
+Ear = Callable[[Message], object]
 Voice = Callable[["Member", "Member", Message], Sequence[Message]]  # said instead of a message
 
 
@@ -79,12 +80,14 @@ class Lockstep:
         liars: frozenset[int],
         cut: Cut,
         voice: Voice | None = None,
+        ear: Ear | None = None,
     ) -> None:
-        """`indexes`: the committee index of each member. `voice` speaks for the liars."""
+        """`indexes`: the committee index of each member. `voice` and `ear` are the liars'."""
         validators = keys.committee(len(set(indexes)))
         self.checkers = Checkers(validators, CHAIN_ID, WINDOW, liars)
         self.cut = cut
         self.voice = voice
+        self.ear = ear
         self.gate = Gate(validators, CHAIN_ID)
         self.refused = 0  # frames that no gate let pass
         self.steps = 0
@@ -180,8 +183,10 @@ class Lockstep:
         message = self.gate.message_of(sender.index, data, signature)
         if message is None:
             self.refused += 1
-        else:
-            self._run(receiver, Received(sender.index, message, signature))
+            return
+        if self.ear is not None and receiver.index in self.checkers.liars:
+            self.ear(message)
+        self._run(receiver, Received(sender.index, message, signature))
 
     def _run(self, member: Member, event: Input | None = None) -> None:
         """Step `event` and whatever follows from it there."""
