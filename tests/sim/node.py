@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from consensus.pbft import verify
-from consensus.pbft.messages import Message, decode_message, encode_message, signing_bytes
+from consensus.pbft.messages import Message, encode_message, signing_bytes
 from consensus.pbft.replica import Replica
 from consensus.pbft.types import (
     TICK_MS,
@@ -32,11 +31,11 @@ from consensus.pbft.types import (
     Validate,
 )
 from crypto import sm3
-from ledger.errors import DecodeError
 from ledger.model import ExecutionCertificate, ExecutionStatement, Proposal, proposal_digest
 from tests.sim import keys
 from tests.sim.checkers import Checkers
 from tests.sim.disk import Disk, Entry, frames_of
+from tests.sim.gate import Gate
 from tests.sim.world import Action, World
 
 LOG_SIZE_MAX = 32 << 10  # bytes, then the log is compacted
@@ -64,6 +63,7 @@ class Node:
         self.index = config.index
         self.checkers = checkers
         self.peers = peers
+        self.gate: Gate = peers[0].gate if peers else Gate(config.validators, config.chain_id)
         self.disk = Disk()
         self.is_up = False
         self.life = 0
@@ -154,7 +154,9 @@ class Node:
 
     def offer(self) -> None:
         """Propose when it is our turn."""
-        if not self.replica.can_propose or self.world.now - self.proposed_at < BATCH_DELAY_MS:
+        if not self.pending or self.world.now - self.proposed_at < BATCH_DELAY_MS:
+            return  # the cheap questions first: this is asked after every step
+        if not self.replica.can_propose:
             return
         batch = [t for t in self.pending if not self.replica.is_in_flight(t)][:BATCH_MAX]
         if batch:
@@ -248,22 +250,18 @@ class Node:
 
     def transmit(self, peer: Node, data: bytes, signature: bytes) -> None:
         censor = self.world.censor
-        if censor is not None and censor(self.index, peer.index, decode_message(data)):
-            return
+        if censor is not None:
+            message = self.gate.decoded(data)
+            if message is not None and censor(self.index, peer.index, message):
+                return
         self.world.send(self.index, peer.index, lambda: peer.receive(self.index, data, signature))
 
     def receive(self, sender: int, data: bytes, signature: bytes) -> None:
         """Check what came, as the contract of the driver says, then step it."""
         if not self.is_up:
             return
-        validators, chain_id = self.config.validators, self.config.chain_id
-        try:
-            message = decode_message(data)
-            items = verify.claims(message, sender, validators, chain_id)
-            items.append(verify.outer_claim(message, sender, signature, validators, chain_id))
-        except (DecodeError, verify.ClaimInvalid):
-            return
-        if all(keys.is_valid(item) for item in items):
+        message = self.gate.message_of(sender, data, signature)
+        if message is not None:
             self.step(Received(sender, message, signature))
 
     # --- availability -----------------------------------------------------------------------
