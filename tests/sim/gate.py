@@ -17,8 +17,9 @@ class Gate:
     The answer depends on the frame alone, so that all receivers may share it, with the message.
     """
 
-    def __init__(self, validators: ValidatorSet, chain_id: bytes) -> None:
+    def __init__(self, validators: ValidatorSet, chain_id: bytes, *, base: int = 0) -> None:
         self._validators = validators
+        self._base = base
         self._chain_id = chain_id
         self._known: dict[tuple[int, bytes, bytes], Message | None] = {}
         self._last: tuple[bytes, Message | None] = (b"", None)
@@ -50,7 +51,7 @@ class Gate:
         if message is None:
             return None
         try:
-            items = verify.claims(message, sender, validators, chain_id)
+            items = verify.claims(message, sender, validators, chain_id, base=self._base)
             items.append(verify.outer_claim(message, sender, signature, validators, chain_id))
         except verify.ClaimInvalid:
             return None
