@@ -33,6 +33,7 @@ from consensus.pbft.types import (
     Validate,
 )
 from crypto import sm3
+from ledger.committee import Epoch
 from ledger.model import ExecutionCertificate, ExecutionStatement, Proposal, proposal_digest
 from tests.sim import keys
 from tests.sim.checkers import Checkers
@@ -269,9 +270,7 @@ class Node:
             if message is not None and censor(self.index, peer.index, message):
                 return
         base, sender = self.config.base, self.config.index
-        self.world.send(
-            self.index, peer.index, lambda: peer.arrive(base, sender, data, signature)
-        )
+        self.world.send(self.index, peer.index, lambda: peer.arrive(base, sender, data, signature))
 
     def arrive(self, base: int, sender: int, data: bytes, signature: bytes) -> None:
         """A frame of the epoch above `base`; of ours, as long as the committee never changes."""
@@ -371,10 +370,15 @@ class Node:
             next_validators_hash=self.validators_hash(proposal.height + 1),
             time_ms=proposal.time_ms,
         )
-        return Entry(proposal, delivered.certificate, statement, included)
+        decided = self.next_epoch(proposal.height, included)
+        return Entry(proposal, delivered.certificate, statement, included, decided)
 
     def validators_hash(self, height: int) -> bytes:
         return bytes(32)
+
+    def next_epoch(self, height: int, included: Sequence[bytes]) -> Epoch | None:
+        """What a block with these transactions decides about the committee."""
+        return None
 
     def install(self, entry: Entry) -> None:
         self.checkers.on_commit(self.index, entry)
@@ -417,8 +421,12 @@ class Node:
     def install_blocks(
         self, entries: list[Entry], certificates: dict[int, ExecutionCertificate]
     ) -> None:
-        if self.goal is None:
-            return
+        if self.goal is not None:
+            self.take_blocks(entries, certificates)
+
+    def take_blocks(
+        self, entries: list[Entry], certificates: dict[int, ExecutionCertificate]
+    ) -> None:
         for entry in entries[self.disk.head :]:
             self.install(entry)
         for height in range(self.disk.certified + 1, self.disk.head + 1):
