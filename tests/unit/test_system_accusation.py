@@ -161,6 +161,11 @@ def other_numbers(data: bytes) -> bytes:
     return data.replace(b"\x03\xcd\x01\x2c", b"\xcc\x03\xcd\x01\x2c")
 
 
+def as_text(data: bytes) -> bytes:
+    """The vote with its digest introduced as 32 bytes of text."""
+    return data[:-34] + b"\xd9\x20" + data[-32:]
+
+
 HEAD = PREPARE.value + b"\x94\xc4\x20" + CHAIN_ID
 DIGEST_ITEM = b"\xc4\x20" + digest("a")
 FORGERIES: dict[str, tuple[Callable[[], Pair], str]] = {
@@ -227,6 +232,12 @@ FORGERIES: dict[str, tuple[Callable[[], Pair], str]] = {
     "no_height": (lambda: forged(HEAD + b"\x03", HEAD + b"\x03\0"), "form"),
     "a_digest_of_another_size": (
         lambda: forged(HEAD + b"\x03\x05\xc4\x1f" + bytes(31), HEAD), "form",
+    ),
+    "votes_whose_digest_is_text": (
+        lambda: forged(as_text(vote()), as_text(vote(proposal="b"))), "form",
+    ),
+    "one_vote_whose_digest_is_text": (
+        lambda: forged(vote(), as_text(vote(proposal="b"))), "subject",
     ),
     "a_statement_whose_root_is_text": (
         lambda: forged(statement().replace(b"\xc4\x20" + digest("a"), b"\xd9\x20" + digest("a")),
