@@ -7,15 +7,16 @@ so of the last few of one peer the highest is the best (the minimum filter of NT
 
 The committee's time is our monotonic clock plus the median reading. Why it can be trusted: let s
 bound the error of an honest wall clock, d the delay of a message, and f the wrong clocks. An
-honest reading says true time + something in [-s - d, +s]. Of 2f + 1 or more readings, at least
-f + 1 lie at or below the median and at least f + 1 at or above it, so at least one honest reading
-is on either side: the median lies within what honest clocks say, whatever the others say, and
+honest reading says true time + something in [-s - d, +s]. A quorum of readings is 2f + 1 or more,
+so at least f + 1 of them lie at or below the median and at least f + 1 at or above it, and at least
+one honest reading is on either side: the median lies within what honest clocks say, whatever the
+others say, and
 
     true time - s - d  <=  committee's time  <=  true time + s.
 
-A node's own wall clock is one reading among the others, without delay, and no more than that. When
-2f + 1 peers are heard it is left out: then the bound holds for a node whose own clock is arbitrary
-*beside* f lying peers. (With f = 0 nobody is to be outvoted and it always counts.)
+A node's own wall clock is one reading of the quorum, without delay, and no more than that. When
+2f + 1 peers are heard it is left out of the median: then the bound holds for a node whose own clock
+is arbitrary *beside* f lying peers. (With f = 0 nobody can be outvoted, and it always counts.)
 
 A proposal of time T that is on its way for at most d is therefore judged by a clock that differs
 from T by at most 2s + 2d: both ends of the interval above, and the way. `Limits.time_skew_ms_max`
@@ -70,6 +71,7 @@ class CommitteeClock:
         self,
         *,
         others: Iterable[str],
+        quorum: int,
         fault_bound: int,
         wall_ms: Callable[[], int],
         monotonic_ms: Callable[[], int],
@@ -80,11 +82,12 @@ class CommitteeClock:
         self._held: int | None = None  # the last median, for when too few are heard
         self._latest = 0
         self.steps_back = 0  # times that more than f clocks must have been wrong
-        self.follow(others, fault_bound)
+        self.follow(others, quorum=quorum, fault_bound=fault_bound)
 
-    def follow(self, others: Iterable[str], fault_bound: int) -> None:
+    def follow(self, others: Iterable[str], *, quorum: int, fault_bound: int) -> None:
         """Hear these peers from now on; what those among them said before still counts."""
         self._voices = {peer: self._voices.get(peer) or _Voice() for peer in others}
+        self._quorum = quorum  # with ourselves
         self._fault_bound = fault_bound
 
     def note(self, peer: str, time_ms: int) -> None:
@@ -104,7 +107,7 @@ class CommitteeClock:
     def now_ms(self) -> int:
         """The committee's time, Unix milliseconds, above 0.
 
-        Once enough are heard it never goes back while at most f clocks are wrong. Before that, in
+        Once a quorum is heard it never goes back while at most f clocks are wrong. Before that, in
         the first second of a life, there is only the own wall clock. Later, when too few are
         heard, the monotonic clock goes on from what was agreed last: it is right for days, and
         without a quorum nothing is ordered anyway.
@@ -125,7 +128,7 @@ class CommitteeClock:
 
     @property
     def is_agreed(self) -> bool:
-        """Are enough clocks heard, now, for the bound to hold?"""
+        """Is a quorum heard, now? Then the bound holds, and something can be ordered."""
         return self._median() is not None
 
     @property
@@ -143,14 +146,13 @@ class CommitteeClock:
         return self._wall_ms() - self._monotonic_ms()
 
     def _median(self) -> int | None:
-        """None if fewer than 2f + 1 clocks are heard."""
-        enough = 2 * self._fault_bound + 1
+        """None if no quorum of clocks is heard."""
         since_ms = self._monotonic_ms() - EXPIRY_MS
         best = (voice.best(since_ms) for voice in self._voices.values())
         heard = [offset for offset in best if offset is not None]
-        if not self._fault_bound or len(heard) < enough:
-            heard.append(self._own())
-        if len(heard) < enough:
+        if len(heard) + 1 < self._quorum:
             return None
+        if not self._fault_bound or len(heard) <= 2 * self._fault_bound:
+            heard.append(self._own())
         heard.sort()
         return heard[len(heard) // 2]  # the upper one of two: readings err to the low side

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -31,11 +32,13 @@ from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
 from node.bootstrap import check_genesis, open_or_create
+from node.clock import CommitteeClock
 from node.committee import Committee
 from node.config import NodeConfig
 from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
+from node.heartbeat import Heartbeat
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
@@ -44,6 +47,7 @@ from node.mempool import Admitted, Mempool
 from node.refusals import Refusal
 from node.replica import Driver
 from node.sync import Sync
+from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.views import Views
 from p2p.network import Network, PeerAddress
@@ -67,14 +71,17 @@ class Node:
         *,
         links: Callable[[NodeConfig, Genesis, bytes], Links] | None = None,
         engine: Callable[[NodeConfig], Engine] | None = None,
+        wall_ms: Callable[[], int] | None = None,
     ) -> None:
         """Open everything that can be refused: keys, genesis, ledger, journal, jail.
 
-        `links` and `engine` make other edges than libp2p and the jailed worker.
+        `links`, `engine` and `wall_ms` make other edges than libp2p, the jailed worker and the
+        machine's clock.
         """
         self._config = config
         self._make_links = links or _open_links
         self._make_engine = engine or _open_engine
+        self._wall_ms = wall_ms or _wall_ms
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
@@ -112,6 +119,16 @@ class Node:
         validators = self.genesis.validators
         journal = Journal(config.data_dir / "journal")
         self._open.callback(journal.close)
+        limits = self.genesis.limits
+        self.clock = CommitteeClock(
+            others=[self._committee.peer_id(index) for index in self._committee.others],
+            quorum=validators.quorum,
+            fault_bound=validators.fault_bound,
+            wall_ms=self._wall_ms,
+            monotonic_ms=_monotonic_ms,
+        )
+        self._timekeeper = Timekeeper(clock=self.clock, network=self._network)
+        self.heartbeat = Heartbeat(store=self.store, limits=limits, clock=self.clock)
         self._transactions = Transactions(
             pool=self._pool,
             store=self.store,
@@ -120,6 +137,8 @@ class Node:
             rules=self.rules,
             provider=self.provider,
             verify_threads=config.verify_threads,
+            timekeeper=self._timekeeper,
+            heartbeat=self.heartbeat,
         )
         self._transactions.adopt(journal.recovered.transactions)
         self._driver = Driver(
@@ -129,14 +148,16 @@ class Node:
             committee=self._committee,
             provider=self.provider,
             chain_id=chain,
-            limits=self.genesis.limits,
+            limits=limits,
             pool=self._pool,
             transactions=self._transactions,
             head=self.store.height,
             switch=self._switch,
+            timekeeper=self._timekeeper,
+            heartbeat=self.heartbeat,
         )
         journal.release()
-        rules = ChainRules(chain, self.genesis.limits, validators)
+        rules = ChainRules(chain, limits, validators)
         self._queue = ExecutionQueue(
             executor=Executor(self.store, self._engine, rules),
             store=self.store,
@@ -188,6 +209,7 @@ class Node:
         self._switch.on_halt(self._accusations.keep_halt)
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
         self._queue.on_executed = self._driver.executed
+        self._sync.on_reading = self._timekeeper.take
         self._queue.is_in_flight = self._driver.replica.is_in_flight
 
     # --- life -------------------------------------------------------------------------------
@@ -203,6 +225,7 @@ class Node:
                 await nursery.start(self._network.run)
                 nursery.start_soon(self._queue.run)
                 nursery.start_soon(self._sync.serve)
+                nursery.start_soon(self._timekeeper.run)
                 nursery.start_soon(self._transactions.receive)
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._driver.run)
@@ -295,6 +318,15 @@ def _open_engine(config: NodeConfig) -> Engine:
     worker = Worker(allow_unjailed=config.allow_unjailed)
     _log.info("engine", jail=worker.layers, is_jailed=bool(worker.layers))
     return worker
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _monotonic_ms() -> int:
+    """The event loop's clock, which nobody sets. Main task only."""
+    return int(trio.current_time() * 1000)
 
 
 def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:

@@ -28,8 +28,10 @@ class Truth:
     own_ms: int = START_MS
 
     def clock(self, peers: list[str], fault_bound: int) -> CommitteeClock:
+        size = len(peers) + 1
         return CommitteeClock(
             others=peers,
+            quorum=(size + fault_bound + 2) // 2,
             fault_bound=fault_bound,
             wall_ms=lambda: self.own_ms,
             monotonic_ms=lambda: self.now_ms - START_MS + 5_000,
@@ -61,8 +63,6 @@ def _run(data: st.DataObject, *, is_own_honest: bool, silent_max: int) -> None:
                 clock.note(liar, lie)
         for peer in speaking:
             clock.note(peer, truth.now_ms - data.draw(_delay) + data.draw(_error))
-        if len(speaking) + is_own_honest <= fault_bound:
-            continue
         assert abs(clock.now_ms() - truth.now_ms) <= PRECISION_MS + DELAY_MS
         if clock.is_agreed:
             assert clock.now_ms() >= latest_ms, "never back"

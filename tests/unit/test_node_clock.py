@@ -23,12 +23,15 @@ PEERS = ("a", "b", "c")
 class Watch:
     """True time, a wall clock that is wrong by `skew_ms`, and a clock made of both."""
 
-    def __init__(self, peers: tuple[str, ...] = PEERS, fault_bound: int = 1) -> None:
+    def __init__(
+        self, peers: tuple[str, ...] = PEERS, *, quorum: int = 3, fault_bound: int = 1
+    ) -> None:
         self.elapsed_ms = 0
         self.skew_ms = 0
         self.peers = peers
         self.clock = CommitteeClock(
             others=peers,
+            quorum=quorum,
             fault_bound=fault_bound,
             wall_ms=lambda: self.true_ms + self.skew_ms,
             monotonic_ms=lambda: 77_777 + self.elapsed_ms,
@@ -167,14 +170,15 @@ def test_a_step_back_is_beyond_what_f_wrong_clocks_can_cause() -> None:
 
 
 def test_a_network_of_one_goes_by_its_own_clock() -> None:
-    watch = Watch(peers=(), fault_bound=0)
+    watch = Watch(peers=(), quorum=1, fault_bound=0)
     assert watch.clock.is_agreed
     watch.skew_ms = 5
     assert watch.error_ms == 5
 
 
 def test_two_nodes_that_cannot_outvote_each_other_agree_on_the_later_clock() -> None:
-    first, second = Watch(("b",), 0), Watch(("a",), 0)
+    first = Watch(("b",), quorum=2, fault_bound=0)
+    second = Watch(("a",), quorum=2, fault_bound=0)
     first.skew_ms = 700
     first.clock.note("b", second.true_ms)
     second.clock.note("a", first.true_ms + 700)
@@ -185,14 +189,14 @@ def test_a_change_of_the_committee_keeps_the_voices_of_those_who_stay() -> None:
     watch = Watch()
     watch.skew_ms = HOUR_MS
     watch.hear()
-    watch.clock.follow(("b", "c", "d"), 1)
+    watch.clock.follow(("b", "c", "d"), quorum=3, fault_bound=1)
     watch.skew_ms = 0
     assert watch.clock.is_agreed, "two who stay and we ourselves"
     for _ in range(READINGS_KEPT):
         watch.clock.note("a", watch.true_ms + HOUR_MS)
         watch.clock.note("d", watch.true_ms - HOUR_MS)
     assert watch.error_ms == 0
-    watch.clock.follow(("b", "d", "e", "f", "g", "h"), 2)
+    watch.clock.follow(("b", "d", "e", "f", "g", "h"), quorum=5, fault_bound=2)
     assert not watch.clock.is_agreed
 
 
