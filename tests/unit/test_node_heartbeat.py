@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from consensus.pbft import messages
 from ledger.encoding import decode
 from ledger.genesis import Limits
 from ledger.model import Proposal, block_hash
+from node.audit import replay
 from node.clock import EXPIRY_MS, CommitteeClock
 from node.heartbeat import GRACE_MS, PREDECESSOR_PATIENCE_S, WAITED_TICKS_MAX, Heartbeat
 from p2p.limits import Channel
@@ -217,6 +217,8 @@ async def test_an_idle_network_makes_one_empty_block_per_interval(
         assert all(stores[0].block(height).transactions == () for height in range(1, 5))
         assert len({block_hash(store.header(4)) for store in stores}) == 1
         assert views(committee) == {0}
+    verdict = replay(committee.data_dir(0), committee.genesis, advance=lambda done, total: None)
+    assert verdict.divergence is None and verdict.height >= 4
 
 
 async def test_a_dead_primary_of_an_idle_network_is_replaced(
@@ -326,12 +328,3 @@ async def test_a_node_that_starts_with_a_wrong_clock_follows_the_others(
         with capture_logs() as logs:
             await trio.sleep(2)
         assert [line["event"] for line in logs if "clock" in line["event"]] == ["clock_right_again"]
-
-
-# --- the genesis ----------------------------------------------------------------------------
-
-
-def test_the_interval_is_in_the_genesis_file(committee: Nodes) -> None:
-    shown = json.loads((committee.root / "genesis.json").read_text())
-    assert shown["limits"]["heartbeat_ms"] == INTERVAL_MS
-    assert Limits().heartbeat_ms == 60_000
