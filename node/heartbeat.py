@@ -67,8 +67,8 @@ class Heartbeat:
         vain for votes on it and leave its view alone.
         """
         return (
-            self._clock.is_agreed
-            and self._store.height == height - 1
+            self._store.height == height - 1
+            and self._clock.is_agreed
             and self._is_due_at(self.proposal_time_ms())
         )
 

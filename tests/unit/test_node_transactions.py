@@ -412,6 +412,21 @@ async def test_what_a_block_includes_already_is_not_missed(
     assert await exchange.unit.validate(validate(proposal))
 
 
+async def test_a_proposal_without_transactions_must_be_due_unless_a_quorum_vouched(
+    exchange: Exchange, clock: MockClock
+) -> None:
+    interval_s = Limits().heartbeat_ms / 1000
+    await trio.sleep(interval_s - 1)
+    with capture_logs() as logs:
+        assert not await exchange.unit.validate(validate(exchange.proposal([])))
+        assert await exchange.unit.validate(validate(exchange.proposal([]), is_fresh=False))
+        await trio.sleep(1)
+        assert await exchange.unit.validate(validate(exchange.proposal([])))
+        early = Proposal(1, (), 1, now_ms() + Limits().time_skew_ms_max + 1)
+        assert not await exchange.unit.validate(validate(early)), "no time is too good to be true"
+    assert [line["event"] for line in logs] == ["heartbeat_refused", "proposal_time"]
+
+
 # --- starting -------------------------------------------------------------------------------
 
 
