@@ -15,7 +15,7 @@ import trio
 from ledger.genesis import Limits
 from ledger.model import Proposal
 from ledger.store import Store
-from node.clock import CommitteeClock
+from node.clock import SKEW_MS_MIN, CommitteeClock
 
 HEARTBEAT_MS_MIN = 1_000  # least interval of a chain: idle nodes must not spend their disks on it
 # A backup waits this much longer than `time_skew_ms_max`, by which the primary's clock may be late,
@@ -53,12 +53,12 @@ class Heartbeat:
     def proposal_time_ms(self) -> int:
         """The time to propose with: the committee's, if need be raised above the head's.
 
-        But not by more than others bear. A chain whose head is further in the future (all its
-        clocks were wrong once) goes on by the rule of block making, which raises block times.
+        But not by more than every honest backup bears. A chain whose head is further in the future
+        (all its clocks were wrong once) goes on by the rule of block making, which raises times.
         """
         now_ms, later_ms = self._clock.now_ms(), self._head_time_ms() + 1
-        bearable_ms = now_ms + self._limits.time_skew_ms_max // 2
-        return later_ms if now_ms < later_ms <= bearable_ms else now_ms
+        bearable_ms = self._limits.time_skew_ms_max - SKEW_MS_MIN
+        return later_ms if 0 < later_ms - now_ms <= bearable_ms else now_ms
 
     def is_due(self, height: int) -> bool:
         """May we propose an empty block of `height` now?

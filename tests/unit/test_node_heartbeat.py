@@ -16,7 +16,7 @@ from ledger.encoding import decode
 from ledger.genesis import Limits
 from ledger.model import Proposal, block_hash
 from node.audit import replay
-from node.clock import EXPIRY_MS, CommitteeClock
+from node.clock import EXPIRY_MS, SKEW_MS_MIN, CommitteeClock
 from node.heartbeat import GRACE_MS, PREDECESSOR_PATIENCE_S, WAITED_TICKS_MAX, Heartbeat
 from p2p.limits import Channel
 from tests.ledger_world import TIME_MS, World
@@ -185,8 +185,13 @@ def test_a_proposal_is_later_than_the_head(judge: Judge) -> None:
 
 
 def test_a_head_far_in_the_future_does_not_make_proposals_untimely(judge: Judge) -> None:
-    judge.now_ms = judge.grow() - 3_600_000
-    assert judge.unit.proposal_time_ms() == judge.now_ms, "block making raises the block's time"
+    spare_ms = LIMITS.time_skew_ms_max - SKEW_MS_MIN
+    head_ms = judge.grow()
+    for behind_ms in (3_600_000, spare_ms):
+        judge.now_ms = head_ms - behind_ms
+        assert judge.unit.proposal_time_ms() == judge.now_ms, "block making raises the block's time"
+    judge.now_ms += 1
+    assert judge.unit.proposal_time_ms() == head_ms + 1 == judge.now_ms + spare_ms
 
 
 # --- whole nodes ----------------------------------------------------------------------------
