@@ -122,7 +122,15 @@ class Node:
         oldest = min(waiting, default=self.world.now)
         is_withheld = self.world.now - oldest > WITHHELD_MS
         self.forward()
-        self.step(Tick(pending=bool(waiting), withheld=is_withheld))
+        self.step(Tick(pending=bool(waiting) or self.is_overdue(), withheld=is_withheld))
+
+    def is_overdue(self) -> bool:
+        """Should the primary have made a heartbeat? See tests.sim.timed."""
+        return False
+
+    def time_ms(self) -> int:
+        """What this node proposes with and judges by."""
+        return EPOCH_MS + self.world.now + self.skew_ms
 
     # --- transactions -----------------------------------------------------------------------
 
@@ -167,8 +175,7 @@ class Node:
         batch = [t for t in self.pending if not self.replica.is_in_flight(t)][:BATCH_MAX]
         if batch:
             self.proposed_at = self.world.now
-            time_ms = EPOCH_MS + self.world.now + self.skew_ms
-            self.inbox.append(BatchReady(tuple(sorted(batch)), time_ms))
+            self.inbox.append(BatchReady(tuple(sorted(batch)), self.time_ms()))
             self.later(BATCH_DELAY_MS, lambda: self.step(None))
 
     # --- steps and effects ------------------------------------------------------------------
@@ -288,7 +295,7 @@ class Node:
 
     def validate(self, effect: Validate) -> None:
         proposal = effect.proposal
-        skew = abs(proposal.time_ms - EPOCH_MS - self.world.now - self.skew_ms)
+        skew = abs(proposal.time_ms - self.time_ms())
         if effect.is_fresh and skew > TIME_SKEW_MS_MAX:
             self.step(ProposalValidated(proposal.height, effect.digest, ok=False))
             return
