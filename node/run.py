@@ -43,6 +43,7 @@ from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.refusals import Refusal
 from node.replica import Driver
+from node.retire import drain
 from node.sync import Sync
 from node.transactions import Transactions
 from node.views import Views
@@ -216,6 +217,12 @@ class Node:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(api.stop)
 
+    async def retire(self) -> None:
+        """Take no more transactions, and make those that are held final; then cancel `run`."""
+        self._is_stopping = True
+        if not self._switch.is_halted:
+            await drain(self._pool, self.store)
+
     def close(self) -> None:
         """Release ledger, journal and workers; after `run` has ended."""
         self._open.close()
@@ -333,6 +340,7 @@ async def serve(config: NodeConfig) -> None:
                 nursery.start_soon(node.run)
                 async for number in signals:
                     _log.info("stopping", signal=signal.Signals(number).name)
+                    await node.retire()
                     nursery.cancel_scope.cancel()
                     break
     except BaseExceptionGroup as group:
