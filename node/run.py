@@ -41,11 +41,14 @@ from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
 from node.links import Links
 from node.mempool import Admitted, Mempool
+from node.metrics import Sources, make_render
+from node.metrics_page import MetricsPage
 from node.peers import peer_table, warn_of_gaps
 from node.refusals import Refusal
 from node.retire import drain
 from node.seat import Parts, Seat
 from node.sync import Sync
+from node.tally import Tally
 from node.transactions import Transactions
 from node.views import Views
 from node.votes import Votes
@@ -83,6 +86,7 @@ class Node:
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
+        self._tally = Tally()
         try:
             self._build(config)
         except BaseException:
@@ -168,6 +172,7 @@ class Node:
                 sync=self._sync,
                 votes=votes,
                 switch=self._switch,
+                tally=self._tally,
             ),
             on_epoch=self._update_peers,
             on_accuse=self._accuse,
@@ -181,6 +186,8 @@ class Node:
             is_ready=lambda: not self._sync.is_active,
         )
         self._queue.on_block = self._after_block
+        self._queue.tally = self._tally
+        self._pool.on_included = lambda item, s: self._tally.delays.observe(item.sender, s)
         self._switch.on_halt(self._accusations.keep_halt)
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
 
@@ -195,6 +202,7 @@ class Node:
         """Serve until cancelled; the started value is the API's port."""
         self._token = trio.lowlevel.current_trio_token()
         api = ApiServer(self, listen=self._config.api_listen)
+        page = self._metrics_page()
         self._switch.on_halt(lambda reason, evidence: api.show_halted())
         try:
             async with trio.open_nursery() as nursery:
@@ -206,6 +214,7 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
+                page.start()
                 api.start()
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
@@ -214,6 +223,7 @@ class Node:
             self.announcer.close()
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(api.stop)
+                await trio.to_thread.run_sync(page.stop)
 
     async def retire(self) -> None:
         """Take no more transactions, and make those that are held final; then cancel `run`."""
@@ -236,9 +246,15 @@ class Node:
 
     def _accuse(self, accusation: Accuse) -> None:
         """Keep the proof on disk, and show it to the chain."""
+        self._tally.accusations += 1
         self._accusations.accuse(accusation)
         offender = self._committee.validators.validators[accusation.first.sender]
         self._acts.accuse(accusation, offender.public_key)
+
+    def _metrics_page(self) -> MetricsPage:
+        counters = self._network.counters if isinstance(self._network, Network) else None
+        sources = Sources(self, self._pool, self._tally, self._switch, counters)
+        return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------
 

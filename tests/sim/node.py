@@ -269,9 +269,7 @@ class Node:
             if message is not None and censor(self.index, peer.index, message):
                 return
         base, sender = self.config.base, self.config.index
-        self.world.send(
-            self.index, peer.index, lambda: peer.arrive(base, sender, data, signature)
-        )
+        self.world.send(self.index, peer.index, lambda: peer.arrive(base, sender, data, signature))
 
     def arrive(self, base: int, sender: int, data: bytes, signature: bytes) -> None:
         """A frame of the epoch above `base`; of ours, as long as the committee never changes."""
