@@ -48,7 +48,8 @@ ATTEMPT_S = 5.0  # for one node to answer: a loaded node needs one, a hung one g
 PATIENCE_S = 30.0  # for one call: longer than the restart of a node with a view change
 FIRST_CONTACT_S = 5.0  # as long as no node ever answered: then the list may be wrong
 WAIT_TURN_S = 5.0  # of a waiting call; then the next node gets the transaction, too
-RETURN_S = 30.0  # after which the first node of the list is tried again
+RETURN_S = 30.0  # after which the first node of the list is tried again...
+RETURN_MAX_S = 480.0  # ... doubled each time in vain: a node that hangs costs ATTEMPT_S
 WATCH_S = 10.0  # between two looks at whether the others have left an idle event stream behind
 
 CHAIN_MISMATCH = "node.chain"
@@ -120,6 +121,7 @@ class Cluster:
         self._lock = threading.Lock()  # of what follows; never held while a node is asked
         self._place = 0
         self._moved_s = self._clock.now()
+        self._return_s = RETURN_S
         self._chain: tuple[bytes, str] | None = None  # its id, and the node that named it
         self._shown = Seen()  # to the caller
         self._known: dict[int, Seen] = {}  # of nodes that answered since they last failed
@@ -369,8 +371,9 @@ class Cluster:
         """The node that answered last; once in a while the preferred one again."""
         with self._lock:
             now = self._clock.now()
-            if self._place and now - self._moved_s >= RETURN_S:
+            if self._place and now - self._moved_s >= self._return_s:
                 self._moved_s = now
+                self._return_s = min(RETURN_MAX_S, 2 * self._return_s)
                 return 0
             return self._place
 
@@ -411,6 +414,8 @@ class Cluster:
         with self._lock:
             self._shown = self._shown.joined(seen)
             self._known[place] = self._known.get(place, Seen()).joined(seen)
+            if not place:
+                self._return_s = RETURN_S
             if place != self._place:
                 self._place = place
                 self._moved_s = self._clock.now()

@@ -70,6 +70,16 @@ def test_it_stays_where_it_was_answered_and_comes_back_after_a_while(world: Worl
         assert cluster.status().name == "node0"
 
 
+def test_a_first_node_that_stays_away_is_tried_less_and_less(world: World) -> None:
+    world.nodes[0].script.extend(AWAY)
+    passing = Passing()
+    with world.cluster(passing) as cluster:
+        for _ in range(100):
+            cluster.status()
+            passing.now_s += 10.0
+    assert 5 <= world.nodes[0].calls["status"] <= 7, "at 0, 30, 90, 210, 450 and 930 s"
+
+
 def test_a_refusal_of_what_was_asked_is_not_carried_to_other_nodes(world: World) -> None:
     with world.cluster() as cluster, pytest.raises(Refused) as refused:
         cluster.transaction(bytes(32))
