@@ -224,13 +224,14 @@ def _party_keys(
     home = root / "parties" / party
     accounts = [_account_key(home, party)]
     place = [p for p, _, _ in PARTIES].index(party)
-    api = entries[place % len(entries)].api
+    own = place % len(entries)  # the node that the party runs, or is a guest of
+    apis = [entry.api for entry in (*entries[own:], *entries[:own])]
     config = render_client_config(
-        node=api, key=party, passphrase_file=f"{KEYS_FOLDER}/{PASSPHRASE_FILE}"
+        nodes=apis, key=party, passphrase_file=f"{KEYS_FOLDER}/{PASSPHRASE_FILE}"
     )
     (home / "client.toml").write_text(config, encoding="utf-8")
     if executors and party in EXECUTORS:
-        accounts.append(_executor_home(root / "executors" / party, party, api, config))
+        accounts.append(_executor_home(root / "executors" / party, party, apis[0], config))
     return GenesisParty(party, name, roles, tuple(accounts))
 
 

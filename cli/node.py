@@ -33,8 +33,8 @@ def run(
 
 @verb(app, "status")
 def status(ask: Invocation) -> Answer:
-    """Where the node stands."""
-    with ask.connection() as node:
+    """Where the node stands: the first one, if several are named."""
+    with ask.one_node() as node:
         found = node.status()
     return Fields(
         {

@@ -16,7 +16,7 @@ import inspect
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from cli.output import Answer, CommandRefused, show
 
 if TYPE_CHECKING:
     from client.account import Account
+    from client.connection import Connection
     from client.node import NodeClient
     from client.session import Session
 
@@ -52,9 +53,19 @@ class Invocation:
     passphrase_file: Path | None
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """host:port of the nodes, the preferred one first.
+
+        From --node, SHUXIN_NODE, client.toml of the home, or loopback.
+        """
+        named = self.node.split(",") if self.node else self._client_nodes()
+        cleaned = tuple(dict.fromkeys(name.strip() for name in named if name.strip()))
+        return cleaned or (NODE_DEFAULT,)
+
+    @property
     def target(self) -> str:
-        """host:port of the node: --node, SHUXIN_NODE, client.toml of the home, or loopback."""
-        return self.node or self._client_setting("node") or NODE_DEFAULT
+        """The nodes in one text, for messages."""
+        return ",".join(self.targets)
 
     @property
     def key_path(self) -> Path:
@@ -104,11 +115,23 @@ class Invocation:
         return Account.load(path, self.passphrase())
 
     @contextmanager
-    def connection(self) -> Iterator[NodeClient]:
-        """The node, without an account: for what anyone may ask."""
+    def connection(self) -> Iterator[Connection]:
+        """The node, or whichever of several answers, without an account."""
+        from client.cluster import open_connection
+
+        try:
+            opened = open_connection(self.targets)
+        except ValueError as error:
+            raise CommandRefused("client.config", str(error)) from None
+        with opened as node:
+            yield node
+
+    @contextmanager
+    def one_node(self) -> Iterator[NodeClient]:
+        """The preferred node and no other: for what is about the node itself."""
         from client.node import NodeClient
 
-        with NodeClient(self.target) as node:
+        with NodeClient(self.targets[0]) as node:
             yield node
 
     @contextmanager
@@ -120,26 +143,43 @@ class Invocation:
         with self.connection() as node:
             yield Session(node, account)
 
+    def _client_nodes(self) -> Sequence[str]:
+        value = self._client_settings().get("node", [])
+        listed = [value] if isinstance(value, str) else value
+        if not isinstance(listed, list) or any(not isinstance(item, str) for item in listed):
+            raise CommandRefused(
+                "client.config",
+                f'{self.home / CLIENT_FILE}: node must be "HOST:PORT" or a list of such texts',
+            )
+        return listed
+
     def _client_setting(self, name: str) -> str:
+        value = self._client_settings().get(name, "")
+        if not isinstance(value, str):
+            path = self.home / CLIENT_FILE
+            raise CommandRefused("client.config", f"{path}: {name} must be text in quotes")
+        return value
+
+    def _client_settings(self) -> Mapping[str, object]:
         path = self.home / CLIENT_FILE
         try:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return ""
+            return {}
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise CommandRefused("client.config", f"{path}: {error}") from None
-        value = settings.get(name, "")
-        if not isinstance(value, str):
-            raise CommandRefused("client.config", f"{path}: {name} must be text in quotes")
-        return value
+        return settings
 
 
-def render_client_config(*, node: str, key: str, passphrase_file: str) -> str:
+def render_client_config(*, nodes: Sequence[str], key: str, passphrase_file: str) -> str:
     """The commented client.toml of a home, for what creates one."""
+    listed = "".join(f'    "{node}",\n' for node in nodes)
     return (
         "# What `shuxin --home THIS_FOLDER ...` uses unless told otherwise (客户端缺省设置).\n"
         "# Options on the command line and SHUXIN_NODE, SHUXIN_KEY, SHUXIN_PASSPHRASE_FILE win.\n"
-        f'node = "{node}"\n'
+        "# Nodes of one chain; the first is asked, the others when it is away. What they say is\n"
+        "# believed: name only nodes that you trust.\n"
+        f"node = [\n{listed}]\n"
         "# A path relative to this folder, or NAME for keys/NAME.pem.\n"
         f'key = "{key}"\n'
         f'passphrase_file = "{passphrase_file}"\n'
@@ -180,7 +220,9 @@ Home = Annotated[
 Node = Annotated[
     str,
     typer.Option(
-        help="host:port of the node to ask.", envvar="SHUXIN_NODE", rich_help_panel=COMMON_PANEL
+        help="host:port of the node to ask; after commas, others to ask when it is away.",
+        envvar="SHUXIN_NODE",
+        rich_help_panel=COMMON_PANEL,
     ),
 ]
 Key = Annotated[

@@ -16,7 +16,8 @@ from cli.options import Invocation
 from cli.output import Answer, CommandRefused, Fields, Json, plain
 
 if TYPE_CHECKING:
-    from client.node import NodeClient, Outcome
+    from client.connection import Connection
+    from client.node import Outcome
     from ledger.bundle import (
         Bundle,
         Certified,
@@ -54,7 +55,7 @@ BundleOutput = Annotated[
 # --- from a node ----------------------------------------------------------------------------
 
 
-def trusted_genesis(ask: Invocation, node: NodeClient, path: Path | None) -> tuple[Genesis, str]:
+def trusted_genesis(ask: Invocation, node: Connection, path: Path | None) -> tuple[Genesis, str]:
     """The genesis to check against, and in words whose it is."""
     from ledger.genesis import load_genesis
 
@@ -63,7 +64,7 @@ def trusted_genesis(ask: Invocation, node: NodeClient, path: Path | None) -> tup
     return node.genesis(), f"the genesis that {ask.target} sent; use --genesis FILE"
 
 
-def prove_transaction(node: NodeClient, wanted: bytes, genesis: Genesis) -> Bundle:
+def prove_transaction(node: Connection, wanted: bytes, genesis: Genesis) -> Bundle:
     """A transaction with its proof and, if the sender has one, its party. Not checked yet."""
     from ledger.bundle import TransactionClaim
     from ledger.merkle import steps_of
@@ -84,7 +85,7 @@ def prove_transaction(node: NodeClient, wanted: bytes, genesis: Genesis) -> Bund
     return _bundle(claim, genesis)
 
 
-def prove_evidence(node: NodeClient, evidence_id: str, genesis: Genesis) -> Bundle:
+def prove_evidence(node: Connection, evidence_id: str, genesis: Genesis) -> Bundle:
     """A record of the contract `evidence` with its proof. Not checked yet."""
     from ledger.values import encode_value
 
@@ -98,7 +99,7 @@ def prove_evidence(node: NodeClient, evidence_id: str, genesis: Genesis) -> Bund
     return _bundle(claim, genesis)
 
 
-def _sender_party(node: NodeClient, outcome: Outcome) -> StateClaim | None:
+def _sender_party(node: Connection, outcome: Outcome) -> StateClaim | None:
     from ledger.bundle import PARTY_NAMESPACE, party_key
     from ledger.encoding import decode
     from ledger.model import TransactionBody, address_of
@@ -109,7 +110,7 @@ def _sender_party(node: NodeClient, outcome: Outcome) -> StateClaim | None:
     return None if claim.proof.value is None else claim
 
 
-def _state_claim(node: NodeClient, namespace: str, key: bytes) -> StateClaim:
+def _state_claim(node: Connection, namespace: str, key: bytes) -> StateClaim:
     from ledger.bundle import StateClaim
 
     found = node.state(namespace, key)

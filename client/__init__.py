@@ -4,10 +4,14 @@ Used by the command line, the executors, the scenarios and the load generator. I
 light client (what a node says is believed unless a proof is asked for) and it knows nothing
 of the node's inside.
 
-    errors    Refused and NodeUnavailable: all that can go wrong
-    account   a key that signs, and its address
-    gas       how much of it a call may use by default
-    build     transactions and queries
-    node      NodeClient: one method per call of the node's interface
-    session   Session: an account at a node; call, wait, view
+    errors      Refused and NodeUnavailable: all that can go wrong
+    account     a key that signs, and its address
+    gas         how much of it a call may use by default
+    build       transactions and queries
+    node        NodeClient: one method per call of the node's interface
+    trial       whom to ask next when a node fails, and when to give up
+    outbox      what was handed in and is not final
+    cluster     Cluster: the same calls, answered by whichever of several nodes can
+    connection  what both are to a session
+    session     Session: an account at a node or cluster; call, wait, view
 """

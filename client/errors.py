@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ClientError(Exception):
     """Base of the errors of this package."""
@@ -25,3 +27,19 @@ class NodeUnavailable(ClientError):
             f"(`shuxin net status` or `shuxin node status`) and that --node names its address"
         )
         self.target = target
+        self.detail = detail
+
+
+class NodesUnavailable(NodeUnavailable):
+    """None of several nodes could answer; `reasons` has (host:port, why) of each one asked."""
+
+    def __init__(self, reasons: Sequence[tuple[str, str]], *, after_s: float) -> None:
+        told = "; ".join(f"{target} ({why})" for target, why in reasons)
+        ClientError.__init__(
+            self,
+            f"no node could answer in {after_s:.1f} s: {told}. Check that they run; what was "
+            "handed in may still be included: ask for its id before sending it anew",
+        )
+        self.target = ",".join(target for target, _ in reasons)
+        self.detail = told
+        self.reasons = tuple(reasons)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import grpc
 
@@ -132,6 +132,14 @@ class ChainEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Viewed:
+    """What a view returned, and the height whose state it saw."""
+
+    value: Value
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class StateValue:
     value: bytes | None
     proof: StateProof
@@ -202,13 +210,16 @@ class NodeClient:
                 ("grpc.enable_http_proxy", 0),
                 ("grpc.min_reconnect_backoff_ms", 200),
                 ("grpc.max_reconnect_backoff_ms", 2000),
+                # A stream from a machine that is gone without a word ends within half a minute.
+                ("grpc.keepalive_time_ms", 20_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
             ],
         )
         self._stub = node_pb2_grpc.NodeStub(self._channel)
         self._chain_id: bytes | None = None
         self._is_closed = False
 
-    def __enter__(self) -> NodeClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -313,15 +324,19 @@ class NodeClient:
         request = node_pb2.GetTransactionRequest(transaction_id=wanted, with_proof=proof)
         return _outcome(self._stub.GetTransaction(request, timeout=self._timeout_s), wanted)
 
-    @_translated
     def view(self, account: Account, contract: str, method: str, *args: Value) -> Value:
         """The value of a view, asked as `account`."""
+        return self.viewed(account, contract, method, *args).value
+
+    @_translated
+    def viewed(self, account: Account, contract: str, method: str, *args: Value) -> Viewed:
+        """`view`, with the height at which the value holds."""
         query = build_query(
             account, chain_id=self.chain_id, contract=contract, method=method, args=args
         )
         request = node_pb2.ViewRequest(query=encode(query))
         reply = self._stub.View(request, timeout=self._timeout_s)
-        return decode_value(reply.value)
+        return Viewed(decode_value(reply.value), reply.height)
 
     @_translated
     def block(self, height: int) -> BlockView:
@@ -348,7 +363,7 @@ class NodeClient:
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
-    ) -> Iterator[ChainEvent]:
+    ) -> Generator[ChainEvent, None, None]:
         """Follows certified events from a cursor, for ever; heartbeats have an empty name."""
         self.check_open()
         request = node_pb2.FollowEventsRequest(

@@ -1,11 +1,12 @@
-"""Session: one account at one node. Most programs need nothing else."""
+"""Session: one account at a node, or at several. Most programs need nothing else."""
 
 from __future__ import annotations
 
 from client.account import Account
 from client.build import VALID_HEIGHTS, build_transaction
+from client.connection import Connection
 from client.errors import Refused
-from client.node import NodeClient, Outcome
+from client.node import Outcome
 from contracts.vm.codes import ADVICE
 from ledger.model import Transaction
 from ledger.values import Value
@@ -17,7 +18,7 @@ _ADVICE = {int(code): advice for code, advice in ADVICE.items()}  # a newer node
 class Session:
     """Calls and views of `account` at `node`."""
 
-    def __init__(self, node: NodeClient, account: Account) -> None:
+    def __init__(self, node: Connection, account: Account) -> None:
         self.node = node
         self.account = account
 

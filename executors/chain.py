@@ -29,6 +29,7 @@ TRANSIENT = frozenset(
         "node.busy",
         "node.halted",
         "node.stopping",
+        "node.behind",
         "node.subscribers",
         "query.time",
     }
@@ -61,7 +62,7 @@ class Chain(Protocol):
 
 
 class NodeChain:
-    """The Chain behind a node."""
+    """The Chain behind a node, or behind several that stand in for each other."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -11,6 +11,7 @@ from pathlib import Path
 from executors.errors import ConfigInvalid
 
 CONFIG_SIZE_MAX = 64 << 10  # bytes
+LIST_MAX = 64  # nodes: what a cluster takes
 LOG_LEVELS = ("debug", "info", "warning", "error")
 ALGORITHMS = ("statistics/1",)
 
@@ -26,7 +27,7 @@ class ExecutorConfig:
     home: Path
     party: str
     algorithms: tuple[str, ...]
-    node: str
+    nodes: tuple[str, ...]  # the first is asked, the others when it is away
     key: Path
     passphrase_file: Path
     listen_host: str
@@ -53,6 +54,8 @@ algorithms = ["statistics/1"]
 
 [chain]
 # A node of your own, or one you trust to show you the chain as it is: host:port of its gRPC.
+# A list of such nodes makes the executor go on at the next when the first is away; a node that
+# lies about a grant makes it compute: do not list nodes of other parties without need.
 node = "{node}"
 # The account that accepts and reports: encrypted SM2 key, and a file (0600) with its passphrase.
 key = "{key}"
@@ -98,7 +101,7 @@ def load_config(path: Path) -> ExecutorConfig:
         home=path.resolve().parent,
         party=reader.text("executor", "party", _NAME),
         algorithms=reader.choices("executor", "algorithms", ALGORITHMS),
-        node=reader.text("chain", "node", _ADDRESS),
+        nodes=reader.texts("chain", "node", _ADDRESS),
         key=reader.path("chain", "key"),
         passphrase_file=reader.path("chain", "passphrase_file"),
         listen_host=reader.text("network", "listen_host", _HOST),
@@ -150,6 +153,19 @@ class _Reader:
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
             raise self._wrong(table, key, f"must be text of the form {pattern}")
         return value
+
+    def texts(self, table: str, key: str, pattern: str) -> tuple[str, ...]:
+        """One text or a list of them."""
+        value = self._take(table, key)
+        listed = [value] if isinstance(value, str) else value
+        if not isinstance(listed, list) or not 0 < len(listed) <= LIST_MAX:
+            raise self._wrong(table, key, f"must be text, or a list of 1 to {LIST_MAX} texts")
+        if any(
+            not isinstance(item, str) or not re.fullmatch(pattern, item, re.ASCII)
+            for item in listed
+        ):
+            raise self._wrong(table, key, f"must be text of the form {pattern}, or a list of such")
+        return tuple(dict.fromkeys(listed))
 
     def choice(self, table: str, key: str, allowed: tuple[str, ...]) -> str:
         value = self._take(table, key)

@@ -21,8 +21,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from client.account import Account
+from client.cluster import open_connection
 from client.errors import ClientError, Refused
-from client.node import ChainEvent, NodeClient
+from client.node import ChainEvent
 from client.session import Session
 from executors.chain import (
     CONTRACT,
@@ -382,7 +383,7 @@ class Worker:
 def run(config: ExecutorConfig) -> None:
     """Serves until SIGTERM or SIGINT. Raises ExecutorError, ClientError or CryptoError."""
     log = new_log(config.log_level, party=config.party)
-    with only_one(config.home), NodeClient(config.node) as node:
+    with only_one(config.home), open_connection(config.nodes) as node:
         left = wipe_folders(config.home / "run")
         if left:
             log.warning("leftovers_wiped", folders=left)

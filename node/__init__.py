@@ -20,7 +20,8 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     sync        certified blocks from peers for a node that lags
     views       contract reads, beside the blocks
     announce    tells waiting clients about new heights
-    halt        the switch that stops a node that must not go on
+    halt        the switch that stops a node that must not go on;  retire: a stop in order
+    tally       what the node counts;  metrics, metrics_page: how it shows that
     accusations proof of misbehavior, kept on disk;  complaints: the log's share of it
     audit       replays a ledger from its genesis and trusts nothing else
 """

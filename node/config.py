@@ -14,6 +14,7 @@ from pathlib import Path
 
 MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
 MEMPOOL_BYTES_DEFAULT = 32 << 20
+_HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -46,6 +47,7 @@ class NodeConfig:
     verify_threads: int
     allow_unjailed: bool
     log_level: str
+    metrics_listen: str | None = None  # None: nothing is shown
 
 
 TEMPLATE = """\
@@ -94,6 +96,11 @@ verify_threads = 1
 # contracts can then reach whatever the node's user can. Never in production.
 allow_unjailed = false
 
+[metrics]
+# Figures for Prometheus (http://HOST:PORT/metrics), to anyone who can connect: keep it on loopback,
+# or where only your monitoring reaches it. Without the line there are none.
+# listen = "127.0.0.1:9464"
+
 [log]
 # debug | info | warning | error
 level = "info"
@@ -136,7 +143,7 @@ def load_config(path: Path) -> NodeConfig:
         passphrase_file=reader.optional_path("keys", "passphrase_file"),
         listen=reader.text("network", "listen", r"/(ip4|ip6|dns4)/[^/]+/tcp/\d+"),
         peers=reader.peers(),
-        api_listen=reader.text("api", "listen", r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"),
+        api_listen=reader.text("api", "listen", _HOST_PORT),
         api_threads=reader.number("api", "threads", 4, 1024),
         subscribers_max=reader.number("api", "subscribers_max", 1, 1000),
         mempool_transactions_max=reader.number("mempool", "transactions_max", 100, 1_000_000),
@@ -144,6 +151,7 @@ def load_config(path: Path) -> NodeConfig:
         verify_threads=reader.number("mempool", "verify_threads", 1, 256),
         allow_unjailed=reader.flag("contracts", "allow_unjailed"),
         log_level=reader.choice("log", "level", LOG_LEVELS),
+        metrics_listen=reader.optional_text("metrics", "listen", _HOST_PORT),
     )
     reader.refuse_unknown()
     return config
@@ -163,6 +171,11 @@ class _Reader:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise self._wrong(table, key, f"must be text of the form {pattern}")
         return value
+
+    def optional_text(self, table: str, key: str, pattern: str) -> str | None:
+        if key not in self._table(table):
+            return None
+        return self.text(table, key, pattern)
 
     def choice(self, table: str, key: str, allowed: tuple[str, ...]) -> str:
         value = self._take(table, key)

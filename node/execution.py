@@ -31,6 +31,7 @@ from node.execute import ChainRules, Diverged, Executor, difference, vouched
 from node.halt import HaltSwitch
 from node.mempool import IsInFlight, Mempool
 from node.peer_messages import Bundle
+from node.tally import Tally
 
 # Work that may wait: deliveries of a window (at most 64) and the certificates of a few windows.
 QUEUE_MAX = 1024
@@ -90,6 +91,7 @@ class ExecutionQueue:
         self._idle.set()
         self.on_executed: Callable[[Executed], Awaitable[None]] | None = None
         self.on_block: Callable[[], None] = lambda: None
+        self.tally = Tally()
         self.is_in_flight: IsInFlight = lambda transaction: False
 
     # --- feeding (main task) ----------------------------------------------------------------
@@ -167,11 +169,11 @@ class ExecutionQueue:
                 work.error = error
 
     async def _run_delivery(self, work: _Delivery) -> None:
-        effect = work.effect
+        effect, began_s = work.effect, self.tally.now()
         block, statement = await self._patiently(
             self._executor.deliver, effect.proposal, effect.certificate, work.bodies
         )
-        self._settle(block)
+        self._settle(block, began_s)
         assert self.on_executed is not None, "wired before run"
         epochs = self._store.epochs
         last = epochs.last_of(epochs.at(statement.height))
@@ -180,8 +182,9 @@ class ExecutionQueue:
     async def _run_request(self, request: _Request) -> None:
         hashes = await trio.to_thread.run_sync(self._vouched, request.bundles)
         for bundle, vouched_hash in zip(request.bundles, hashes, strict=False):
+            began_s = self.tally.now()
             await self._patiently(self._install, bundle, vouched_hash)
-            self._settle(bundle.block)
+            self._settle(bundle.block, began_s)
             self._announcer.announce(self._store.certified_height)
         for certificate in request.certificates:
             await trio.to_thread.run_sync(self._confirm, certificate)
@@ -253,10 +256,11 @@ class ExecutionQueue:
 
     # --- main task --------------------------------------------------------------------------
 
-    def _settle(self, block: Block) -> None:
+    def _settle(self, block: Block, began_s: float) -> None:
         """The pool lets go of what the block includes or made impossible."""
         included = [transaction_id(transaction) for transaction in block.transactions]
         known = [i for i in block.dropped if self._store.find_transaction(i) is not None]
+        self.tally.block(len(included), began_s=began_s)
         self._pool.include([*included, *known])
         self._pool.expire(block.header.height, self.is_in_flight)
         self.on_block()

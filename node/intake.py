@@ -106,6 +106,7 @@ def check_form(encoded: bytes, *, rules: Rules) -> tuple[Admitted, TransactionBo
         valid_until=body.valid_until,
         gas_limit=body.gas_limit,
         size=len(encoded),
+        sender=body.sender,
     )
     return item, body
 

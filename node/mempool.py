@@ -1,12 +1,14 @@
 """Which verified transactions wait for a block.
 
-Pure bookkeeping without a clock: ages are counted in the driver's ticks. A transaction stays
+Pure bookkeeping: ages are counted in the driver's ticks, and the clock is only for what is shown
+to people. A transaction stays
 at hand until a block includes it or it expires. Which ones are in flight (named by a proposal
 that is being ordered) the replica knows; it is asked, so that no second account can differ.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -26,23 +28,29 @@ class Admitted:
     valid_until: int
     gas_limit: int
     size: int
+    sender: bytes = b""  # public key
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     item: Admitted
     tick: int
+    arrived_s: float
 
 
 class Mempool:
     """Bounded by count and bytes; single owner (the node's main task)."""
 
-    def __init__(self, *, transactions_max: int, bytes_max: int) -> None:
+    def __init__(
+        self, *, transactions_max: int, bytes_max: int, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._entries: dict[bytes, _Entry] = {}  # in order of arrival
         self._expired: dict[bytes, _Entry] = {}  # at hand for proposals, not offered any more
         self._bytes = 0
+        self._now = now
+        self.on_included: Callable[[Admitted, float], None] = lambda item, waited_s: None
         self._newest_included = 0  # tick at which the latest included transaction had come
 
     def __len__(self) -> int:
@@ -74,7 +82,7 @@ class Mempool:
         )
         if full and not beyond_bounds:
             return False
-        self._entries[item.id] = _Entry(item, tick)
+        self._entries[item.id] = _Entry(item, tick, self._now())
         self._bytes += item.size
         return True
 
@@ -91,6 +99,11 @@ class Mempool:
             if not is_in_flight(waiting):
                 return tick - entry.tick
         return None
+
+    def oldest_s(self) -> float:
+        """Seconds that the one which came first has waited. Any thread."""
+        entries = list(self._entries.values())[:1]  # copied in one go: the main task moves on
+        return self._now() - entries[0].arrived_s if entries else 0.0
 
     def waiting(self, is_in_flight: IsInFlight) -> Iterator[Admitted]:
         """Transactions not in flight, the longest waiting first."""
@@ -127,6 +140,7 @@ class Mempool:
             entry = self._entries.get(gone)
             if entry is not None:
                 self._newest_included = max(self._newest_included, entry.tick)
+                self.on_included(entry.item, self._now() - entry.arrived_s)
         self.remove(included)
 
     def remove(self, ids: Iterable[bytes]) -> None:

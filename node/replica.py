@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
+from consensus.pbft.messages import ViewChange
 from consensus.pbft.replica import Replica
 from consensus.pbft.types import (
     TICK_MS,
@@ -44,6 +45,7 @@ from node.heartbeat import Heartbeat
 from node.journal import Journal, JournalFailed
 from node.links import Links
 from node.mempool import Mempool
+from node.tally import Tally
 from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.votes import sign_frame
@@ -108,6 +110,7 @@ class Driver:
         self.on_certify: Callable[[ExecutionCertificate], None] = lambda certificate: None
         self.on_catch_up: Callable[[CatchUp], None] = lambda effect: None
         self.on_accuse: Callable[[Accuse], None] = lambda effect: None
+        self.tally = Tally()
         transactions.on_arrival = self._wake
         transactions.on_proposal = self._proposal_fetched
         heartbeat.longest_wait = self._longest_wait
@@ -246,6 +249,7 @@ class Driver:
         if not is_full and not is_due:
             return None
         self._last_proposal_s = now
+        self.tally.proposals_made += 1
         load = min(1.0, len(ids) / LOADED_BATCH)
         self._interval_s = BATCH_INTERVAL_S + load * (BATCH_INTERVAL_LOADED_S - BATCH_INTERVAL_S)
         return BatchReady(tuple(sorted(ids)), self._heartbeat.proposal_time_ms())
@@ -281,6 +285,8 @@ class Driver:
             case Persist():
                 return  # written before anything else
             case Broadcast():
+                if isinstance(effect.message, ViewChange):
+                    self.tally.left_for(effect.message.epoch, effect.message.view)
                 for index in self._others:
                     self._network.send(self.office.peer_id(index), Channel.VOTES, frame)
             case Send():
@@ -306,4 +312,5 @@ class Driver:
 
     async def _validate(self, effect: Validate) -> None:
         ok = await self._transactions.validate(effect)
+        self.tally.proposals_refused += not ok
         await self._put(ProposalValidated(effect.proposal.height, effect.digest, ok))

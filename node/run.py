@@ -44,10 +44,14 @@ from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
 from node.links import Links
 from node.mempool import Admitted, Mempool
+from node.metrics import Sources, make_render
+from node.metrics_page import MetricsPage
 from node.peers import peer_table, warn_of_gaps
 from node.refusals import Refusal
+from node.retire import drain
 from node.seat import Parts, Seat
 from node.sync import Sync
+from node.tally import Tally
 from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.views import Views
@@ -89,6 +93,7 @@ class Node:
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
+        self._tally = Tally()
         try:
             self._build(config)
         except BaseException:
@@ -189,6 +194,7 @@ class Node:
                 timekeeper=self._timekeeper,
                 heartbeat=self.heartbeat,
                 switch=self._switch,
+                tally=self._tally,
             ),
             on_epoch=self._enter_epoch,
             on_accuse=self._accuse,
@@ -204,6 +210,8 @@ class Node:
         self._queue.on_block = self._after_block
         self._sync.on_reading = self._timekeeper.take
         self.heartbeat.wants_empty_blocks = self._awaits_epoch
+        self._queue.tally = self._tally
+        self._pool.on_included = lambda item, s: self._tally.delays.observe(item.sender, s)
         self._switch.on_halt(self._accusations.keep_halt)
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
 
@@ -218,6 +226,7 @@ class Node:
         """Serve until cancelled; the started value is the API's port."""
         self._token = trio.lowlevel.current_trio_token()
         api = ApiServer(self, listen=self._config.api_listen)
+        page = self._metrics_page()
         self._switch.on_halt(lambda reason, evidence: api.show_halted())
         try:
             async with trio.open_nursery() as nursery:
@@ -230,6 +239,7 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
+                page.start()
                 api.start()
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
@@ -238,6 +248,13 @@ class Node:
             self.announcer.close()
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(api.stop)
+                await trio.to_thread.run_sync(page.stop)
+
+    async def retire(self) -> None:
+        """Take no more transactions, and make those that are held final; then cancel `run`."""
+        self._is_stopping = True
+        if not self._switch.is_halted:
+            await drain(self._pool, self.store)
 
     def close(self) -> None:
         """Release ledger, journal and workers; after `run` has ended."""
@@ -268,9 +285,15 @@ class Node:
 
     def _accuse(self, accusation: Accuse) -> None:
         """Keep the proof on disk, and show it to the chain."""
+        self._tally.accusations += 1
         self._accusations.accuse(accusation)
         offender = self._committee.validators.validators[accusation.first.sender]
         self._acts.accuse(accusation, offender.public_key)
+
+    def _metrics_page(self) -> MetricsPage:
+        counters = self._network.counters if isinstance(self._network, Network) else None
+        sources = Sources(self, self._pool, self._tally, self._switch, counters)
+        return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------
 
@@ -380,6 +403,7 @@ async def serve(config: NodeConfig) -> None:
                 nursery.start_soon(node.run)
                 async for number in signals:
                     _log.info("stopping", signal=signal.Signals(number).name)
+                    await node.retire()
                     nursery.cancel_scope.cancel()
                     break
     except BaseExceptionGroup as group:

@@ -28,6 +28,7 @@ from node.links import Links
 from node.mempool import Mempool
 from node.replica import REOFFER_TICKS, Driver
 from node.sync import Sync
+from node.tally import Tally
 from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.votes import Votes
@@ -57,6 +58,7 @@ class Parts:
     timekeeper: Timekeeper
     heartbeat: Heartbeat
     switch: HaltSwitch
+    tally: Tally
 
 
 class Seat:
@@ -167,6 +169,7 @@ class Seat:
         driver.on_certify = parts.queue.certify
         driver.on_catch_up = self._start_catch_up
         driver.on_accuse = self._on_accuse
+        driver.tally = parts.tally
         return driver
 
     def _recover(self, office: Office, index: int, records: tuple[bytes, ...]) -> Replica:
@@ -207,6 +210,7 @@ class Seat:
 
     def _start_catch_up(self, goal: CatchUp) -> None:
         assert self._nursery is not None, "effects are performed inside run()"
+        self._parts.tally.catch_ups += 1
         self._nursery.start_soon(self._catch_up, goal)
 
     async def _catch_up(self, goal: CatchUp) -> None:

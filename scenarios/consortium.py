@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.account import Account
+from client.cluster import open_connection
 from client.errors import ClientError
 from client.node import NodeClient, NodeStatus
 from client.session import Session
@@ -110,20 +111,20 @@ def connected(
     """The consortium of a network that is up; its connections are closed on leaving."""
     with ExitStack() as stack:
         clients = tuple(stack.enter_context(NodeClient(place.api)) for place in nodes)
-        members = tuple(_members(root, nodes, clients))
+        members = tuple(_members(root, nodes, clients[0], stack))
         yield Consortium(root, tuple(nodes), tuple(executors), members, clients)
 
 
 def _members(
-    root: Path, nodes: Sequence[NodePlace], clients: Sequence[NodeClient]
+    root: Path, nodes: Sequence[NodePlace], client: NodeClient, stack: ExitStack
 ) -> Iterator[Member]:
-    by_api = {place.api: index for index, place in enumerate(nodes)}
-    for party in clients[0].genesis().parties:
+    names = {place.api: place.name for place in nodes}
+    for party in client.genesis().parties:
         home = root / "parties" / party.id
         if not (home / "client.toml").is_file():
             continue
         settings = tomllib.loads((home / "client.toml").read_text(encoding="utf-8"))
-        index = by_api.get(_text(settings, "node"), 0)
+        targets = _targets(settings, names)
         passphrase = home / _text(settings, "passphrase_file")
         key = home / "keys" / f"{_text(settings, 'key')}.pem"
         account = Account.load(key, passphrase.read_bytes().strip())
@@ -131,9 +132,9 @@ def _members(
             party=party.id,
             role=party.roles[0],
             title=party.name,
-            node=nodes[index].name,
+            node=names[targets[0]],
             home=home,
-            session=Session(clients[index], account),
+            session=Session(stack.enter_context(open_connection(targets)), account),
             key_path=key,
             passphrase_path=passphrase,
         )
@@ -144,6 +145,14 @@ def _status(client: NodeClient) -> NodeStatus | None:
         return client.status()
     except ClientError:
         return None
+
+
+def _targets(settings: Mapping[str, object], names: Mapping[str, str]) -> list[str]:
+    """The nodes of this network that a party speaks to, the preferred one first."""
+    listed = settings.get("node")
+    apis = listed if isinstance(listed, list) else [listed]
+    found = [api for api in apis if isinstance(api, str) and api in names]
+    return found or list(names)
 
 
 def _text(settings: Mapping[str, object], name: str) -> str:

@@ -7,7 +7,7 @@ a test does with the suppliers' accounts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -117,7 +117,7 @@ class ChainNode(NodeClient):
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
-    ) -> Iterator[ChainEvent]:
+    ) -> Generator[ChainEvent, None, None]:
         """What has happened; unlike a node's, this stream ends."""
         self.before_events()
         for event in list(self._events):

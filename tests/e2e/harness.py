@@ -89,6 +89,28 @@ class LocalNetwork:
         for name in names:
             os.kill(pids[name], signal.SIGKILL)
 
+    def restart(self, index: int, *, timeout_s: float) -> float:
+        """SIGTERM; seconds until the node is back and has what the others had by then."""
+        name = self.plan.nodes[index].name
+        old = supervisor.process_pids(self.root)[name]
+        os.kill(old, signal.SIGTERM)
+        began = time.monotonic()
+        self.wait(
+            lambda: supervisor.process_pids(self.root).get(name, old) != old,
+            timeout_s=timeout_s,
+            what=f"{name} was started again",
+        )
+        goal = max(found.certified_height for found in self.statuses() if found is not None)
+
+        def is_back() -> bool:
+            found = self.status(index)
+            return (
+                found is not None and found.phase == "ordering" and found.certified_height >= goal
+            )
+
+        self.wait(is_back, timeout_s=timeout_s, what=f"{name} caught up")
+        return time.monotonic() - began
+
     def wait(self, condition: Callable[[], bool], *, timeout_s: float, what: str) -> float:
         """Seconds until `condition` held; fails the test with all logs otherwise."""
         began = time.monotonic()

@@ -161,6 +161,9 @@ def test_what_cannot_be_done_exits_with_one_and_a_code(
     assert json.loads(capsys.readouterr().err)["refused"]["code"] == code
 
 
+NODES = ("127.0.0.1:9", "127.0.0.1:10")
+
+
 def invocation(home: Path, *, node: str = "", key: str = "") -> Invocation:
     return Invocation(json=False, home=home, node=node, key=key, passphrase_file=None)
 
@@ -171,18 +174,23 @@ def test_client_settings_of_the_home_are_used_unless_told_otherwise(tmp_path: Pa
     (keys / "alice.pem").write_text("")
     (keys / "secret").write_text("p\n")
     (tmp_path / "client.toml").write_text(
-        render_client_config(node="127.0.0.1:9", key="alice", passphrase_file="keys/secret")
+        render_client_config(nodes=NODES, key="alice", passphrase_file="keys/secret")
     )
     ask = invocation(tmp_path)
-    assert ask.target == "127.0.0.1:9"
+    assert ask.targets == ("127.0.0.1:9", "127.0.0.1:10")
     assert ask.key_path == keys / "alice.pem"
     assert ask.passphrase() == b"p"
-    assert invocation(tmp_path, node="10.0.0.1:1").target == "10.0.0.1:1"
+    assert invocation(tmp_path, node="10.0.0.1:1, 10.0.0.2:1,").target == "10.0.0.1:1,10.0.0.2:1"
     with pytest.raises(CommandRefused, match="bob"):
         _ = invocation(tmp_path, key="bob").key_path
 
 
-@pytest.mark.parametrize("text", ["node = ", "node = 7", "\x00"])
+def test_a_home_that_names_one_node_in_a_text_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "client.toml").write_text('node = "127.0.0.1:9"')
+    assert invocation(tmp_path).targets == ("127.0.0.1:9",)
+
+
+@pytest.mark.parametrize("text", ["node = ", "node = 7", "node = [7]", "\x00"])
 def test_damaged_client_settings_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "client.toml").write_text(text)
     with pytest.raises(CommandRefused, match="client.toml"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli import netfiles
+from cli.options import Invocation
 from cli.output import CommandRefused
 
 pytestmark = pytest.mark.slow  # a key's passphrase is stretched for 0.2 s
@@ -39,6 +40,15 @@ def test_a_repository_around_it_does_not_see_it(network: Path) -> None:
         timeout=30,
     )
     assert seen.stdout == ""
+
+
+def test_a_party_asks_its_own_node_first_and_then_all_others(network: Path) -> None:
+    plan = netfiles.load_plan(network)
+    apis = {node.party: node.api for node in plan.nodes}
+    for party, _, _ in netfiles.PARTIES:
+        ask = Invocation(False, network / "parties" / party, "", "", None)
+        assert set(ask.targets) == set(apis.values())
+        assert ask.targets[0] == apis.get(party, ask.targets[0])
 
 
 def test_a_folder_in_use_is_left_alone(network: Path) -> None:

@@ -30,12 +30,26 @@ def test_a_generated_configuration_is_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "nodes"),
+    [('"a:1"', ("a:1",)), ('["a:1", "b:2", "a:1"]', ("a:1", "b:2"))],
+)
+def test_one_node_or_several_may_be_named(
+    tmp_path: Path, text: str, nodes: tuple[str, ...]
+) -> None:
+    changed = rendered().replace('"127.0.0.1:27500"', text)
+    assert load_config(saved(tmp_path, changed)).nodes == nodes
+
+
+@pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ('party = "supplier-a"', 'party = "Supplier A"', "party must be text of the form"),
         ('["statistics/1"]', '["magic/1"]', "algorithms must list some of statistics/1"),
         ('["statistics/1"]', "[]", "algorithms must list"),
         ('node = "127.0.0.1:27500"', 'node = "http://x"', "node must be text"),
+        ('node = "127.0.0.1:27500"', 'node = ["a:1", "http://x"]', "or a list of such"),
+        ('node = "127.0.0.1:27500"', "node = []", "a list of 1 to 64 texts"),
+        ('node = "127.0.0.1:27500"', "node = 7", "node must be text"),
         ("port_high = 24999", "port_high = 23000", "from 24000 to 65535"),
         ("tasks_max = 2", 'tasks_max = "2"', "must be a whole number from 1 to 64"),
         ("tasks_max = 2", "tasks_max = true", "must be a whole number"),

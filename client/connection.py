@@ -1,0 +1,64 @@
+"""What a session speaks through: one node, or several that stand in for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from client.account import Account
+from client.node import BlockView, ChainEvent, NodeStatus, Outcome, StateValue, Verdict
+from ledger.genesis import Genesis
+from ledger.model import Transaction
+from ledger.values import Value
+
+
+class Connection(Protocol):
+    """The node's interface as typed calls. `NodeClient` and `Cluster` have it.
+
+    Every call raises Refused or NodeUnavailable, nothing else (but ValueError for arguments that
+    are no contract values). Thread safe.
+    """
+
+    @property
+    def target(self) -> str:
+        """host:port of the node, or of all nodes, separated by commas."""
+        ...
+
+    @property
+    def chain_id(self) -> bytes: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def close(self) -> None: ...
+
+    def status(self) -> NodeStatus: ...
+
+    def genesis(self) -> Genesis: ...
+
+    def submit(self, transaction: Transaction) -> bytes: ...
+
+    def submit_batch(self, transactions: Sequence[Transaction]) -> list[Verdict]: ...
+
+    def submit_encoded(self, transactions: Sequence[bytes]) -> list[Verdict]: ...
+
+    def wait(self, wanted: bytes, *, timeout_s: float = 30.0) -> Outcome: ...
+
+    def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome: ...
+
+    def view(self, account: Account, contract: str, method: str, *args: Value) -> Value: ...
+
+    def block(self, height: int) -> BlockView: ...
+
+    def state(self, namespace: str, key: bytes) -> StateValue: ...
+
+    def events(
+        self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
+    ) -> Iterator[ChainEvent]: ...

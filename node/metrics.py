@@ -1,0 +1,199 @@
+"""What a node shows of itself to Prometheus. docs/operations.md says what to alert on.
+
+Collected when somebody looks, on the metrics page's thread, from what the node keeps anyway; the
+names are interface: never rename, only add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from ledger.model import address_of
+from node import VERSION
+from node.api.backend import Backend, Situation
+from node.halt import HaltSwitch
+from node.mempool import Mempool
+from node.tally import Histogram, Tally
+from p2p.counters import Counters
+
+PHASES = ("ordering", "view_change", "catching_up", "observing", "halted")
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the figures come from; all of it may be read from another thread."""
+
+    backend: Backend
+    pool: Mempool
+    tally: Tally
+    switch: HaltSwitch
+    counters: Counters | None  # None: a network that counts nothing
+
+
+def make_render(sources: Sources) -> Callable[[], bytes]:
+    """What makes the page. A registry of its own: several nodes may run in one process."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(NodeCollector(sources))
+    return lambda: generate_latest(registry)
+
+
+class NodeCollector(Collector):
+    """All metrics of one node."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: a node need not run to be registered."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        sources = self._sources
+        situation = sources.backend.situation()
+        yield from _chain(sources.backend, situation)
+        yield from _phase(situation)
+        yield from _work(sources.tally)
+        yield from _pool(sources.pool)
+        yield from _delays(sources.tally)
+        yield _gauge("halted", "1 when this node has halted for good.", sources.switch.is_halted)
+        if sources.counters is not None:
+            yield from _links(sources.counters)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"shuxin_{name}", text, value=float(value))
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"shuxin_{name}", text, value=float(value))
+
+
+def _chain(backend: Backend, situation: Situation) -> Iterator[Metric]:
+    store = backend.store
+    info = {"name": situation.name, "version": VERSION, "chain": backend.rules.chain_id.hex()}
+    yield InfoMetricFamily("shuxin_node", "Who this is.", value=info)
+    yield _gauge("height", "Last block executed and stored.", store.height)
+    yield _gauge(
+        "certified_height", "Last block whose outcome a quorum signed.", store.certified_height
+    )
+    yield _gauge("epoch", "Height after which the committee of now began.", situation.epoch)
+    yield _gauge("view", "View of the epoch in which this node votes.", situation.view)
+    yield _gauge("primary", "Place in the committee of whose turn it is.", situation.primary)
+    yield _gauge("member", "1 when this node has a vote.", situation.index is not None)
+    connected = sum(peer.connected for peer in situation.peers)
+    yield _gauge("peers", "Other members of the committee.", len(situation.peers))
+    yield _gauge("peers_connected", "Of them, those that are connected.", connected)
+    yield _gauge(
+        "resident_bytes", "Memory of the node and its contract workers.", situation.resident_bytes
+    )
+
+
+def _phase(situation: Situation) -> Iterator[Metric]:
+    family = GaugeMetricFamily(
+        "shuxin_phase", "1 for the phase that the node is in.", labels=["phase"]
+    )
+    for phase in PHASES:
+        family.add_metric([phase], float(phase == situation.phase))
+    yield family
+
+
+def _work(tally: Tally) -> Iterator[Metric]:
+    yield _counter("blocks", "Blocks executed and stored.", tally.blocks)
+    yield _counter("transactions", "Transactions in them.", tally.transactions)
+    yield _counter("proposals_made", "Batches proposed as primary.", tally.proposals_made)
+    yield _counter(
+        "proposals_refused",
+        "Proposals of others that this node did not prepare.",
+        tally.proposals_refused,
+    )
+    yield _counter("view_changes", "Views that this node left.", tally.view_changes)
+    yield _counter("catch_ups", "Times that it fetched blocks it had missed.", tally.catch_ups)
+    yield _counter(
+        "accusations", "Contradictions of other validators that it proved.", tally.accusations
+    )
+    yield _histogram("execution_seconds", "Executing and storing one block.", tally.execution)
+    yield _histogram("block_interval_seconds", "From one block stored to the next.", tally.interval)
+    last_s = tally.last_block_s
+    if last_s is not None:
+        yield _gauge("last_block_age_seconds", "Since the last block.", tally.now() - last_s)
+
+
+def _pool(pool: Mempool) -> Iterator[Metric]:
+    yield _gauge("pool_transactions", "Transactions that wait for a block.", len(pool))
+    yield _gauge("pool_bytes", "Their bytes.", pool.size)
+    yield _gauge(
+        "pool_oldest_seconds", "How long the one that came first has waited.", pool.oldest_s()
+    )
+
+
+def _delays(tally: Tally) -> Iterator[Metric]:
+    """Fairness (8.1.3 d): a sender whose delays exceed the others' is held back by somebody."""
+    overall, senders, others = tally.delays.read()
+    text = "From a transaction's arrival in this node's pool to its block being stored here."
+    yield _histogram("inclusion_delay_seconds", text, overall)
+    family = HistogramMetricFamily(
+        "shuxin_sender_inclusion_delay_seconds",
+        f"The same by sender; those not seen lately are together under {OTHER}.",
+        labels=["sender"],
+    )
+    for key, histogram in senders.items():
+        family.add_metric([address_of(key)], _buckets(histogram), histogram.total)
+    family.add_metric([OTHER], _buckets(others), others.total)
+    yield family
+
+
+def _links(counters: Counters) -> Iterator[Metric]:
+    yield _counter("links", "Links that came to life.", counters.links)
+    yield _counter("links_again", "Of them, those to a peer linked before.", counters.reconnects)
+    yield _counter("links_lost", "Links that ended.", counters.lost)
+    yield _counter("links_garbage", "Links closed for what the peer sent.", counters.garbage)
+    yield _counter("links_refused", "Connections without an allowed identity.", counters.refused)
+    yield _counter("dials_failed", "Attempts to reach a peer in vain.", counters.dials_failed)
+    families = {
+        name: CounterMetricFamily(f"shuxin_{name}", text, labels=["channel"])
+        for name, text in (
+            ("frames_sent", "Frames to peers."),
+            ("bytes_sent", "Bytes to peers."),
+            ("frames_received", "Frames from peers."),
+            ("bytes_received", "Bytes from peers."),
+            ("frames_dropped", "Frames to peers that were lost: no link, or no room."),
+            ("frames_unread", "Frames from peers that the node took too late."),
+        )
+    }
+    for channel, counted in counters.channels.items():
+        label = [channel.name.lower()]
+        families["frames_sent"].add_metric(label, counted.frames_sent)
+        families["bytes_sent"].add_metric(label, counted.bytes_sent)
+        families["frames_received"].add_metric(label, counted.frames_received)
+        families["bytes_received"].add_metric(label, counted.bytes_received)
+        families["frames_dropped"].add_metric(label, counted.dropped)
+        families["frames_unread"].add_metric(label, counted.unread)
+    yield from families.values()
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    return HistogramMetricFamily(
+        f"shuxin_{name}", text, buckets=_buckets(histogram), sum_value=histogram.total
+    )
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """(upper bound, how many at or below it), as Prometheus has it."""
+    found: list[tuple[str, float]] = []
+    so_far = 0
+    for bound, count in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
+        so_far += count
+        found.append(("+Inf" if bound == float("inf") else str(bound), so_far))
+    return found
