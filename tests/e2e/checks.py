@@ -14,7 +14,7 @@ from consensus.pbft.messages import Commit, Prepare, SignedMessage, decode_messa
 from crypto.provider import SignedItem
 from crypto.providers.software import verify_batch
 from ledger.blocks import genesis_block, proposal_of
-from ledger.certificates import commit_items, execution_items
+from ledger.certificates import VerifyBatch, commit_items, execution_items
 from ledger.encoding import decode
 from ledger.errors import CertificateInvalid, DecodeError
 from ledger.genesis import Genesis, chain_id
@@ -46,7 +46,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A node was taken away at this time of the monotonic clock."""
+    """A node was taken away, or came back, at this time of the monotonic clock."""
 
     at: float
     kind: str
@@ -61,21 +61,22 @@ class Accusation:
     data: bytes
 
 
-def fetch(node: str, client: NodeClient) -> Ledger:
-    """All blocks of a node. Raises ClientError."""
-    height = client.status().height
+def fetch(node: str, client: NodeClient, height: int | None = None) -> Ledger:
+    """The blocks of a node up to `height`, by default to its head. Raises ClientError."""
+    if height is None:
+        height = client.status().height
     return Ledger(node, tuple(client.block(number) for number in range(1, height + 1)))
 
 
 def no_fork(ledgers: Sequence[Ledger]) -> Iterator[Finding]:
-    """Every height has one block, one hash and one set of receipts, on all nodes."""
+    """Every height has one block, hash, outcome and state root, on all nodes."""
     first = ledgers[0]
     for other in ledgers[1:]:
         if len(other.blocks) != len(first.blocks):
             heights = f"{first.node} {len(first.blocks)}, {other.node} {len(other.blocks)}"
             yield Finding("fork", f"the heads differ: {heights}")
         for height, (one, two) in enumerate(zip(first.blocks, other.blocks, strict=False), 1):
-            if (one.block, one.hash, one.receipts) != (two.block, two.hash, two.receipts):
+            if _content(one) != _content(two):
                 yield Finding("fork", f"{first.node} and {other.node} differ at height {height}")
                 break
 
@@ -100,7 +101,9 @@ def well_formed(ledger: Ledger, genesis: Genesis) -> Iterator[Finding]:
         previous = header
 
 
-def certified(ledgers: Sequence[Ledger], genesis: Genesis) -> Iterator[Finding]:
+def certified(
+    ledgers: Sequence[Ledger], genesis: Genesis, verify_batch: VerifyBatch = verify_batch
+) -> Iterator[Finding]:
     """Every block of every node has both certificates, by quorums of the genesis' committee."""
     claims: dict[SignedItem, str] = {}
     for ledger in ledgers:
@@ -145,12 +148,13 @@ def justly_accused(
     liars: Collection[str],
     expected: Collection[str],
     holders_min: int,
+    verify_batch: VerifyBatch = verify_batch,
 ) -> Iterator[Finding]:
     """Each accusation proves its case, none is against an honest node, the liars have theirs."""
     holders: dict[str, set[str]] = {name: set() for name in expected}
     for accusation in accusations:
         try:
-            offender = proven_offender(accusation.data, genesis)
+            offender = proven_offender(accusation.data, genesis, verify_batch)
         except (DecodeError, CertificateInvalid) as error:
             yield Finding("accusation", f"a file of {accusation.holder} proves nothing: {error}")
             continue
@@ -165,7 +169,7 @@ def justly_accused(
             )
 
 
-def proven_offender(data: bytes, genesis: Genesis) -> str:
+def proven_offender(data: bytes, genesis: Genesis, verify_batch: VerifyBatch) -> str:
     """The name of the validator that signed both votes. Raises DecodeError, CertificateInvalid."""
     pair = decode(data, tuple[SignedMessage, SignedMessage], size_max=ACCUSATION_SIZE_MAX)
     members = genesis.validators.validators
@@ -236,6 +240,12 @@ def none_failed(failed: Sequence[Failed]) -> Iterator[Finding]:
     """A client moves on to another node; its caller sees no error."""
     for call in failed:
         yield Finding("call", f"failed after {call.ended - call.began:.1f} s: {call.reason}")
+
+
+def _content(view: BlockView) -> tuple[object, ...]:
+    certificate = view.execution_certificate
+    statement = certificate.statement if certificate is not None else None
+    return view.block, view.hash, view.receipts, statement
 
 
 def _signatures(view: BlockView, validators: ValidatorSet, chain: bytes) -> Iterator[SignedItem]:

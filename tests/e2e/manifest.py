@@ -16,7 +16,7 @@ import msgspec
 from ledger.genesis import Limits
 
 FOLDER: Final = Path(__file__).resolve().parent / "manifests"
-TAIL_S: Final = 10.0  # of load after the last event of a shortened manifest
+TAIL_S: Final = 6.0  # of load after the last event of a shortened manifest
 
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 Duration: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=3600)]

@@ -94,8 +94,8 @@ class _Run:
                     self._perform(step)
                 _sleep_until(self._began + self._manifest.duration_s)
                 ended = time.monotonic()
-            self._settle()
-        return self._judge(clients.answers, ended, sampler.seen)
+            height = self._settle()
+        return self._judge(clients.answers, ended, height, sampler.seen)
 
     # --- events -----------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class _Run:
     def _pause(self, event: Pause, *, is_end: bool) -> None:
         if is_end:
             (name,) = self._hit.pop(event)
-            self._stage.signal(name, signal.SIGCONT)
+            self._signal("continue", name, signal.SIGCONT)
             self._away.discard(name)
             return
         name = self._resolve(event.node)
@@ -140,13 +140,16 @@ class _Run:
     def _disconnect(self, event: Disconnect, *, is_end: bool) -> None:
         if is_end:
             names = self._hit.pop(event)
+            self._note("heal", *names)
             self._stage.heal(names)
             self._away.difference_update(names)
             return
         names = tuple(dict.fromkeys(self._resolve(target) for target in event.nodes))
         self._hit[event] = names
         self._away.update(names)
-        self._faults.append(Fault(time.monotonic(), "disconnect", " ".join(names)))
+        larger = max(len(names), len(self._stage.names) - len(names))
+        if larger >= self._stage.genesis.validators.quorum:
+            self._note("disconnect", *names)  # otherwise nothing may go on before it heals
         self._stage.cut(names)
 
     def _skew(self, event: ClockSkew, *, is_end: bool) -> None:
@@ -171,9 +174,12 @@ class _Run:
         self._stage.wait(is_back, timeout_s=RESTART_S, what=f"{name} is back after its restart")
 
     def _signal(self, kind: str, name: str, number: signal.Signals) -> None:
-        self._faults.append(Fault(time.monotonic(), kind, name))
+        self._note(kind, name)
         if not self._stage.signal(name, number):
             self._findings.append(Finding("event", f"{kind}: {name} has no process"))
+
+    def _note(self, kind: str, *names: str) -> None:
+        self._faults.append(Fault(time.monotonic(), kind, " ".join(names)))
 
     def _resolve(self, target: str) -> str:
         """The node that `target` means now; roles are taken by honest nodes that are there."""
@@ -201,15 +207,15 @@ class _Run:
 
     # --- verdict ----------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """End what has no end of its own, and let all come to one head."""
+    def _settle(self) -> int | None:
+        """End what has no end of its own; the height of the head that all come to, if they do."""
         stage = self._stage
         for name in stage.names:
             stage.let_up(name)
             stage.make_honest(name)
             stage.right_clock(name)
         deadline = time.monotonic() + SETTLE_S
-        while not stage.agreement(self._honest):
+        while (height := stage.agreement(self._honest)) is None:
             if time.monotonic() > deadline:
                 heads = [
                     f"{name} {found.phase} {found.certified_height}/{found.height}"
@@ -219,13 +225,16 @@ class _Run:
                 ]
                 told = f"no common head within {SETTLE_S:g} s: {', '.join(heads)}"
                 self._findings.append(Finding("settle", told))
-                return
+                return None
             time.sleep(0.2)
+        return height
 
-    def _judge(self, answers: Answers, ended: float, seen: dict[str, Usage]) -> Report:
+    def _judge(
+        self, answers: Answers, ended: float, height: int | None, seen: dict[str, Usage]
+    ) -> Report:
         genesis, manifest = self._stage.genesis, self._manifest
         expect = manifest.expect
-        ledgers, accusations = self._ledgers(), self._accusations()
+        ledgers, accusations = self._ledgers(height), self._accusations()
         resumed = checks.resumptions(self._faults, answers.acknowledged)
         silence = checks.longest_silence(answers.acknowledged, began=self._began, ended=ended)
         findings = [
@@ -260,14 +269,14 @@ class _Run:
             findings=tuple(findings),
         )
 
-    def _ledgers(self) -> list[Ledger]:
+    def _ledgers(self, height: int | None) -> list[Ledger]:
         """Of all honest nodes; one that does not show its blocks is a finding of its own."""
         ledgers = []
         apis = {node.name: node.api for node in self._stage.plan.nodes}
         for name in self._honest:
             try:
                 with NodeClient(apis[name]) as client:
-                    ledgers.append(checks.fetch(name, client))
+                    ledgers.append(checks.fetch(name, client, height))
             except ClientError as error:
                 self._findings.append(Finding("ledger", f"{name}: {error}"))
         assert ledgers, "no node shows its blocks"

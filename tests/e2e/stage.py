@@ -88,13 +88,14 @@ class Stage(LocalNetwork):
             return None
         return self.names[max(found, key=lambda status: (status.view, status.height)).primary]
 
-    def agreement(self, names: Collection[str]) -> bool:
-        """`names` answer, with one certified height and one state root."""
+    def agreement(self, names: Collection[str]) -> int | None:
+        """The height at which all of `names` stand, certified and with one state root."""
         found = [self.status_of(name) for name in names]
-        places = {
-            (one.certified_height, one.height, one.state_root) for one in found if one is not None
-        }
-        return None not in found and len(places) == 1 and all(a == b for a, b, _ in places)
+        heads = {(s.certified_height, s.height, s.state_root) for s in found if s is not None}
+        if None in found or len(heads) != 1:
+            return None
+        certified, height, _ = heads.pop()
+        return height if certified == height else None
 
     def accusations(self, name: str) -> list[Path]:
         folder = self.root / "nodes" / name / "data" / "accusations"
