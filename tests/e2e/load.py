@@ -50,7 +50,7 @@ class Attempt:
 
     at: float
     node: str
-    reason: str
+    reason: str  # a refusal's code, or "no answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Cluster:
             except ClientError as error:
                 if time.monotonic() > deadline or not _is_retried(error):
                     raise
-                self._answers.retried.append(Attempt(time.monotonic(), name, str(error)))
+                self._answers.retried.append(Attempt(time.monotonic(), name, _reason(error)))
             self._place = (self._place + 1) % len(self._nodes)
             time.sleep(PAUSE_S)
 
@@ -178,6 +178,10 @@ def _submit(node: NodeClient, transaction: Transaction) -> bytes:
         if refusal.code != refusals.REPLAYED:
             raise
         return transaction_id(transaction)
+
+
+def _reason(error: ClientError) -> str:
+    return error.code if isinstance(error, Refused) else "no answer"
 
 
 def _is_retried(error: ClientError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -52,6 +53,10 @@ class Report:
             if count
             else f"  no call certified, {len(answers.failed)} failed"
         )
+        if answers.retried:
+            reasons = Counter(f"{attempt.node} {attempt.reason}" for attempt in answers.retried)
+            listed = ", ".join(f"{reason} ({n})" for reason, n in sorted(reasons.items()))
+            yield f"  moved on from: {listed}"
         yield f"  {self.height} blocks, committed in {self.views} views"
         for fault, seconds in self.resumed:
             took = "never" if seconds is None else f"{seconds:.2f} s"
