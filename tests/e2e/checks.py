@@ -141,6 +141,35 @@ def nothing_lost(
                 yield Finding("lost", f"{ledger.node}: another receipt for {wanted.hex()}")
 
 
+def timely(
+    ledger: Ledger,
+    acknowledged: Sequence[Acknowledged],
+    *,
+    skew_ms_max: int,
+    wall_offset_s: float,
+) -> Iterator[Finding]:
+    """No clock that is wrong gets into the chain: a block was made while its calls were waiting.
+
+    `wall_offset_s`: what the clients' monotonic clock lacks to the time of day.
+    """
+    for answer in acknowledged:
+        if answer.height > len(ledger.blocks):
+            continue  # `nothing_lost` tells
+        time_ms = ledger.blocks[answer.height - 1].block.header.time_ms
+        early_ms = (answer.began + wall_offset_s) * 1000 - time_ms
+        late_ms = time_ms - (answer.ended + wall_offset_s) * 1000
+        if max(early_ms, late_ms) > skew_ms_max:
+            yield Finding(
+                "time", f"block {answer.height} is off by {max(early_ms, late_ms) / 1000:.1f} s"
+            )
+
+
+def kept_busy(acknowledged: Sequence[Acknowledged]) -> Iterator[Finding]:
+    """Without an answer nothing was shown."""
+    if not acknowledged:
+        yield Finding("load", "no call was acknowledged")
+
+
 def justly_accused(
     accusations: Sequence[Accusation],
     genesis: Genesis,

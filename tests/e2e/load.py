@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -124,14 +125,11 @@ class Load:
         self._clusters = [
             Cluster(targets, account, number, self.answers) for number in range(entry.clients)
         ]
-        self._threads = [
-            threading.Thread(target=self._run, args=(number,), daemon=True)
-            for number in range(entry.clients)
-        ]
+        self._pool = ThreadPoolExecutor(entry.clients, "client")
+        self._running: list[Future[None]] = []
 
     def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
+        self._running = [self._pool.submit(self._run, n) for n in range(self._entry.clients)]
         return self
 
     def __exit__(
@@ -142,10 +140,13 @@ class Load:
     ) -> None:
         """Every call that has begun gets its answer first."""
         self._stop.set()
-        for thread in self._threads:
-            thread.join(STOP_S)
-        for cluster in self._clusters:
-            cluster.close()
+        try:
+            for client in self._running:
+                client.result(STOP_S)  # raises what ended a client before its time
+        finally:
+            for cluster in self._clusters:
+                cluster.close()
+            self._pool.shutdown()
 
     def _run(self, number: int) -> None:
         spacing = self._entry.clients / self._entry.rate

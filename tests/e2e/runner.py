@@ -243,6 +243,13 @@ class _Run:
             *(found for ledger in ledgers for found in checks.well_formed(ledger, genesis)),
             *checks.certified(ledgers, genesis),
             *checks.nothing_lost(ledgers, answers.acknowledged),
+            *checks.kept_busy(answers.acknowledged),
+            *checks.timely(
+                ledgers[0],
+                answers.acknowledged,
+                skew_ms_max=genesis.limits.time_skew_ms_max,
+                wall_offset_s=time.time() - time.monotonic(),
+            ),
             *checks.none_failed(answers.failed),
             *checks.in_time(resumed, expect.resume_s),
             *checks.silent_at_most(silence, expect.silence_s, began=self._began),

@@ -25,7 +25,7 @@ from ledger.genesis import Genesis, chain_id, load_genesis, save_genesis
 from tests.e2e.harness import REPOSITORY, LocalNetwork
 from tests.e2e.launcher import CLOCK, EQUIVOCATE
 from tests.e2e.manifest import Manifest
-from tests.e2e.namespaces import Isolation
+from tests.e2e.namespaces import Isolation, NotAllowed
 
 UP_S = 120.0
 STATUS_S = 2.0  # a stopped process does not answer: ask the next one soon
@@ -38,7 +38,7 @@ class Stage(LocalNetwork):
 
     def __init__(self, root: Path, manifest: Manifest) -> None:
         """Raises namespaces.NotAllowed if links must be cut and this machine lets nobody."""
-        self._isolation = Isolation(manifest.network.nodes) if manifest.is_partitioned else None
+        self._isolation = _isolation(manifest)
         try:
             super().__init__(root, nodes=manifest.network.nodes)
             if self._isolation is not None:
@@ -175,6 +175,16 @@ class Stage(LocalNetwork):
     def _close_isolation(self) -> None:
         if self._isolation is not None:
             self._isolation.close()
+
+
+def _isolation(manifest: Manifest) -> Isolation | None:
+    """Namespaces wherever they are allowed: in them no other network can take a port of ours."""
+    try:
+        return Isolation(manifest.network.nodes)
+    except NotAllowed:
+        if manifest.is_partitioned:
+            raise
+        return None
 
 
 def _limit(root: Path, changes: dict[str, int]) -> Genesis:

@@ -266,6 +266,24 @@ def test_the_longest_silence_counts_from_the_beginning_to_the_end(ledger: Ledger
     assert "4.00 s from 6.0 s on" in _told(found, "silence")
 
 
+def test_a_wrong_clock_in_the_chain_is_told(ledger: Ledger) -> None:
+    made_s = ledger.blocks[1].block.header.time_ms / 1000
+
+    def judged(began: float, ended: float) -> list[Finding]:
+        answer = _answer(ledger, 2, began=began - made_s, ended=ended - made_s)
+        return list(checks.timely(ledger, [answer], skew_ms_max=5000, wall_offset_s=made_s))
+
+    assert judged(made_s - 1, made_s + 1) == []
+    assert judged(made_s + 4, made_s + 9) == []
+    assert "off by 60.0 s" in _told(judged(made_s + 60, made_s + 61), "time")
+    assert "off by 60.0 s" in _told(judged(made_s - 61, made_s - 60), "time")
+
+
+def test_a_run_without_an_answer_shows_nothing(ledger: Ledger) -> None:
+    assert list(checks.kept_busy([_answer(ledger, 1)])) == []
+    assert "no call" in _told(list(checks.kept_busy([])), "load")
+
+
 # --- accusations ----------------------------------------------------------------------------
 
 
