@@ -23,6 +23,7 @@ class ReplicaConfig:
     index: int  # own position in the committee
     validators: ValidatorSet
     chain_id: bytes
+    base: int = 0  # this committee orders the heights above it: its epoch
     window: int = 32  # heights in flight above the stable checkpoint
     rotate_every: int = 64  # heights a primary proposes before the next one's turn
     transactions_max: int = 1000  # ids in a proposal
@@ -34,10 +35,11 @@ class ReplicaConfig:
 class Recovered:
     """What the driver found on disk. A new node has head 0 and nothing else."""
 
-    head: int = 0  # last block that is durable
+    head: int = 0  # last block that is durable, not below the base of the epoch
     certified: ExecutionCertificate | None = None  # of the highest height without a gap below
     statements: tuple[ExecutionStatement, ...] = ()  # own, certified height + 1 to head
     records: tuple[bytes, ...] = ()  # the log, oldest first, torn tail cut off
+    last: int | None = None  # last height of the epoch, if the blocks up to the head decide it
 
 
 # --- inputs ---------------------------------------------------------------------------------
@@ -47,13 +49,16 @@ class Recovered:
 class Tick:
     """TICK_MS went by."""
 
-    pending: bool  # the mempool holds a transaction that is not in flight
+    pending: bool  # a transaction that is not in flight waits, or a heartbeat is overdue
     withheld: bool = False  # one of them was passed over for too long
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReady:
-    """Our offer for the next height; ignored unless `can_propose` (we may have lost our turn)."""
+    """Our offer for the next height; ignored unless `can_propose` (we may have lost our turn).
+
+    Without ids it is a heartbeat.
+    """
 
     transaction_ids: tuple[bytes, ...]
     time_ms: int
@@ -89,6 +94,7 @@ class Executed:
     """A delivered block was executed and is durable."""
 
     statement: ExecutionStatement
+    last: int | None = None  # last height of the epoch, once a block has decided it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class Synced:
     height: int
     certificate: ExecutionCertificate | None  # highest height with no uncertified one below
     statements: tuple[ExecutionStatement, ...] = ()  # own, above the certificate's height
+    last: int | None = None  # last height of the epoch, once a block has decided it
 
 
 Input = Tick | BatchReady | Received | ProposalValidated | ProposalFetched | Executed | Synced
@@ -188,6 +195,13 @@ class Halt:
     evidence: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """The epoch is over: its last height is executed and certified. Another replica goes on."""
+
+    certificate: ExecutionCertificate
+
+
 Effect = (
     Persist
     | Broadcast
@@ -199,4 +213,5 @@ Effect = (
     | CatchUp
     | Accuse
     | Halt
+    | Retire
 )

@@ -24,10 +24,15 @@ class PeerState:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Where the node stands; `phase` is ordering, view_change, catching_up or halted."""
+    """Where the node stands.
+
+    `phase` is ordering, view_change, catching_up, observing or halted; `index` None: an observer.
+    """
 
     name: str
-    index: int
+    index: int | None
+    epoch: int  # the height above which the committee in office orders
+    members: int  # of it
     view: int
     primary: int
     phase: str

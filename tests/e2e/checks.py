@@ -15,6 +15,7 @@ from crypto.provider import SignedItem
 from crypto.providers.software import verify_batch
 from ledger.blocks import genesis_block, proposal_of
 from ledger.certificates import VerifyBatch, commit_items, execution_items
+from ledger.committee import Epochs
 from ledger.encoding import decode
 from ledger.errors import CertificateInvalid, DecodeError
 from ledger.genesis import Genesis, chain_id
@@ -81,7 +82,7 @@ def no_fork(ledgers: Sequence[Ledger]) -> Iterator[Finding]:
                 break
 
 
-def well_formed(ledger: Ledger, genesis: Genesis) -> Iterator[Finding]:
+def well_formed(ledger: Ledger, genesis: Genesis, epochs: Epochs) -> Iterator[Finding]:
     """Headers follow each other and cover what their blocks hold."""
     previous = genesis_block(genesis).header
     for height, view in enumerate(ledger.blocks, 1):
@@ -93,7 +94,7 @@ def well_formed(ledger: Ledger, genesis: Genesis) -> Iterator[Finding]:
             "previous hash": header.previous_hash == block_hash(previous),
             "time": header.time_ms > previous.time_ms,
             "transactions": header.transactions_root == transactions_root(view.block.transactions),
-            "committee": header.validators_hash == genesis.validators.digest,
+            "committee": header.validators_hash == epochs.at(height).validators.digest,
         }
         for what, is_so in holds.items():
             if not is_so:
@@ -102,15 +103,19 @@ def well_formed(ledger: Ledger, genesis: Genesis) -> Iterator[Finding]:
 
 
 def certified(
-    ledgers: Sequence[Ledger], genesis: Genesis, verify_batch: VerifyBatch = verify_batch
+    ledgers: Sequence[Ledger],
+    chain: bytes,
+    epochs: Epochs,
+    verify_batch: VerifyBatch = verify_batch,
 ) -> Iterator[Finding]:
-    """Every block of every node has both certificates, by quorums of the genesis' committee."""
+    """Every block of every node has both certificates, by quorums of its height's committee."""
     claims: dict[SignedItem, str] = {}
     for ledger in ledgers:
         for view in ledger.blocks:
-            where = f"{ledger.node}, height {view.block.header.height}"
+            height = view.block.header.height
+            where = f"{ledger.node}, height {height}"
             try:
-                for item in _signatures(view, genesis.validators, chain_id(genesis)):
+                for item in _signatures(view, epochs.at(height).validators, chain):
                     claims.setdefault(item, where)
             except CertificateInvalid as error:
                 yield Finding("certificate", f"{where}: {error}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from consensus.pbft.messages import (
 from crypto.keys import load_key
 from crypto.providers.software import SoftwareProvider
 from ledger.encoding import decode, encode
-from ledger.genesis import Genesis, chain_id
+from ledger.genesis import chain_id, load_genesis
 from ledger.model import proposal_digest
 from node.config import NodeConfig, load_config
 from node.keys import read_passphrase
@@ -80,67 +80,57 @@ class Twin:
 class TwoFaced(Network):
     """A network that shows half of the peers another proposal than the other half."""
 
-    def __init__(self, config: NodeConfig, genesis: Genesis, seed: bytes, control: Path) -> None:
-        members = genesis.validators.validators
-        super().__init__(
-            seed,
-            listen=config.listen,
-            peers={
-                m.name: PeerAddress(m.peer_id, config.peers[m.name])
-                for m in members
-                if m.name in config.peers
-            },
-        )
+    def __init__(
+        self, config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes, control: Path
+    ) -> None:
+        super().__init__(seed, listen=config.listen, peers=peers)
         key = load_key(config.consensus_key, read_passphrase(config.passphrase_file))
         self._provider = SoftwareProvider(key)
-        self._chain_id = chain_id(genesis)
-        self._index = [m.name for m in members].index(config.name)
-        others = [m.peer_id for m in members if m.name != config.name]
+        self._chain_id = chain_id(load_genesis(config.genesis))
+        others = [peers[name].peer_id for name in sorted(peers) if name != config.name]
         # Alternating, so that neighbors in the order of primaries hear different things.
         self._face = {peer_id: place % 2 for place, peer_id in enumerate(others)}
         self._control = control
         self._twins: dict[tuple[int, int], Twin] = {}
 
-    def broadcast(self, channel: Channel, body: bytes) -> int:
-        if channel is not Channel.VOTES or not self._control.exists():
-            return super().broadcast(channel, body)
-        return sum([self.send(peer_id, channel, body) for peer_id in self._face])
-
     def send(self, peer_id: str, channel: Channel, body: bytes) -> bool:
         if channel is not Channel.VOTES or not self._control.exists():
             return super().send(peer_id, channel, body)
-        message = decode_message(decode(body, SignedMessage, size_max=VOTE_SIZE_MAX).message)
+        signed = decode(body, SignedMessage, size_max=VOTE_SIZE_MAX)
+        message, face = decode_message(signed.message), self._face.get(peer_id, 0)
         match message:
             case PrePrepare():
-                twin = self._twin(message)
-                face = self._face[peer_id]
+                twin = self._twin(signed, message)
                 sent = super().send(peer_id, channel, twin.frames[face])
                 super().send(peer_id, channel, twin.commits[face])
                 return sent
             case Commit() if (message.view, message.height) in self._twins:
                 commits = self._twins[message.view, message.height].commits
-                return super().send(peer_id, channel, commits[self._face[peer_id]])
+                return super().send(peer_id, channel, commits[face])
             case _:
                 return super().send(peer_id, channel, body)
 
-    def _twin(self, first: PrePrepare) -> Twin:
+    def _twin(self, frame: SignedMessage, first: PrePrepare) -> Twin:
         """What the two halves get to see in place of `first`; both would pass alone."""
         place = (first.view, first.proposal.height)
         if place not in self._twins:
             later = msgspec.structs.replace(first.proposal, time_ms=first.proposal.time_ms + 1)
             second = PrePrepare(view=first.view, proposal=later)
             self._twins[place] = Twin(
-                (self._signed(first), self._signed(second)),
-                (self._signed(_commit(first)), self._signed(_commit(second))),
+                (self._signed(frame, first), self._signed(frame, second)),
+                (self._signed(frame, _commit(first)), self._signed(frame, _commit(second))),
             )
             _log.info("equivocates", view=place[0], height=place[1])
             while len(self._twins) > TWINS_MAX:
                 del self._twins[min(self._twins)]
         return self._twins[place]
 
-    def _signed(self, message: Message) -> bytes:
+    def _signed(self, frame: SignedMessage, message: Message) -> bytes:
+        """`message` in place of the one in `frame`."""
         signature = self._provider.sign(signing_bytes(self._chain_id, message))
-        return encode(SignedMessage(self._index, encode_message(message), signature))
+        return encode(
+            msgspec.structs.replace(frame, message=encode_message(message), signature=signature)
+        )
 
 
 def _commit(proposed: PrePrepare) -> Commit:
@@ -154,8 +144,8 @@ def _commit(proposed: PrePrepare) -> Commit:
 async def serve(config: NodeConfig, control: Path) -> None:
     """`node.run.serve` with links that may lie."""
 
-    def links(config: NodeConfig, genesis: Genesis, seed: bytes) -> Links:
-        return TwoFaced(config, genesis, seed, control)
+    def links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
+        return TwoFaced(config, peers, seed, control)
 
     node = Node(config, links=links)
     try:

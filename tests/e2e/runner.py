@@ -21,6 +21,8 @@ from bench.processes import usage
 from cli import supervisor
 from client.errors import ClientError
 from client.node import NodeClient
+from ledger.committee import Epoch, Epochs
+from ledger.genesis import chain_id
 from tests.e2e import checks
 from tests.e2e.checks import Accusation, Fault, Finding, Ledger
 from tests.e2e.load import Answers, Load
@@ -234,14 +236,15 @@ class _Run:
     ) -> Report:
         genesis, manifest = self._stage.genesis, self._manifest
         expect = manifest.expect
+        epochs = Epochs((Epoch(0, genesis.validators),))  # no event of a manifest begins another
         ledgers, accusations = self._ledgers(height), self._accusations()
         resumed = checks.resumptions(self._faults, answers.acknowledged)
         silence = checks.longest_silence(answers.acknowledged, began=self._began, ended=ended)
         findings = [
             *self._findings,
             *checks.no_fork(ledgers),
-            *(found for ledger in ledgers for found in checks.well_formed(ledger, genesis)),
-            *checks.certified(ledgers, genesis),
+            *(found for ledger in ledgers for found in checks.well_formed(ledger, genesis, epochs)),
+            *checks.certified(ledgers, chain_id(genesis), epochs),
             *checks.nothing_lost(ledgers, answers.acknowledged),
             *checks.kept_busy(answers.acknowledged),
             *checks.timely(

@@ -18,9 +18,11 @@ from pathlib import Path
 import msgspec
 
 from cli import netfiles, supervisor
+from cli.netfiles import NetworkPlan
 from cli.supervisor import Program
 from client.errors import ClientError
 from client.node import NodeClient, NodeStatus
+from contracts.bundle import genesis_contracts
 from ledger.genesis import Genesis, chain_id, load_genesis, save_genesis
 from tests.e2e.harness import REPOSITORY, LocalNetwork
 from tests.e2e.launcher import CLOCK, EQUIVOCATE
@@ -43,7 +45,7 @@ class Stage(LocalNetwork):
             super().__init__(root, nodes=manifest.network.nodes)
             if self._isolation is not None:
                 _move(root, self._isolation)
-            self.genesis = _limit(root, manifest.network.limits)
+            self.genesis = _found(root, netfiles.load_plan(root), manifest.network.limits)
         except BaseException:
             self._close_isolation()
             raise
@@ -187,18 +189,20 @@ def _isolation(manifest: Manifest) -> Isolation | None:
         return None
 
 
-def _limit(root: Path, changes: dict[str, int]) -> Genesis:
-    """The genesis in `root`, its limits changed; the chain id follows."""
+def _found(root: Path, plan: NetworkPlan, changes: dict[str, int]) -> Genesis:
+    """The genesis in `root` anew, for other limits and the addresses of `plan`."""
     path = root / "genesis.json"
     genesis = load_genesis(path)
-    if not changes:
-        return genesis
     limits = msgspec.structs.replace(genesis.limits, **changes)
-    genesis = msgspec.structs.replace(genesis, limits=limits)
+    addresses = {node.name: node.listen for node in plan.nodes}
+    contracts = genesis_contracts(
+        genesis.parties, validators=genesis.validators, limits=limits, addresses=addresses
+    )
+    genesis = msgspec.structs.replace(genesis, limits=limits, contracts=contracts)
     save_genesis(genesis, path)
-    plan = json.loads((root / "network.json").read_text())
-    plan["chain_id"] = chain_id(genesis).hex()
-    (root / "network.json").write_text(json.dumps(plan))
+    written = json.loads((root / "network.json").read_text())
+    written["chain_id"] = chain_id(genesis).hex()
+    (root / "network.json").write_text(json.dumps(written))
     return genesis
 
 

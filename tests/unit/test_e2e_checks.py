@@ -18,6 +18,7 @@ from consensus.pbft.messages import (
     encode_message,
     signing_bytes,
 )
+from ledger.committee import Epoch, Epochs
 from ledger.encoding import encode
 from ledger.model import CommitCertificate, ExecutionCertificate, Signature, block_hash
 from tests.e2e import checks
@@ -54,6 +55,10 @@ def _view(world: World, height: int) -> BlockView:
     )
 
 
+def _epochs(world: World) -> Epochs:
+    return Epochs((Epoch(0, world.validators),))
+
+
 def _with(ledger: Ledger, height: int, view: BlockView, *, node: str = "b") -> Ledger:
     blocks = list(ledger.blocks)
     blocks[height - 1] = view
@@ -77,8 +82,8 @@ def test_an_honest_network_has_no_findings(world: World, ledger: Ledger) -> None
     both = [ledger, Ledger("b", ledger.blocks)]
     answers = [_answer(ledger, height) for height in range(1, HEIGHT + 1)]
     assert list(checks.no_fork(both)) == []
-    assert list(checks.well_formed(ledger, world.genesis)) == []
-    assert list(checks.certified(both, world.genesis, fake_verify_batch)) == []
+    assert list(checks.well_formed(ledger, world.genesis, _epochs(world))) == []
+    assert list(checks.certified(both, world.chain_id, _epochs(world), fake_verify_batch)) == []
     assert list(checks.nothing_lost(both, answers)) == []
 
 
@@ -125,12 +130,16 @@ def test_a_header_that_does_not_fit_is_told(
     world: World, ledger: Ledger, field: str, value: object
 ) -> None:
     bad = _with(ledger, HEIGHT, _changed(ledger.blocks[-1], **{field: value}))
-    assert f"height {HEIGHT}" in _told(list(checks.well_formed(bad, world.genesis)), "block")
+    assert f"height {HEIGHT}" in _told(
+        list(checks.well_formed(bad, world.genesis, _epochs(world))), "block"
+    )
 
 
 def test_a_hash_that_is_not_the_headers_is_told(world: World, ledger: Ledger) -> None:
     bad = _with(ledger, 1, replace(ledger.blocks[0], hash=bytes(32)))
-    assert "wrong hash" in _told(list(checks.well_formed(bad, world.genesis)), "block")
+    assert "wrong hash" in _told(
+        list(checks.well_formed(bad, world.genesis, _epochs(world))), "block"
+    )
 
 
 # --- certificates ---------------------------------------------------------------------------
@@ -148,7 +157,10 @@ def _execution(view: BlockView) -> ExecutionCertificate:
 
 def _uncertain(world: World, ledger: Ledger, view: BlockView) -> str:
     bad = _with(ledger, 2, view)
-    return _told(list(checks.certified([bad], world.genesis, fake_verify_batch)), "certificate")
+    return _told(
+        list(checks.certified([bad], world.chain_id, _epochs(world), fake_verify_batch)),
+        "certificate",
+    )
 
 
 @pytest.mark.parametrize("kind", ["commit_certificate", "execution_certificate"])
