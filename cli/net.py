@@ -46,6 +46,38 @@ def new(
     )
 
 
+@verb(app, "add")
+def add(
+    ask: Invocation,
+    root: Root,
+    party: Annotated[str, typer.Option(help="Which party runs it.")],
+) -> Answer:
+    """Make one more node, and start it if the network runs; it waits to be admitted (观察节点)."""
+    from cli import netfiles, supervisor
+
+    root = root.resolve()
+    plan = netfiles.load_plan(root)
+    new = netfiles.add_node(root, plan, party=party)
+    is_up = supervisor.supervisor_pid(root) is not None
+    if is_up:
+        supervisor.extend(root, netfiles.program_of(root, new.entry))
+    name = new.entry.name
+    return Fields(
+        {
+            "node": name,
+            "party": party,
+            "public_key": new.public_key.hex(),
+            "peer_id": new.peer_id,
+            "address": new.entry.listen,
+            "api": new.entry.api,
+            "started": is_up,
+            "next": f"shuxin proposal admit-observer admit-{name} --name {name} --party {party} "
+            f"--public-key {new.public_key.hex()} --peer-id {new.peer_id} "
+            f"--address {new.entry.listen} --reason WHY",
+        }
+    )
+
+
 @verb(app, "up")
 def up(
     ask: Invocation,
@@ -70,7 +102,7 @@ def up(
     watch = Watch(root, frozenset(node.name for node in plan.nodes))
     while True:
         rows = _status_rows(plan)
-        ready = [row for row in rows if row[1] == "ordering"]
+        ready = [row for row in rows if row[1] in _SERVING]
         if len(ready) == len(plan.nodes):
             return Table(_COLUMNS, rows, title=f"{plan.name}: up")
         watch.look()
@@ -143,7 +175,7 @@ def status(ask: Invocation, root: Root) -> Answer:
     root = root.resolve()
     plan = netfiles.load_plan(root)
     rows = _status_rows(plan)
-    fine = all(row[1] == "ordering" for row in rows) and _agree(rows)
+    fine = all(row[1] in _SERVING for row in rows) and _agree(rows)
     if ask.json:
         return Fields(
             {
@@ -158,6 +190,7 @@ def status(ask: Invocation, root: Root) -> Answer:
     return Table(_COLUMNS, rows, title=plan.name, exit_code=DONE if fine else REFUSED)
 
 
+_SERVING = ("ordering", "observing")
 _COLUMNS = (
     "node",
     "phase",

@@ -111,6 +111,54 @@ def create(root: Path, *, nodes: int, port_base: int, executors: bool) -> Networ
     return plan
 
 
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """A node that the registry does not know yet: what a proposal to admit it has to say."""
+
+    entry: NodeEntry
+    public_key: bytes
+    peer_id: str
+
+
+def add_node(root: Path, plan: NetworkPlan, *, party: str) -> NewNode:
+    """Keys and configuration of one more node of `plan`. Raises CommandRefused."""
+    if party not in [known for known, _, _ in PARTIES]:
+        raise CommandRefused("net.party", f"no party {party}: see the folders in {root}/parties")
+    if len(plan.nodes) >= NODES_MAX:
+        raise CommandRefused("net.size", f"a local network has at most {NODES_MAX} nodes")
+    number = len(plan.nodes)
+    listen, api = _next_ports(plan)
+    entry = NodeEntry(f"node{number}", party, f"/ip4/{HOST}/tcp/{listen}", f"{HOST}:{api}")
+    validator = _node_keys(root, entry)
+    entries = (*plan.nodes, entry)
+    _node_config(root, entry, entries)
+    _save_plan(root, NetworkPlan(plan.name, plan.chain_id, entries, plan.executors))
+    return NewNode(entry, validator.public_key, validator.peer_id)
+
+
+def _next_ports(plan: NetworkPlan) -> tuple[int, int]:
+    """Ports above those of the network that nobody listens on."""
+    listens = [int(node.listen.rsplit("/", 1)[1]) for node in plan.nodes]
+    first = max(listens) + 1
+    for listen in range(first, first + PORT_STEP):
+        api = listen + API_OFFSET
+        if _is_free(listen) and _is_free(api):
+            return listen, api
+    raise CommandRefused("net.ports", f"no free ports from {first} on: stop what holds them")
+
+
+def program_of(root: Path, entry: NodeEntry) -> Program:
+    """The process of one node."""
+    return Program(
+        name=entry.name,
+        command=(
+            *(sys.executable, "-m", "cli.main"),
+            *("node", "run", str(root / "nodes" / entry.name / "node.toml")),
+        ),
+        log=root / "nodes" / entry.name / "node.log",
+    )
+
+
 def load_plan(root: Path) -> NetworkPlan:
     """Raises CommandRefused when `root` holds no network."""
     try:
@@ -135,14 +183,7 @@ def load_plan(root: Path) -> NetworkPlan:
 def programs(root: Path, plan: NetworkPlan) -> list[Program]:
     """The processes of the network, nodes first."""
     shuxin = (sys.executable, "-m", "cli.main")
-    listed = [
-        Program(
-            name=entry.name,
-            command=(*shuxin, "node", "run", str(root / "nodes" / entry.name / "node.toml")),
-            log=root / "nodes" / entry.name / "node.log",
-        )
-        for entry in plan.nodes
-    ]
+    listed = [program_of(root, entry) for entry in plan.nodes]
     listed += [
         Program(
             name=f"executor-{party}",

@@ -40,6 +40,10 @@ class StartFailed(Exception):
     """The supervisor ended before it held the network."""
 
 
+class NotRunning(Exception):
+    """No supervisor holds the network."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """One process: its name, its command, and where its output goes."""
@@ -77,7 +81,7 @@ def start_detached(root: Path, programs: Sequence[Program]) -> None:
             f"process {left[0].pid} of the network in {root} runs without its supervisor; "
             f"`shuxin net down {root}` first"
         )
-    plan = [{"name": p.name, "command": list(p.command), "log": str(p.log)} for p in programs]
+    plan = [_entry(program) for program in programs]
     with open(run / "supervisor.log", "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.supervisor", str(root)],
@@ -94,6 +98,20 @@ def start_detached(root: Path, programs: Sequence[Program]) -> None:
     with process.stdin as pipe:
         _await_lock(root, process)
         pipe.write(json.dumps(plan).encode())
+
+
+def extend(root: Path, program: Program) -> None:
+    """Have the running supervisor start and keep one more program. Raises NotRunning."""
+    pid = supervisor_pid(root)
+    if pid is None:
+        raise NotRunning(f"the network in {root} does not run; `shuxin net up {root}` starts it")
+    path = root / "run" / "plan.json"
+    _write_whole(path, [*json.loads(path.read_text()), _entry(program)])
+    _signal(pid, signal.SIGHUP)
+
+
+def _entry(program: Program) -> dict[str, object]:
+    return {"name": program.name, "command": list(program.command), "log": str(program.log)}
 
 
 def _await_lock(root: Path, process: subprocess.Popen[bytes]) -> None:
@@ -246,7 +264,16 @@ class _Keeper:
         self._pids: dict[str, int] = {}
         self._ends: dict[str, End] = {}
         self._processes: dict[str, trio.Process] = {}
+        self._kept: set[str] = set()
         self._publish()
+
+    def keep_all(self, nursery: trio.Nursery) -> None:
+        """Start what the plan lists and is not kept yet."""
+        for entry in json.loads((self._run_folder / "plan.json").read_text()):
+            program = Program(entry["name"], tuple(entry["command"]), Path(entry["log"]))
+            if program.name not in self._kept:
+                self._kept.add(program.name)
+                nursery.start_soon(self.keep, program)
 
     async def keep(self, program: Program) -> None:
         delay = RESTART_DELAY_S
@@ -306,15 +333,15 @@ class _Keeper:
 
 
 async def _supervise(root: Path) -> None:
-    plan = json.loads((root / "run" / "plan.json").read_text())
     keeper = _Keeper(root)
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         try:
             async with trio.open_nursery() as nursery:
-                for entry in plan:
-                    program = Program(entry["name"], tuple(entry["command"]), Path(entry["log"]))
-                    nursery.start_soon(keeper.keep, program)
-                async for _ in signals:
+                keeper.keep_all(nursery)
+                async for number in signals:
+                    if number == signal.SIGHUP:  # `extend` has changed the plan
+                        keeper.keep_all(nursery)
+                        continue
                     nursery.cancel_scope.cancel()
                     break
         finally:  # also when we fail: nothing that we started is left to itself
