@@ -103,6 +103,8 @@ class Air:
         self.sent[sender, channel] += 1
         if end is None or not self.hears(sender, to, channel, body):
             return False
+        if sender not in end.allowed:  # links are made only by those who let each other in
+            return False
         return end.put(channel, Frame(sender, body))
 
 
@@ -112,7 +114,7 @@ class End:
     def __init__(self, air: Air, peer_id: str, others: Sequence[str]) -> None:
         self._air = air
         self._peer_id = peer_id
-        self._others = tuple(others)
+        self.allowed = frozenset(others)
         pairs = {channel: trio.open_memory_channel[Frame](INBOX) for channel in Channel}
         self._inboxes = {channel: pair[0] for channel, pair in pairs.items()}
         self._frames = {channel: pair[1] for channel, pair in pairs.items()}
@@ -133,13 +135,15 @@ class End:
         return True
 
     def send(self, peer_id: str, channel: Channel, body: bytes) -> bool:
+        if peer_id not in self.allowed:
+            return False
         return self._air.carry(self._peer_id, peer_id, channel, body)
 
     def broadcast(self, channel: Channel, body: bytes) -> int:
-        return sum([self.send(peer_id, channel, body) for peer_id in self._others])
+        return sum([self.send(peer_id, channel, body) for peer_id in sorted(self.allowed)])
 
     def update_allow_list(self, peers: Mapping[str, PeerAddress]) -> None:
-        self._others = tuple(p.peer_id for p in peers.values() if p.peer_id != self._peer_id)
+        self.allowed = frozenset(p.peer_id for p in peers.values()) - {self._peer_id}
 
     def incoming(self, channel: Channel) -> trio.MemoryReceiveChannel[Frame]:
         return self._frames[channel]

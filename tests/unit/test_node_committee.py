@@ -44,7 +44,7 @@ class Consortium(Nodes):
         self._notes = itertools.count()
 
     async def decide(self, kind: str, node: str, successor: str = "") -> None:
-        """Propose by the manager, approve by three organizations."""
+        """Propose by the manager, approve by a quorum of organizations."""
         proposal = await self._propose("propose", kind, node, successor, "why not")
         await self._approve(proposal)
 
@@ -61,7 +61,7 @@ class Consortium(Nodes):
         return proposal
 
     async def _approve(self, proposal: str) -> None:
-        for index in range(3):
+        for index in range(self.genesis.validators.quorum):
             await self.call(0, self.voices[index], "proposal", "approve", proposal)
 
     async def pass_heights(self, until: int, *indexes: int) -> None:
@@ -71,6 +71,12 @@ class Consortium(Nodes):
             transaction = self.transaction(f"note {next(self._notes)}", valid_until=500)
             await self.hand_in(indexes[0], transaction)
             await trio.sleep(0.3)
+
+    async def next_base(self) -> int:
+        """The base of the epoch that comes next, once it is decided."""
+        store = self.node(0).store
+        await eventually(lambda: store.epochs.newest.base > store.current_epoch.base)
+        return store.epochs.newest.base
 
     def committee(self, index: int) -> ValidatorSet:
         return self.node(index).store.current_epoch.validators
@@ -87,8 +93,7 @@ async def test_an_observer_is_admitted_follows_and_becomes_a_validator(tmp_path:
         await eventually(lambda: network.node(4).store.certified_height >= head)
         await network.decide("add_validator", "node4")
         stores = [network.node(index).store for index in range(5)]
-        await eventually(lambda: len(stores[0].epochs.all) == 2)
-        base = stores[0].epochs.newest.base
+        base = await network.next_base()
         await network.pass_heights(base + 3, 0, 1, 2, 3, 4)
         for index in range(5):
             assert network.committee(index) == ValidatorSet(network.nodes)
@@ -99,3 +104,51 @@ async def test_an_observer_is_admitted_follows_and_becomes_a_validator(tmp_path:
         certificate = stores[0].execution_certificate(base)
         assert certificate is not None
         assert certificate.statement.next_validators_hash == ValidatorSet(network.nodes).digest
+
+
+async def test_a_member_that_slept_through_changes_of_the_committee_finds_its_way(
+    tmp_path: Path,
+) -> None:
+    """Epoch by epoch: each time it is shown the certificate that ended the one it is in."""
+    network = Consortium(tmp_path, size=6, members=5)
+    async with running(network, 0, 1, 2, 3, 4, 5) as nursery:
+        await network.pass_heights(2, 0, 1, 2, 3, 4)
+        await network.admit(5)
+        await network.stop(3)
+        for kind, node in (("add_validator", "node5"), ("remove_validator", "node4")):
+            await network.decide(kind, node)
+            base = await network.next_base()
+            await network.pass_heights(base + 2, 0, 1, 2)
+        await network.phase(4, "observing")
+        await network.start(nursery, 3)
+        await network.pass_heights(base + 6, 0, 1, 2, 3, 5)
+        expected = ValidatorSet((*network.nodes[:4], network.nodes[5]))
+        assert network.committee(3) == network.committee(0) == expected
+        assert network.node(3).situation().index == 3
+        assert network.node(5).situation().index == 4
+        follower = network.node(4).store
+        await eventually(lambda: follower.certified_height >= base + 6)
+
+
+async def test_an_expelled_validator_is_cut_off_when_the_next_epoch_begins(tmp_path: Path) -> None:
+    network = Consortium(tmp_path, size=5, members=5)
+    async with running(network, 0, 1, 2, 3, 4):
+        await network.pass_heights(2, 0, 1, 2, 3, 4)
+        await network.decide("expel_validator", "node4")
+        base = await network.next_base()
+        await network.pass_heights(base + 3, 0, 1, 2, 3)
+        peer_id = network.peer_id(4)
+        for index in range(4):
+            assert peer_id not in network.air.ends[network.peer_id(index)].allowed
+        assert network.committee(0) == ValidatorSet(network.nodes[:4])
+        assert network.node(4).store.height < base + 3
+
+
+async def test_a_change_whose_entering_member_is_not_there_is_not_decided(tmp_path: Path) -> None:
+    network = Consortium(tmp_path, size=5, members=4)
+    async with running(network, 0, 1, 2, 3):
+        await network.pass_heights(2, 0, 1, 2, 3)
+        await network.admit(4)
+        await network.decide("add_validator", "node4")
+        await network.pass_heights(network.node(0).store.height + 3 * WINDOW, 0, 1, 2, 3)
+        assert len(network.node(0).store.epochs.all) == 1
