@@ -24,10 +24,10 @@ SEED ?= 1
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test lint format bench sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e lint format bench sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: .make/installed ## Installs system packages and .venv; runs once
 
@@ -36,6 +36,9 @@ demo: .make/installed ## A network of four nodes and three executors runs a scen
 
 test: .make/installed ## Every test
 	$(BIN)/python -m pytest
+
+e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
+	$(BIN)/python -m pytest -m long tests/e2e/test_manifests.py
 
 lint: .make/installed proto-check ## Format, rules, types, import layers
 	$(BIN)/ruff format --check .

@@ -48,7 +48,8 @@ def _memory(pid: int) -> tuple[int, int]:
     fields = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
-    return _bytes(fields["RssAnon"]), _bytes(fields["VmRSS"])
+    # A process that has ended and is not reaped yet holds nothing and has no such lines.
+    return _bytes(fields.get("RssAnon", "0")), _bytes(fields.get("VmRSS", "0"))
 
 
 def _bytes(text: str) -> int:

@@ -1,0 +1,172 @@
+"""Starts a node that test code changed: its clock is wrong, or it is a liar.
+
+    python -m tests.e2e.launcher NODE_TOML CONTROLS
+
+The folder CONTROLS is read again and again, so that a test can change its mind while the node
+runs: `clock` holds "offset MS" or "stopped MS", `equivocate` makes it a liar; without them the
+node is honest and its clock right. The product knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import structlog
+import trio
+
+from consensus.pbft.messages import (
+    Commit,
+    Message,
+    PrePrepare,
+    SignedMessage,
+    decode_message,
+    encode_message,
+    signing_bytes,
+)
+from crypto.keys import load_key
+from crypto.providers.software import SoftwareProvider
+from ledger.encoding import decode, encode
+from ledger.genesis import chain_id, load_genesis
+from ledger.model import proposal_digest
+from node.config import NodeConfig, load_config
+from node.keys import read_passphrase
+from node.links import Links
+from node.logs import configure
+from node.run import SWITCH_INTERVAL_S, Node
+from p2p.limits import Channel
+from p2p.network import Network, PeerAddress
+
+CLOCK = "clock"
+EQUIVOCATE = "equivocate"
+TWINS_MAX = 256  # heights whose second proposal is remembered for repetitions
+VOTE_SIZE_MAX = 16 << 20
+
+_log = structlog.get_logger("test.launcher")
+
+
+def install_clock(control: Path) -> None:
+    """From now on `time.time_ns` and `time.time` say what `control` wants.
+
+    Monotonic clocks stay right: a machine whose date is wrong still counts seconds.
+    """
+    real_ns: Callable[[], int] = time.time_ns
+
+    def wrong_ns() -> int:
+        try:
+            kind, value = control.read_text().split()
+        except FileNotFoundError:
+            return real_ns()
+        milliseconds = int(value) * 1_000_000
+        return milliseconds if kind == "stopped" else real_ns() + milliseconds
+
+    time.time_ns = wrong_ns
+    time.time = lambda: wrong_ns() / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Two signed proposals for one place, with a commit vote for each."""
+
+    frames: tuple[bytes, bytes]
+    commits: tuple[bytes, bytes]
+
+
+class TwoFaced(Network):
+    """A network that shows half of the peers another proposal than the other half."""
+
+    def __init__(
+        self, config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes, control: Path
+    ) -> None:
+        super().__init__(seed, listen=config.listen, peers=peers)
+        key = load_key(config.consensus_key, read_passphrase(config.passphrase_file))
+        self._provider = SoftwareProvider(key)
+        self._chain_id = chain_id(load_genesis(config.genesis))
+        others = [peers[name].peer_id for name in sorted(peers) if name != config.name]
+        # Alternating, so that neighbors in the order of primaries hear different things.
+        self._face = {peer_id: place % 2 for place, peer_id in enumerate(others)}
+        self._control = control
+        self._twins: dict[tuple[int, int], Twin] = {}
+
+    def send(self, peer_id: str, channel: Channel, body: bytes) -> bool:
+        if channel is not Channel.VOTES or not self._control.exists():
+            return super().send(peer_id, channel, body)
+        signed = decode(body, SignedMessage, size_max=VOTE_SIZE_MAX)
+        message, face = decode_message(signed.message), self._face.get(peer_id, 0)
+        match message:
+            case PrePrepare():
+                twin = self._twin(signed, message)
+                sent = super().send(peer_id, channel, twin.frames[face])
+                super().send(peer_id, channel, twin.commits[face])
+                return sent
+            case Commit() if (message.view, message.height) in self._twins:
+                commits = self._twins[message.view, message.height].commits
+                return super().send(peer_id, channel, commits[face])
+            case _:
+                return super().send(peer_id, channel, body)
+
+    def _twin(self, frame: SignedMessage, first: PrePrepare) -> Twin:
+        """What the two halves get to see in place of `first`; both would pass alone."""
+        place = (first.view, first.proposal.height)
+        if place not in self._twins:
+            later = msgspec.structs.replace(first.proposal, time_ms=first.proposal.time_ms + 1)
+            second = PrePrepare(view=first.view, proposal=later)
+            self._twins[place] = Twin(
+                (self._signed(frame, first), self._signed(frame, second)),
+                (self._signed(frame, _commit(first)), self._signed(frame, _commit(second))),
+            )
+            _log.info("equivocates", view=place[0], height=place[1])
+            while len(self._twins) > TWINS_MAX:
+                del self._twins[min(self._twins)]
+        return self._twins[place]
+
+    def _signed(self, frame: SignedMessage, message: Message) -> bytes:
+        """`message` in place of the one in `frame`."""
+        signature = self._provider.sign(signing_bytes(self._chain_id, message))
+        return encode(
+            msgspec.structs.replace(frame, message=encode_message(message), signature=signature)
+        )
+
+
+def _commit(proposed: PrePrepare) -> Commit:
+    return Commit(
+        view=proposed.view,
+        height=proposed.proposal.height,
+        digest=proposal_digest(proposed.proposal),
+    )
+
+
+async def serve(config: NodeConfig, control: Path) -> None:
+    """`node.run.serve` with links that may lie."""
+
+    def links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
+        return TwoFaced(config, peers, seed, control)
+
+    node = Node(config, links=links)
+    try:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(node.run)
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+                    break
+    finally:
+        node.close()
+
+
+def main() -> None:
+    config = load_config(Path(sys.argv[1]))
+    controls = Path(sys.argv[2])
+    configure(config.log_level)
+    install_clock(controls / CLOCK)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    trio.run(serve, config, controls / EQUIVOCATE)
+
+
+if __name__ == "__main__":
+    main()
