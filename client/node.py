@@ -210,9 +210,13 @@ class NodeClient:
                 ("grpc.enable_http_proxy", 0),
                 ("grpc.min_reconnect_backoff_ms", 200),
                 ("grpc.max_reconnect_backoff_ms", 2000),
-                # A stream from a machine that is gone without a word ends within half a minute.
-                ("grpc.keepalive_time_ms", 20_000),
+                # A stream from a node that hangs, or whose machine is gone, ends within half a
+                # minute. (A node takes a ping every 10 s. gRPC's own bounds are a ping a minute
+                # and a minute's patience with its answer.)
+                ("grpc.keepalive_time_ms", 15_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
+                ("grpc.http2.max_pings_without_data", 0),
+                ("grpc.http2.ping_timeout_ms", 10_000),
             ],
         )
         self._stub = node_pb2_grpc.NodeStub(self._channel)

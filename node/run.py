@@ -132,16 +132,7 @@ class Node:
         journal = Journal(config.data_dir / "journal")
         self._open.callback(journal.close)
         limits = self.genesis.limits
-        validators = self._committee.validators
-        self.clock = CommitteeClock(
-            others=[self._committee.peer_id(index) for index in self._committee.others],
-            quorum=validators.quorum,
-            fault_bound=validators.fault_bound,
-            wall_ms=self._wall_ms,
-            monotonic_ms=_monotonic_ms,
-        )
-        self._timekeeper = Timekeeper(clock=self.clock, network=self._network)
-        self.heartbeat = Heartbeat(store=self.store, limits=limits, clock=self.clock)
+        self._build_clock()
         self._transactions = Transactions(
             pool=self._pool,
             store=self.store,
@@ -200,6 +191,21 @@ class Node:
             on_accuse=self._accuse,
         )
         journal.release()
+        self._wire()
+
+    def _build_clock(self) -> None:
+        validators = self._committee.validators
+        self.clock = CommitteeClock(
+            others=[self._committee.peer_id(index) for index in self._committee.others],
+            quorum=validators.quorum,
+            fault_bound=validators.fault_bound,
+            wall_ms=self._wall_ms,
+            monotonic_ms=_monotonic_ms,
+        )
+        self._timekeeper = Timekeeper(clock=self.clock, network=self._network)
+        self.heartbeat = Heartbeat(store=self.store, limits=self.genesis.limits, clock=self.clock)
+
+    def _wire(self) -> None:
         self._acts = Acts(
             provider=self.provider,
             rules=self.rules,

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cli import supervisor
@@ -88,6 +89,16 @@ class LocalNetwork:
         pids = supervisor.process_pids(self.root)
         for name in names:
             os.kill(pids[name], signal.SIGKILL)
+
+    @contextmanager
+    def hung(self, index: int) -> Iterator[None]:
+        """The node's process stands still inside: its connections are open and silent."""
+        pid = supervisor.process_pids(self.root)[self.plan.nodes[index].name]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def restart(self, index: int, *, timeout_s: float) -> float:
         """SIGTERM; seconds until the node is back and has what the others had by then."""

@@ -1,4 +1,4 @@
-"""All nodes are restarted one after the other, and no client of the network notices."""
+"""Nodes are restarted one after the other, or hang, and no client of the network notices."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ CLIENTS = 4
 RESTART_S = 45.0  # for one node on a busy machine; about 6 on an idle one
 CALLS_BETWEEN = 8  # that must go through between two restarts, so that each is under load
 CALL_S = 60.0
+HUNG_CALL_S = 15.0  # one attempt at the hung node (5 s), then a call; a busy machine
+HUNG_STREAM_S = 45.0  # a ping after 15 s, 10 s for its answer; a busy machine
 
 
 class Caller(threading.Thread):
@@ -121,3 +123,33 @@ def test_no_call_fails_while_every_node_is_restarted_under_load(own_network: Loc
         with own_network.client(index) as client:
             for wanted in acknowledged.values():
                 assert client.transaction(wanted, proof=False).receipt.status == 0
+
+
+def test_a_node_that_hangs_is_left_by_calls_and_event_streams(own_network: LocalNetwork) -> None:
+    stop = threading.Event()
+    caller = Caller(own_network, 0, stop)
+    listener = Listener(own_network)
+    with ExitStack() as stack:
+        stack.callback(caller.cluster.close)
+        stack.callback(listener.cluster.close)
+        listener.start()
+        caller.start()
+        own_network.wait(
+            lambda: len(listener.events) >= CALLS_BETWEEN, timeout_s=CALL_S, what="events come"
+        )
+        with own_network.hung(0):
+            began = len(caller.acknowledged)
+            took = own_network.wait(
+                lambda: len(caller.acknowledged) > began + 1, timeout_s=CALL_S, what="calls go on"
+            )
+            own_network.wait(
+                lambda: len(listener.events) > began + CALLS_BETWEEN,
+                timeout_s=HUNG_STREAM_S,
+                what="events go on",
+            )
+        stop.set()
+        caller.join(CALL_S)
+    assert took < HUNG_CALL_S
+    assert caller.failures == []
+    places = [(event.height, event.index) for event in listener.events]
+    assert places == sorted(set(places))
