@@ -19,8 +19,8 @@ from consensus.pbft import wal
 from tests.sim import mistakes as m
 from tests.sim import test_bugs_of_others as bugs
 from tests.sim import test_scenes as scenes
+from tests.sim.draws import SCRIPTED_FROM, run
 from tests.sim.mistakes import Patch
-from tests.sim.scenario import WILD_FROM, run
 from tests.unit import test_pbft_checkpoint, test_pbft_ordering, test_pbft_recovery
 from tests.unit import test_pbft_view_change as view_changes
 
@@ -32,7 +32,9 @@ class Mutant:
     name: str
     change: Callable[[Patch], None]
     scene: Scene | None  # a named test that kills it
-    seeds: int  # it dies within so many drawn scenarios, from seed 1 on; 0: the scene kills it
+    seeds: (
+        int  # it dies within so many drawn scenarios, from SCRIPTED_FROM on; 0: the scene kills it
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def kill_by_scene(mutant: Mutant) -> Kill | None:
     return None
 
 
-def kill_by_seeds(mutant: Mutant, seeds: int, *, first: int = 1) -> Kill | None:
+def kill_by_seeds(mutant: Mutant, seeds: int, *, first: int = SCRIPTED_FROM) -> Kill | None:
     with applied(mutant):
         for seed in range(first, first + seeds):
             try:
@@ -116,8 +118,8 @@ highest_base = view_changes.test_base_of_the_new_view_is_its_highest_stable_chec
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.mutants", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=30, help="drawn scenarios per mutant")
-    parser.add_argument("--seed", type=int, default=WILD_FROM, help="the first of them")
+    parser.add_argument("--seeds", type=int, default=60, help="drawn scenarios per mutant")
+    parser.add_argument("--seed", type=int, default=SCRIPTED_FROM, help="the first of them")
     parser.add_argument("--only", default="", help="mutants whose name holds this")
     arguments = parser.parse_args()
     start = time.monotonic()

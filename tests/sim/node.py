@@ -68,6 +68,7 @@ class Node:
         self.is_up = False
         self.life = 0
         self.skew_ms = 0
+        self.clock_stopped_at: int | None = None
         self.execution_ms_max = EXECUTION_MS_MAX
         self.crash_in: int | None = None  # effects until the power goes off
         self.accusations: list[Accuse] = []
@@ -117,11 +118,21 @@ class Node:
         is_withheld = self.world.now - oldest > WITHHELD_MS
         self.forward()
         self.step(Tick(pending=bool(waiting), withheld=is_withheld))
+        self.checkers.on_tick(
+            self.index, self.replica, is_restarted=self.life > 1, batch_max=BATCH_MAX
+        )
+
+    @property
+    def clock_ms(self) -> int:
+        """What the node's clock shows: it may be wrong, jump, or stand still."""
+        stopped = self.clock_stopped_at
+        return EPOCH_MS + (self.world.now if stopped is None else stopped) + self.skew_ms
 
     # --- transactions -----------------------------------------------------------------------
 
     def submit(self, transaction_id: bytes) -> None:
         """A client hands a transaction in; it is passed on to all."""
+        self.checkers.submitted.add(transaction_id)
         self.accept(transaction_id)
         for peer in self.peers:
             self.pass_on(peer, transaction_id)
@@ -161,8 +172,7 @@ class Node:
         batch = [t for t in self.pending if not self.replica.is_in_flight(t)][:BATCH_MAX]
         if batch:
             self.proposed_at = self.world.now
-            time_ms = EPOCH_MS + self.world.now + self.skew_ms
-            self.inbox.append(BatchReady(tuple(sorted(batch)), time_ms))
+            self.inbox.append(BatchReady(tuple(sorted(batch)), self.clock_ms))
             self.later(BATCH_DELAY_MS, lambda: self.step(None))
 
     # --- steps and effects ------------------------------------------------------------------
@@ -268,7 +278,7 @@ class Node:
 
     def validate(self, effect: Validate) -> None:
         proposal = effect.proposal
-        skew = abs(proposal.time_ms - EPOCH_MS - self.world.now - self.skew_ms)
+        skew = abs(proposal.time_ms - self.clock_ms)
         if effect.is_fresh and skew > TIME_SKEW_MS_MAX:
             self.step(ProposalValidated(proposal.height, effect.digest, ok=False))
             return
