@@ -15,15 +15,21 @@ WINDOWS_OF_RESTARTED = 8
 PROPOSALS_PER_SLOT = 4  # decided, prepared, ordered by the NEW-VIEW, and the candidate
 CHECKPOINT_WINDOWS = 6  # two on each side of the stable height, two above the certified one
 CERTIFICATE_WINDOWS = 4  # two below the stable height, one on each side of the certified one
-# While one certificate is missing, those above it wait, and our statements with them; when the hole
-# is filled they stay until the next block. Catching up ends the wait, but only when nothing is left
-# to execute: under unbroken load see test_hole_among_the_certificates_is_filled_under_load.
-HEIGHTS_OF_A_HOLE = 300
+STATEMENT_WINDOWS = 2  # one below the certified height, one until garbage is collected
 EARLY_WINDOWS = 4  # of each sender
 
 
-def excesses(replica: Replica, *, is_restarted: bool, batch_max: int) -> list[str]:
-    """What holds more than it may."""
+def hole(replica: Replica) -> int:
+    """Heights above a missing certificate that were executed or certified all the same.
+
+    They wait for it, with our statements, and stay until the next block when it has come.
+    """
+    state = replica._state
+    return max(state.executed, state.stable) - state.certified
+
+
+def excesses(replica: Replica, *, is_restarted: bool, batch_max: int, hole_max: int) -> list[str]:
+    """What holds more than it may; `hole_max` is the largest hole of this life."""
     state = replica._state
     window = state.config.window
     slots_max = window * (WINDOWS_OF_RESTARTED if is_restarted else WINDOWS)
@@ -35,8 +41,8 @@ def excesses(replica: Replica, *, is_restarted: bool, batch_max: int) -> list[st
         "wanted of a slot": PROPOSALS_PER_SLOT,
         "ids in flight": slots_max * batch_max,
         "checkpoints": window * CHECKPOINT_WINDOWS,
-        "certificates": window * CERTIFICATE_WINDOWS + HEIGHTS_OF_A_HOLE,
-        "statements": window + HEIGHTS_OF_A_HOLE,
+        "certificates": window * CERTIFICATE_WINDOWS + hole_max,
+        "statements": window * STATEMENT_WINDOWS + hole_max,
         "early of a sender": window * EARLY_WINDOWS,
         "view changes": state.config.validators.size,
     }

@@ -26,7 +26,7 @@ from ledger.model import (
     proposal_digest,
 )
 from tests.sim import keys
-from tests.sim.bounds import excesses
+from tests.sim.bounds import excesses, hole
 from tests.sim.disk import Entry
 
 RECORDS_MAX = 6  # of a compacted log, per height of the window, and for the view
@@ -55,6 +55,7 @@ class Checkers:
     acknowledged: set[bytes] = field(default_factory=set)
     submitted: set[bytes] = field(default_factory=set)  # by clients
     digests: dict[tuple[int, int], bytes] = field(default_factory=dict)  # (view, height) certified
+    holes: dict[int, int] = field(default_factory=dict)  # node -> the largest of this life
     deliveries: int = 0
     catch_ups: int = 0
     accusations: int = 0
@@ -66,6 +67,7 @@ class Checkers:
 
     def on_start(self, node: int, head: int) -> None:
         self.expected[node] = head + 1
+        self.holes.pop(node, None)
 
     def on_persist(self, node: int, effect: Persist) -> None:
         record = decode_record(effect.record)
@@ -131,10 +133,12 @@ class Checkers:
 
     def on_tick(self, node: int, replica: Replica, *, is_restarted: bool, batch_max: int) -> None:
         """What an honest replica remembers stays within its bounds."""
-        if node not in self.liars:
-            more = excesses(replica, is_restarted=is_restarted, batch_max=batch_max)
-            if more:
-                raise Violation(f"node {node} holds too much: {', '.join(more)}")
+        if node in self.liars:
+            return
+        hole_max = self.holes[node] = max(self.holes.get(node, 0), hole(replica))
+        more = excesses(replica, is_restarted=is_restarted, batch_max=batch_max, hole_max=hole_max)
+        if more:
+            raise Violation(f"node {node} holds too much: {', '.join(more)}")
 
     def on_accuse(self, node: int, effect: Accuse) -> None:
         if effect.first.sender not in self.liars:

@@ -26,6 +26,7 @@ from tests.sim.node import Node
 from tests.sim.world import World
 
 TURN_MS = 700  # how long a peer hears one of the twins only
+FAR = 1_000  # heights: beyond everything that is kept
 FLOOD = 6  # messages said beside each true one
 
 
@@ -176,7 +177,7 @@ class Flooder(Liar):
 
     def _junk(self) -> Message:
         random = self.world.random
-        height = self.replica.stable + random.randint(1, 3 * self.config.window)
+        height = self.replica.stable + random.randint(1, random.choice((24, FAR)))
         view = self.replica.view + random.randint(0, 3)
         digest = random.randbytes(32)
         kind = random.randrange(4)

@@ -21,6 +21,7 @@ from tests.sim import test_bugs_of_others as bugs
 from tests.sim import test_scenes as scenes
 from tests.sim.draws import SCRIPTED_FROM, run
 from tests.sim.mistakes import Patch
+from tests.sim.more_byzantine import Flooder
 from tests.unit import test_pbft_checkpoint, test_pbft_ordering, test_pbft_recovery
 from tests.unit import test_pbft_view_change as view_changes
 
@@ -110,6 +111,12 @@ cut_off = scenes.test_replica_that_is_cut_off_does_not_run_away_through_the_view
 turns = partial(scenes.test_turns_of_a_dead_replica_cost_one_time_out_and_are_then_skipped, 4)
 loaded = scenes.test_network_under_unbroken_load_stays_in_its_first_view
 favourer = scenes.test_primary_that_leaves_transactions_out_is_replaced
+flood = partial(
+    scenes.test_f_liars_of_one_kind_are_survived_with_a_crash_and_a_view_change, Flooder
+)
+past = (
+    test_pbft_checkpoint.test_certificates_of_the_past_do_not_fill_the_memory_of_a_lagging_replica
+)
 skipped_height = test_pbft_ordering.test_primary_cannot_skip_a_height_and_hide_transactions_in_it
 compaction = test_pbft_recovery.test_compacted_log_recovers_the_same_replica
 diverged = test_pbft_checkpoint.test_own_outcome_that_differs_from_a_quorums_halts_the_replica
@@ -184,6 +191,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("time-out never reset", m.time_out_never_reset, anew, 0),
     Mutant("time-out uncapped", m.time_out_uncapped, outage, 0),
     Mutant("withholding tolerated", m.withholding_tolerated, favourer, 0),
+    Mutant("garbage kept", m.garbage_kept, None, 5),
+    Mutant("early votes unbounded", m.early_votes_unbounded, flood, 0),
+    Mutant("any statement kept", m.statements_of_any_height_kept, flood, 0),
+    Mutant("past certificates kept", m.certificates_of_the_past_kept, None, 5),
+    Mutant("proposals not validated", m.proposals_not_validated, None, 5),
 )
 
 
