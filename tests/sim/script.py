@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from consensus.pbft.messages import Message
 from tests.sim.byzantine import Liar
-from tests.sim.checkers import Checkers
 from tests.sim.more_byzantine import ALL_LIARS
 from tests.sim.node import EXECUTION_MS_MAX, Node
 from tests.sim.scenario import Network, Outcome
@@ -125,8 +125,7 @@ def execute(scenario: Scenario) -> Outcome:
     network.load(scenario.duration_ms, every_ms=scenario.every_ms)
     stage.end()
     network.submit(LAST_SUBMITTED)
-    recovery_ms = network.settle()
-    return _outcome(network, network.checkers, recovery_ms)
+    return network.outcome(network.settle())
 
 
 class Stage:
@@ -141,7 +140,7 @@ class Stage:
         self._is_over = False
         self._set_clocks()
         for fault in scenario.faults:
-            self._world.after(fault.at_ms, lambda fault=fault: self._begin(fault))  # type: ignore[misc]
+            self._world.after(fault.at_ms, partial(self._begin, fault))
 
     def end(self) -> None:
         """Everything heals, everyone is up."""
@@ -251,17 +250,3 @@ def _wind(node: Node) -> None:
 
 def _hurry(node: Node) -> None:
     node.execution_ms_max = EXECUTION_MS_MAX
-
-
-def _outcome(network: Network, checkers: Checkers, recovery_ms: int) -> Outcome:
-    return Outcome(
-        size=len(network.nodes),
-        liars=len(checkers.liars),
-        events=network.world.events,
-        heights=network.head,
-        deliveries=checkers.deliveries,
-        views=network.view,
-        catch_ups=checkers.catch_ups,
-        accusations=checkers.accusations,
-        recovery_ms=recovery_ms,
-    )
