@@ -20,7 +20,8 @@ APT_PACKAGES := python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-d
 	libssl3 libseccomp2 openssl ca-certificates
 
 RUNS ?= 200
-SEED ?= 1
+# Scenarios from this seed on are values, which can be shrunk; earlier seeds keep their meaning.
+SEED ?= 3000
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 

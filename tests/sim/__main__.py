@@ -1,6 +1,8 @@
 """`python -m tests.sim --runs N --seed S`: draws N scenarios, stops at the first violation.
 
-Scenarios are spread over processes; what one does depends on its seed alone.
+Scenarios are spread over processes; what one does depends on its seed alone. A violation is
+reported with the line that reproduces it and, from seed SCRIPTED_FROM on, with a smaller scenario
+that fails too, as a test.
 """
 
 from __future__ import annotations
@@ -9,68 +11,43 @@ import argparse
 import os
 import sys
 import time
-import traceback
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
-from tests.sim.scenario import SIZES, Outcome, run
+from tests.sim.draws import SCRIPTED_FROM, draw, run
+from tests.sim.pool import results
+from tests.sim.scenario import Outcome
+from tests.sim.shrink import as_test, shrunk
 
-CHUNK_MAX = 8  # seeds handed to a process at once: few, so that none is left with the long ones
+CHUNK = 8  # seeds handed to a process at once: few, so that none is left with the long ones
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="scenarios to draw")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the first scenario")
+    parser.add_argument("--seed", type=int, default=SCRIPTED_FROM, help="seed of the first")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     arguments = parser.parse_args()
     start = time.monotonic()
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
     outcomes: list[Outcome] = []
-    for seed, result in zip(seeds, results_of(seeds, jobs=arguments.jobs), strict=False):
+    jobs = min(arguments.jobs, len(seeds))
+    for seed, result in zip(seeds, results(run, seeds, jobs=jobs, chunk=CHUNK), strict=False):
         if isinstance(result, str):
             print(f"{result}\nFAILED; reproduce with: python -m tests.sim --runs 1 --seed {seed}")
+            if seed >= SCRIPTED_FROM:
+                print("Looking for a smaller scenario ...", flush=True)
+                print(as_test(shrunk(draw(seed)), f"seed_{seed}"))
             return 1
         outcomes.append(result)
         if sys.stderr.isatty():
             print(f"\r{len(outcomes)}/{len(seeds)}", end="", file=sys.stderr)
-    print(_summary(outcomes, time.monotonic() - start))
+    print(summary(outcomes, time.monotonic() - start))
     return 0
 
 
-def results_of(seeds: Sequence[int], *, jobs: int) -> Iterator[Outcome | str]:
-    """What each seed did, in order; the report of the first violation ends it."""
-    if jobs <= 1 or len(seeds) == 1:
-        yield from _until_failure(map(result_of, seeds))
-        return
-    chunk = max(1, min(CHUNK_MAX, len(seeds) // (4 * jobs)))
-    # Fresh processes: no thread or patched function of ours goes with them.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from _until_failure(pool.map(result_of, seeds, chunksize=chunk))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def result_of(seed: int) -> Outcome | str:
-    """The outcome, or why it is none."""
-    try:
-        return run(seed)
-    except Exception:  # also our own mistakes are reported with the seed that shows them
-        return traceback.format_exc()
-
-
-def _until_failure(results: Iterator[Outcome | str]) -> Iterator[Outcome | str]:
-    for result in results:
-        yield result
-        if isinstance(result, str):
-            return
-
-
-def _summary(outcomes: list[Outcome], seconds: float) -> str:
+def summary(outcomes: list[Outcome], seconds: float) -> str:
     worst = max(outcome.recovery_ms for outcome in outcomes)
-    sizes = ", ".join(f"{sum(o.size == size for o in outcomes)} x {size}" for size in SIZES)
+    counts = {size: sum(o.size == size for o in outcomes) for size in (4, 5, 6, 7, 10)}
+    sizes = ", ".join(f"{count} x {size}" for size, count in counts.items())
     return (
         f"{len(outcomes)} scenarios in {seconds:.1f} s, all checks passed\n"
         f"  replicas     {sizes}\n"

@@ -20,7 +20,6 @@ from consensus.pbft.messages import (
     SignedViewChange,
     Status,
     ViewChange,
-    decode_message,
     encode_message,
     signing_bytes,
 )
@@ -189,7 +188,7 @@ class Chooser(Liar):
         self.heard: dict[int, SignedViewChange] = {}
 
     def receive(self, sender: int, data: bytes, signature: bytes) -> None:
-        message = decode_message(data)
+        message = self.gate.decoded(data)
         if isinstance(message, ViewChange):
             self.heard[sender] = SignedViewChange(sender, message, signature)
         super().receive(sender, data, signature)
@@ -217,7 +216,7 @@ class Parrot(Liar):
         self.heard: deque[Message] = deque(maxlen=self.MEMORY_MAX)
 
     def receive(self, sender: int, data: bytes, signature: bytes) -> None:
-        message = decode_message(data)
+        message = self.gate.decoded(data)
         if isinstance(message, Prepare):
             self.heard.append(RelayedVote(sender, message, signature))
         elif isinstance(message, NewView):

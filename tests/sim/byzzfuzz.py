@@ -18,13 +18,10 @@ import argparse
 import os
 import sys
 import time
-import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from random import Random
 from typing import Literal
 
@@ -48,6 +45,7 @@ from consensus.pbft.messages import (
 from tests.sim import keys
 from tests.sim.lockstep import CHAIN_ID, Lockstep, Member
 from tests.sim.mutation import Known, mutate, small, wild
+from tests.sim.pool import attempt, results
 
 PHASES: dict[type[Message], int] = {
     ViewChange: 0,
@@ -235,9 +233,9 @@ def main() -> int:
     start = time.monotonic()
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
     ran: list[Ran] = []
-    for seed, result in zip(
-        seeds, _results(seeds, arguments.scope, jobs=arguments.jobs), strict=False
-    ):
+    of_seed = partial(run_seed, scope=arguments.scope)
+    every = results(of_seed, seeds, jobs=arguments.jobs, chunk=CHUNK)
+    for seed, result in zip(seeds, every, strict=False):
         if isinstance(result, str):
             print(
                 f"{result}\nFAILED; reproduce with: python -m tests.sim.byzzfuzz "
@@ -258,32 +256,13 @@ def shrunk(fuzz: Fuzz) -> Fuzz:
             cuts=tuple(cut for cut in fuzz.cuts if cut is not one),
             lies=tuple(lie for lie in fuzz.lies if lie is not one),
         )
-        if isinstance(result_of(fewer), str):
+        if isinstance(attempt(run, fewer), str):
             fuzz = fewer
     return fuzz
 
 
-def result_of(fuzz: Fuzz) -> Ran | str:
-    """What happened, or what went wrong."""
-    try:
-        return run(fuzz)
-    except Exception:  # also our own mistakes are reported with the seed that shows them
-        return traceback.format_exc()
-
-
-def _of_seed(seed: int, scope: Scope) -> Ran | str:
-    return result_of(draw(seed, scope))
-
-
-def _results(seeds: Sequence[int], scope: Scope, *, jobs: int) -> Iterator[Ran | str]:
-    if jobs <= 1 or len(seeds) == 1:
-        yield from map(partial(_of_seed, scope=scope), seeds)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(partial(_of_seed, scope=scope), seeds, chunksize=CHUNK)
-        finally:
-            pool.shutdown(cancel_futures=True)
+def run_seed(seed: int, scope: Scope) -> Ran:
+    return run(draw(seed, scope))
 
 
 def _summary(ran: list[Ran], scope: Scope, seconds: float) -> str:

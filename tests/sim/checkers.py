@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from consensus.pbft.messages import Checkpoint, Commit, Message, Prepare, PrePrepare, ViewChange
+from consensus.pbft.replica import Replica
 from consensus.pbft.types import Accuse, CatchUp, Deliver, Halt, Persist
 from consensus.pbft.wal import (
     SavedPrepare,
@@ -20,10 +22,12 @@ from ledger.model import (
     CommitCertificate,
     ExecutionCertificate,
     ExecutionStatement,
+    Proposal,
     ValidatorSet,
     proposal_digest,
 )
 from tests.sim import keys
+from tests.sim.bounds import excesses, hole
 from tests.sim.disk import Entry
 
 RECORDS_MAX = 6  # of a compacted log, per height of the window, and for the view
@@ -50,6 +54,9 @@ class Checkers:
     stated: dict[int, set[int]] = field(default_factory=dict)  # height -> honest who executed it
     stable: int = 0  # highest height that a quorum may have stated: nobody's watermark is higher
     acknowledged: set[bytes] = field(default_factory=set)
+    submitted: set[bytes] = field(default_factory=set)  # by clients
+    digests: dict[tuple[int, int], bytes] = field(default_factory=dict)  # (view, height) certified
+    holes: dict[int, int] = field(default_factory=dict)  # node -> the largest of this life
     deliveries: int = 0
     catch_ups: int = 0
     accusations: int = 0
@@ -69,6 +76,7 @@ class Checkers:
 
     def on_start(self, node: int, head: int) -> None:
         self.expected[node] = head + 1
+        self.holes.pop(node, None)
 
     def on_persist(self, node: int, effect: Persist) -> None:
         record = decode_record(effect.record)
@@ -77,6 +85,7 @@ class Checkers:
             self.durable.setdefault(key, self.promised.get(node, 0))
         elif isinstance(record, SavedPrepared):
             certificate = record.certificate
+            self._certified_in_view(node, certificate.view, certificate.height, certificate.digest)
             key = (node, "commit", certificate.view, certificate.height, certificate.digest)
             self.durable.setdefault(key, self.promised.get(node, 0))
         elif isinstance(record, SavedViewChange):
@@ -112,6 +121,8 @@ class Checkers:
         if effect.certificate.proposal_digest != digest or effect.certificate.height != height:
             raise Violation(f"node {node}: the commit certificate of {height} is for another")
         self._check_certificate(node, effect.certificate)
+        self._certified_in_view(node, effect.certificate.view, height, digest)
+        self._check_validity(node, effect.proposal)
         self.deliveries += 1
 
     def on_commit(self, node: int, entry: Entry) -> None:
@@ -129,6 +140,15 @@ class Checkers:
     def on_catch_up(self, node: int, effect: CatchUp) -> None:
         self.on_certify(node, effect.certificate)
         self.catch_ups += 1
+
+    def on_tick(self, node: int, replica: Replica, *, is_restarted: bool, batch_max: int) -> None:
+        """What an honest replica remembers stays within its bounds."""
+        if node in self.liars:
+            return
+        hole_max = self.holes[node] = max(self.holes.get(node, 0), hole(replica))
+        more = excesses(replica, is_restarted=is_restarted, batch_max=batch_max, hole_max=hole_max)
+        if more:
+            raise Violation(f"node {node} holds too much: {', '.join(more)}")
 
     def on_accuse(self, node: int, effect: Accuse) -> None:
         validators = self.committee_at(effect.first.epoch + 1).validators
@@ -154,6 +174,18 @@ class Checkers:
         expected = self.committees.at(height + 1).validators.digest
         if entry.statement.next_validators_hash != expected:
             raise Violation(f"node {node}: another committee after {height}")
+
+    def _certified_in_view(self, node: int, view: int, height: int, digest: bytes) -> None:
+        """Across all replicas, one digest gets a quorum at a height of a view."""
+        if self.digests.setdefault((view, height), digest) != digest:
+            raise Violation(f"node {node}: another digest has a quorum in view {view} at {height}")
+
+    def _check_validity(self, node: int, proposal: Proposal) -> None:
+        ids = proposal.transaction_ids
+        if not self.submitted.issuperset(ids):
+            raise Violation(f"node {node}: {proposal.height} orders what no client submitted")
+        if any(first >= second for first, second in pairwise(ids)):
+            raise Violation(f"node {node}: {proposal.height} orders a transaction twice")
 
     def _outcome(self, node: int, statement: ExecutionStatement) -> None:
         if self.outcomes.setdefault(statement.height, statement) != statement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,9 @@ from consensus.pbft import (
     verify,
     view_change,
     wal,
+)
+from consensus.pbft import (
+    state as state_module,
 )
 from consensus.pbft.messages import (
     Commit,
@@ -396,3 +400,32 @@ def time_out_uncapped(patch: Patch) -> None:
 
 def withholding_tolerated(patch: Patch) -> None:
     patch.set(view_change, "_count_withheld", nothing)
+
+
+# --- memory and validity --------------------------------------------------------------------
+
+
+def garbage_kept(patch: Patch) -> None:
+    for module in (checkpoint, recovery):
+        patch.set(module, "collect_garbage", nothing)
+
+
+def early_votes_unbounded(patch: Patch) -> None:
+    patch.set(state_module, "deque", lambda maxlen: deque())
+
+
+def statements_of_any_height_kept(patch: Patch) -> None:
+    patch.set(checkpoint, "_is_countable", lambda state, height: height > state.certified)
+
+
+def certificates_of_the_past_kept(patch: Patch) -> None:
+    patch.set(checkpoint, "_is_kept", lambda state, height: True)
+
+
+def proposals_not_validated(patch: Patch) -> None:
+    original = ordering.is_at_hand
+
+    def trusting(state: State, slot: Slot, digest: bytes) -> bool:
+        return original(state, slot, digest) or digest in slot.proposals
+
+    patch.set(ordering, "is_at_hand", trusting)

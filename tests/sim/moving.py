@@ -24,7 +24,7 @@ from tests.sim.byzantine import MORE_LIARS, Liar
 from tests.sim.checkers import Checkers
 from tests.sim.disk import Disk, Entry
 from tests.sim.gate import Gate
-from tests.sim.node import BATCH_DELAY_MS, EPOCH_MS, Node
+from tests.sim.node import BATCH_DELAY_MS, Node
 from tests.sim.scenario import CHAIN_ID, RECOVERY_MS_MAX, Network, Outcome, disturb
 from tests.sim.world import Weather, World
 
@@ -142,7 +142,7 @@ class Mover(Node):
         is_due = self.world.now - self.proposed_at >= BATCH_DELAY_MS
         if has_change and is_due and not self.inbox and self.replica.can_propose:
             self.proposed_at = self.world.now
-            self.inbox.append(BatchReady((), EPOCH_MS + self.world.now + self.skew_ms))
+            self.inbox.append(BatchReady((), self.time_ms()))
             self.later(BATCH_DELAY_MS, lambda: self.step(None))
 
     def peer(self, index: int) -> Node:
@@ -312,18 +312,7 @@ def run(seed: int) -> Outcome:
             node.start()
     network.submit(5)
     recovery_ms = network.settle(2 * RECOVERY_MS_MAX)
-    checkers = network.checkers
-    return Outcome(
-        size=len(network.nodes),
-        liars=len(checkers.liars),
-        events=world.events,
-        heights=network.head,
-        deliveries=checkers.deliveries,
-        views=network.view,
-        catch_ups=checkers.catch_ups,
-        accusations=checkers.accusations,
-        recovery_ms=recovery_ms,
-    )
+    return network.outcome(recovery_ms)
 
 
 def draw(seed: int) -> MovingNetwork:

@@ -19,8 +19,9 @@ from consensus.pbft import wal
 from tests.sim import mistakes as m
 from tests.sim import test_bugs_of_others as bugs
 from tests.sim import test_scenes as scenes
+from tests.sim.draws import SCRIPTED_FROM, run
 from tests.sim.mistakes import Patch
-from tests.sim.scenario import WILD_FROM, run
+from tests.sim.more_byzantine import Flooder
 from tests.unit import test_pbft_checkpoint, test_pbft_ordering, test_pbft_recovery
 from tests.unit import test_pbft_view_change as view_changes
 
@@ -32,7 +33,9 @@ class Mutant:
     name: str
     change: Callable[[Patch], None]
     scene: Scene | None  # a named test that kills it
-    seeds: int  # it dies within so many drawn scenarios, from seed 1 on; 0: the scene kills it
+    seeds: (
+        int  # it dies within so many drawn scenarios, from SCRIPTED_FROM on; 0: the scene kills it
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def kill_by_scene(mutant: Mutant) -> Kill | None:
     return None
 
 
-def kill_by_seeds(mutant: Mutant, seeds: int, *, first: int = 1) -> Kill | None:
+def kill_by_seeds(mutant: Mutant, seeds: int, *, first: int = SCRIPTED_FROM) -> Kill | None:
     with applied(mutant):
         for seed in range(first, first + seeds):
             try:
@@ -108,6 +111,12 @@ cut_off = scenes.test_replica_that_is_cut_off_does_not_run_away_through_the_view
 turns = partial(scenes.test_turns_of_a_dead_replica_cost_one_time_out_and_are_then_skipped, 4)
 loaded = scenes.test_network_under_unbroken_load_stays_in_its_first_view
 favourer = scenes.test_primary_that_leaves_transactions_out_is_replaced
+flood = partial(
+    scenes.test_f_liars_of_one_kind_are_survived_with_a_crash_and_a_view_change, Flooder
+)
+past = (
+    test_pbft_checkpoint.test_certificates_of_the_past_do_not_fill_the_memory_of_a_lagging_replica
+)
 skipped_height = test_pbft_ordering.test_primary_cannot_skip_a_height_and_hide_transactions_in_it
 compaction = test_pbft_recovery.test_compacted_log_recovers_the_same_replica
 diverged = test_pbft_checkpoint.test_own_outcome_that_differs_from_a_quorums_halts_the_replica
@@ -116,8 +125,8 @@ highest_base = view_changes.test_base_of_the_new_view_is_its_highest_stable_chec
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.mutants", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=30, help="drawn scenarios per mutant")
-    parser.add_argument("--seed", type=int, default=WILD_FROM, help="the first of them")
+    parser.add_argument("--seeds", type=int, default=60, help="drawn scenarios per mutant")
+    parser.add_argument("--seed", type=int, default=SCRIPTED_FROM, help="the first of them")
     parser.add_argument("--only", default="", help="mutants whose name holds this")
     arguments = parser.parse_args()
     start = time.monotonic()
@@ -140,10 +149,10 @@ def main() -> int:
 
 # Name, change, the scene that kills it, and within how many drawn scenarios the checkers do.
 MUTANTS: tuple[Mutant, ...] = (
-    Mutant("quorum f + 1", m.quorum_f_plus_one, None, 2),
-    Mutant("quorum 2f + 1 for every n", m.quorum_of_3f_plus_1_for_all, None, 3),
-    Mutant("a vote counts twice", m.one_vote_counts_twice, None, 2),
-    Mutant("checkpoint without quorum", m.checkpoint_without_quorum, None, 2),
+    Mutant("quorum f + 1", m.quorum_f_plus_one, None, 5),
+    Mutant("quorum 2f + 1 for every n", m.quorum_of_3f_plus_1_for_all, None, 10),
+    Mutant("a vote counts twice", m.one_vote_counts_twice, None, 5),
+    Mutant("checkpoint without quorum", m.checkpoint_without_quorum, None, 5),
     Mutant("commit without quorum of prepares", m.commit_without_prepared_quorum, committed, 5),
     Mutant("two digests in one view", m.two_digests_in_one_view, two_proposals, 0),
     Mutant("gap below accepted", m.gap_below_is_accepted, skipped_height, 0),
@@ -152,19 +161,19 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("re-proposal judged by its time", m.time_of_a_re_proposal_judged_again, old_proposal, 0),
     Mutant("equivocation overlooked", m.equivocation_overlooked, equivocation, 0),
     Mutant("losses not repaired", m.losses_not_repaired, losses, 0),
-    Mutant("vote before its record", m.vote_before_record, None, 1),
-    Mutant("prepare not saved", m.unsaved(wal.SavedPrepare), None, 1),
-    Mutant("prepared certificate not saved", m.unsaved(wal.SavedPrepared), None, 1),
+    Mutant("vote before its record", m.vote_before_record, None, 5),
+    Mutant("prepare not saved", m.unsaved(wal.SavedPrepare), None, 5),
+    Mutant("prepared certificate not saved", m.unsaved(wal.SavedPrepared), None, 5),
     Mutant("promise not saved", m.unsaved(wal.SavedViewChange), None, 10),
     Mutant("prepare not replayed", m.unreplayed(wal.SavedPrepare), None, 10),
     Mutant("prepared not replayed", m.unreplayed(wal.SavedPrepared), committed_restart, 0),
     Mutant("promise not replayed", m.unreplayed(wal.SavedViewChange), lone_promise, 0),
     Mutant("new view not replayed", m.unreplayed(wal.SavedNewView), later_view, 0),
-    Mutant("proposals forgotten by restart", m.unreplayed(wal.SavedProposal), None, 4),
+    Mutant("proposals forgotten by restart", m.unreplayed(wal.SavedProposal), None, 5),
     Mutant("compaction loses prepares", m.uncompacted(wal.SavedPrepare), compaction, 0),
     Mutant("compaction loses certificates", m.uncompacted(wal.SavedPrepared), compaction, 0),
     Mutant("compaction loses the promise", m.uncompacted(wal.SavedViewChange), compaction, 0),
-    Mutant("delivered again after restart", m.delivered_again_after_restart, None, 4),
+    Mutant("delivered again after restart", m.delivered_again_after_restart, None, 5),
     Mutant("delivered again after sync", m.delivered_again_after_sync, lagging, 0),
     Mutant("diverged replica goes on", m.diverged_replica_goes_on, diverged, 0),
     Mutant("prepared evidence missing", m.evidence_missing, committed, 0),
@@ -182,6 +191,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("time-out never reset", m.time_out_never_reset, anew, 0),
     Mutant("time-out uncapped", m.time_out_uncapped, outage, 0),
     Mutant("withholding tolerated", m.withholding_tolerated, favourer, 0),
+    Mutant("garbage kept", m.garbage_kept, None, 5),
+    Mutant("early votes unbounded", m.early_votes_unbounded, flood, 0),
+    Mutant("any statement kept", m.statements_of_any_height_kept, flood, 0),
+    Mutant("past certificates kept", m.certificates_of_the_past_kept, None, 5),
+    Mutant("proposals not validated", m.proposals_not_validated, None, 5),
 )
 
 

@@ -71,6 +71,7 @@ class Node:
         self.is_up = False
         self.life = 0
         self.skew_ms = 0
+        self.clock_stopped_at: int | None = None
         self.execution_ms_max = EXECUTION_MS_MAX
         self.crash_in: int | None = None  # effects until the power goes off
         self.accusations: list[Accuse] = []
@@ -123,19 +124,29 @@ class Node:
         is_withheld = self.world.now - oldest > WITHHELD_MS
         self.forward()
         self.step(Tick(pending=bool(waiting) or self.is_overdue(), withheld=is_withheld))
+        self.checkers.on_tick(
+            self.index, self.replica, is_restarted=self.life > 1, batch_max=BATCH_MAX
+        )
 
     def is_overdue(self) -> bool:
         """Should the primary have made a heartbeat? See tests.sim.timed."""
         return False
 
+    @property
+    def clock_ms(self) -> int:
+        """What the node's clock shows: it may be wrong, jump, or stand still."""
+        stopped = self.clock_stopped_at
+        return EPOCH_MS + (self.world.now if stopped is None else stopped) + self.skew_ms
+
     def time_ms(self) -> int:
         """What this node proposes with and judges by."""
-        return EPOCH_MS + self.world.now + self.skew_ms
+        return self.clock_ms
 
     # --- transactions -----------------------------------------------------------------------
 
     def submit(self, transaction_id: bytes) -> None:
         """A client hands a transaction in; it is passed on to all."""
+        self.checkers.submitted.add(transaction_id)
         self.accept(transaction_id)
         for peer in self.peers:
             self.pass_on(peer, transaction_id)

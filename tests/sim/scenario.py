@@ -122,6 +122,19 @@ class Network:
             if not self.checkers.acknowledged <= node.disk.included:
                 raise Violation(f"node {node.index} lost an acknowledged transaction")
 
+    def outcome(self, recovery_ms: int) -> Outcome:
+        return Outcome(
+            size=len(self.nodes),
+            liars=len(self.checkers.liars),
+            events=self.world.events,
+            heights=self.head,
+            deliveries=self.checkers.deliveries,
+            views=self.view,
+            catch_ups=self.checkers.catch_ups,
+            accusations=self.checkers.accusations,
+            recovery_ms=recovery_ms,
+        )
+
     def describe(self) -> str:
         return "; ".join(
             f"node {node.index} up={node.is_up} head={node.disk.head}/{node.disk.certified} "
@@ -149,19 +162,7 @@ def run(seed: int) -> Outcome:
         if not node.is_up:
             node.start()
     network.submit(5)
-    recovery_ms = network.settle()
-    checkers = network.checkers
-    return Outcome(
-        size=len(network.nodes),
-        liars=len(checkers.liars),
-        events=world.events,
-        heights=network.head,
-        deliveries=checkers.deliveries,
-        views=network.view,
-        catch_ups=checkers.catch_ups,
-        accusations=checkers.accusations,
-        recovery_ms=recovery_ms,
-    )
+    return network.outcome(network.settle())
 
 
 def draw(seed: int) -> Network:

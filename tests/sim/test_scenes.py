@@ -6,7 +6,6 @@ import pytest
 
 from consensus.pbft.schedule import SKIP_ROUNDS
 from tests.sim.byzantine import (
-    MORE_LIARS,
     Equivocator,
     EvidenceHider,
     Favourer,
@@ -16,6 +15,7 @@ from tests.sim.byzantine import (
     ViewRunner,
     Withholder,
 )
+from tests.sim.more_byzantine import ALL_LIARS
 from tests.sim.node import WITHHELD_MS
 from tests.sim.scenario import SIZES, Network
 from tests.sim.situations import time_to_next_block
@@ -343,7 +343,7 @@ def test_all_killed_at_once_in_a_later_view_repeat_no_vote_of_it() -> None:
     assert network.view == 1
 
 
-@pytest.mark.parametrize("kind", MORE_LIARS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", ALL_LIARS, ids=lambda kind: kind.__name__)
 def test_f_liars_of_one_kind_are_survived_with_a_crash_and_a_view_change(kind: type[Liar]) -> None:
     network = Network(27, 7, liars={0: kind, 1: kind}, rotate_every=8)
     network.load(2_000)

@@ -23,7 +23,7 @@ class TimedNode(Node):
             others=[str(i) for i in range(validators.size) if i != self.index],
             quorum=validators.quorum,
             fault_bound=validators.fault_bound,
-            wall_ms=self.wall_ms,
+            wall_ms=lambda: self.clock_ms,
             monotonic_ms=lambda: self.world.now,
         )
         super().start()
@@ -31,15 +31,12 @@ class TimedNode(Node):
 
     # --- time -------------------------------------------------------------------------------
 
-    def wall_ms(self) -> int:
-        return EPOCH_MS + self.world.now + self.skew_ms
-
     def time_ms(self) -> int:
         return self.clock.now_ms()
 
     def speak(self) -> None:
         """Tell the others, over the same network as everything, what our clock says."""
-        said_ms = self.wall_ms()
+        said_ms = self.clock_ms
         for peer in self.peers:
             if isinstance(peer, TimedNode) and peer is not self:
                 self.world.send(self.index, peer.index, partial(peer.hear, self, said_ms))

@@ -35,13 +35,10 @@ import argparse
 import os
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import permutations, product
-from multiprocessing import get_context
 
 from consensus.pbft import new_view, schedule, verify, view_change
 from consensus.pbft.messages import (
@@ -53,6 +50,7 @@ from consensus.pbft.messages import (
 )
 from tests.sim.lockstep import Lockstep, Member
 from tests.sim.mistakes import Patch
+from tests.sim.pool import results
 
 INDEXES = (0, 0, 1, 2, 3)  # of the members
 REPLICAS = 4
@@ -217,9 +215,10 @@ def main() -> int:
     )
     start = time.monotonic()
     ran: list[Ran] = []
-    for result in _results(schedules(views, rounds, cells), jobs=arguments.jobs):
+    every = results(run, schedules(views, rounds, cells), jobs=arguments.jobs, chunk=CHUNK)
+    for twins, result in zip(schedules(views, rounds, cells), every, strict=False):
         if isinstance(result, str):
-            print(result)
+            print(f"{result}FAILED: {twins}")
             return 1
         ran.append(result)
         if sys.stderr.isatty() and len(ran) % CHUNK == 0:
@@ -227,25 +226,6 @@ def main() -> int:
     assert len(ran) == expected
     print(_summary(ran, time.monotonic() - start))
     return 0
-
-
-def _results(every: Iterator[Twins], *, jobs: int) -> Iterator[Ran | str]:
-    if jobs <= 1:
-        yield from map(result_of, every)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(result_of, every, chunksize=CHUNK)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def result_of(twins: Twins) -> Ran | str:
-    """What the schedule did, or what is wrong with it."""
-    try:
-        return run(twins)
-    except Exception:  # also our own mistakes are reported with the schedule that shows them
-        return f"{traceback.format_exc()}FAILED: {twins}"
 
 
 def _summary(ran: list[Ran], seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""What drawn scenarios and fuzzing found, made small: each stays as a test."""
