@@ -6,7 +6,9 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     run         one nursery: the architecture at a glance
     config      what an operator sets;  keys: the node's two keys;  logs
     bootstrap   the ledger of a genesis, opened or made
-    committee   who is who
+    committee   who is who in the epoch at hand;  epochs: what a block decides about the next
+    seat        orders in the committee, or follows it;  votes: frames of this and other epochs
+    peers       whom the registry lets in;  acts: what a node says on chain in its own name
     links       what is needed of the network;  peer_messages: what peers say besides votes
     refusals    every reason a node gives for saying no
     api/        gRPC services, on threads;  wire: domain <-> protobuf
