@@ -53,8 +53,12 @@ CatchUp   We are behind `height`, which `certificate` proves. Nothing delivered 
           quorum of statements was never seen together), so do not make a block wait for it.
           Then step `Synced`, also with less if peers do not help: the replica asks again.
 Accuse    Two contradictory signed messages of one validator: evidence, keep it. Goes on anyway.
-Halt      Our state differs from a quorum's, or more than f replicas lie: stop executing and
-          signing, raise an alert, keep the evidence. `step` returns nothing from then on.
+Halt      Our state differs from a quorum's (DIVERGED), or more than f replicas lie (CONFLICT):
+          stop executing and signing, raise an alert, keep the evidence. `step` returns nothing
+          from then on. After DIVERGED the state may be rebuilt from what a quorum certified, and
+          a new life recover from it with the old log: votes are promises. `disowned` is then the
+          highest height that any earlier life executed. What it said of those outcomes may have
+          been wrong, and saying what is right now would contradict it, so nothing is said.
 Tick      Every TICK_MS. `pending`: the mempool holds a transaction for which
           `replica.is_in_flight(id)` is false. `withheld`: one such transaction was passed over
           for too long although blocks went by. Show what waits to `replica.proposer` again, and

@@ -28,6 +28,7 @@ def recover(config: ReplicaConfig, recovered: Recovered) -> State:
     """
     state = new_state(config)
     state.executed = state.delivered = state.decided = recovered.head
+    state.disowned = recovered.disowned
     for statement in recovered.statements:
         state.statements[statement.height] = statement
     if recovered.certified is not None:
