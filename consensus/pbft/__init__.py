@@ -27,8 +27,8 @@ Broadcast Sign `messages.signing_bytes(chain_id, message)` with the validator's 
           Sending may fail silently; the replica repairs losses itself on `Tick`.
 Send      Sign and send to one peer; not stepped back.
 Receive   `messages.decode_message` (DecodeError: drop the frame), then `verify.claims(message,
-          sender, validators, chain_id)` (ClaimInvalid: drop), then check every SignedItem it
-          returns and `verify.outer_claim` (the sender's own); all good: step `Received`.
+          sender, validators, chain_id, base=...)` (ClaimInvalid: drop), then check every SignedItem
+          it returns and `verify.outer_claim` (the sender's own); all good: step `Received`.
           Drop what comes from the network in our own name. A cache of verified items pays:
           NEW-VIEW and repeated messages carry signatures that were seen before.
 Validate  Make sure that all bodies of the proposal are at hand and properly signed (fetch the
@@ -59,6 +59,14 @@ Halt      Our state differs from a quorum's (DIVERGED), or more than f replicas 
           a new life recover from it with the old log: votes are promises. `disowned` is then the
           highest height that any earlier life executed. What it said of those outcomes may have
           been wrong, and saying what is right now would contradict it, so nothing is said.
+Epochs    A replica serves one committee: it orders the heights above `config.base`. When a block
+          decides a change of the committee that takes effect at height e (more than a window above
+          it), give `last = e - 1` with `Executed`, `Synced` and `Recovered` from then on. Frames
+          name the epoch of their sender (`SignedMessage.epoch`): give the replica only those of
+          its own; answer an earlier one with the certificate that ended it, so that its sender
+          can catch up and follow; later ones may wait until we get there.
+Retire    The last height is executed and certified: nothing is said any more. When the certificate
+          is durable, clear the log and recover a replica of the next epoch, if we are in it.
 Tick      Every TICK_MS. `pending`: the mempool holds a transaction for which
           `replica.is_in_flight(id)` is false. `withheld`: one such transaction was passed over
           for too long although blocks went by. Show what waits to `replica.proposer` again, and

@@ -6,23 +6,28 @@ from consensus.pbft.messages import Checkpoint, SignedMessage, encode_message
 from consensus.pbft.ordering import advance_decided, advance_frontier, deliver, replay_early
 from consensus.pbft.quorum import Votes
 from consensus.pbft.state import State
-from consensus.pbft.types import Accuse, CatchUp, Certify, HaltKind, Synced
+from consensus.pbft.types import Accuse, CatchUp, Certify, Executed, HaltKind, Retire, Synced
 from ledger.encoding import encode
 from ledger.model import ExecutionCertificate, ExecutionStatement
 
 
-def on_executed(state: State, statement: ExecutionStatement) -> None:
+def on_executed(state: State, executed: Executed) -> None:
     """Tell the others what came of the next block."""
+    statement = executed.statement
     height = statement.height
     assert height == state.executed + 1 <= state.delivered, "blocks are executed in order"
     state.executed = height
     state.behind_ticks = 0
+    _learn_last(state, executed.last)
     _state_outcome(state, statement)
     if state.is_halted:
         return
     advance_certified(state)
     collect_garbage(state)
     deliver(state)
+    if height <= state.stable:  # we lagged, and execution is what held the high watermark down
+        advance_frontier(state)
+        replay_early(state)
 
 
 def on_checkpoint(
@@ -58,7 +63,7 @@ def on_checkpoint(
 def _is_countable(state: State, height: int) -> bool:
     """Around the window; and just above the last gapless certificate, where one may be missing."""
     reach = 2 * state.config.window
-    if height <= state.certified:
+    if height <= state.certified or _is_of_next_epoch(state, height):
         return False
     near_stable = state.stable - reach < height <= state.stable + reach
     return near_stable or height <= state.certified + reach
@@ -78,7 +83,7 @@ def adopt(state: State, certificate: ExecutionCertificate) -> None:
     if own is not None and own != certificate.statement:
         _halt_diverged(state, own, certificate)
         return
-    if height <= state.certified:
+    if height <= state.certified or _is_of_next_epoch(state, height):
         return
     if height <= state.stable and not _is_kept(state, height):
         return  # true, but a peer could fill our memory with the past, a certificate per block
@@ -104,6 +109,7 @@ def advance_certified(state: State) -> None:
         state.stalled_ticks = 0
         state.behind_ticks = 0
         state.emit(Certify(certificate))
+        _retire_if_over(state, certificate)
 
 
 def check_outcomes(state: State) -> None:
@@ -123,6 +129,7 @@ def on_synced(state: State, synced: Synced) -> None:
     state.executed = synced.height
     state.delivered = max(state.delivered, synced.height)
     state.decided = max(state.decided, synced.height)
+    _learn_last(state, synced.last)
     for statement in synced.statements:
         _state_outcome(state, statement)
         if state.is_halted:
@@ -134,6 +141,7 @@ def on_synced(state: State, synced: Synced) -> None:
         if height > state.stable:
             state.stable = height
             state.stable_certificate = synced.certificate
+        _retire_if_over(state, synced.certificate)
     advance_certified(state)
     collect_garbage(state)
     advance_decided(state)
@@ -168,6 +176,25 @@ def collect_garbage(state: State) -> None:
     low = state.certified - window
     for height in [height for height in state.statements if height <= low]:
         del state.statements[height]
+
+
+def _learn_last(state: State, last: int | None) -> None:
+    """A block decided which committee comes after ours."""
+    if last is not None:
+        assert state.last in (None, last), "what a block decided, no other changes"
+        state.last = last
+
+
+def _is_of_next_epoch(state: State, height: int) -> bool:
+    """Not ours to count: its committee has other indexes."""
+    return state.last is not None and height > state.last
+
+
+def _retire_if_over(state: State, certificate: ExecutionCertificate) -> None:
+    """All that we voted on is executed and certified by our own committee: its work is done."""
+    if state.last is not None and state.certified >= state.last and not state.is_retired:
+        state.is_retired = True
+        state.emit(Retire(certificate))
 
 
 def _is_kept(state: State, height: int) -> bool:

@@ -87,9 +87,12 @@ class ViewChange(Record, frozen=True, tag=5):
     """I vote in no view below `view` any more; this is what I know of what was ordered."""
 
     view: Number
-    stable: ExecutionCertificate | None  # the base of my window; None at genesis
+    stable: ExecutionCertificate | None  # the base of my window; None: that of the epoch
     prepared: tuple[PreparedCertificate, ...]  # above it, heights ascend, latest view of each
     silent: tuple[Index, ...]  # replicas I have not heard for long: no turn for them, please
+    # Views are counted anew by every committee: without it the promise of one epoch would be
+    # evidence in another. (Votes and statements name a height, which is of one epoch only.)
+    epoch: Number = 0
 
 
 class SignedViewChange(Record, frozen=True):
@@ -159,11 +162,12 @@ Message = (
 
 
 class SignedMessage(Record, frozen=True):
-    """A message as it was received: one half of an accusation."""
+    """A message as it travels, and as one half of an accusation."""
 
-    sender: Index
+    sender: Index  # in the committee of the epoch
     message: bytes  # encode_message
     signature: SignatureBytes
+    epoch: Number = 0  # the height above which the committee orders; not signed
 
 
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -253,10 +257,12 @@ def check_proposal(proposal: Proposal) -> None:
 
 
 def _check_view_change(message: ViewChange) -> None:
-    base = 0
+    base = message.epoch
     if message.stable is not None:
         _check_execution_certificate(message.stable)
         base = message.stable.statement.height
+        if base <= message.epoch:
+            raise DecodeError("view change: its checkpoint is not above the base of its epoch")
     if len(message.prepared) > WINDOW_MAX:
         raise DecodeError(f"view change: more than {WINDOW_MAX} prepared certificates")
     previous = base

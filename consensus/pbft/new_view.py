@@ -35,16 +35,13 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Plan:
     base: ExecutionCertificate | None  # the highest stable checkpoint among the view changes
+    base_height: int  # its height, or that above which the epoch begins
     orders: tuple[Order, ...]  # every height above the base up to `start`
     start: int  # proposals of the new view begin above it
     skipped: tuple[int, ...]
 
-    @property
-    def base_height(self) -> int:
-        return self.base.statement.height if self.base is not None else 0
 
-
-def plan_of(new_view: NewView, validators: ValidatorSet) -> Plan:
+def plan_of(new_view: NewView, validators: ValidatorSet, *, epoch: int) -> Plan:
     """What `new_view`, whose signatures were verified, decides. Raises Conflict."""
     changes = [signed.view_change for signed in new_view.view_changes]
     base: ExecutionCertificate | None = None
@@ -54,10 +51,11 @@ def plan_of(new_view: NewView, validators: ValidatorSet) -> Plan:
             base = _higher_base(base, change.stable)
         for certificate in change.prepared:
             best[certificate.height] = _later(best.get(certificate.height), certificate)
-    low = base.statement.height if base is not None else 0
+    low = base.statement.height if base is not None else epoch
     start = max([low, *best])
     return Plan(
         base=base,
+        base_height=low,
         orders=tuple(_order(height, best.get(height)) for height in range(low + 1, start + 1)),
         start=start,
         skipped=skipped_replicas(

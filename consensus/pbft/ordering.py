@@ -44,7 +44,7 @@ def can_propose(state: State) -> bool:
     return (
         state.is_active
         and not state.is_halted
-        and height <= state.stable + state.config.window
+        and height <= state.high
         and state.schedule.proposer(height) == state.config.index
     )
 
@@ -79,7 +79,7 @@ def on_vote(state: State, sender: int, message: OrderingMessage, signature: byte
     height = message.proposal.height if isinstance(message, PrePrepare) else message.height
     if message.view < state.view or _is_oversized(state, message):
         return
-    if message.view > state.view or height > state.stable + state.config.window:
+    if message.view > state.view or height > state.high:
         if height <= state.stable + 2 * state.config.window:
             state.early[sender].append(EarlyMessage(sender, message, signature))
         return

@@ -27,8 +27,10 @@ def recover(config: ReplicaConfig, recovered: Recovered) -> State:
     Nothing is said yet: the first tick repeats all that was said.
     """
     state = new_state(config)
+    assert recovered.head >= config.base, "the epoch begins above its base"
     state.executed = state.delivered = state.decided = recovered.head
     state.disowned = recovered.disowned
+    state.last = recovered.last
     for statement in recovered.statements:
         state.statements[statement.height] = statement
     if recovered.certified is not None:
@@ -100,8 +102,9 @@ def _replay(state: State, record: Saved) -> None:
                 slot.prepared = record.certificate
                 slot.has_committed = record.certificate.view == state.view
         case SavedViewChange():
-            state.target = record.view_change.view
-            state.own_view_change = record.view_change
+            if record.view_change.epoch == state.config.base:
+                state.target = record.view_change.view
+                state.own_view_change = record.view_change
         case SavedNewView():
             _replay_new_view(state, record)
         case SavedStable():  # pragma: no branch (no other kind)
@@ -109,7 +112,10 @@ def _replay(state: State, record: Saved) -> None:
 
 
 def _replay_new_view(state: State, record: SavedNewView) -> None:
-    plan = plan_of(record.new_view, state.config.validators)
+    epoch = state.config.base
+    if any(signed.view_change.epoch != epoch for signed in record.new_view.view_changes):
+        return  # the log outlived its epoch: the crash came before it was cleared
+    plan = plan_of(record.new_view, state.config.validators, epoch=epoch)
     if plan.base is not None:
         _raise_stable(state, plan.base)
     enter(state, FollowedNewView(record.leader, record.new_view, record.signature), plan)

@@ -29,6 +29,7 @@ from consensus.pbft.types import (
     Received,
     Recovered,
     ReplicaConfig,
+    Retire,
     Synced,
     Tick,
 )
@@ -49,9 +50,9 @@ class Replica:
         return cls(recovery.recover(config, recovered))
 
     def step(self, event: Input) -> list[Effect]:
-        """What to do about `event`. Nothing any more after a Halt."""
+        """What to do about `event`. Nothing any more after a Halt or a Retire."""
         state = self._state
-        if state.is_halted:
+        if state.is_over:
             return []
         match event:
             case Received():
@@ -65,13 +66,13 @@ class Replica:
             case ProposalFetched():
                 ordering.on_fetched(state, event.proposal)
             case Executed():
-                checkpoint.on_executed(state, event.statement)
+                checkpoint.on_executed(state, event)
             case Synced():  # pragma: no branch (no other kind)
                 checkpoint.on_synced(state, event)
         effects, state.effects = state.effects, []
-        if state.is_halted:
-            halt = next(i for i, effect in enumerate(effects) if isinstance(effect, Halt))
-            del effects[halt + 1 :]
+        if state.is_over:
+            end = next(i for i, e in enumerate(effects) if isinstance(e, Halt | Retire))
+            del effects[end + 1 :]
         return effects
 
     def compacted(self) -> list[Persist]:
@@ -144,6 +145,16 @@ class Replica:
     @property
     def is_halted(self) -> bool:
         return self._state.is_halted
+
+    @property
+    def is_retired(self) -> bool:
+        """Is the epoch over? Then the next one's replica goes on."""
+        return self._state.is_retired
+
+    @property
+    def last(self) -> int | None:
+        """The last height of the epoch, once it is decided."""
+        return self._state.last
 
     # --- routing ----------------------------------------------------------------------------
 

@@ -120,7 +120,9 @@ class State:
     stalled_ticks: int = 0  # unsettled and nothing moves: time to repeat ourselves
     behind_ticks: int = 0  # others certified what we miss
     is_restarted: bool = False
+    last: int | None = None  # last height of our epoch, once we executed what decides it
     is_halted: bool = False
+    is_retired: bool = False
     effects: list[Effect] = field(default_factory=list)
 
     @property
@@ -133,6 +135,11 @@ class State:
         return self.target == self.view
 
     @property
+    def is_over(self) -> bool:
+        """Nothing is said any more: this replica halted, or its epoch ended."""
+        return self.is_halted or self.is_retired
+
+    @property
     def settled(self) -> int:
         """Heights up to here need no vote of anyone."""
         return max(self.decided, self.stable)
@@ -140,6 +147,17 @@ class State:
     @property
     def next_height(self) -> int:
         return max(self.frontier, self.settled) + 1
+
+    @property
+    def high(self) -> int:
+        """The high watermark: we vote on nothing above it.
+
+        It is a window above what a quorum executed and also above what we executed ourselves: a
+        change of the committee takes effect more than a window after the block that decides it,
+        so whoever has executed less does not know who may vote above.
+        """
+        high = min(self.stable, self.executed) + self.config.window
+        return high if self.last is None else min(high, self.last)
 
     @property
     def quorum(self) -> int:
@@ -171,7 +189,7 @@ class State:
     def slot_at(self, height: int) -> Slot | None:
         """The slot of `height`, made if need be; None outside the window."""
         slot = self.slots.get(height)
-        if slot is None and self.stable < height <= self.stable + self.config.window:
+        if slot is None and self.stable < height <= self.high:
             slot = self.slots[height] = Slot(height)
         return slot
 
@@ -231,9 +249,18 @@ def new_state(config: ReplicaConfig) -> State:
     # Prepare, commit and pre-prepare of a full window, and as much again: an honest sender
     # loses nothing, a faulty one only crowds out itself.
     early_max = 4 * config.window
+    base = config.base
     return State(
         config=config,
-        schedule=Schedule(view=0, start=0, skipped=(), size=size, rotate_every=config.rotate_every),
+        schedule=Schedule(
+            view=0, start=base, skipped=(), size=size, rotate_every=config.rotate_every
+        ),
+        frontier=base,
+        decided=base,
+        delivered=base,
+        executed=base,
+        certified=base,
+        stable=base,
         early=[deque(maxlen=early_max) for _ in range(size)],
         last_heard=[0] * size,
         last_reply=[-1_000] * size,

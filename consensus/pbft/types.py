@@ -24,6 +24,7 @@ class ReplicaConfig:
     index: int  # own position in the committee
     validators: ValidatorSet
     chain_id: bytes
+    base: int = 0  # this committee orders the heights above it: its epoch
     window: int = 32  # heights in flight above the stable checkpoint
     rotate_every: int = 64  # heights a primary proposes before the next one's turn
     transactions_max: int = 1000  # ids in a proposal
@@ -35,11 +36,12 @@ class ReplicaConfig:
 class Recovered:
     """What the driver found on disk. A new node has head 0 and nothing else."""
 
-    head: int = 0  # last block that is durable
+    head: int = 0  # last block that is durable, not below the base of the epoch
     certified: ExecutionCertificate | None = None  # of the highest height without a gap below
     statements: tuple[ExecutionStatement, ...] = ()  # own, certified height + 1 to head
     records: tuple[bytes, ...] = ()  # the log, oldest first, torn tail cut off
     disowned: int = 0  # heights up to here get no statement: an earlier life signed another one
+    last: int | None = None  # last height of the epoch, if the blocks up to the head decide it
 
 
 # --- inputs ---------------------------------------------------------------------------------
@@ -91,6 +93,7 @@ class Executed:
     """A delivered block was executed and is durable."""
 
     statement: ExecutionStatement
+    last: int | None = None  # last height of the epoch, once a block has decided it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Synced:
     height: int
     certificate: ExecutionCertificate | None  # highest height with no uncertified one below
     statements: tuple[ExecutionStatement, ...] = ()  # own, above the certificate's height
+    last: int | None = None  # last height of the epoch, once a block has decided it
 
 
 Input = Tick | BatchReady | Received | ProposalValidated | ProposalFetched | Executed | Synced
@@ -198,6 +202,13 @@ class Halt:
     evidence: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """The epoch is over: its last height is executed and certified. Another replica goes on."""
+
+    certificate: ExecutionCertificate
+
+
 Effect = (
     Persist
     | Broadcast
@@ -209,4 +220,5 @@ Effect = (
     | CatchUp
     | Accuse
     | Halt
+    | Retire
 )

@@ -43,18 +43,43 @@ def outer_claim(
 
 
 def claims(
-    message: Message, sender: int, validators: ValidatorSet, chain_id: bytes
+    message: Message, sender: int, validators: ValidatorSet, chain_id: bytes, *, base: int = 0
 ) -> list[SignedItem]:
     """Every signature embedded in `message`, each once; the outer one is not among them.
 
-    Raises ClaimInvalid if the message cannot be right whatever its signatures say.
+    `validators` is the committee of the heights above `base`: what is below was signed by another
+    and cannot be judged here. Raises ClaimInvalid if the message cannot be right whatever its
+    signatures say.
     """
     if not 0 <= sender < validators.size:
         raise ClaimInvalid(f"there is no validator {sender}")
+    if not _is_of_epoch(message, base):
+        raise ClaimInvalid(f"it belongs to another epoch than the one above {base}")
     try:
         return list(dict.fromkeys(_items(message, sender, validators, chain_id)))
     except CertificateInvalid as error:
         raise ClaimInvalid(str(error)) from None
+
+
+def _is_of_epoch(message: Message, base: int) -> bool:
+    """Votes, statements and positions name heights; the replica ignores those below its base."""
+    match message:
+        case ViewChange():
+            return message.epoch == base
+        case NewView():
+            return _is_new_view_of_epoch(message, base)
+        case RelayedNewView():
+            return _is_new_view_of_epoch(message.new_view, base)
+        case Decision():
+            return message.certificate.height > base
+        case Certified():
+            return message.certificate.statement.height > base
+        case PrePrepare() | Prepare() | Commit() | Checkpoint() | Status() | RelayedVote():
+            return True
+
+
+def _is_new_view_of_epoch(new_view: NewView, base: int) -> bool:
+    return all(signed.view_change.epoch == base for signed in new_view.view_changes)
 
 
 def _items(

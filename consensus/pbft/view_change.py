@@ -51,6 +51,7 @@ def start_view_change(state: State, view: int) -> None:
         stable=state.stable_certificate,
         prepared=prepared,
         silent=silent_replicas(state),
+        epoch=state.config.base,
     )
     state.target = view
     state.own_view_change = change
@@ -130,7 +131,7 @@ def _count_waiting(state: State, *, is_pending: bool) -> None:
     A replica that lags cannot tell: its pending transactions may have been executed by others.
     A full window is nobody's fault but of those who execute slowly.
     """
-    has_room = state.settled < state.stable + state.config.window
+    has_room = state.settled < state.high
     can_tell = state.decided >= state.stable
     if state.frontier > state.settled or (is_pending and has_room and can_tell):
         state.waiting_ticks += 1
@@ -205,7 +206,7 @@ def _lead(state: State) -> None:
 def _follow(state: State, followed: FollowedNewView) -> None:
     """Enter a new view: durable first, then the votes that it obliges us to."""
     try:
-        plan = plan_of(followed.new_view, state.config.validators)
+        plan = plan_of(followed.new_view, state.config.validators, epoch=state.config.base)
     except Conflict as conflict:
         state.halt(HaltKind.CONFLICT, conflict.reason, conflict.evidence)
         return

@@ -62,6 +62,7 @@ class Desk:
         *,
         window: int = 8,
         rotate_every: int = 1_000,
+        base: int = 0,
         recovered: Recovered | None = None,
     ) -> None:
         self.validators = keys.committee(size)
@@ -69,10 +70,11 @@ class Desk:
             index=index,
             validators=self.validators,
             chain_id=CHAIN_ID,
+            base=base,
             window=window,
             rotate_every=rotate_every,
         )
-        self.recovered = recovered or Recovered()
+        self.recovered = recovered or Recovered(head=base)
         self.log: list[bytes] = list(self.recovered.records)
         self.replica = Replica.recover(self.config, self.recovered)
 
@@ -94,7 +96,8 @@ class Desk:
     def receive(self, sender: int, message: Message) -> list[Effect]:
         """A peer's message, through bytes and signature checks."""
         again = decode_message(encode_message(message))
-        items = verify.claims(again, sender, self.validators, CHAIN_ID)
+        base = self.config.base
+        items = verify.claims(again, sender, self.validators, CHAIN_ID, base=base)
         assert all(keys.is_valid(item) for item in items)
         return self.step(self.signed(sender, again))
 
@@ -124,6 +127,7 @@ class Desk:
             certified=self.recovered.certified,
             statements=self.recovered.statements,
             records=tuple(self.log if records is None else records),
+            last=self.recovered.last,
         )
         self.replica = Replica.recover(self.config, self.recovered)
         return self.tick()
@@ -172,14 +176,18 @@ class Desk:
             effects += self.receive(sender, Checkpoint(statement))
         return effects
 
-    def execute(self, height: int) -> list[Effect]:
-        return self.step(Executed(statement_of(height)))
+    def execute(self, height: int, *, last: int | None = None) -> list[Effect]:
+        return self.step(Executed(statement_of(height), last))
 
     def view_changes(self, senders: list[int], view: int) -> list[Effect]:
         effects: list[Effect] = []
         for sender in senders:
-            effects += self.receive(sender, ViewChange(view, None, (), ()))
+            effects += self.receive(sender, self.view_change(view))
         return effects
+
+    def view_change(self, view: int) -> ViewChange:
+        """One without evidence."""
+        return ViewChange(view, None, (), (), epoch=self.config.base)
 
     def new_view(self, view: int, changes: dict[int, ViewChange]) -> NewView:
         return NewView(

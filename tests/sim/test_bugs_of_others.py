@@ -17,7 +17,7 @@ from consensus.pbft.messages import (
     encode_message,
     signing_bytes,
 )
-from consensus.pbft.types import CatchUp, Halt, Synced
+from consensus.pbft.types import CatchUp, Halt, Recovered, Synced
 from tests.sim import keys
 from tests.sim.byzantine import (
     DoubleProposer,
@@ -176,7 +176,10 @@ def test_watermarks_move_with_sync_new_view_and_restart() -> None:
     stable = desk.certificate(statement_of(50))
     changes = {sender: ViewChange(2, stable, (), ()) for sender in (0, 2, 3)}
     desk.receive(2, desk.new_view(2, changes))
+    assert of_kind(desk.tick(), CatchUp)[0].height == 50
+    desk.step(Synced(50, stable))
     assert asked(desk.pre_prepare(proposal_of(51, proposer=2), view=2, sender=2)) == [(51, True)]
+    desk.recovered = Recovered(head=50)
     desk.log[:] = [effect.record for effect in desk.replica.compacted()]
     desk.restart()
     assert desk.replica.stable == 50

@@ -250,9 +250,21 @@ def test_execution_that_lags_by_a_window_holds_delivery_back() -> None:
     desk = Desk(window=2)
     for height in (1, 2):
         desk.order(proposal_of(height))
-    desk.certified(1)  # others executed it
-    assert delivered(desk.order(proposal_of(3))) == []
+    desk.certified(3)  # others executed it
+    decision = decision_of(desk, 3)
+    desk.receive(2, decision)
+    assert delivered(desk.validated(decision.proposal)) == []
     assert delivered(desk.execute(1)) == [3]
+
+
+def test_nobody_votes_more_than_a_window_above_what_it_executed() -> None:
+    """A change of the committee that it does not know yet may take effect there."""
+    desk = Desk(window=2)
+    for height in (1, 2):
+        desk.order(proposal_of(height))
+    desk.certified(2)  # others executed both
+    assert asked(desk.pre_prepare(proposal_of(3))) == []
+    assert asked(desk.execute(1)) == [(3, True)]
 
 
 def test_transactions_are_in_flight_until_their_block_is_executed_and_certified() -> None:
