@@ -10,6 +10,7 @@ from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
 from node.execute import Engine
 from node.journal import sync_directory
+from node.ledgers import settle, tidy
 from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
 
 LEDGER = "ledger"
@@ -57,6 +58,7 @@ def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
     Raises LedgerDamaged, or WrongChain when the directory holds another chain.
     """
     path = data_dir / LEDGER
+    settle(path)
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
         result = engine.apply_genesis(genesis)
@@ -72,4 +74,5 @@ def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
             f"{path} holds chain {found}…, the genesis is {chain_id(genesis).hex()[:16]}…: "
             "check genesis and data_dir in the configuration"
         )
+    tidy(path)
     return store

@@ -19,7 +19,7 @@ from ledger.certificates import (
     verify_commit_certificate,
     verify_execution_certificate,
 )
-from ledger.encoding import decode
+from ledger.encoding import decode, encode
 from ledger.errors import BlockInvalid, DecodeError
 from ledger.genesis import Genesis, Limits
 from ledger.merkle import receipts_root
@@ -39,10 +39,28 @@ from ledger.model import (
     transaction_id,
 )
 from ledger.store import Commit, Store
+from node.peer_messages import Bundle
 
 
 class Diverged(Exception):
-    """This replica's outcome differs from what a quorum signed: it must not go on."""
+    """This replica's outcome differs from what a quorum signed: it must not go on.
+
+    `bundle` holds the block if it was therefore not stored.
+    """
+
+    def __init__(
+        self, own: ExecutionStatement, certificate: ExecutionCertificate, bundle: Bundle | None
+    ) -> None:
+        super().__init__(difference(own, certificate.statement))
+        self.own = own
+        self.certificate = certificate
+        self.bundle = bundle
+
+    @property
+    def evidence(self) -> tuple[bytes, ...]:
+        """What this node says, what the quorum signed, and the block."""
+        pair = encode(self.own), encode(self.certificate)
+        return pair if self.bundle is None else (*pair, encode(self.bundle))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +143,12 @@ class Executor:
         self,
         block: Block,
         certificate: CommitCertificate,
-        expected: ExecutionStatement | None = None,
+        expected: ExecutionCertificate | None = None,
     ) -> ExecutionStatement:
         """Execute a block that follows the head and commit it in one synced write.
 
-        Raises Diverged, and commits nothing, when the outcome is not the `expected` one that a
-        quorum signed: the ledger then still holds what everyone agrees on.
+        Raises Diverged, and commits nothing, when the outcome is not the one that a quorum signed
+        in `expected`, which was verified: the ledger then still holds what everyone agrees on.
         """
         header = block.header
         context = BlockContext(
@@ -147,9 +165,9 @@ class Executor:
             next_validators_hash=self._rules.validators.digest,
             time_ms=header.time_ms,
         )
-        if expected is not None and statement != expected:
+        if expected is not None and statement != expected.statement:
             self._store.tree.discard()
-            raise Diverged(difference(statement, expected))
+            raise Diverged(statement, expected, Bundle(block, certificate, expected))
         self._store.commit(
             Commit(
                 block=block,
@@ -226,8 +244,7 @@ def difference(own: ExecutionStatement, signed: ExecutionStatement) -> str:
     return (
         f"height {own.height}: this node's outcome differs from a quorum's in "
         f"{', '.join(fields)} (state root {own.state_root.hex()}, signed "
-        f"{signed.state_root.hex()}); keep the data directory for examination, compare the "
-        "release with the other nodes' and let the node rejoin with an empty directory"
+        f"{signed.state_root.hex()})"
     )
 
 

@@ -343,7 +343,7 @@ class Driver:
             case Accuse():
                 self.on_accuse(effect)
             case Halt():
-                self._switch.halt(effect.reason, effect.evidence)
+                self._switch.halt(effect.reason, effect.evidence, kind=effect.kind)
 
     async def _validate(self, effect: Validate) -> None:
         ok = await self._transactions.validate(effect)

@@ -30,7 +30,7 @@ from node.accusations import Accusations
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
-from node.bootstrap import check_genesis, open_or_create
+from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.committee import Committee
 from node.config import NodeConfig
 from node.execute import ChainRules, Engine, Executor
@@ -42,6 +42,7 @@ from node.keys import load_network_key, read_passphrase
 from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.refusals import Refusal
+from node.repair import Repair, Workshop, disowned
 from node.replica import Driver
 from node.sync import Sync
 from node.transactions import Transactions
@@ -78,6 +79,7 @@ class Node:
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
+        self.is_repaired = False  # a rebuilt ledger stands ready for the node that follows
         try:
             self._build(config)
         except BaseException:
@@ -152,6 +154,14 @@ class Node:
             committee=self._committee,
             queue=self._queue,
         )
+        workshop = Workshop(
+            config.data_dir / LEDGER,
+            self.genesis,
+            rules,
+            self.provider,
+            lambda: self._make_engine(config),
+        )
+        self._repair = Repair(self.store, workshop, self._switch)
         self._wire()
 
     def _open_engine(self) -> Engine:
@@ -177,6 +187,7 @@ class Node:
                     store.statement(height) for height in range(certified + 1, store.height + 1)
                 ),
                 records=journal.recovered.records,
+                disowned=disowned(store),
             ),
         )
 
@@ -189,11 +200,12 @@ class Node:
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
         self._queue.on_executed = self._driver.executed
         self._queue.is_in_flight = self._driver.replica.is_in_flight
+        self._repair.resume()
 
     # --- life -------------------------------------------------------------------------------
 
     async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled; the started value is the API's port."""
+        """Serve until cancelled or repaired; the started value is the API's port."""
         self._token = trio.lowlevel.current_trio_token()
         api = ApiServer(self, listen=self._config.api_listen)
         self._switch.on_halt(lambda reason, evidence: api.show_halted())
@@ -207,7 +219,10 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._driver.run)
                 nursery.start_soon(self._accusations.run)
+                nursery.start_soon(self._repair_and_end)
                 api.start()
+                if self._switch.is_halted:
+                    api.show_halted()
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
         finally:
@@ -219,6 +234,11 @@ class Node:
     def close(self) -> None:
         """Release ledger, journal and workers; after `run` has ended."""
         self._open.close()
+
+    async def _repair_and_end(self) -> None:
+        self.is_repaired = await self._repair.run()
+        if self.is_repaired:
+            self._nursery.cancel_scope.cancel()
 
     def _start_catch_up(self, goal: CatchUp) -> None:
         self._nursery.start_soon(self._catch_up, goal)
@@ -239,10 +259,25 @@ class Node:
     def check_open(self) -> None:
         if self._is_stopping:
             raise Refusal(refusals.STOPPING, "the node is shutting down: ask another")
+        self.check_readable()
         if self._switch.is_halted:
             raise Refusal(
                 refusals.HALTED,
                 "this node has halted and takes no transactions: ask another; its log says why",
+            )
+
+    def check_readable(self) -> None:
+        if self._repair.is_active:
+            raise Refusal(
+                refusals.REPAIRING,
+                "this node's state differed from a quorum's and is being rebuilt: ask another, or "
+                "come back later",
+            )
+        if self._switch.has_diverged:
+            raise Refusal(
+                refusals.HALTED,
+                "this node has halted because its state contradicts a quorum's, which makes it "
+                "unfit to read: ask another; its log says why",
             )
 
     def hold(self, items: Sequence[Admitted]) -> list[bool]:
@@ -259,6 +294,7 @@ class Node:
         return self._pool.has_expired(transaction_id)
 
     def view(self, query: Query) -> Viewed:
+        self.check_readable()
         return self._views.view(query)
 
     def situation(self) -> Situation:
@@ -280,6 +316,8 @@ class Node:
         )
 
     def _phase(self) -> str:
+        if self._repair.is_active:
+            return "repairing"
         if self._switch.is_halted:
             return "halted"
         if self._sync.is_active:
@@ -326,19 +364,34 @@ def _resident_bytes(*engines: Engine) -> int:
 async def serve(config: NodeConfig) -> None:
     """Run a node until SIGTERM or SIGINT."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    node = Node(config)
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(node.run)
+                nursery.start_soon(live, lambda: Node(config))
                 async for number in signals:
                     _log.info("stopping", signal=signal.Signals(number).name)
                     nursery.cancel_scope.cancel()
                     break
     except BaseExceptionGroup as group:
         raise _innermost(group) from None
-    finally:
-        node.close()
+
+
+async def live(
+    make: Callable[[], Node], on_start: Callable[[Node, int], None] = lambda node, port: None
+) -> None:
+    """Run a node, and after every repair the one that follows it on the rebuilt ledger.
+
+    `on_start(node, port)` is told of each. Ends when cancelled.
+    """
+    while True:
+        node = await trio.to_thread.run_sync(make)
+        try:
+            async with trio.open_nursery() as nursery:
+                on_start(node, await nursery.start(node.run))
+        finally:
+            node.close()
+        if not node.is_repaired:
+            return
 
 
 def _innermost(error: BaseException) -> BaseException:

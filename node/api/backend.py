@@ -24,7 +24,7 @@ class PeerState:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Where the node stands; `phase` is ordering, view_change, catching_up or halted."""
+    """Where the node stands; `phase` is ordering, view_change, catching_up, repairing or halted."""
 
     name: str
     index: int
@@ -71,6 +71,10 @@ class Backend(Protocol):
 
     def check_open(self) -> None:
         """Whether the node still orders transactions. Raises Refusal: halted or stopping."""
+        ...
+
+    def check_readable(self) -> None:
+        """Whether the ledger may be read. Raises Refusal: its state contradicts a quorum's."""
         ...
 
     def hold(self, items: Sequence[Admitted]) -> list[bool]:
