@@ -301,6 +301,8 @@ class Driver:
         try:
             if records:
                 await trio.to_thread.run_sync(self._journal.append, records)
+            if self._switch.is_halted:
+                return  # meanwhile: then nothing leaves any more
             for effect, frame in effects:
                 self._act(effect, frame)
             if self._journal.wants_compaction:

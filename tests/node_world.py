@@ -36,6 +36,7 @@ from crypto import sm2
 from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
 from ledger.encoding import encode
+from ledger.errors import LedgerClosed
 from ledger.genesis import Genesis, GenesisContract, Limits, chain_id, save_genesis
 from ledger.model import StateWrite, Transaction, Validator, ValidatorSet, transaction_id
 from ledger.values import encode_value
@@ -339,10 +340,13 @@ class Nodes:
 
     async def certified(self, ids: Sequence[bytes], *indexes: int, within_s: float = 60) -> None:
         """Until every named node has every transaction in a certified block (virtual seconds)."""
-        stores = [self.node(index).store for index in indexes]
 
         def is_done() -> bool:
-            places = [store.find_transaction(i) for store in stores for i in ids]
+            stores = [self.node(index).store for index in indexes]
+            try:
+                places = [store.find_transaction(i) for store in stores for i in ids]
+            except LedgerClosed:
+                return False  # between a repaired node and the one that follows it
             heights = [store.certified_height for store in stores for _ in ids]
             return all(p and p[0] <= h for p, h in zip(places, heights, strict=True))
 
