@@ -86,14 +86,20 @@ def create(root: Path, *, nodes: int, port_base: int, executors: bool) -> Networ
     parties = tuple(
         _party_keys(root, party, name, roles, executors, entries) for party, name, roles in PARTIES
     )
+    committee, limits = ValidatorSet(validators), Limits()
     genesis = Genesis(
         version=PROTOCOL_VERSION,
         name=root.name,
         time_ms=time.time_ns() // 1_000_000,
-        validators=ValidatorSet(validators),
+        validators=committee,
         parties=parties,
-        contracts=genesis_contracts(parties),
-        limits=Limits(),
+        contracts=genesis_contracts(
+            parties,
+            validators=committee,
+            limits=limits,
+            addresses={entry.name: entry.listen for entry in entries},
+        ),
+        limits=limits,
         vm_version=VM_VERSION,
     )
     save_genesis(genesis, root / "genesis.json")

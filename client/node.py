@@ -66,6 +66,8 @@ class NodeStatus:
     view: int
     primary: int
     index: int
+    is_observer: bool
+    epoch: int
     validators: int
     mempool_transactions: int
     time_ms: int
@@ -248,6 +250,8 @@ class NodeClient:
             view=reply.view,
             primary=reply.primary,
             index=reply.index,
+            is_observer=reply.is_observer,
+            epoch=reply.epoch,
             validators=reply.validators,
             mempool_transactions=reply.mempool_transactions,
             time_ms=reply.time_ms,

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 
-from ledger.genesis import GenesisContract, GenesisParty
+from ledger.genesis import GenesisContract, GenesisParty, Limits
+from ledger.model import ValidatorSet
 from ledger.values import Value, encode_value
 
 # Order of deployment: `parties` first, because the others ask it who a sender is.
 SYSTEM_CONTRACTS = (
     "parties",
+    "governance",
+    "proposal",
+    "accusation",
     "catalog",
     "demand",
     "grant",
@@ -33,18 +38,48 @@ def system_sources() -> tuple[tuple[str, str], ...]:
     )
 
 
-def genesis_contracts(parties: Sequence[GenesisParty]) -> tuple[GenesisContract, ...]:
-    """The system contracts for a genesis whose first parties are `parties`."""
+def genesis_contracts(
+    parties: Sequence[GenesisParty],
+    *,
+    validators: ValidatorSet,
+    limits: Limits,
+    addresses: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[GenesisContract, ...]:
+    """The system contracts for a genesis with these first parties and this committee.
+
+    `addresses` gives the multiaddr where a validator, by name, listens, as far as it is known.
+    """
+    args = init_args(parties, validators=validators, limits=limits, addresses=addresses)
     return tuple(
-        GenesisContract(name=name, source=source, args=encode_value(_init_args(name, parties)))
+        GenesisContract(name=name, source=source, args=encode_value(args.get(name, [])))
         for name, source in system_sources()
     )
+
+
+def init_args(
+    parties: Sequence[GenesisParty],
+    *,
+    validators: ValidatorSet,
+    limits: Limits,
+    addresses: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, list[Value]]:
+    """What the inits of the system contracts take, by contract; the others take nothing."""
+    members: list[Value] = [
+        [
+            member.name,
+            member.party,
+            member.public_key,
+            member.peer_id,
+            addresses.get(member.name, ""),
+        ]
+        for member in validators.validators
+    ]
+    return {
+        "parties": [founders(parties)],
+        "governance": [members, limits.watermark_window],
+    }
 
 
 def founders(parties: Sequence[GenesisParty]) -> Value:
     """`parties` in the form that the init of the contract `parties` takes."""
     return [[party.id, party.name, list(party.roles), list(party.accounts)] for party in parties]
-
-
-def _init_args(name: str, parties: Sequence[GenesisParty]) -> Value:
-    return [founders(parties)] if name == "parties" else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
+from ledger.committee import Epoch, Epochs
 from ledger.encoding import decode
 from ledger.errors import DecodeError, LedgerDamaged
 from ledger.genesis import GENESIS_SIZE_MAX, Genesis
@@ -14,6 +16,7 @@ from ledger.model import (
     ExecutionCertificate,
     ExecutionStatement,
     Receipt,
+    ValidatorSet,
 )
 from ledger.schema import (
     BLOCK,
@@ -92,6 +95,17 @@ class Records:
         return _decoded(
             data, ExecutionCertificate, STORED_SIZE_MAX, "execution certificate", height
         )
+
+    def epochs(self, stored: Iterable[tuple[bytes, bytes]]) -> Epochs:
+        """All epochs, from the rows of the table of committees."""
+        found = [Epoch(0, self.genesis().validators)]
+        for key, data in stored:
+            base = int.from_bytes(key[1:], "big")
+            if len(key) != 9 or base <= found[-1].base:
+                raise LedgerDamaged("the table of committees is malformed; restore this ledger")
+            validators = _decoded(data, ValidatorSet, STORED_SIZE_MAX, "next committee", base)
+            found.append(Epoch(base, validators))
+        return Epochs(found)
 
     def find_block(self, block_hash: bytes) -> int | None:
         data = self._source.get(HASH + block_hash)

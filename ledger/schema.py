@@ -22,6 +22,7 @@ EXECUTION_CERTIFICATE = b"E"  # height -> ExecutionCertificate
 HASH = b"K"  # block hash -> height
 TRANSACTION = b"T"  # transaction id -> height, index
 STATE = b"s"  # length of the namespace, namespace, key -> value
+COMMITTEE = b"V"  # base of an epoch -> ValidatorSet, but for the epoch of the genesis
 PAGE = b"p"  # page id -> page of the state tree
 META = b"m"  # name -> bytes of other packages
 TABLES = (
@@ -34,6 +35,7 @@ TABLES = (
     + EXECUTION_CERTIFICATE
     + HASH
     + TRANSACTION
+    + COMMITTEE
     + STATE
     + PAGE
     + META

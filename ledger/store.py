@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ledger.blocks import genesis_block
+from ledger.committee import Epoch, Epochs
 from ledger.disk import Disk, Snapshot
 from ledger.encoding import encode
 from ledger.errors import CertificateInvalid, HeightUnknown, LedgerDamaged
@@ -38,6 +39,7 @@ from ledger.schema import (
     BLOCK,
     CERTIFIED_KEY,
     COMMIT_CERTIFICATE,
+    COMMITTEE,
     EXECUTION_CERTIFICATE,
     FORMAT,
     FORMAT_KEY,
@@ -74,6 +76,7 @@ class Commit:
     writes: Sequence[StateWrite]
     statement: ExecutionStatement
     commit_certificate: CommitCertificate | None  # None for the genesis block only
+    next_epoch: Epoch | None = None  # what the block decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Store:
         self._recent_lock = threading.Lock()
         self.genesis: Genesis = self._records.genesis()
         self.chain_id = chain_id(self.genesis)
+        self._epochs = Epochs((Epoch(0, self.genesis.validators),))
         self.tree = StateTree(lambda name: disk.get(PAGE + name))
         self._versions: tuple[_Version, ...] = ()
         self._height = -1
@@ -186,6 +190,16 @@ class Store:
     def certified_height(self) -> int:
         """Every block up to it has an execution certificate (the genesis needs none)."""
         return self._certified_height
+
+    @property
+    def epochs(self) -> Epochs:
+        """All that the blocks up to the newest decided about committees."""
+        return self._epochs
+
+    @property
+    def current_epoch(self) -> Epoch:
+        """The newest that has begun: every block before it is certified."""
+        return self._epochs.at(self._certified_height + 1)
 
     def get(self, namespace: str, key: bytes) -> bytes | None:
         """The value of a key after the newest block."""
@@ -279,6 +293,8 @@ class Store:
                 version = _Version(commit.statement, self._disk.snapshot(), change)
                 self._versions = (*self._versions, version)
                 self._height = height
+                if commit.next_epoch is not None:
+                    self._epochs = self._epochs.with_next(commit.next_epoch)
                 self._drop_versions()
             self._remember(height, commit.block, tuple(commit.receipts))
 
@@ -300,13 +316,14 @@ class Store:
                 certified = height
                 while self._records.execution_certificate(certified + 1) is not None:
                     certified += 1
-            # Not synced: after a power failure peers have it, or replicas vote for it again.
+            # Not synced: after a power failure peers have it, or replicas vote for it again. But
+            # the votes of an epoch may outlive the power only together with what begins it.
             self._disk.write(
                 [
                     (at_height(EXECUTION_CERTIFICATE, height), data),
                     (CERTIFIED_KEY, number(certified)),
                 ],
-                is_synced=False,
+                is_synced=self._epochs.is_last(height),
             )
             with self._state:
                 self._certified_height = certified
@@ -350,6 +367,7 @@ class Store:
         self._versions = (_Version(statement, snapshot, None),)
         self._height = height
         self._certified_height = records.certified_height()
+        self._epochs = records.epochs(snapshot.scan(COMMITTEE))
 
     def _known(self, height: int) -> int:
         if not 0 <= height <= self._height:
@@ -398,6 +416,9 @@ class Store:
             yield state_key(write.namespace, write.key), write.value
         for name, page in self.tree.staged_pages():
             yield PAGE + name, page
+        if commit.next_epoch is not None:
+            epoch = commit.next_epoch
+            yield at_height(COMMITTEE, epoch.base), encode(epoch.validators)
         yield HEAD_KEY, number(height)
 
     def _prove_at(self, version: _Version, namespace: str, key: bytes) -> StateProof:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from contracts.vm.host import Worker
@@ -21,12 +22,14 @@ from crypto.provider import SignedItem
 from crypto.providers.software import verify_batch
 from ledger.blocks import proposal_of
 from ledger.certificates import commit_items, execution_items
+from ledger.committee import Epochs
 from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged
 from ledger.genesis import Genesis, chain_id
 from ledger.locate import locate
 from ledger.model import (
     ExecutionStatement,
     Receipt,
+    ValidatorSet,
     proposal_digest,
     transaction_id,
 )
@@ -164,11 +167,11 @@ def _replay(
     advance: Advance,
     pool: ThreadPoolExecutor,
 ) -> None:
-    rules = ChainRules(chain_id(genesis), genesis.limits, genesis.validators)
+    rules = ChainRules(chain_id(genesis), genesis.limits)
     executor = Executor(again, engine, rules)
     _compare_statements(again.statement(0), store.statement(0))
     counts.height, counts.state_root = 0, again.statement(0).state_root.hex()
-    for stored, signatures in _verified_ahead(store, rules, pool):
+    for stored, signatures in _verified_ahead(store, again, rules, pool):
         height = stored.block.header.height
         _check_signatures(stored, signatures.result())
         try:
@@ -178,6 +181,7 @@ def _replay(
         _execute(executor, stored)
         _compare_receipts(height, again.receipts(height), stored.receipts)
         _compare_statements(again.statement(height), stored.statement)
+        _check_epoch(again, stored, store.height)
         counts.height = height
         counts.transactions += len(stored.block.transactions)
         counts.signatures += len(signatures.result().verdicts)
@@ -185,6 +189,28 @@ def _replay(
         if stored.execution_certificate is not None:
             counts.certified_height = height
         advance(height, store.height)
+    _compare_epochs(again.epochs, store.epochs)
+
+
+def _check_epoch(again: Store, stored: StoredBlock, head: int) -> None:
+    """No committee orders before its predecessors have certified where they ended."""
+    height = stored.block.header.height
+    is_bare = stored.execution_certificate is None
+    if is_bare and height < head and again.epochs.is_last(height):
+        raise _Diverges(_at(height, "it ends an epoch and has no execution certificate"))
+
+
+def _compare_epochs(expected: Epochs, found: Epochs) -> None:
+    """The stored table of committees is what the blocks decided."""
+    if expected.all == found.all:
+        return
+    pairs = zip_longest(expected.all, found.all)
+    one, other = next((one, other) for one, other in pairs if one != other)
+    height = min(epoch.base for epoch in (one, other) if epoch is not None)
+    texts = [
+        f"{e.validators.digest.hex()} from {e.base + 1}" if e else "none" for e in (one, other)
+    ]
+    raise _Diverges(Divergence(height, "the next committee", "", "", *texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +223,26 @@ class _Signatures:
 
 
 def _verified_ahead(
-    store: Store, rules: ChainRules, pool: ThreadPoolExecutor
+    store: Store, again: Store, rules: ChainRules, pool: ThreadPoolExecutor
 ) -> Iterator[tuple[StoredBlock, Future[_Signatures]]]:
-    """Blocks 1.. in order, with their signatures being verified on the pool's threads."""
+    """Blocks 1.. in order, with their signatures being verified on the pool's threads.
+
+    Whose signatures they must be, the replay itself tells: a committee is decided more than a
+    window of heights before its first block.
+    """
+    ahead = min(AHEAD_BLOCKS, rules.limits.watermark_window)
     waiting: deque[tuple[StoredBlock, Future[_Signatures]]] = deque()
     if store.height < 1:
         return
     for stored in store.iterate_blocks(1, store.height):
-        waiting.append((stored, pool.submit(_verify, stored, rules)))
-        if len(waiting) >= AHEAD_BLOCKS:
+        validators = again.epochs.at(stored.block.header.height).validators
+        waiting.append((stored, pool.submit(_verify, stored, validators, rules.chain_id)))
+        if len(waiting) >= ahead:
             yield waiting.popleft()
     yield from waiting
 
 
-def _verify(stored: StoredBlock, rules: ChainRules) -> _Signatures:
+def _verify(stored: StoredBlock, validators: ValidatorSet, chain: bytes) -> _Signatures:
     block = stored.block
     labels: list[str] = []
     items: list[SignedItem] = []
@@ -224,12 +256,12 @@ def _verify(stored: StoredBlock, rules: ChainRules) -> _Signatures:
             raise CertificateInvalid("its commit certificate is for another proposal")
         if commit.height != block.header.height:
             raise CertificateInvalid("its commit certificate is for another height")
-        committed = commit_items(commit, rules.validators, rules.chain_id)
+        committed = commit_items(commit, validators, chain)
         labels += ["commit certificate"] * len(committed)
         items += committed
         execution = stored.execution_certificate
         if execution is not None:
-            executed = execution_items(execution, rules.validators, rules.chain_id)
+            executed = execution_items(execution, validators, chain)
             labels += ["execution certificate"] * len(executed)
             items += executed
     except (BlockInvalid, CertificateInvalid) as error:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from contracts.registry import GOVERNANCE
 from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
 from contracts.vm.messages import BlockContext
 from crypto.provider import CryptoProvider, SignedItem
@@ -19,6 +20,7 @@ from ledger.certificates import (
     verify_commit_certificate,
     verify_execution_certificate,
 )
+from ledger.committee import Epochs
 from ledger.encoding import decode, encode
 from ledger.errors import BlockInvalid, DecodeError
 from ledger.genesis import Genesis, Limits
@@ -33,12 +35,12 @@ from ledger.model import (
     Proposal,
     Transaction,
     TransactionBody,
-    ValidatorSet,
     block_hash,
     proposal_digest,
     transaction_id,
 )
 from ledger.store import Commit, Store
+from node.epochs import decided_epoch
 from node.peer_messages import Bundle
 
 
@@ -69,7 +71,6 @@ class ChainRules:
 
     chain_id: bytes
     limits: Limits
-    validators: ValidatorSet
 
 
 class Engine(Protocol):
@@ -111,6 +112,12 @@ class Executor:
         self._store = store
         self._engine = engine
         self._rules = rules
+        self._has_governed = False
+
+    def take_governed(self) -> bool:
+        """Has a block since the last call changed what the contract `governance` keeps?"""
+        has_governed, self._has_governed = self._has_governed, False
+        return has_governed
 
     def deliver(
         self,
@@ -135,7 +142,7 @@ class Executor:
             self._store.header(proposal.height - 1),
             is_included=lambda wanted: self._store.find_transaction(wanted) is not None,
             limits=rules.limits,
-            validators_hash=rules.validators.digest,
+            validators_hash=self._store.epochs.at(proposal.height).validators.digest,
             chain_id=rules.chain_id,
         )
 
@@ -156,13 +163,14 @@ class Executor:
         )
         result = self._engine.apply_block(context, block.transactions, self._store)
         root = self._store.tree.apply(result.writes)
+        epochs = self._store.epochs
         statement = ExecutionStatement(
             chain_id=header.chain_id,
             height=header.height,
             block_hash=block_hash(header),
             state_root=root,
             receipts_root=receipts_root(result.receipts),
-            next_validators_hash=self._rules.validators.digest,
+            next_validators_hash=epochs.at(header.height + 1).validators.digest,
             time_ms=header.time_ms,
         )
         if expected is not None and statement != expected.statement:
@@ -175,8 +183,17 @@ class Executor:
                 writes=result.writes,
                 statement=statement,
                 commit_certificate=certificate,
+                next_epoch=decided_epoch(
+                    header.height,
+                    self._store,
+                    result.writes,
+                    epochs,
+                    window=self._rules.limits.watermark_window,
+                ),
             )
         )
+        if any(write.namespace == GOVERNANCE for write in result.writes):
+            self._has_governed = True
         return statement
 
     def check_synced(
@@ -199,7 +216,7 @@ class Executor:
         verify_commit_certificate(
             commit_certificate,
             proposal_digest(proposal_of(block)),
-            rules.validators,
+            self._store.epochs.at(height).validators,
             rules.chain_id,
             provider.verify_batch,
         )
@@ -209,14 +226,16 @@ class Executor:
 def vouched(
     headers: Sequence[BlockHeader],
     certificates: Sequence[ExecutionCertificate | None],
-    rules: ChainRules,
+    epochs: Epochs,
+    chain_id: bytes,
     verify_batch: VerifyBatch,
 ) -> list[bytes]:
     """Hashes of the leading blocks of a run that a quorum executed, as far as that is proved.
 
     A block is proved by its own execution certificate or by that of a later one, through the
     chain of previous hashes: some certificates exist nowhere, because no replica ever saw a
-    quorum of statements together. Raises BlockInvalid or CertificateInvalid.
+    quorum of statements together. `headers` must not reach above the heights whose committee
+    `epochs` tell. Raises BlockInvalid or CertificateInvalid.
     """
     proved = [i for i, certificate in enumerate(certificates) if certificate is not None]
     if not proved:
@@ -227,7 +246,8 @@ def vouched(
     height = headers[last].height
     if anchor.statement.height != height:
         raise BlockInvalid(f"block {height}: its execution certificate is for another height")
-    verify_execution_certificate(anchor, rules.validators, rules.chain_id, verify_batch)
+    validators = epochs.at(height).validators
+    verify_execution_certificate(anchor, validators, chain_id, verify_batch)
     hashes: list[bytes] = []
     expected: bytes = anchor.statement.block_hash
     for header in reversed(headers[: last + 1]):
@@ -255,7 +275,7 @@ def check_block(block: Block, store: Store, rules: ChainRules) -> None:
         store.header(store.height),
         is_included=lambda wanted: store.find_transaction(wanted) is not None,
         limits=rules.limits,
-        validators_hash=rules.validators.digest,
+        validators_hash=store.epochs.at(block.header.height).validators.digest,
         chain_id=rules.chain_id,
     )
 

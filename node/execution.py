@@ -89,6 +89,7 @@ class ExecutionQueue:
         self._idle = trio.Event()
         self._idle.set()
         self.on_executed: Callable[[Executed], Awaitable[None]] | None = None
+        self.on_block: Callable[[], None] = lambda: None
         self.is_in_flight: IsInFlight = lambda transaction: False
 
     # --- feeding (main task) ----------------------------------------------------------------
@@ -175,7 +176,9 @@ class ExecutionQueue:
         )
         self._settle(block)
         assert self.on_executed is not None, "wired before run"
-        await self.on_executed(Executed(statement))
+        epochs = self._store.epochs
+        last = epochs.last_of(epochs.at(statement.height))
+        await self.on_executed(Executed(statement, last))
 
     async def _run_request(self, request: _Request) -> None:
         hashes = await trio.to_thread.run_sync(self._vouched, request.bundles)
@@ -205,8 +208,16 @@ class ExecutionQueue:
         first = self._store.height + 1
         if heights != list(range(first, first + len(heights))):
             raise BlockInvalid(f"blocks {heights[:3]}… do not follow the head {first - 1}")
-        certificates = [bundle.execution_certificate for bundle in bundles]
-        return vouched(headers, certificates, self._rules, self._provider.verify_batch)
+        # What this run may decide begins above a window: the committees up to there are known.
+        known = self._rules.limits.watermark_window + 1
+        certificates = [bundle.execution_certificate for bundle in bundles[:known]]
+        return vouched(
+            headers[:known],
+            certificates,
+            self._store.epochs,
+            self._rules.chain_id,
+            self._provider.verify_batch,
+        )
 
     def _install(self, bundle: Bundle, vouched_hash: bytes) -> None:
         """Check, execute, compare with the quorum's outcome if it is known, store."""
@@ -237,9 +248,9 @@ class ExecutionQueue:
         self._store.certify(certificate)
 
     def _verify(self, certificate: ExecutionCertificate) -> None:
-        rules = self._rules
+        validators = self._store.epochs.at(certificate.statement.height).validators
         verify_execution_certificate(
-            certificate, rules.validators, rules.chain_id, self._provider.verify_batch
+            certificate, validators, self._rules.chain_id, self._provider.verify_batch
         )
 
     # --- main task --------------------------------------------------------------------------
@@ -250,6 +261,7 @@ class ExecutionQueue:
         known = [i for i in block.dropped if self._store.find_transaction(i) is not None]
         self._pool.include([*included, *known])
         self._pool.expire(block.header.height, self.is_in_flight)
+        self.on_block()
         _log.info(
             "block",
             height=block.header.height,

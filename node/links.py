@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from p2p.limits import Channel
-from p2p.network import Frame
+from p2p.network import Frame, PeerAddress
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -27,3 +28,7 @@ class Links(Protocol):
     def incoming(self, channel: Channel) -> trio.MemoryReceiveChannel[Frame]: ...
 
     def connected(self) -> frozenset[str]: ...
+
+    def update_allow_list(self, peers: Mapping[str, PeerAddress]) -> None:
+        """Replace the table of peers: who is not in it is cut off."""
+        ...

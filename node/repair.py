@@ -41,7 +41,6 @@ from node.peer_messages import BLOCKS_FRAME_MAX, Bundle
 
 ORDER_KEY = b"repair/order"
 DISOWNED_KEY = b"repair/disowned"
-RUN_MAX = 256  # blocks held together until a certificate proves them: gaps are below a window
 PROGRESS_S = 10.0  # between two lines of progress in the log
 TOLD_TRANSACTIONS_MAX = 8  # ids in a sentence
 # Pauses after faults of the contract engine, as in ordinary execution: memory may come back.
@@ -146,11 +145,14 @@ def _replay(
     advance: Advance,
 ) -> None:
     rules, provider = workshop.rules, workshop.provider
-    for run in _runs(old, order):
+    # What a run decides begins above a window, and gaps between certificates are shorter.
+    for run in _runs(old, order, length_max=rules.limits.watermark_window):
         headers = [bundle.block.header for bundle in run]
         certificates = [bundle.execution_certificate for bundle in run]
         try:
-            hashes = vouched(headers, certificates, rules, provider.verify_batch)
+            hashes = vouched(
+                headers, certificates, fresh.epochs, rules.chain_id, provider.verify_batch
+            )
             for bundle, vouched_hash in zip(run, hashes, strict=True):
                 block, commit = bundle.block, bundle.commit_certificate
                 executor.check_synced(block, commit, vouched_hash, provider)
@@ -163,7 +165,7 @@ def _replay(
             return
 
 
-def _runs(old: Store, order: RepairOrder) -> Iterator[list[Bundle]]:
+def _runs(old: Store, order: RepairOrder, *, length_max: int) -> Iterator[list[Bundle]]:
     """Blocks from 1 on in runs that each end with a certificate; the rest has no proof here."""
     run: list[Bundle] = []
     for height in range(1, max(old.height, order.height) + 1):
@@ -174,7 +176,7 @@ def _runs(old: Store, order: RepairOrder) -> Iterator[list[Bundle]]:
         if bundle.execution_certificate is not None:
             yield run
             run = []
-        elif len(run) >= RUN_MAX:
+        elif len(run) >= length_max:
             return
 
 

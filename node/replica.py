@@ -7,12 +7,11 @@ before it got here, and nothing leaves before the journal has what it depends on
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
-from consensus.pbft import messages, verify
 from consensus.pbft.replica import Replica
 from consensus.pbft.types import (
     TICK_MS,
@@ -31,31 +30,26 @@ from consensus.pbft.types import (
     ProposalFetched,
     ProposalValidated,
     Received,
+    Retire,
     Send,
     Synced,
     Tick,
     Validate,
 )
-from crypto import sm3
-from crypto.provider import CryptoProvider, SignedItem
-from ledger.encoding import decode, encode
-from ledger.errors import DecodeError
+from crypto.provider import CryptoProvider
 from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, Proposal, Transaction
-from node.committee import Committee
-from node.complaints import Complaints
+from node.committee import Office
 from node.halt import HaltSwitch
 from node.journal import Journal, JournalFailed
 from node.links import Links
 from node.mempool import Mempool
 from node.transactions import Transactions
+from node.votes import sign_frame
 from p2p.limits import Channel
-from p2p.network import Frame
 
 INPUTS_MAX = 4096  # waiting inputs; the vote readers wait when it is full
 GROUP_MAX = 256  # inputs stepped before their effects are performed: one fsync for all
-VOTES_BATCH_MAX = 64  # frames verified in one call
-VERIFIED_MAX = 4096  # remembered signatures: NEW-VIEW repeats the view changes already seen
 # Between two proposals that are not full. A block costs every member about twelve signatures
 # whatever it holds, so intervals grow with the load, from quick answers to full batches.
 BATCH_INTERVAL_S = 0.1
@@ -70,7 +64,7 @@ WITHHELD_TICKS = 50  # overtaken by transactions that came this much later: the 
 
 
 class Driver:
-    """Steps the replica and performs what it asks for."""
+    """Steps the replica of one epoch and performs what it asks for."""
 
     def __init__(
         self,
@@ -78,7 +72,7 @@ class Driver:
         replica: Replica,
         journal: Journal,
         network: Links,
-        committee: Committee,
+        office: Office,
         provider: CryptoProvider,
         chain_id: bytes,
         limits: Limits,
@@ -90,7 +84,7 @@ class Driver:
         self.replica = replica
         self._journal = journal
         self._network = network
-        self._committee = committee
+        self.office = office
         self._provider = provider
         self._chain_id = chain_id
         self._limits = limits
@@ -98,20 +92,18 @@ class Driver:
         self._transactions = transactions
         self._switch = switch
         self._delivered = head
+        self._others = tuple(i for i in range(office.validators.size) if i != office.index)
         self._todo: deque[Input | None] = deque()  # to be stepped next, before what waits
         self._last_proposal_s = 0.0
         self._interval_s = BATCH_INTERVAL_S
         self._tick = 0
         self._inputs_in, self._inputs = trio.open_memory_channel[Input | None](INPUTS_MAX)
-        self._verified: OrderedDict[bytes, None] = OrderedDict()
-        self._complaints = Complaints("node.replica")
         self._nursery: trio.Nursery | None = None
         self.on_deliver: Callable[[Deliver], None] = lambda effect: None
         self.on_certify: Callable[[ExecutionCertificate], None] = lambda certificate: None
         self.on_catch_up: Callable[[CatchUp], None] = lambda effect: None
         self.on_accuse: Callable[[Accuse], None] = lambda effect: None
         transactions.on_arrival = self._wake
-        transactions.find_proposal = replica.proposal
         transactions.on_proposal = self._proposal_fetched
 
     # --- inputs from other tasks ------------------------------------------------------------
@@ -123,38 +115,52 @@ class Driver:
         self._delivered = max(self._delivered, done.height)
         await self._put(done)
 
+    async def received(self, received: Received) -> None:
+        """A message whose every signature was verified."""
+        await self._put(received)
+
     async def _put(self, item: Input) -> None:
-        if not self._switch.is_halted:  # nobody takes it then
+        if self.is_over:  # nobody takes it then
+            return
+        try:
             await self._inputs_in.send(item)
+        except trio.BrokenResourceError:
+            return  # it was over while this waited
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is stepped any more: the epoch ended, or the node halted."""
+        return self._switch.is_halted or self.replica.is_retired
 
     def _wake(self) -> None:
         """Look whether a batch can be proposed; a full queue will look anyway."""
         try:
             self._inputs_in.send_nowait(None)
-        except trio.WouldBlock:
+        except (trio.WouldBlock, trio.BrokenResourceError):
             return
 
     def _proposal_fetched(self, proposal: Proposal) -> None:
         try:
             self._inputs_in.send_nowait(ProposalFetched(proposal))
-        except trio.WouldBlock:
-            return  # it is asked for again
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            return  # it is asked for again, if anybody still needs it
 
     # --- tasks ------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled, or until the replica halts (then this node only answers reads)."""
-        if self._switch.is_halted:
+        """Until cancelled, until the epoch is over, or until the node halts."""
+        if self.is_over:
             return
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery, self._inputs:
             self._nursery = nursery
             nursery.start_soon(self._ticks)
-            nursery.start_soon(self._receive_votes)
             self._switch.on_halt(lambda reason, evidence: nursery.cancel_scope.cancel())
             async for item in self._inputs:
                 self._todo.append(item)
-                while self._todo and not self._switch.is_halted:
+                while self._todo and not self.is_over:
                     await self._perform(self._absorb())
+                if self.is_over:
+                    nursery.cancel_scope.cancel()
 
     async def _ticks(self) -> None:
         while True:
@@ -170,69 +176,9 @@ class Driver:
     def _offer_again(self, age: int) -> None:
         """What was handed in may have been lost on the way: links break and queues fill."""
         if age >= REOFFER_ALL_TICKS and self._tick % REOFFER_ALL_TICKS == 0:
-            self._transactions.offer_again(self._committee.others, self.replica.is_in_flight)
+            self._transactions.offer_again(self._others, self.replica.is_in_flight)
         elif age >= REOFFER_TICKS and self._tick % REOFFER_TICKS == 0:
             self._transactions.offer_again((self.replica.proposer,), self.replica.is_in_flight)
-
-    async def _receive_votes(self) -> None:
-        incoming = self._network.incoming(Channel.VOTES)
-        async for frame in incoming:
-            frames = [frame]
-            while len(frames) < VOTES_BATCH_MAX:
-                try:
-                    frames.append(incoming.receive_nowait())
-                except trio.WouldBlock:
-                    break
-            for received in await trio.to_thread.run_sync(self._verify, frames):
-                await self._inputs_in.send(received)
-
-    # --- votes in (on a thread) -------------------------------------------------------------
-
-    def _verify(self, frames: Sequence[Frame]) -> list[Received]:
-        """The inputs whose every signature holds, in order; one line for each that is not."""
-        parsed: list[tuple[Frame, Received, list[bytes]]] = []
-        fresh: dict[bytes, SignedItem] = {}
-        for frame in frames:
-            try:
-                received, claims = self._parse(frame)
-            except (DecodeError, verify.ClaimInvalid) as error:
-                self._complaints.complain("vote_refused", peer=frame.peer_id, reason=str(error))
-                continue
-            keys = [_key(item) for item in claims]
-            parsed.append((frame, received, keys))
-            for key, item in zip(keys, claims, strict=True):
-                if key not in self._verified:
-                    fresh[key] = item
-        verdicts = self._provider.verify_batch(list(fresh.values()))
-        good = {key for key, verdict in zip(fresh, verdicts, strict=True) if verdict}
-        result = []
-        for frame, received, keys in parsed:
-            if all(key in good or key in self._verified for key in keys):
-                result.append(received)
-            else:
-                self._complaints.complain(
-                    "vote_refused", peer=frame.peer_id, reason="a signature does not hold"
-                )
-        self._remember(good)
-        return result
-
-    def _parse(self, frame: Frame) -> tuple[Received, list[SignedItem]]:
-        signed = decode(
-            frame.body, messages.SignedMessage, size_max=messages.MESSAGE_SIZE_MAX + 256
-        )
-        if self._committee.index_of(frame.peer_id) != signed.sender:
-            raise DecodeError("a message in another member's name")
-        message = messages.decode_message(signed.message)
-        validators, chain_id = self._committee.validators, self._chain_id
-        claims = verify.claims(message, signed.sender, validators, chain_id)
-        outer = verify.outer_claim(message, signed.sender, signed.signature, validators, chain_id)
-        return Received(signed.sender, message, signed.signature), [outer, *claims]
-
-    def _remember(self, good: set[bytes]) -> None:
-        for key in good:
-            self._verified[key] = None
-        while len(self._verified) > VERIFIED_MAX:
-            self._verified.popitem(last=False)
 
     # --- step -------------------------------------------------------------------------------
 
@@ -259,15 +205,11 @@ class Driver:
     def _signed(self, effect: Effect) -> bytes:
         if not isinstance(effect, Broadcast | Send):
             return b""
-        message = effect.message
-        signature = self._provider.sign(messages.signing_bytes(self._chain_id, message))
-        if isinstance(effect, Broadcast):
-            self._todo.append(Received(self._committee.index, message, signature))
-        return encode(
-            messages.SignedMessage(
-                self._committee.index, messages.encode_message(message), signature
-            )
-        )
+        message, office = effect.message, self.office
+        frame, signature = sign_frame(message, office, self._provider, self._chain_id)
+        if isinstance(effect, Broadcast) and office.index is not None:
+            self._todo.append(Received(office.index, message, signature))
+        return frame
 
     def _next_batch(self) -> BatchReady | None:
         """What to propose now, if it is our turn and there is reason to."""
@@ -327,9 +269,10 @@ class Driver:
             case Persist():
                 return  # written before anything else
             case Broadcast():
-                self._network.broadcast(Channel.VOTES, frame)
+                for index in self._others:
+                    self._network.send(self.office.peer_id(index), Channel.VOTES, frame)
             case Send():
-                self._network.send(self._committee.peer_id(effect.to), Channel.VOTES, frame)
+                self._network.send(self.office.peer_id(effect.to), Channel.VOTES, frame)
             case Deliver():
                 self._delivered = effect.proposal.height
                 self.on_deliver(effect)
@@ -346,13 +289,9 @@ class Driver:
                 self.on_accuse(effect)
             case Halt():
                 self._switch.halt(effect.reason, effect.evidence, kind=effect.kind)
+            case Retire():
+                return  # `run` ends
 
     async def _validate(self, effect: Validate) -> None:
         ok = await self._transactions.validate(effect)
         await self._put(ProposalValidated(effect.proposal.height, effect.digest, ok))
-
-
-def _key(item: SignedItem) -> bytes:
-    """Names a claim in little memory: a view change alone would be 100 KB. (Fixed sizes first.)"""
-    sizes = len(item.public_key).to_bytes(4, "big") + len(item.signature).to_bytes(4, "big")
-    return sm3.digest(sizes + item.public_key + item.signature + item.message)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import psutil
 import structlog
 import trio
 
-from consensus.pbft.replica import Replica
-from consensus.pbft.types import CatchUp, Recovered, ReplicaConfig
+from consensus.pbft.types import Accuse
 from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
@@ -27,6 +26,7 @@ from ledger.model import Query
 from ledger.store import Store
 from node import refusals
 from node.accusations import Accusations
+from node.acts import Acts
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
@@ -41,12 +41,14 @@ from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
 from node.links import Links
 from node.mempool import Admitted, Mempool
+from node.peers import peer_table, warn_of_gaps
 from node.refusals import Refusal
-from node.repair import Repair, Workshop, disowned
-from node.replica import Driver
+from node.repair import Repair, Workshop
+from node.seat import Parts, Seat
 from node.sync import Sync
 from node.transactions import Transactions
 from node.views import Views
+from node.votes import Votes
 from p2p.network import Network, PeerAddress
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 # A verification is one call into libcrypto that gives up the interpreter lock and has to win it
 # back from the main task; the default of 5 ms would cap a verifying thread at 200 a second.
 SWITCH_INTERVAL_S = 0.0005
+
+OpenLinks: TypeAlias = Callable[[NodeConfig, Mapping[str, PeerAddress], bytes], Links]
 
 _log = structlog.get_logger("node")
 
@@ -66,7 +70,7 @@ class Node:
         self,
         config: NodeConfig,
         *,
-        links: Callable[[NodeConfig, Genesis, bytes], Links] | None = None,
+        links: OpenLinks | None = None,
         engine: Callable[[NodeConfig], Engine] | None = None,
     ) -> None:
         """Open everything that can be refused: keys, genesis, ledger, journal, jail.
@@ -94,24 +98,27 @@ class Node:
         check_genesis(self.genesis)
         chain = chain_id(self.genesis)
         self.rules = Rules(chain, self.genesis.limits)
-        committee = Committee.of(self.genesis.validators, self.provider.public_key, config.name)
-        self._committee = committee
         self._engine = self._open_engine()
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
         self._open.callback(self.store.close)
+        self._committee = Committee(
+            self.store.current_epoch, public_key=self.provider.public_key, name=config.name
+        )
         self.announcer = Announcer(self.store.certified_height)
         self._view_engine = self._open_engine()
         self._views = Views(self.store, self._view_engine)
         self._accusations = Accusations(config.data_dir / "accusations")
-        self._network = self._make_links(config, self.genesis, seed)
+        peers = peer_table(self.store, config.peers)
+        warn_of_gaps(peers, config.peers, config.name)
+        self._network = self._make_links(config, peers, seed)
         self._pool = Mempool(
             transactions_max=config.mempool_transactions_max,
             bytes_max=config.mempool_bytes_max,
         )
-        self._build_ordering(config, chain)
+        self._build_ordering(config)
 
-    def _build_ordering(self, config: NodeConfig, chain: bytes) -> None:
-        validators = self.genesis.validators
+    def _build_ordering(self, config: NodeConfig) -> None:
+        chain = self.rules.chain_id
         journal = Journal(config.data_dir / "journal")
         self._open.callback(journal.close)
         self._transactions = Transactions(
@@ -124,23 +131,10 @@ class Node:
             verify_threads=config.verify_threads,
         )
         self._transactions.adopt(journal.recovered.transactions)
-        self._driver = Driver(
-            replica=self._recover(journal, chain),
-            journal=journal,
-            network=self._network,
-            committee=self._committee,
-            provider=self.provider,
-            chain_id=chain,
-            limits=self.genesis.limits,
-            pool=self._pool,
-            transactions=self._transactions,
-            head=self.store.height,
-            switch=self._switch,
-        )
-        journal.release()
-        rules = ChainRules(chain, self.genesis.limits, validators)
+        rules = ChainRules(chain, self.genesis.limits)
+        self._executor = Executor(self.store, self._engine, rules)
         self._queue = ExecutionQueue(
-            executor=Executor(self.store, self._engine, rules),
+            executor=self._executor,
             store=self.store,
             pool=self._pool,
             announcer=self.announcer,
@@ -154,6 +148,42 @@ class Node:
             committee=self._committee,
             queue=self._queue,
         )
+        votes = Votes(
+            network=self._network,
+            store=self.store,
+            committee=self._committee,
+            provider=self.provider,
+            chain_id=chain,
+        )
+        self._seat = Seat(
+            Parts(
+                store=self.store,
+                journal=journal,
+                network=self._network,
+                committee=self._committee,
+                provider=self.provider,
+                rules=self.rules,
+                pool=self._pool,
+                transactions=self._transactions,
+                queue=self._queue,
+                sync=self._sync,
+                votes=votes,
+                switch=self._switch,
+            ),
+            on_epoch=self._update_peers,
+            on_accuse=self._accuse,
+        )
+        journal.release()
+        self._acts = Acts(
+            provider=self.provider,
+            rules=self.rules,
+            store=self.store,
+            transactions=self._transactions,
+            is_ready=lambda: not self._sync.is_active,
+        )
+        self._queue.on_block = self._after_block
+        self._switch.on_halt(self._accusations.keep_halt)
+        self._switch.on_halt(lambda reason, evidence: self.announcer.close())
         workshop = Workshop(
             config.data_dir / LEDGER,
             self.genesis,
@@ -162,45 +192,12 @@ class Node:
             lambda: self._make_engine(config),
         )
         self._repair = Repair(self.store, workshop, self._switch)
-        self._wire()
+        self._repair.resume()
 
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
         self._open.callback(engine.close)
         return engine
-
-    def _recover(self, journal: Journal, chain: bytes) -> Replica:
-        store, limits = self.store, self.genesis.limits
-        certified = store.certified_height
-        return Replica.recover(
-            ReplicaConfig(
-                index=self._committee.index,
-                validators=self.genesis.validators,
-                chain_id=chain,
-                window=limits.watermark_window,
-                transactions_max=limits.block_transactions_max,
-            ),
-            Recovered(
-                head=store.height,
-                certified=store.execution_certificate(certified),
-                statements=tuple(
-                    store.statement(height) for height in range(certified + 1, store.height + 1)
-                ),
-                records=journal.recovered.records,
-                disowned=disowned(store),
-            ),
-        )
-
-    def _wire(self) -> None:
-        self._driver.on_deliver = self._queue.deliver
-        self._driver.on_certify = self._queue.certify
-        self._driver.on_catch_up = self._start_catch_up
-        self._driver.on_accuse = self._accusations.accuse
-        self._switch.on_halt(self._accusations.keep_halt)
-        self._switch.on_halt(lambda reason, evidence: self.announcer.close())
-        self._queue.on_executed = self._driver.executed
-        self._queue.is_in_flight = self._driver.replica.is_in_flight
-        self._repair.resume()
 
     # --- life -------------------------------------------------------------------------------
 
@@ -217,7 +214,7 @@ class Node:
                 nursery.start_soon(self._sync.serve)
                 nursery.start_soon(self._transactions.receive)
                 nursery.start_soon(self._transactions.forward)
-                nursery.start_soon(self._driver.run)
+                nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
                 nursery.start_soon(self._repair_and_end)
                 api.start()
@@ -240,11 +237,20 @@ class Node:
         if self.is_repaired:
             self._nursery.cancel_scope.cancel()
 
-    def _start_catch_up(self, goal: CatchUp) -> None:
-        self._nursery.start_soon(self._catch_up, goal)
+    def _after_block(self) -> None:
+        if self._executor.take_governed():
+            self._update_peers()
+        self._acts.confirm_where_awaited()
 
-    async def _catch_up(self, goal: CatchUp) -> None:
-        await self._driver.synced(await self._sync.catch_up(goal))
+    def _update_peers(self) -> None:
+        """Who is registered, or in a committee, may have changed."""
+        self._network.update_allow_list(peer_table(self.store, self._config.peers))
+
+    def _accuse(self, accusation: Accuse) -> None:
+        """Keep the proof on disk, and show it to the chain."""
+        self._accusations.accuse(accusation)
+        offender = self._committee.validators.validators[accusation.first.sender]
+        self._acts.accuse(accusation, offender.public_key)
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------
 
@@ -298,14 +304,17 @@ class Node:
         return self._views.view(query)
 
     def situation(self) -> Situation:
-        replica = self._driver.replica
+        driver, office = self._seat.driver, self._committee.office
+        replica = driver.replica if driver is not None else None
         connected = self._network.connected()
-        members = self.genesis.validators.validators
+        members = office.validators.validators
         return Situation(
             name=self._config.name,
-            index=self._committee.index,
-            view=replica.view,
-            primary=replica.proposer,
+            index=office.index,
+            epoch=office.base,
+            members=len(members),
+            view=replica.view if replica is not None else 0,
+            primary=replica.proposer if replica is not None else 0,
             phase=self._phase(),
             mempool_transactions=len(self._pool),
             peers=tuple(
@@ -322,31 +331,20 @@ class Node:
             return "halted"
         if self._sync.is_active:
             return "catching_up"
-        return "ordering" if self._driver.replica.is_active else "view_change"
+        driver = self._seat.driver
+        if driver is None:
+            return "observing"
+        return "ordering" if driver.replica.is_active else "view_change"
 
 
-def _open_links(config: NodeConfig, genesis: Genesis, seed: bytes) -> Links:
-    return Network(seed, listen=config.listen, peers=_peers(config, genesis))
+def _open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
+    return Network(seed, listen=config.listen, peers=peers)
 
 
 def _open_engine(config: NodeConfig) -> Engine:
     worker = Worker(allow_unjailed=config.allow_unjailed)
     _log.info("engine", jail=worker.layers, is_jailed=bool(worker.layers))
     return worker
-
-
-def _peers(config: NodeConfig, genesis: Genesis) -> dict[str, PeerAddress]:
-    """Addresses from the configuration, identities from the genesis."""
-    names = {member.name for member in genesis.validators.validators}
-    for name in sorted(config.peers.keys() - names):
-        _log.warning("peer_unknown", name=name, advice="the genesis lists no such validator")
-    for name in sorted(names - config.peers.keys() - {config.name}):
-        _log.warning("peer_missing", name=name, advice="add its address to [network.peers]")
-    return {
-        member.name: PeerAddress(member.peer_id, config.peers[member.name])
-        for member in genesis.validators.validators
-        if member.name in config.peers
-    }
 
 
 def _resident_bytes(*engines: Engine) -> int:

@@ -62,6 +62,7 @@ class Sync:
         self._queue = queue
         self._question: _Question | None = None
         self._complaints = Complaints("node.sync")
+        self._turn = -1
         self.is_active = False
 
     # --- answering --------------------------------------------------------------------------
@@ -138,13 +139,32 @@ class Sync:
             self._question = None
             self.is_active = False
 
+    async def advance(self) -> bool:
+        """One question to one member, the next one each time; whether it brought us forward.
+
+        For an observer, which nobody tells what is new: it asks again and again.
+        """
+        members = self._committee.others
+        self._turn = (self._turn + 1) % len(members)
+        peer_id = self._committee.peer_id(members[self._turn])
+        try:
+            await self._queue.drained()
+            if await self._fetch_blocks(peer_id, None, REPLY_PATIENCE_S):
+                return True
+            has_gaps = self._store.certified_height < self._store.height
+            return has_gaps and await self._fetch_certificates(peer_id)
+        finally:
+            self._question = None
+
     def _synced(self, goal: CatchUp) -> Synced:
         height, certified = self._store.height, self._store.certified_height
         _log.info("synced", height=height, certified=certified, goal=goal.height)
+        epochs = self._store.epochs
         return Synced(
             height,
             self._store.execution_certificate(certified),
             tuple(self._store.statement(h) for h in range(certified + 1, height + 1)),
+            epochs.last_of(self._committee.office.epoch),
         )
 
     def _lacks_blocks(self, goal: CatchUp) -> bool:
@@ -154,7 +174,7 @@ class Sync:
         reached = min(self._store.height, goal.height)
         return self._store.certified_height < reached and not self._queue.is_halted
 
-    async def _fetch_blocks(self, peer_id: str, goal: CatchUp, patience_s: float) -> bool:
+    async def _fetch_blocks(self, peer_id: str, goal: CatchUp | None, patience_s: float) -> bool:
         """One run of blocks from one peer; whether it brought us forward."""
         before = self._store.height
         bundles: list[Bundle] = []
@@ -195,8 +215,10 @@ class Sync:
         return question.reply
 
 
-def _with_goal(bundle: Bundle, goal: CatchUp) -> Bundle:
+def _with_goal(bundle: Bundle, goal: CatchUp | None) -> Bundle:
     """Consensus holds the certificate of the goal; the peer may not."""
+    if goal is None:
+        return bundle
     if bundle.block.header.height == goal.height and bundle.execution_certificate is None:
         return msgspec.structs.replace(bundle, execution_certificate=goal.certificate)
     return bundle

@@ -171,7 +171,9 @@ class Transactions:
             items = list(self._forward)
             self._forward.clear()
             for frame in _offers(items):
-                self._network.broadcast(Channel.TRANSACTIONS, frame)
+                for index in self._committee.others:
+                    peer = self._committee.peer_id(index)
+                    self._network.send(peer, Channel.TRANSACTIONS, frame)
             await trio.sleep(FORWARD_SPACING_S)
 
     def offer_again(self, to: Iterable[int], is_in_flight: IsInFlight) -> None:

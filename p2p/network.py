@@ -31,7 +31,10 @@ log = structlog.get_logger("p2p")
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """A node that may connect to us, and where it listens ("/ip4/10.0.0.7/tcp/7001")."""
+    """A node that may connect to us, and where it listens ("/ip4/10.0.0.7/tcp/7001").
+
+    Without an address (empty) it is not dialed, only let in.
+    """
 
     peer_id: str
     multiaddr: str
@@ -42,7 +45,7 @@ class _Peer:
     name: str
     id: ID
     peer_id: str
-    address: TcpAddress
+    address: TcpAddress | None  # None: not known, so it has to dial us
 
 
 class Network:
@@ -189,11 +192,12 @@ class Network:
                 link.close()
 
     def _start_dialing(self, peer: _Peer) -> None:
-        if self._nursery is not None and self._peer_id < peer.peer_id:
-            scope = self._dialing[peer.peer_id] = trio.CancelScope()
-            self._nursery.start_soon(self._keep_linked, peer, scope)
+        if self._nursery is None or peer.address is None or self._peer_id > peer.peer_id:
+            return
+        scope = self._dialing[peer.peer_id] = trio.CancelScope()
+        self._nursery.start_soon(self._keep_linked, peer, peer.address, scope)
 
-    async def _keep_linked(self, peer: _Peer, scope: trio.CancelScope) -> None:
+    async def _keep_linked(self, peer: _Peer, address: TcpAddress, scope: trio.CancelScope) -> None:
         """Dials for ever; the wait grows while dialing fails and starts anew after a link."""
         delay = self._limits.retry_first_s
         is_reported = False
@@ -201,7 +205,7 @@ class Network:
             while True:
                 began = trio.current_time()
                 try:
-                    connection = await self._connector.dial(peer.address, peer.id)
+                    connection = await self._connector.dial(address, peer.id)
                 except ConnectFailed as error:
                     self._counters.dials_failed += 1
                     report = log.debug if is_reported else log.info
@@ -292,7 +296,7 @@ def _parse_peers(peers: Mapping[str, PeerAddress], *, own: str) -> dict[str, _Pe
             name=name,
             id=parse_peer_id(peer.peer_id),
             peer_id=peer.peer_id,
-            address=parse_address(peer.multiaddr),
+            address=parse_address(peer.multiaddr) if peer.multiaddr else None,
         )
     return parsed
 

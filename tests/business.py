@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TypeAlias
 
-from contracts.bundle import founders, system_sources
+from contracts.bundle import init_args, system_sources
 from contracts.vm.codes import Code, ViewRefused
 from contracts.vm.testing import Chain, account
-from crypto import sm3
-from ledger.genesis import GenesisParty
-from ledger.model import Receipt
+from crypto import sm2, sm3
+from ledger.genesis import GenesisParty, Limits
+from ledger.model import Receipt, Validator, ValidatorSet
 from ledger.values import Value
 
 Fields: TypeAlias = dict[str, Value]
@@ -41,6 +41,8 @@ PARTIES = {
 ONE_OF_EACH = ("bureau", "opco", "health", "insurer", "chipworks", "devhouse")
 SUPPLIERS = ("health", "social", "civil")
 STRANGER = "stranger"  # an account of no party
+# The parties that run a validator at the beginning; its name is node-PARTY.
+ORGANIZATIONS = ("bureau", "opco", "health", "insurer")
 
 HOUR_MS = 3_600_000
 ALGORITHM = "statistics/1"
@@ -55,6 +57,25 @@ def digest(text: str) -> bytes:
     return sm3.digest(text.encode())
 
 
+def node_private(node: str) -> bytes:
+    """The consensus key of a node, alike for equal names."""
+    return digest(f"consensus key of {node}")
+
+
+def node_public(node: str) -> bytes:
+    return sm2.public_key(node_private(node))
+
+
+def peer_of(node: str) -> str:
+    """A made-up peer id in base58."""
+    return digest(node).hex().replace("0", "z")
+
+
+def validator(party: str) -> Validator:
+    node = f"node-{party}"
+    return Validator(node, party, node_public(node), peer_of(node))
+
+
 def dataset_of(supplier: str) -> str:
     return f"{supplier}-claims"
 
@@ -67,9 +88,10 @@ def deployed() -> tuple[Chain, dict[tuple[str, bytes], bytes]]:
         GenesisParty(id=party, name=party.title(), roles=(role,), accounts=(account(party),))
         for party, role in PARTIES.items()
     ]
+    validators = ValidatorSet(tuple(validator(party) for party in ORGANIZATIONS))
+    args = init_args(genesis, validators=validators, limits=Limits())
     for name, source in system_sources():
-        args = [founders(genesis)] if name == "parties" else []
-        receipt = chain.deploy(name, source, args)
+        receipt = chain.deploy(name, source, args.get(name, []))
         assert receipt.status == Code.ok, (name, receipt.error, receipt.detail)
     return chain, dict(chain.state)
 

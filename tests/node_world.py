@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +47,7 @@ from node.mempool import Admitted
 from node.run import Node, live
 from p2p.identity import generate_seed, peer_id_of
 from p2p.limits import Channel
-from p2p.network import Frame
+from p2p.network import Frame, PeerAddress
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -131,6 +131,9 @@ class End:
 
     def broadcast(self, channel: Channel, body: bytes) -> int:
         return sum([self.send(peer_id, channel, body) for peer_id in self._others])
+
+    def update_allow_list(self, peers: Mapping[str, PeerAddress]) -> None:
+        self._others = tuple(p.peer_id for p in peers.values() if p.peer_id != self._peer_id)
 
     def incoming(self, channel: Channel) -> trio.MemoryReceiveChannel[Frame]:
         return self._frames[channel]

@@ -18,7 +18,7 @@ from client.account import Account
 from client.errors import Refused
 from client.node import ChainEvent, NodeClient, NodeStatus, Outcome
 from client.session import Session
-from contracts.bundle import founders, system_sources
+from contracts.bundle import init_args, system_sources
 from contracts.vm.codes import ViewRefused
 from contracts.vm.state import StateKey
 from contracts.vm.testing import Chain
@@ -26,8 +26,16 @@ from crypto import sm2, sm3
 from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
 from ledger.encoding import decode
-from ledger.genesis import GenesisParty
-from ledger.model import Event, Transaction, TransactionBody, address_of, transaction_id
+from ledger.genesis import GenesisParty, Limits
+from ledger.model import (
+    Event,
+    Transaction,
+    TransactionBody,
+    Validator,
+    ValidatorSet,
+    address_of,
+    transaction_id,
+)
 from ledger.values import Value, decode_value
 from scenarios.consortium import Consortium, Member, NodePlace
 from scenarios.record import Stage, Step, TableRecord
@@ -71,6 +79,8 @@ class ChainNode(NodeClient):
             view=0,
             primary=0,
             index=0,
+            is_observer=False,
+            epoch=0,
             validators=4,
             mempool_transactions=0,
             time_ms=self.chain.time_ms,
@@ -129,8 +139,10 @@ def _deployed() -> tuple[Chain, dict[str, bytes], dict[StateKey, bytes]]:
         GenesisParty(party, party.title(), (role,), (address_of(sm2.public_key(keys[party])),))
         for party, role in ROLES.items()
     ]
+    node = Validator("node", next(iter(ROLES)), bytes(64), "peer")
+    args = init_args(genesis, validators=ValidatorSet((node,)), limits=Limits())
     for name, source in system_sources():
-        receipt = chain.deploy(name, source, [founders(genesis)] if name == "parties" else [])
+        receipt = chain.deploy(name, source, args.get(name, []))
         assert receipt.status == 0, (name, receipt.detail)
     return chain, keys, dict(chain.state)
 

@@ -131,6 +131,8 @@ def on_synced(state: State, synced: Synced) -> None:
     state.decided = max(state.decided, synced.height)
     _learn_last(state, synced.last)
     for statement in synced.statements:
+        if _is_of_next_epoch(state, statement.height):
+            break  # the next replica states it
         _state_outcome(state, statement)
         if state.is_halted:
             return

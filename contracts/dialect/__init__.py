@@ -25,6 +25,7 @@ from contracts.dialect.functions import (
     int_from_bytes,
     int_to_bytes,
     is_name,
+    sm2_verify,
     sm3,
     to_hex,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "record",
     "replace",
     "require",
+    "sm2_verify",
     "sm3",
     "to_hex",
     "view",

@@ -18,6 +18,7 @@ class Context:
 
     sender: str  # account address (40 hex digits), or "contract:NAME" when a contract calls
     origin: str  # account that signed; for the record, never for deciding permission
+    chain_id: bytes  # 32 bytes: SM3 of the genesis
     height: int  # block height
     time_ms: int  # block time, Unix milliseconds
     contract: str  # name of this contract

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import string
 
+from crypto import sm2 as _sm2
 from crypto import sm3 as _sm3
+from crypto.errors import KeyInvalid, SignatureInvalid
 
 NAME_LENGTH_MAX = 64  # characters; an identifier fits a line and a storage key
 _NAME_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "_-.")
@@ -13,6 +15,18 @@ _NAME_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "_-.")
 def sm3(data: bytes) -> bytes:
     """SM3 of `data`: 32 bytes."""
     return _sm3.digest(data)
+
+
+def sm2_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Is the 64-byte r||s a signature over `message` by the 64-byte key X||Y, default signer id?
+
+    Bytes that are no key or no signature give False.
+    """
+    try:
+        _sm2.verify(public_key, message, signature)
+    except (KeyInvalid, SignatureInvalid):
+        return False
+    return True
 
 
 def to_hex(data: bytes) -> str:

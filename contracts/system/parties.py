@@ -151,6 +151,13 @@ def has_role(address: str, role: str) -> bool:
 
 
 @view
+def is_active(party_id: str) -> bool:
+    """Is the party known and active?"""
+    party = parties.get(party_id)
+    return party is not None and party.status == "active"
+
+
+@view
 def party_has_role(party_id: str, role: str) -> bool:
     """Is the party known, active and the holder of `role`?"""
     party = parties.get(party_id)

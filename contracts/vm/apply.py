@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from contracts.vm import limits, prices
 from contracts.vm.abi import describe
-from contracts.vm.codes import Code, OutOfGas, Stop
+from contracts.vm.codes import NODE_FAULTS, Code, OutOfGas, Stop
 from contracts.vm.compile import Compiled, compile_source
 from contracts.vm.guards import make_guards
 from contracts.vm.instance import Entrypoint, Instance, bind
@@ -166,7 +166,7 @@ class Machine:
             outcome = (Code.missing_key, "the dict holds no such key", NOTHING)
         except IndexError:
             outcome = (Code.bad_index, "the index is out of range", NOTHING)
-        except (MemoryError, RecursionError):
+        except NODE_FAULTS:
             self.state.revert()
             raise
         except Exception:
@@ -243,6 +243,7 @@ class Machine:
             {
                 "sender": sender,
                 "origin": self.origin,
+                "chain_id": self.block.chain_id,
                 "height": self.block.height,
                 "time_ms": self.block.time_ms,
                 "contract": name,

@@ -44,6 +44,7 @@ class Host:
 
 
 HOST: Final[Mapping[str, Host]] = {
+    "sm2_verify": Host("__sm2_verify", (BYTES, BYTES, BYTES), BOOL, prices.GAS_SM2_VERIFY),
     "sm3": Host("__sm3", (BYTES,), BYTES, prices.GAS_SM3),
     "to_hex": Host("__to_hex", (BYTES,), STR),
     "from_hex": Host("__from_hex", (STR,), BYTES),

@@ -9,6 +9,11 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+from crypto.errors import LibcryptoFault
+
+# What this node, not the transaction, ran into: never a verdict, or nodes would disagree.
+NODE_FAULTS: Final = (MemoryError, RecursionError, LibcryptoFault)
+
 
 class Code(IntEnum):
     """The status of a receipt; its name is the receipt's `error` ("" for ok)."""

@@ -32,6 +32,7 @@ from contracts.vm.types import (
 CONTEXT = {
     "sender": STR,
     "origin": STR,
+    "chain_id": BYTES,
     "height": INT,
     "time_ms": INT,
     "contract": STR,

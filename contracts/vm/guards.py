@@ -171,6 +171,10 @@ def _host(meter: Meter) -> dict[str, Guard]:
         charge((len(data) >> 6) * prices.GAS_SM3_64)
         return host.sm3(data)
 
+    def sm2_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
+        charge((len(message) >> 6) * prices.GAS_SM3_64)
+        return host.sm2_verify(public_key, message, signature)
+
     def to_hex(data: bytes) -> str:
         charge(len(data) >> 2)
         return bounded_text(data.hex())  # type: ignore[no-any-return]
@@ -186,6 +190,7 @@ def _host(meter: Meter) -> dict[str, Guard]:
         return _valued(host.int_to_bytes, value, size)  # type: ignore[no-any-return]
 
     return {
+        "__sm2_verify": sm2_verify,
         "__sm3": sm3,
         "__to_hex": to_hex,
         "__from_hex": from_hex,

@@ -16,6 +16,7 @@ import msgspec
 from contracts.vm import frames, jail
 from contracts.vm.abi import describe
 from contracts.vm.apply import Machine
+from contracts.vm.codes import NODE_FAULTS
 from contracts.vm.compile import check
 from contracts.vm.messages import (
     Abi,
@@ -42,13 +43,14 @@ from contracts.vm.messages import (
     request_decoder,
 )
 from contracts.vm.state import StateKey
-from ledger.values import encode_value
+from crypto import sm2
+from ledger.values import Value, encode_value
 
 RECURSION_MAX = 3_000  # frames; the language needs a few hundred, so never the limit of a program
 _READ, _WRITE = 0, 1
 
 _WARM_UP = """
-from contracts.dialect import Map, call, ctx, emit, record, require, view, sm3
+from contracts.dialect import Map, call, ctx, emit, record, require, view, sm2_verify, sm3
 @record
 class Item:
     text: str
@@ -59,6 +61,9 @@ def put(key: str, count: int) -> None:
     require(count > 0, "no")
     items[key] = Item(text=f"{key}{ctx.height}", count=count * count)
     emit("Put", key=key, digest=sm3(key.encode()), item=items[key])
+@call
+def check(key: bytes, good: bytes, bad: bytes) -> None:
+    require(sm2_verify(key, b"", good) and not sm2_verify(key, b"", bad), "no")
 @view
 def show(key: str) -> list[Item]:
     return [items[key] for i in range(2)]
@@ -84,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0  # the parent is gone
         try:
             _send(worker.answer(request))
-        except (MemoryError, RecursionError) as error:
+        except NODE_FAULTS as error:
             _send(Fault(type(error).__name__))
             return 1
         if isinstance(request, (ApplyBlock, ApplyGenesis)):
@@ -102,10 +107,19 @@ def _warm_up() -> None:
     machine = Machine(lambda keys: [None] * len(keys))
     install = Install("warm", _WARM_UP, encode_value([]))
     receipts, _ = machine.apply_genesis(BlockContext(b"", 0, 0), [install])
-    arguments = encode_value(["key", 2**80])
-    call = Call(bytes(32), "a", "warm", "put", arguments, 10**6)
-    done, _ = machine.apply_block(BlockContext(b"", 1, 1), [call])
-    assert receipts[0].status == 0 and done[0].status == 0, "the engine works"
+    private = sm2.generate()
+    good = sm2.sign(private, b"")
+    bad = good[:-1] + bytes([good[-1] ^ 1])
+    wanted: list[tuple[str, list[Value]]] = [
+        ("put", ["key", 2**80]),
+        ("check", [sm2.public_key(private), good, bad]),
+    ]
+    calls = [
+        Call(bytes(32), "a", "warm", method, encode_value(arguments), 10**6)
+        for method, arguments in wanted
+    ]
+    done, _ = machine.apply_block(BlockContext(b"", 1, 1), calls)
+    assert all(receipt.status == 0 for receipt in (*receipts, *done)), "the engine works"
     query = Query("a", "warm", "show", encode_value(["key"]), 10**6)
     machine.view(BlockContext(b"", 1, 1), query)
     check("x = (")  # the parser's error path

@@ -24,10 +24,16 @@ class PeerState:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Where the node stands; `phase` is ordering, view_change, catching_up, repairing or halted."""
+    """Where the node stands.
+
+    `phase` is ordering, view_change, catching_up, observing, repairing or halted; `index` None:
+    an observer.
+    """
 
     name: str
-    index: int
+    index: int | None
+    epoch: int  # the height above which the committee in office orders
+    members: int  # of it
     view: int
     primary: int
     phase: str

@@ -59,7 +59,7 @@ genesis = load_genesis(folder / "genesis.json")
 ordered = decode((folder / "ordered.bin").read_bytes(), Ordered, size_max=1 << 24)
 with Worker() as engine:
     store = Store.create(data, genesis, engine.apply_genesis(genesis).writes)
-    rules = ChainRules(chain_id(genesis), genesis.limits, genesis.validators)
+    rules = ChainRules(chain_id(genesis), genesis.limits)
     bodies = {transaction_id(body): body for body in ordered.transactions}
     block, statement = Executor(store, engine, rules).deliver(
         ordered.proposal, ordered.certificate, bodies
@@ -90,13 +90,14 @@ def world(folder: Path) -> None:
             accounts=(account.address,),
         ),
     )
+    validators = ValidatorSet((Validator("v", "everything", account.public_key, "peer"),))
     genesis = Genesis(
         version=PROTOCOL_VERSION,
         name="determinism",
         time_ms=1_700_000_000_000,
-        validators=ValidatorSet((Validator("v", "everything", account.public_key, "peer"),)),
+        validators=validators,
         parties=parties,
-        contracts=genesis_contracts(parties),
+        contracts=genesis_contracts(parties, validators=validators, limits=Limits()),
         limits=Limits(),
         vm_version=VM_VERSION,
     )

@@ -18,6 +18,7 @@ from contracts.vm.version import VM_VERSION
 from crypto import sm2
 from crypto.errors import KeyFileInvalid
 from crypto.keys import save_key
+from ledger.committee import Epoch
 from ledger.encoding import decode
 from ledger.errors import LedgerDamaged, LedgerInUse
 from ledger.genesis import Genesis, Limits
@@ -86,19 +87,33 @@ def test_closing_wakes_everybody_at_once() -> None:
 
 def test_a_member_finds_itself_by_name_and_key() -> None:
     validators = committee()
-    found = Committee.of(validators, validators.validators[2].public_key, "v2")
+    key = validators.validators[2].public_key
+    found = Committee(Epoch(0, validators), public_key=key, name="v2")
     assert found.index == 2
-    assert found.own_peer_id == found.peer_id(2) == "peer2"
+    assert found.peer_id(2) == "peer2"
     assert found.others == (0, 1, 3)
-    assert [found.index_of(f"peer{i}") for i in (0, 3, 9)] == [0, 3, None]
+    assert [found.office.index_of(f"peer{i}") for i in (0, 3, 9)] == [0, 3, None]
+
+
+def test_who_is_in_no_committee_observes_until_an_epoch_lists_it() -> None:
+    validators = committee()
+    fewer = ValidatorSet(validators.validators[:3])
+    key = validators.validators[3].public_key
+    found = Committee(Epoch(0, fewer), public_key=key, name="v3")
+    assert found.index is None
+    assert found.others == (0, 1, 2)
+    found.enter(Epoch(40, validators))
+    assert (found.index, found.office.base) == (3, 40)
+    assert found.office_in(Epoch(0, fewer)).index is None
 
 
 def test_another_key_or_name_is_refused_with_what_to_check() -> None:
     validators = committee()
     with pytest.raises(NotAMember, match="consensus_key"):
-        Committee.of(validators, validators.validators[1].public_key, "v2")
+        Committee(Epoch(0, validators), public_key=bytes(64), name="v2")
     with pytest.raises(NotAMember, match=r"node\.name"):
-        Committee.of(validators, validators.validators[1].public_key, "stranger")
+        key = validators.validators[1].public_key
+        Committee(Epoch(0, validators), public_key=key, name="stranger")
 
 
 # --- keys -----------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Bench:
         self.ledger = root / "data" / "ledger"
         self.ledger.parent.mkdir()
         self.engine = ReplayEngine(self.chain)
-        self.rules = ChainRules(world.chain_id, world.genesis.limits, world.validators)
+        self.rules = ChainRules(world.chain_id, world.genesis.limits)
         self.store = World(self.ledger).store
 
     def go_wrong(self, *, certified: int = WRONG_AT - 1, head: int = HEADS) -> None:

@@ -92,8 +92,9 @@ class Scene:
         self.engine = ReplayEngine(self.chain)
         self.switch = HaltSwitch()
         validators = late.validators
-        committee = Committee(validators, 0)
-        rules = ChainRules(late.chain_id, late.genesis.limits, validators)
+        own = validators.validators[0]
+        committee = Committee(late.store.current_epoch, public_key=own.public_key, name=own.name)
+        rules = ChainRules(late.chain_id, late.genesis.limits)
         air = Air()
         names = [validator.peer_id for validator in validators.validators]
         ends = [End(air, name, [other for other in names if other != name]) for name in names]

@@ -71,7 +71,11 @@ class Exchange:
             pool=self.pool,
             store=self.world.store,
             network=ends[0],
-            committee=Committee(validators, 0),
+            committee=Committee(
+                self.world.store.current_epoch,
+                public_key=validators.validators[0].public_key,
+                name=validators.validators[0].name,
+            ),
             rules=self.rules,
             provider=FakeKeys(),
             verify_threads=1,

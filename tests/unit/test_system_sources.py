@@ -10,7 +10,8 @@ import pytest
 
 from contracts.bundle import SYSTEM_CONTRACTS, founders, genesis_contracts, system_sources
 from contracts.vm.check import check_source
-from ledger.genesis import GenesisParty
+from ledger.genesis import GenesisParty, Limits
+from ledger.model import Validator, ValidatorSet
 from ledger.values import decode_value
 from tests.business import Business
 
@@ -56,12 +57,18 @@ def test_every_method_says_what_it_does(name: str) -> None:
             assert ast.get_docstring(node), node.name
 
 
-def test_the_genesis_takes_parties_first_and_tells_them_who_founds() -> None:
+def test_the_genesis_tells_its_contracts_who_founds_and_who_orders() -> None:
     party = GenesisParty(id="bureau", name="Bureau", roles=("manager",), accounts=("ab" * 20,))
-    contracts = genesis_contracts([party])
+    committee = ValidatorSet((Validator("n", "bureau", bytes(64), "peer"),))
+    limits = Limits(watermark_window=40)
+    contracts = genesis_contracts(
+        [party], validators=committee, limits=limits, addresses={"n": "/ip4/10.0.0.1/tcp/1"}
+    )
     assert [contract.name for contract in contracts] == list(SYSTEM_CONTRACTS)
     assert decode_value(contracts[0].args) == [[["bureau", "Bureau", ["manager"], ["ab" * 20]]]]
-    assert {contract.args for contract in contracts[1:]} == {b"\x90"}
+    member = ["n", "bureau", bytes(64), "peer", "/ip4/10.0.0.1/tcp/1"]
+    assert decode_value(contracts[1].args) == [[member], 40]
+    assert {contract.args for contract in contracts[2:]} == {b"\x90"}
     assert founders([party]) == [["bureau", "Bureau", ["manager"], ["ab" * 20]]]
 
 

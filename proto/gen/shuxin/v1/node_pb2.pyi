@@ -526,6 +526,8 @@ class StatusReply(_message.Message):
     PEERS_FIELD_NUMBER: _builtins.int
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
+    IS_OBSERVER_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     chain_id: _builtins.bytes
@@ -546,7 +548,11 @@ class StatusReply(_message.Message):
     resident_bytes: _builtins.int
     """node and its workers"""
     phase: _builtins.str
-    """ordering | view_change | catching_up | halted"""
+    """ordering | view_change | catching_up | observing | halted"""
+    is_observer: _builtins.bool
+    """a full copy without a vote; `index` means nothing then"""
+    epoch: _builtins.int
+    """height above which the committee in office orders"""
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerStatus]: ...
     def __init__(
@@ -568,10 +574,12 @@ class StatusReply(_message.Message):
         peers: _abc.Iterable[Global___PeerStatus] | None = ...,
         resident_bytes: _builtins.int = ...,
         phase: _builtins.str = ...,
+        is_observer: _builtins.bool = ...,
+        epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "certified_height", b"certified_height", "chain_id", b"chain_id", "height", b"height", "index", b"index", "mempool_transactions", b"mempool_transactions", "name", b"name", "peers", b"peers", "phase", b"phase", "primary", b"primary", "resident_bytes", b"resident_bytes", "state_root", b"state_root", "time_ms", b"time_ms", "validators", b"validators", "version", b"version", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "certified_height", b"certified_height", "chain_id", b"chain_id", "epoch", b"epoch", "height", b"height", "index", b"index", "is_observer", b"is_observer", "mempool_transactions", b"mempool_transactions", "name", b"name", "peers", b"peers", "phase", b"phase", "primary", b"primary", "resident_bytes", b"resident_bytes", "state_root", b"state_root", "time_ms", b"time_ms", "validators", b"validators", "version", b"version", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

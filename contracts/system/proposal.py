@@ -1,0 +1,294 @@
+"""Proposals to change who runs the chain, and the votes on them (clauses 8.1.3, 6.6.1).
+
+The manager, or a party that runs a validator (an organization), proposes. A proposal is approved
+when a manager and a quorum of the organizations are for it, one vote each, however many nodes or
+accounts they have. Then the contract `governance` carries it out: observers at once, the
+committee after its new members confirmed.
+
+States: open -> decided | rejected | withdrawn | expired; for the committee
+open -> approved -> decided | withdrawn | lapsed.
+"""
+
+from __future__ import annotations
+
+from contracts.dialect import (
+    Map,
+    Var,
+    call,
+    call_contract,
+    ctx,
+    emit,
+    fail,
+    is_name,
+    record,
+    replace,
+    require,
+    view,
+    view_contract,
+)
+
+TERM_MS = 7 * 24 * 3600 * 1000  # people have a week to decide
+VOTES_MAX = 128  # parties that vote on one proposal: twice the largest committee
+REASON_MAX = 512  # characters
+PAGE_MAX = 100  # proposals in one answer
+
+
+@record
+class Proposal:
+    """A wish and the votes on it. What describes a new node is "" for the other kinds."""
+
+    id: str
+    kind: str
+    node: str
+    successor: str  # of replace_validator; else ""
+    party: str
+    public_key: bytes
+    peer_id: str
+    address: str
+    reason: str
+    proposer: str  # party
+    proposed_ms: int
+    expires_ms: int  # end of the vote; once approved, of the confirmations
+    approvals: list[str]  # parties
+    rejections: list[str]
+    status: str = "open"
+    note: str = ""  # reason of the last rejection
+
+
+proposals = Map(str, Proposal)
+proposal_by_number = Map(int, str)
+proposal_count = Var(int)
+
+
+@call
+def admit_observer(
+    proposal_id: str,
+    node: str,
+    party: str,
+    public_key: bytes,
+    peer_id: str,
+    address: str,
+    reason: str,
+) -> None:
+    """Proposes that a new node of a party holds a full copy without a vote."""
+    voter = require_voter()
+    view_contract(
+        "governance", "check_new", node, party, public_key, peer_id, address, returns=bool
+    )
+    enter(
+        Proposal(
+            proposal_id,
+            "admit_observer",
+            node,
+            "",
+            party,
+            public_key,
+            peer_id,
+            address,
+            reason,
+            voter,
+            ctx.time_ms,
+            ctx.time_ms + TERM_MS,
+            [voter],
+            [],
+        )
+    )
+
+
+@call
+def propose(proposal_id: str, kind: str, node: str, successor: str, reason: str) -> None:
+    """Proposes dismiss_observer, or add_, remove_, expel_ or replace_validator."""
+    voter = require_voter()
+    view_contract("governance", "check_change", kind, node, successor, returns=bool)
+    enter(
+        Proposal(
+            proposal_id,
+            kind,
+            node,
+            successor,
+            "",
+            b"",
+            "",
+            "",
+            reason,
+            voter,
+            ctx.time_ms,
+            ctx.time_ms + TERM_MS,
+            [voter],
+            [],
+        )
+    )
+
+
+@call
+def approve(proposal_id: str) -> None:
+    """A manager or an organization is for it; the vote that completes it carries it out."""
+    voter = require_voter()
+    found = votable(proposal_id, voter)
+    approvals = list(found.approvals)
+    approvals.append(voter)
+    take_approval(replace(found, approvals=approvals), voter)
+
+
+@call
+def reject(proposal_id: str, reason: str) -> None:
+    """It is against it. A manager's no is final, and so is one that leaves no quorum."""
+    voter = require_voter()
+    check_reason(reason)
+    found = votable(proposal_id, voter)
+    rejections = list(found.rejections)
+    rejections.append(voter)
+    parties = organizations()
+    left = [party for party in parties if party not in rejections]
+    is_over = len(left) < quorum_of(len(parties)) or is_manager(voter)
+    status = "rejected" if is_over else "open"
+    proposals[proposal_id] = replace(found, rejections=rejections, status=status, note=reason)
+    emit("Rejected", proposal_id=proposal_id, party_id=voter, reason=reason, status=status)
+
+
+@call
+def withdraw(proposal_id: str) -> None:
+    """The party that proposed it takes it back before it is decided."""
+    voter = require_voter()
+    found = known(proposal_id)
+    require(found.proposer == voter, "proposal.proposer: only the party that proposed it may")
+    require(
+        found.status == "open" or found.status == "approved", "proposal.status: it is over already"
+    )
+    if found.status == "approved":
+        call_contract("governance", "cancel", proposal_id)
+    proposals[proposal_id] = replace(found, status="withdrawn")
+    emit("Withdrawn", proposal_id=proposal_id, party_id=voter)
+
+
+@view
+def show(proposal_id: str) -> Proposal:
+    """One proposal, whole, as it stands now."""
+    require_reader()
+    return known(proposal_id)
+
+
+@view
+def list_(offset: int, limit: int) -> list[Proposal]:
+    """Proposals in order of entry."""
+    require_reader()
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "proposal.page: ask for 1 to 100 from 0 up")
+    end = min(offset + limit, proposal_count.get(0))
+    return [known(proposal_by_number[number]) for number in range(offset, end)]
+
+
+def require_voter() -> str:
+    """The party that signs, if it is a manager or runs a validator."""
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        party != "" and (party in organizations() or is_manager(party)),
+        "proposal.role: sign for a manager or for a party that runs a validator",
+    )
+    return party
+
+
+def require_reader() -> None:
+    speaker = view_contract("governance", "speaker_of", ctx.sender, returns=str)
+    require(speaker != "", "proposal.reader: sign for an active party or as a node")
+
+
+def organizations() -> list[str]:
+    return view_contract("governance", "organizations", returns=list[str])
+
+
+def is_manager(party: str) -> bool:
+    return view_contract("parties", "party_has_role", party, "manager", returns=bool)
+
+
+def is_active(party: str) -> bool:
+    return view_contract("parties", "is_active", party, returns=bool)
+
+
+def quorum_of(size: int) -> int:
+    """ceil((n + f + 1) / 2) of n, as of validators: so many organizations decide."""
+    return (size + (size - 1) // 3 + 2) // 2
+
+
+def known(proposal_id: str) -> Proposal:
+    """The proposal as it stands at this block's time: nobody has to close what ran out."""
+    found = proposals.get(proposal_id)
+    if found is None:
+        fail("proposal.unknown: no proposal has this id; look for it with `list`")
+    if found.status == "open" and ctx.time_ms >= found.expires_ms:
+        return replace(found, status="expired")
+    if found.status == "approved":
+        status = view_contract("governance", "outcome", proposal_id, returns=str)
+        return replace(found, status=status)
+    return found
+
+
+def votable(proposal_id: str, voter: str) -> Proposal:
+    """The open proposal, on which `voter` has not voted yet."""
+    found = known(proposal_id)
+    require(found.status == "open", "proposal.status: the vote on it is over")
+    require(
+        voter not in found.approvals and voter not in found.rejections,
+        "proposal.voted: each party votes once",
+    )
+    require(
+        len(found.approvals) + len(found.rejections) < VOTES_MAX,
+        "proposal.votes: too many voted already; propose it anew",
+    )
+    return found
+
+
+def enter(new: Proposal) -> None:
+    require(is_name(new.id), "proposal.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(new.id not in proposals, "proposal.exists: choose another id")
+    check_reason(new.reason)
+    number = proposal_count.get(0)
+    proposal_by_number[number] = new.id
+    proposal_count.set(number + 1)
+    emit(
+        "Proposed",
+        proposal_id=new.id,
+        kind=new.kind,
+        node=new.node,
+        successor=new.successor,
+        party_id=new.proposer,
+        reason=new.reason,
+    )
+    take_approval(new, new.proposer)
+
+
+def take_approval(given: Proposal, voter: str) -> None:
+    """Keeps the vote, and has the proposal carried out if that completes it."""
+    emit("Approved", proposal_id=given.id, party_id=voter)
+    if not is_approved(given):
+        proposals[given.id] = given
+    elif given.kind == "admit_observer":
+        proposals[given.id] = replace(given, status="decided")
+        call_contract(
+            "governance",
+            "admit",
+            given.node,
+            given.party,
+            given.public_key,
+            given.peer_id,
+            given.address,
+        )
+    elif given.kind == "dismiss_observer":
+        proposals[given.id] = replace(given, status="decided")
+        call_contract("governance", "dismiss", given.node)
+    else:
+        expires_ms = call_contract(
+            "governance", "ask", given.id, given.kind, given.node, given.successor, returns=int
+        )
+        proposals[given.id] = replace(given, status="approved", expires_ms=expires_ms)
+
+
+def is_approved(given: Proposal) -> bool:
+    """A manager and a quorum of the organizations are for it, in good standing as of now."""
+    parties = organizations()
+    for_it = [party for party in parties if party in given.approvals and is_active(party)]
+    managers = [party for party in given.approvals if is_manager(party)]
+    return len(managers) > 0 and len(for_it) >= quorum_of(len(parties))
+
+
+def check_reason(reason: str) -> None:
+    require(1 <= len(reason) <= REASON_MAX, "proposal.reason: give a reason of 1 to 512 characters")

@@ -1,0 +1,56 @@
+"""What a block decides about the committee, read from what it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from contracts.registry import RegistryDamaged, committee_of, touches_committee
+from contracts.vm.host import StateReader
+from ledger.committee import Epoch, Epochs, effective_base
+from ledger.model import StateWrite
+
+_log = structlog.get_logger("node.epochs")
+
+
+class _After:
+    """The state after a block that is not stored yet."""
+
+    def __init__(self, before: StateReader, writes: Sequence[StateWrite]) -> None:
+        self._before = before
+        self._values = {(write.namespace, write.key): write.value for write in writes}
+
+    def get(self, namespace: str, key: bytes) -> bytes | None:
+        if (namespace, key) in self._values:
+            return self._values[namespace, key]
+        return self._before.get(namespace, key)
+
+
+def decided_epoch(
+    height: int,
+    before: StateReader,
+    writes: Sequence[StateWrite],
+    epochs: Epochs,
+    *,
+    window: int,
+) -> Epoch | None:
+    """The epoch that the block at `height` decided; None for nearly all blocks.
+
+    The contract keeps to the rules. Should another code of it not do so, what does not fit is no
+    decision, alike on every node: a committee that is unfit, or a second one before the first
+    took effect.
+    """
+    if not touches_committee(writes):
+        return None
+    try:
+        decided = committee_of(_After(before, writes))
+    except RegistryDamaged as error:
+        _log.error("committee_unreadable", height=height, reason=str(error))
+        return None
+    if decided is None or decided.validators == epochs.newest.validators:
+        return None
+    if epochs.newest.base >= height:
+        _log.error("committee_ignored", height=height, reason="one waits to take effect")
+        return None
+    return Epoch(effective_base(height, window), decided.validators)
