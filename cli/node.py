@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields
+from cli.output import Answer, Fields, Table
 
 app = typer.Typer()
 
@@ -57,6 +57,33 @@ def status(ask: Invocation) -> Answer:
                 for p in found.peers
             ],
         }
+    )
+
+
+@verb(app, "halt-report")
+def halt_report(
+    ask: Invocation,
+    data_dir: Annotated[Path, typer.Argument(help="data folder of a node that is not running.")],
+) -> Answer:
+    """What the node halted over and who contradicted himself: who signed what, and who both."""
+    from crypto.providers.software import verify_batch
+    from ledger.store import Store
+    from node.bootstrap import LEDGER
+    from node.findings import Reader
+
+    store = Store.open(data_dir / LEDGER)
+    try:
+        found = Reader(store.epochs, store.chain_id, verify_batch).read(data_dir / "accusations")
+    finally:
+        store.close()
+    return Table(
+        ("file", "reason", "signed", "by", "forged", "both"),
+        [
+            [one.file, one.reason, side.what, [*side.signers], [*side.forged], [*one.both]]
+            for one in found
+            for side in one.exhibits
+        ],
+        title=str(data_dir / "accusations"),
     )
 
 

@@ -21,7 +21,9 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     views       contract reads, beside the blocks
     announce    tells waiting clients about new heights
     halt        the switch that stops a node that must not go on
-    accusations proof of misbehavior, kept on disk;  complaints: the log's share of it
+    repair      rebuilds a ledger whose state is not the quorum's;  ledgers: the folders beside it
+    accusations proof of misbehavior, kept on disk;  findings: read back for people
+    complaints  the log's share of it
     audit       replays a ledger from its genesis and trusts nothing else
 """
 

@@ -184,6 +184,9 @@ class Node:
         self._queue.on_block = self._after_block
         self._switch.on_halt(self._accusations.keep_halt)
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
+        self._build_repair(config, rules)
+
+    def _build_repair(self, config: NodeConfig, rules: ChainRules) -> None:
         workshop = Workshop(
             config.data_dir / LEDGER,
             self.genesis,

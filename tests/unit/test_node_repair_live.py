@@ -3,6 +3,7 @@ or it says that no repair can help."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import trio.testing
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from cli.main import main
 from client.errors import Refused
 from ledger.encoding import decode
 from ledger.model import ExecutionCertificate, ExecutionStatement
@@ -105,7 +107,9 @@ async def test_a_node_that_went_wrong_once_repairs_itself_and_goes_on(
     assert kept.startswith("halt-"), "its evidence; and nobody saw it contradict itself"
 
 
-async def test_the_evidence_shows_both_outcomes(committee: Nodes, clock: MockClock) -> None:
+async def test_the_evidence_shows_both_outcomes(
+    committee: Nodes, clock: MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
     committee.engines[3].wrong[WRONG_AT] = 1
     async with running(committee, *ALL):
         old = committee.node(3).store
@@ -120,6 +124,11 @@ async def test_the_evidence_shows_both_outcomes(committee: Nodes, clock: MockClo
     assert decode(own, ExecutionStatement, size_max=1 << 20).state_root != signed.state_root
     found = decode(certificate, ExecutionCertificate, size_max=1 << 20)
     assert (found.statement, len(found.signatures)) == (signed, 3)
+    capsys.readouterr()
+    assert main(["node", "halt-report", str(committee.data_dir(3)), "--json"]) == 0
+    ours, theirs = json.loads(capsys.readouterr().out)
+    assert ours["file"] == theirs["file"] == file.name
+    assert (ours["by"], len(theirs["by"]), theirs["forged"]) == ([], 3, [])
 
 
 async def test_what_is_wrong_while_catching_up_is_repaired_too(
