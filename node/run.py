@@ -362,13 +362,15 @@ def _resident_bytes(*engines: Engine) -> int:
     return total
 
 
-async def serve(config: NodeConfig) -> None:
-    """Run a node until SIGTERM or SIGINT."""
+async def serve(
+    config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | None = None
+) -> None:
+    """Run a node until SIGTERM or SIGINT. `engine`: another than the jailed worker."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(live, lambda: Node(config))
+                nursery.start_soon(live, lambda: Node(config, engine=engine))
                 async for number in signals:
                     _log.info("stopping", signal=signal.Signals(number).name)
                     nursery.cancel_scope.cancel()
