@@ -24,7 +24,7 @@ SEED ?= 1
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test lint format bench sim proto proto-check reference lock clean
+.PHONY: help setup demo test lint format bench sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ bench: .make/installed ## Measures committed rate and finality beside their boun
 
 sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7
 	$(BIN)/python -m tests.sim --runs $(RUNS) --seed $(SEED)
+
+twins: .make/installed ## Simulates a replica that exists twice: every schedule of two views
+	$(BIN)/python -m tests.sim.twins
 
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --grpc_python_out=$(1) \
 	--mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) proto/shuxin/v1/*.proto

@@ -29,6 +29,8 @@ from node.transactions import Transactions
 ACCUSATIONS_MAX = 4  # of one validator in a life: they prove a pattern, more would only fill blocks
 REPEAT_HEIGHTS = 20  # a confirmation that came to nothing is tried again after so many blocks
 
+ACCUSATION = "accusation"
+
 _log = structlog.get_logger("node.acts")
 
 
@@ -64,7 +66,7 @@ class Acts:
             if not self._is_ready():
                 continue
             self._confirmed_at = {proposal: height}
-            self._call("confirm", proposal)
+            self._call(GOVERNANCE, "confirm", proposal)
 
     def accuse(self, accusation: Accuse, public_key: bytes) -> None:
         """Show the chain two messages that `public_key` signed and no honest validator signs."""
@@ -73,6 +75,7 @@ class Acts:
         self._accused[public_key] += 1
         first, second = accusation.first, accusation.second
         self._call(
+            ACCUSATION,
             "accuse",
             public_key,
             self._signed_bytes(first),
@@ -84,12 +87,12 @@ class Acts:
     def _signed_bytes(self, signed: SignedMessage) -> bytes:
         return signing_bytes(self._rules.chain_id, decode_message(signed.message))
 
-    def _call(self, method: str, *args: Value) -> None:
+    def _call(self, contract: str, method: str, *args: Value) -> None:
         transaction = build_transaction(
             self._account,
             chain_id=self._rules.chain_id,
             valid_until=self._store.height + min(VALID_HEIGHTS, self._rules.limits.valid_window),
-            contract=GOVERNANCE,
+            contract=contract,
             method=method,
             args=args,
         )

@@ -18,6 +18,7 @@ from trio.testing import MockClock
 from client.account import Account
 from client.build import build_transaction
 from client.node import NodeClient, NodeStatus
+from contracts.bundle import genesis_contracts
 from contracts.vm.apply import Machine
 from contracts.vm.codes import ViewRefused
 from contracts.vm.host import (
@@ -37,9 +38,16 @@ from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
 from ledger.encoding import encode
 from ledger.errors import LedgerClosed
-from ledger.genesis import Genesis, GenesisContract, Limits, chain_id, save_genesis
+from ledger.genesis import (
+    Genesis,
+    GenesisContract,
+    GenesisParty,
+    Limits,
+    chain_id,
+    save_genesis,
+)
 from ledger.model import StateWrite, Transaction, Validator, ValidatorSet, transaction_id
-from ledger.values import encode_value
+from ledger.values import Value, encode_value
 from node.config import NodeConfig
 from node.intake import Rules, check_form
 from node.keys import save_network_key, write_private
@@ -214,23 +222,38 @@ def _machine(reader: StateReader) -> Machine:
 
 
 class Nodes:
-    """The files of `size` nodes in a folder; starts and stops them inside a nursery."""
+    """The files of `size` nodes in a folder; starts and stops them inside a nursery.
 
-    def __init__(self, root: Path, *, size: int = 4, limits: Limits | None = None) -> None:
+    The first `members` of them are the committee of the genesis (all, if not given).
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        size: int = 4,
+        members: int | None = None,
+        limits: Limits | None = None,
+        parties: Sequence[GenesisParty] = (),
+    ) -> None:
         self.root = root
         self.air = Air()
         self.engines = [OpenEngine() for _ in range(size)]
         self.account = Account(SoftwareProvider(sm2.generate()))
         self._seeds = [generate_seed() for _ in range(size)]
-        validators = ValidatorSet(tuple(self._make_keys(index) for index in range(size)))
+        self.nodes = tuple(self._make_keys(index) for index in range(size))
+        validators = ValidatorSet(self.nodes[:members])
+        limits = limits or Limits()
+        notes = GenesisContract("notes", NOTES, encode_value([]))
+        system = genesis_contracts(parties, validators=validators, limits=limits) if parties else ()
         self.genesis = Genesis(
             version=1,
             name="test",
             time_ms=time.time_ns() // 1_000_000,
             validators=validators,
-            parties=(),
-            contracts=(GenesisContract("notes", NOTES, encode_value([])),),
-            limits=limits or Limits(),
+            parties=tuple(parties),
+            contracts=(*system, notes),
+            limits=limits,
             vm_version=VM_VERSION,
         )
         save_genesis(self.genesis, root / "genesis.json")
@@ -243,7 +266,7 @@ class Nodes:
         write_private(folder / "consensus.pem", pem)
         save_network_key(folder / "network.pem", self._seeds[index], PASSPHRASE)
         write_private(folder / "passphrase", PASSPHRASE + b"\n")
-        return Validator(f"node{index}", "p", sm2.public_key(private), self.peer_id(index))
+        return Validator(f"node{index}", f"p{index}", sm2.public_key(private), self.peer_id(index))
 
     def peer_id(self, index: int) -> str:
         return peer_id_of(self._seeds[index])
@@ -329,6 +352,26 @@ class Nodes:
     def admitted(self, transaction: Transaction) -> Admitted:
         rules = Rules(chain_id(self.genesis), self.genesis.limits)
         return check_form(encode(transaction), rules=rules)[0]
+
+    async def call(
+        self, index: int, account: Account, contract: str, method: str, *args: Value
+    ) -> None:
+        """Have `account` call through one node, and wait there until it is certified."""
+        transaction = build_transaction(
+            account,
+            chain_id=chain_id(self.genesis),
+            valid_until=self.node(index).store.height + 100,
+            contract=contract,
+            method=method,
+            args=args,
+        )
+        (wanted,) = await self.hand_in(index, transaction)
+        await self.certified([wanted], index)
+        store = self.node(index).store
+        place = store.find_transaction(wanted)
+        assert place is not None
+        receipt = store.receipts(place[0])[place[1]]
+        assert receipt.status == 0, (receipt.error, receipt.detail)
 
     async def hand_in(self, index: int, *transactions: Transaction) -> list[bytes]:
         """Into the pool of one node, as its client interface does."""

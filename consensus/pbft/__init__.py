@@ -33,7 +33,9 @@ Receive   `messages.decode_message` (DecodeError: drop the frame), then `verify.
           NEW-VIEW and repeated messages carry signatures that were seen before.
 Validate  Make sure that all bodies of the proposal are at hand and properly signed (fetch the
           missing ones from `holders` first, then from anyone) and, if `is_fresh`, that its time
-          is within bounds and its size within limits. Answer `ProposalValidated` once. If
+          is within bounds and its size within limits, and of one without ids (a heartbeat) that
+          it is due: its predecessor is executed here and lies long enough back, and nothing is
+          known that should have been ordered instead. Answer `ProposalValidated` once. If
           `is_fresh` is False a quorum has vouched already: only availability counts, keep
           trying until the answer is yes or the height was delivered or synced.
 FetchProposal  Ask `holders` for the proposal of that digest; peers answer from
@@ -67,14 +69,17 @@ Epochs    A replica serves one committee: it orders the heights above `config.ba
           can catch up and follow; later ones may wait until we get there.
 Retire    The last height is executed and certified: nothing is said any more. When the certificate
           is durable, clear the log and recover a replica of the next epoch, if we are in it.
-Tick      Every TICK_MS. `pending`: the mempool holds a transaction for which
-          `replica.is_in_flight(id)` is false. `withheld`: one such transaction was passed over
-          for too long although blocks went by. Show what waits to `replica.proposer` again, and
-          what waits for seconds to all: one that few know is easy to withhold, and whoever waits
-          alone can only leave the view alone.
-Propose   When `replica.can_propose`, step `BatchReady` with ids that are not in flight, 1 to
-          `transactions_max`, ascending, bodies at hand and valid, and the time now. Ask again
-          after every step: several heights may be in flight. Never offer an empty batch.
+Tick      Every TICK_MS. `pending`: something should be proposed. Either the mempool holds a
+          transaction for which `replica.is_in_flight(id)` is false, or a heartbeat is overdue.
+          `withheld`: one such transaction was passed over for too long although blocks went by.
+          Show what waits to `replica.proposer` again, and what waits for seconds to all: one
+          that few know is easy to withhold, and whoever waits alone can only leave the view
+          alone.
+Propose   When `replica.can_propose`, step `BatchReady` with ids that are not in flight, at most
+          `transactions_max`, ascending, bodies at hand and valid, and the time now (above 0).
+          Ask again after every step: several heights may be in flight. Offer a batch without
+          ids only when the others will find it due (see Validate): they refuse any other, and a
+          refused proposal costs us the view.
 Compact   When the log has grown, replace it atomically by the frames of
           `replica.compacted()` (a list of Persist; bodies as above).
 """

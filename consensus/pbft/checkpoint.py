@@ -48,10 +48,11 @@ def on_checkpoint(
     if earlier is not None:
         first = encode_message(Checkpoint(earlier.subject))
         second = encode_message(Checkpoint(statement))
+        epoch = state.config.base
         state.emit(
             Accuse(
-                first=SignedMessage(sender, first, earlier.signature),
-                second=SignedMessage(sender, second, signature),
+                first=SignedMessage(sender, first, earlier.signature, epoch),
+                second=SignedMessage(sender, second, signature, epoch),
             )
         )
         return

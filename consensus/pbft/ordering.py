@@ -50,13 +50,13 @@ def can_propose(state: State) -> bool:
 
 
 def on_batch(state: State, batch: BatchReady) -> None:
-    """Order our batch at the next height."""
+    """Order our batch at the next height. An empty one is a heartbeat."""
     if not can_propose(state):
         return
     ids = batch.transaction_ids
-    assert 0 < len(ids) <= state.config.transactions_max, "the driver keeps to the limit"
+    assert len(ids) <= state.config.transactions_max, "the driver keeps to the limit"
     assert all(first < second for first, second in pairwise(ids)), "ids ascend strictly"
-    assert batch.time_ms > 0
+    assert batch.time_ms > 0, "time 0 is the null proposal's"
     proposal = Proposal(
         height=state.next_height,
         transaction_ids=ids,
@@ -287,9 +287,12 @@ def _is_oversized(state: State, message: OrderingMessage) -> bool:
 
 
 def _is_well_formed(state: State, proposal: Proposal, proposer: int) -> bool:
-    return (
-        proposal.proposer == proposer and len(proposal.transaction_ids) > 0 and proposal.time_ms > 0
-    )
+    """May `proposer` say this? Whether it is due or timely the driver judges.
+
+    Without ids it is a heartbeat. Time 0 is kept for the null proposal, which only a NEW-VIEW
+    orders: no primary may fill a height with it, not even replica 0, whose name it bears.
+    """
+    return proposal.proposer == proposer and proposal.time_ms > 0
 
 
 def _count_prepare(state: State, slot: Slot, sender: int, digest: bytes, signature: bytes) -> bool:
@@ -366,10 +369,11 @@ def _accuse(
     first: tuple[Prepare | Commit, bytes],
     second: tuple[Prepare | Commit, bytes],
 ) -> None:
+    epoch = state.config.base
     state.emit(
         Accuse(
-            first=SignedMessage(sender, encode_message(first[0]), first[1]),
-            second=SignedMessage(sender, encode_message(second[0]), second[1]),
+            first=SignedMessage(sender, encode_message(first[0]), first[1], epoch),
+            second=SignedMessage(sender, encode_message(second[0]), second[1], epoch),
         )
     )
 

@@ -51,13 +51,16 @@ class Recovered:
 class Tick:
     """TICK_MS went by."""
 
-    pending: bool  # the mempool holds a transaction that is not in flight
+    pending: bool  # a transaction that is not in flight waits, or a heartbeat is overdue
     withheld: bool = False  # one of them was passed over for too long
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReady:
-    """Our offer for the next height; ignored unless `can_propose` (we may have lost our turn)."""
+    """Our offer for the next height; ignored unless `can_propose` (we may have lost our turn).
+
+    Without ids it is a heartbeat.
+    """
 
     transaction_ids: tuple[bytes, ...]
     time_ms: int

@@ -37,15 +37,16 @@ class Liar(Node):
 
     def broadcast(self, message: Message) -> None:
         signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
-        self.inbox.append(Received(self.index, message, signature))
+        self.inbox.append(Received(self.config.index, message, signature))
         for peer in self.peers:
             if peer is not self:
                 for version in self.versions(message, peer.index):
                     self.say(peer, version)
 
     def send(self, to: int, message: Message) -> None:
-        for version in self.versions(message, to):
-            self.say(self.peers[to], version)
+        peer = self.peer(to)
+        for version in self.versions(message, peer.index):
+            self.say(peer, version)
 
     def say(self, peer: Node, message: Message) -> None:
         signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
@@ -84,7 +85,7 @@ class Equivocator(Liar):
             return [self.twin(message) if to % 2 else message]
         if isinstance(message, Prepare | Commit) and to % 2:
             proposal = self.replica.proposal(message.digest)
-            if proposal is not None and proposal.proposer == self.index:
+            if proposal is not None and proposal.proposer == self.config.index:
                 twin = self.twin(PrePrepare(message.view, proposal))
                 digest = proposal_digest(twin.proposal)
                 return [msgspec.structs.replace(message, digest=digest)]
@@ -117,7 +118,7 @@ class ViewRunner(Liar):
         draw = self.world.random.random()
         if draw < 0.2:
             view = HUGE_VIEW if draw < 0.1 else self.replica.target_view + 1
-            return [message, ViewChange(view=view, stable=None, prepared=(), silent=())]
+            return [message, ViewChange(view, None, (), (), epoch=self.config.base)]
         if draw < 0.3:
             return [message, Status(view=HUGE_VIEW, is_active=True, decided=0, certified=0)]
         if draw < 0.4 and isinstance(message, Prepare | Commit):
@@ -167,9 +168,9 @@ class Usurper(Liar):
         if not isinstance(message, Prepare | Commit):
             return [message]
         view = self.replica.view + 1
-        change = ViewChange(view=view, stable=None, prepared=(), silent=())
+        change = ViewChange(view, None, (), (), epoch=self.config.base)
         signature = keys.sign(self.index, signing_bytes(self.config.chain_id, change))
-        signed = SignedViewChange(self.index, change, signature)
+        signed = SignedViewChange(self.config.index, change, signature)
         return [message, NewView(view=view, view_changes=(signed,))]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from consensus.pbft import verify
-from consensus.pbft.messages import Message, decode_message, encode_message, signing_bytes
+from consensus.pbft.messages import Message, encode_message, signing_bytes
 from consensus.pbft.replica import Replica
 from consensus.pbft.types import (
     TICK_MS,
@@ -25,18 +24,20 @@ from consensus.pbft.types import (
     ProposalFetched,
     ProposalValidated,
     Received,
+    Recovered,
     ReplicaConfig,
+    Retire,
     Send,
     Synced,
     Tick,
     Validate,
 )
 from crypto import sm3
-from ledger.errors import DecodeError
 from ledger.model import ExecutionCertificate, ExecutionStatement, Proposal, proposal_digest
 from tests.sim import keys
 from tests.sim.checkers import Checkers
 from tests.sim.disk import Disk, Entry, frames_of
+from tests.sim.gate import Gate
 from tests.sim.world import Action, World
 
 LOG_SIZE_MAX = 32 << 10  # bytes, then the log is compacted
@@ -61,9 +62,10 @@ class Node:
     ) -> None:
         self.world = world
         self.config = config
-        self.index = config.index
+        self.index = config.index  # of this node for ever; its place in a committee is in config
         self.checkers = checkers
         self.peers = peers
+        self.gate: Gate = peers[0].gate if peers else Gate(config.validators, config.chain_id)
         self.disk = Disk()
         self.is_up = False
         self.life = 0
@@ -80,7 +82,7 @@ class Node:
         self.is_up = True
         self.life += 1
         recovered, bodies = self.disk.load()
-        self.replica = Replica.recover(self.config, recovered)
+        self.recover(recovered)
         self.bodies = set(bodies) | self.disk.included
         self.pending: dict[bytes, int] = {}  # id -> since when
         for body in bodies:
@@ -93,6 +95,9 @@ class Node:
         self.proposed_at = 0
         self.checkers.on_start(self.index, self.disk.head)
         self.later(self.world.random.randint(1, TICK_MS), self.tick)
+
+    def recover(self, recovered: Recovered) -> None:
+        self.replica = Replica.recover(self.config, recovered)
 
     def crash(self) -> None:
         """Lose everything but the disk."""
@@ -137,7 +142,7 @@ class Node:
 
         The first hand-over may have been lost, and the proposer may be the one that withholds.
         """
-        proposer = self.peers[self.replica.proposer]
+        proposer = self.peer(self.replica.proposer)
         old = [t for t, since in self.pending.items() if self.world.now - since > 500]
         for transaction_id in old[:BATCH_MAX]:
             is_overdue = self.world.now - self.pending[transaction_id] > OVERDUE_MS
@@ -154,7 +159,9 @@ class Node:
 
     def offer(self) -> None:
         """Propose when it is our turn."""
-        if not self.replica.can_propose or self.world.now - self.proposed_at < BATCH_DELAY_MS:
+        if not self.pending or self.world.now - self.proposed_at < BATCH_DELAY_MS:
+            return  # the cheap questions first: this is asked after every step
+        if not self.replica.can_propose:
             return
         batch = [t for t in self.pending if not self.replica.is_in_flight(t)][:BATCH_MAX]
         if batch:
@@ -218,6 +225,11 @@ class Node:
                 self.accusations.append(effect)
             case Halt():
                 self.checkers.on_halt(self.index, effect)
+            case Retire():
+                self.retire(effect)
+
+    def retire(self, effect: Retire) -> None:
+        raise AssertionError("the committee of this network never changes")
 
     def tear(self, effect: Effect) -> None:
         """The write that was under way reaches the disk in part."""
@@ -235,7 +247,7 @@ class Node:
     def broadcast(self, message: Message) -> None:
         self.checkers.on_say(self.index, message)
         signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
-        self.inbox.append(Received(self.index, message, signature))
+        self.inbox.append(Received(self.config.index, message, signature))
         data = encode_message(message)
         for peer in self.peers:
             if peer is not self:
@@ -244,26 +256,31 @@ class Node:
     def send(self, to: int, message: Message) -> None:
         self.checkers.on_say(self.index, message)
         signature = keys.sign(self.index, signing_bytes(self.config.chain_id, message))
-        self.transmit(self.peers[to], encode_message(message), signature)
+        self.transmit(self.peer(to), encode_message(message), signature)
+
+    def peer(self, index: int) -> Node:
+        """The node with this place in our committee."""
+        return self.peers[index]
 
     def transmit(self, peer: Node, data: bytes, signature: bytes) -> None:
         censor = self.world.censor
-        if censor is not None and censor(self.index, peer.index, decode_message(data)):
-            return
-        self.world.send(self.index, peer.index, lambda: peer.receive(self.index, data, signature))
+        if censor is not None:
+            message = self.gate.decoded(data)
+            if message is not None and censor(self.index, peer.index, message):
+                return
+        base, sender = self.config.base, self.config.index
+        self.world.send(self.index, peer.index, lambda: peer.arrive(base, sender, data, signature))
+
+    def arrive(self, base: int, sender: int, data: bytes, signature: bytes) -> None:
+        """A frame of the epoch above `base`; of ours, as long as the committee never changes."""
+        self.receive(sender, data, signature)
 
     def receive(self, sender: int, data: bytes, signature: bytes) -> None:
         """Check what came, as the contract of the driver says, then step it."""
         if not self.is_up:
             return
-        validators, chain_id = self.config.validators, self.config.chain_id
-        try:
-            message = decode_message(data)
-            items = verify.claims(message, sender, validators, chain_id)
-            items.append(verify.outer_claim(message, sender, signature, validators, chain_id))
-        except (DecodeError, verify.ClaimInvalid):
-            return
-        if all(keys.is_valid(item) for item in items):
+        message = self.gate.message_of(sender, data, signature)
+        if message is not None:
             self.step(Received(sender, message, signature))
 
     # --- availability -----------------------------------------------------------------------
@@ -283,8 +300,8 @@ class Node:
         if not missing:
             self.step(ProposalValidated(proposal.height, effect.digest, ok=True))
         elif self.disk.head < proposal.height:
-            for index in effect.holders or range(len(self.peers)):
-                self.ask(index, self.bodies_of(missing))
+            for peer in [self.peer(index) for index in effect.holders] or self.peers:
+                self.ask(peer, self.bodies_of(missing))
             self.later(RETRY_MS, lambda: self.fetch_bodies(effect))
 
     def bodies_of(self, missing: Sequence[bytes]) -> Callable[[Node], Action]:
@@ -302,11 +319,10 @@ class Node:
             return lambda: self.step(ProposalFetched(proposal))
 
         for index in effect.holders:
-            self.ask(index, serve)
+            self.ask(self.peer(index), serve)
 
-    def ask(self, index: int, serve: Callable[[Node], Action]) -> None:
+    def ask(self, peer: Node, serve: Callable[[Node], Action]) -> None:
         """A request over the network; the answer acts in this life of ours, if it arrives."""
-        peer = self.peers[index]
         life = self.life
 
         def arrive() -> None:
@@ -319,7 +335,7 @@ class Node:
                 answer()
 
         if peer is not self:
-            self.world.send(self.index, index, arrive)
+            self.world.send(self.index, peer.index, arrive)
 
     # --- execution and sync -----------------------------------------------------------------
 
@@ -334,7 +350,11 @@ class Node:
         self.executing.popleft()
         if self.executing:
             self.execute_next()
-        self.step(Executed(entry.statement))
+        self.step(Executed(entry.statement, self.last_height()))
+
+    def last_height(self) -> int | None:
+        """Of our epoch, if it is decided."""
+        return None
 
     def make_entry(self, proposal: Proposal, delivered: Deliver) -> Entry:
         included = tuple(t for t in proposal.transaction_ids if t not in self.disk.included)
@@ -346,10 +366,13 @@ class Node:
             block_hash=block_hash,
             state_root=sm3.digest(b"state" + block_hash),
             receipts_root=sm3.digest(b"receipts" + block_hash),
-            next_validators_hash=bytes(32),
+            next_validators_hash=self.validators_hash(proposal.height + 1),
             time_ms=proposal.time_ms,
         )
         return Entry(proposal, delivered.certificate, statement, included)
+
+    def validators_hash(self, height: int) -> bytes:
+        return bytes(32)
 
     def install(self, entry: Entry) -> None:
         self.checkers.on_commit(self.index, entry)
@@ -375,10 +398,10 @@ class Node:
             self.checkers.on_synced(self.index, self.disk.head)
             certificate = self.disk.certificates.get(self.disk.certified)
             statements = tuple(e.statement for e in self.disk.entries[self.disk.certified :])
-            self.step(Synced(self.disk.head, certificate, statements))
+            self.step(Synced(self.disk.head, certificate, statements, self.last_height()))
             return
         self.sync_tries += 1
-        self.ask(self.world.random.randrange(len(self.peers)), self.blocks_from_head())
+        self.ask(self.peers[self.world.random.randrange(len(self.peers))], self.blocks_from_head())
         self.later(RETRY_MS, self.sync)
 
     def blocks_from_head(self) -> Callable[[Node], Action]:

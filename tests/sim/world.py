@@ -47,12 +47,13 @@ class World:
         """Go on until `is_done` (looked at every 100 ms) or for `duration_ms`; was it done?"""
         end = self.now + duration_ms
         look = self.now
-        while self._queue and self._queue[0][0] <= end:
-            if self._queue[0][0] >= look:
+        queue = self._queue
+        while queue and (at := queue[0][0]) <= end:
+            if at >= look:
                 if is_done():
                     return True
-                look = self._queue[0][0] + 100
-            self.now, _, action = heapq.heappop(self._queue)
+                look = at + 100
+            self.now, _, action = heapq.heappop(queue)
             self.events += 1
             action()
         self.now = end
@@ -60,13 +61,17 @@ class World:
 
     def send(self, sender: int, to: int, action: Action) -> None:
         """`action` happens at `to`, once, several times, or never."""
-        weather = self.weather
-        if (sender, to) in self.blocked or self.random.random() < weather.loss:
+        weather, random = self.weather, self.random
+        if (sender, to) in self.blocked or random.random() < weather.loss:
             return
-        copies = 2 if self.random.random() < weather.duplication else 1
+        copies = 2 if random.random() < weather.duplication else 1
+        width = weather.delay_ms_max - weather.delay_ms_min + 1
+        bits = width.bit_length()
         for _ in range(copies):
-            delay = self.random.randint(weather.delay_ms_min, weather.delay_ms_max)
-            self.after(delay, action)
+            extra = random.getrandbits(bits)  # as `randint` does, without its four calls
+            while extra >= width:
+                extra = random.getrandbits(bits)
+            self.after(weather.delay_ms_min + extra, action)
 
     def isolate(self, group: set[int], size: int) -> None:
         """Cut `group` off from the others, both ways."""

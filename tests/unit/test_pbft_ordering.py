@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from consensus.pbft.messages import Commit, Decision, Prepare, PrePrepare, RelayedVote
+from consensus.pbft.messages import (
+    Commit,
+    Decision,
+    Prepare,
+    PrePrepare,
+    RelayedVote,
+    ViewChange,
+    null_proposal,
+)
 from consensus.pbft.types import (
     Accuse,
     BatchReady,
@@ -13,7 +21,7 @@ from consensus.pbft.types import (
     Persist,
     ProposalFetched,
 )
-from ledger.model import CommitCertificate, Signature, proposal_digest
+from ledger.model import CommitCertificate, Proposal, Signature, proposal_digest
 from tests.sim.desk import (
     CHAIN_ID,
     Desk,
@@ -175,6 +183,40 @@ def test_malformed_proposals_are_not_accepted() -> None:
     desk = Desk()
     names = [str(number) for number in range(desk.config.transactions_max + 1)]
     assert desk.pre_prepare(proposal_of(1, *names)) == [], "too large"
+
+
+def heartbeat_of(height: int, *, time_ms: int = 60_000) -> Proposal:
+    return Proposal(height, (), 0, time_ms)
+
+
+def test_a_heartbeat_is_ordered_like_any_proposal() -> None:
+    primary = Desk(index=0)
+    (message,) = said(primary.step(BatchReady((), time_ms=60_000)), PrePrepare)
+    assert message.proposal == heartbeat_of(1)
+    backup = Desk()
+    assert asked(backup.pre_prepare(message.proposal)) == [(1, True)], "its driver judges it"
+    assert said(backup.validated(message.proposal), Prepare) != []
+    backup.prepares([2], message.proposal)
+    assert delivered(backup.commits([0, 2], message.proposal)) == [1]
+
+
+def test_no_primary_fills_a_height_with_the_null_proposal() -> None:
+    """Not even replica 0, whose name the null proposal bears: backups would not ask anyone."""
+    desk = Desk()
+    assert desk.pre_prepare(null_proposal(1)) == []
+    assert desk.replica.next_height == 1, "nothing was accepted"
+
+
+def test_a_heartbeat_keeps_its_time_in_a_new_view() -> None:
+    desk = Desk()
+    heartbeat = heartbeat_of(2)
+    prepared = ViewChange(2, None, (desk.prepared(heartbeat),), ())
+    empty = ViewChange(2, None, (), ())
+    desk.receive(2, desk.new_view(2, {0: empty, 2: empty, 3: prepared}))
+    digest = proposal_digest(heartbeat)
+    assert digest != proposal_digest(null_proposal(2))
+    assert asked(desk.step(ProposalFetched(heartbeat))) == [(2, False)], "judged long ago"
+    assert said(desk.validated(heartbeat), Prepare) == [Prepare(2, 2, digest)]
 
 
 def test_only_one_digest_is_prepared_per_view_and_height_and_the_other_is_accused() -> None:

@@ -1,0 +1,101 @@
+"""The committee changes while the network runs: whole nodes in one process, governance on chain."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from client.account import Account
+from crypto import sm2
+from crypto.providers.software import SoftwareProvider
+from ledger.genesis import GenesisParty, Limits
+from ledger.model import ValidatorSet
+from ledger.values import Value
+from tests.node_world import Nodes, eventually, quick_clock, running
+
+WINDOW = 4
+LIMITS = Limits(watermark_window=WINDOW)
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    return quick_clock()
+
+
+class Consortium(Nodes):
+    """Organizations p0, p1, ... run a node each; `manager` has none."""
+
+    def __init__(self, root: Path, *, size: int, members: int) -> None:
+        self.manager = Account(SoftwareProvider(sm2.generate()))
+        self.voices = [Account(SoftwareProvider(sm2.generate())) for _ in range(size)]
+        parties = [
+            GenesisParty("bureau", "Bureau", ("manager",), (self.manager.address,)),
+            *(
+                GenesisParty(f"p{index}", f"Party {index}", ("supplier",), (voice.address,))
+                for index, voice in enumerate(self.voices)
+            ),
+        ]
+        super().__init__(root, size=size, members=members, limits=LIMITS, parties=parties)
+        self._numbers = itertools.count()
+        self._notes = itertools.count()
+
+    async def decide(self, kind: str, node: str, successor: str = "") -> None:
+        """Propose by the manager, approve by three organizations."""
+        proposal = await self._propose("propose", kind, node, successor, "why not")
+        await self._approve(proposal)
+
+    async def admit(self, index: int) -> None:
+        node = self.nodes[index]
+        proposal = await self._propose(
+            "admit_observer", node.name, node.party, node.public_key, node.peer_id, "", "grow"
+        )
+        await self._approve(proposal)
+
+    async def _propose(self, method: str, *args: Value) -> str:
+        proposal = f"proposal-{next(self._numbers)}"
+        await self.call(0, self.manager, "proposal", method, proposal, *args)
+        return proposal
+
+    async def _approve(self, proposal: str) -> None:
+        for index in range(3):
+            await self.call(0, self.voices[index], "proposal", "approve", proposal)
+
+    async def pass_heights(self, until: int, *indexes: int) -> None:
+        """Blocks until every named node is certified up to `until`."""
+        stores = [self.node(index).store for index in indexes]
+        while min(store.certified_height for store in stores) < until:
+            transaction = self.transaction(f"note {next(self._notes)}", valid_until=500)
+            await self.hand_in(indexes[0], transaction)
+            await trio.sleep(0.3)
+
+    def committee(self, index: int) -> ValidatorSet:
+        return self.node(index).store.current_epoch.validators
+
+
+async def test_an_observer_is_admitted_follows_and_becomes_a_validator(tmp_path: Path) -> None:
+    network = Consortium(tmp_path, size=5, members=4)
+    async with running(network, 0, 1, 2, 3, 4):
+        await network.pass_heights(2, 0, 1, 2, 3)
+        await network.admit(4)
+        assert network.node(4).situation().index is None
+        await network.phase(4, "observing")
+        head = network.node(0).store.certified_height
+        await eventually(lambda: network.node(4).store.certified_height >= head)
+        await network.decide("add_validator", "node4")
+        stores = [network.node(index).store for index in range(5)]
+        await eventually(lambda: len(stores[0].epochs.all) == 2)
+        base = stores[0].epochs.newest.base
+        await network.pass_heights(base + 3, 0, 1, 2, 3, 4)
+        for index in range(5):
+            assert network.committee(index) == ValidatorSet(network.nodes)
+            assert network.node(index).situation().epoch == base
+        assert network.node(4).situation().index == 4
+        roots = {store.statement(base + 3).state_root for store in stores}
+        assert len(roots) == 1
+        certificate = stores[0].execution_certificate(base)
+        assert certificate is not None
+        assert certificate.statement.next_validators_hash == ValidatorSet(network.nodes).digest
