@@ -73,7 +73,7 @@ def halt_report(
 
     store = Store.open(data_dir / LEDGER)
     try:
-        found = Reader(store.epochs, store.chain_id, verify_batch).read(data_dir / "accusations")
+        found = Reader(store.epochs, verify_batch).read(data_dir / "accusations")
     finally:
         store.close()
     return Table(

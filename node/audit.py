@@ -22,14 +22,13 @@ from crypto.provider import SignedItem
 from crypto.providers.software import verify_batch
 from ledger.blocks import proposal_of
 from ledger.certificates import commit_items, execution_items
-from ledger.committee import Epochs
+from ledger.committee import Epoch, Epochs
 from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged
 from ledger.genesis import Genesis, chain_id
 from ledger.locate import locate
 from ledger.model import (
     ExecutionStatement,
     Receipt,
-    ValidatorSet,
     proposal_digest,
     transaction_id,
 )
@@ -235,14 +234,14 @@ def _verified_ahead(
     if store.height < 1:
         return
     for stored in store.iterate_blocks(1, store.height):
-        validators = again.epochs.at(stored.block.header.height).validators
-        waiting.append((stored, pool.submit(_verify, stored, validators, rules.chain_id)))
+        epoch = again.epochs.at(stored.block.header.height)
+        waiting.append((stored, pool.submit(_verify, stored, epoch)))
         if len(waiting) >= ahead:
             yield waiting.popleft()
     yield from waiting
 
 
-def _verify(stored: StoredBlock, validators: ValidatorSet, chain: bytes) -> _Signatures:
+def _verify(stored: StoredBlock, epoch: Epoch) -> _Signatures:
     block = stored.block
     labels: list[str] = []
     items: list[SignedItem] = []
@@ -256,12 +255,12 @@ def _verify(stored: StoredBlock, validators: ValidatorSet, chain: bytes) -> _Sig
             raise CertificateInvalid("its commit certificate is for another proposal")
         if commit.height != block.header.height:
             raise CertificateInvalid("its commit certificate is for another height")
-        committed = commit_items(commit, validators, chain)
+        committed = commit_items(commit, epoch.validators, epoch.domain)
         labels += ["commit certificate"] * len(committed)
         items += committed
         execution = stored.execution_certificate
         if execution is not None:
-            executed = execution_items(execution, validators, chain)
+            executed = execution_items(execution, epoch.validators, epoch.domain)
             labels += ["execution certificate"] * len(executed)
             items += executed
     except (BlockInvalid, CertificateInvalid) as error:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from contracts.parties import party_of
 from contracts.registry import GOVERNANCE
 from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
 from contracts.vm.messages import BlockContext
@@ -22,7 +23,7 @@ from ledger.certificates import (
 )
 from ledger.committee import Epochs
 from ledger.encoding import decode, encode
-from ledger.errors import BlockInvalid, DecodeError
+from ledger.errors import BlockInvalid, DecodeError, RecoveryInvalid
 from ledger.genesis import Genesis, Limits
 from ledger.merkle import receipts_root
 from ledger.model import (
@@ -33,14 +34,16 @@ from ledger.model import (
     ExecutionCertificate,
     ExecutionStatement,
     Proposal,
+    StateWrite,
     Transaction,
     TransactionBody,
     block_hash,
     proposal_digest,
     transaction_id,
 )
+from ledger.recovery import check_authority
 from ledger.store import Commit, Store
-from node.epochs import decided_epoch
+from node.epochs import StateAfter, decided_epoch
 from node.peer_messages import Bundle
 
 
@@ -165,7 +168,7 @@ class Executor:
         root = self._store.tree.apply(result.writes)
         epochs = self._store.epochs
         statement = ExecutionStatement(
-            chain_id=header.chain_id,
+            chain_id=epochs.at(header.height).domain,
             height=header.height,
             block_hash=block_hash(header),
             state_root=root,
@@ -176,6 +179,7 @@ class Executor:
         if expected is not None and statement != expected.statement:
             self._store.tree.discard()
             raise Diverged(statement, expected, Bundle(block, certificate, expected))
+        self._check_recovery(statement, result.writes)
         self._store.commit(
             Commit(
                 block=block,
@@ -196,6 +200,24 @@ class Executor:
             self._has_governed = True
         return statement
 
+    def _check_recovery(self, statement: ExecutionStatement, writes: Sequence[StateWrite]) -> None:
+        """Whether a plan by which the chain goes on from this block was agreed on, as it says."""
+        recovery = self._store.recovery_at(statement.height)
+        if recovery is None:
+            return
+        try:
+            if recovery.certificate.statement != statement:
+                raise RecoveryInvalid(
+                    f"recovery plan {recovery.plan.number} names another block {statement.height} "
+                    "than this chain has"
+                )
+            after = StateAfter(self._store, writes)
+            validators = self._store.epochs.at(statement.height + 1).validators
+            check_authority(recovery, validators, lambda address: party_of(after, address))
+        except RecoveryInvalid:
+            self._store.tree.discard()
+            raise
+
     def check_synced(
         self,
         block: Block,
@@ -209,15 +231,16 @@ class Executor:
         it covers what the block says it dropped, whose bodies nobody shows. Raises BlockInvalid
         or CertificateInvalid; nothing of the peer's word is believed.
         """
-        rules, height = self._rules, block.header.height
-        check_block(block, self._store, rules)
+        height = block.header.height
+        epoch = self._store.epochs.at(height)
+        check_block(block, self._store, self._rules)
         if vouched_hash != block_hash(block.header):
             raise BlockInvalid(f"block {height}: a quorum executed another block")
         verify_commit_certificate(
             commit_certificate,
             proposal_digest(proposal_of(block)),
-            self._store.epochs.at(height).validators,
-            rules.chain_id,
+            epoch.validators,
+            epoch.domain,
             provider.verify_batch,
         )
         verify_transactions(block, provider.verify_batch)
@@ -227,7 +250,6 @@ def vouched(
     headers: Sequence[BlockHeader],
     certificates: Sequence[ExecutionCertificate | None],
     epochs: Epochs,
-    chain_id: bytes,
     verify_batch: VerifyBatch,
 ) -> list[bytes]:
     """Hashes of the leading blocks of a run that a quorum executed, as far as that is proved.
@@ -246,8 +268,8 @@ def vouched(
     height = headers[last].height
     if anchor.statement.height != height:
         raise BlockInvalid(f"block {height}: its execution certificate is for another height")
-    validators = epochs.at(height).validators
-    verify_execution_certificate(anchor, validators, chain_id, verify_batch)
+    epoch = epochs.at(height)
+    verify_execution_certificate(anchor, epoch.validators, epoch.domain, verify_batch)
     hashes: list[bytes] = []
     expected: bytes = anchor.statement.block_hash
     for header in reversed(headers[: last + 1]):

@@ -215,7 +215,6 @@ class ExecutionQueue:
             headers[:known],
             certificates,
             self._store.epochs,
-            self._rules.chain_id,
             self._provider.verify_batch,
         )
 
@@ -248,9 +247,9 @@ class ExecutionQueue:
         self._store.certify(certificate)
 
     def _verify(self, certificate: ExecutionCertificate) -> None:
-        validators = self._store.epochs.at(certificate.statement.height).validators
+        epoch = self._store.epochs.at(certificate.statement.height)
         verify_execution_certificate(
-            certificate, validators, self._rules.chain_id, self._provider.verify_batch
+            certificate, epoch.validators, epoch.domain, self._provider.verify_batch
         )
 
     # --- main task --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TypeAlias
 
@@ -68,9 +69,10 @@ UNREADABLE = Exhibit("nothing that can be read", (), ())
 class Reader:
     """Reads the files of one chain."""
 
-    def __init__(self, epochs: Epochs, chain_id: bytes, verify_batch: VerifyBatch) -> None:
+    def __init__(self, epochs: Epochs, verify_batch: VerifyBatch) -> None:
         self._epochs = epochs
-        self._chain_id = chain_id
+        # What a recovery made void was signed under the domain before it.
+        self._domains = tuple(dict.fromkeys(epoch.domain for epoch in epochs.all))
         self._verify_batch = verify_batch
 
     def read(self, folder: Path) -> list[Finding]:
@@ -123,24 +125,21 @@ class Reader:
         validators = self._validators(record.height)
         place = f"view {record.view}, proposal {record.proposal_digest.hex()}"
         judged = {}
-        for kind in VoteKind:
-            message = vote_message(
-                kind, self._chain_id, record.view, record.height, record.proposal_digest
-            )
-            judged[kind] = self._judged(record.signatures, message, validators)
-        kind = max(VoteKind, key=lambda kind: len(judged[kind][0]))
-        name = "commit" if kind is VoteKind.COMMIT else "prepared"
+        for kind, domain in product(VoteKind, self._domains):
+            message = vote_message(kind, domain, record.view, record.height, record.proposal_digest)
+            judged[kind, domain] = self._judged(record.signatures, message, validators)
+        best = max(judged, key=lambda one: len(judged[one][0]))
+        name = "commit" if best[0] is VoteKind.COMMIT else "prepared"
         what = f"{name} certificate: height {record.height}, {place}"
-        return Exhibit(what, *judged[kind])
+        return Exhibit(what, *judged[best])
 
     def _new_view(self, record: NewView) -> Exhibit:
         validators = self._validators(record.view_changes[0].view_change.epoch + 1)
         good: list[str] = []
         bad: list[str] = []
         for signed in record.view_changes:
-            message = messages.signing_bytes(self._chain_id, signed.view_change)
             entry = Signature(signed.sender, signed.signature)
-            holds, fails = self._judged((entry,), message, validators)
+            holds, fails = self._judged_one(entry, signed.view_change, validators)
             good += holds
             bad += fails
         return Exhibit(f"the view changes that made view {record.view}", tuple(good), tuple(bad))
@@ -171,13 +170,21 @@ class Reader:
         message = messages.decode_message(signed.message)
         height, what = _said(message)
         entry = Signature(signed.sender, signed.signature)
-        content = messages.signing_bytes(self._chain_id, message)
-        return Exhibit(what, *self._judged((entry,), content, self._validators(height)))
+        return Exhibit(what, *self._judged_one(entry, message, self._validators(height)))
 
     # --- whose ------------------------------------------------------------------------------
 
     def _validators(self, height: int) -> ValidatorSet:
         return self._epochs.at(height).validators
+
+    def _judged_one(
+        self, entry: Signature, message: messages.Message, validators: ValidatorSet
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        verdicts = [
+            self._judged((entry,), messages.signing_bytes(domain, message), validators)
+            for domain in self._domains
+        ]
+        return max(verdicts, key=lambda verdict: len(verdict[0]))
 
     def _judged(
         self, signatures: Sequence[Signature], message: bytes, validators: ValidatorSet

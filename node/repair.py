@@ -150,9 +150,7 @@ def _replay(
         headers = [bundle.block.header for bundle in run]
         certificates = [bundle.execution_certificate for bundle in run]
         try:
-            hashes = vouched(
-                headers, certificates, fresh.epochs, rules.chain_id, provider.verify_batch
-            )
+            hashes = vouched(headers, certificates, fresh.epochs, provider.verify_batch)
             for bundle, vouched_hash in zip(run, hashes, strict=True):
                 block, commit = bundle.block, bundle.commit_certificate
                 executor.check_synced(block, commit, vouched_hash, provider)

@@ -74,7 +74,6 @@ class Driver:
         network: Links,
         office: Office,
         provider: CryptoProvider,
-        chain_id: bytes,
         limits: Limits,
         pool: Mempool,
         transactions: Transactions,
@@ -86,7 +85,6 @@ class Driver:
         self._network = network
         self.office = office
         self._provider = provider
-        self._chain_id = chain_id
         self._limits = limits
         self._pool = pool
         self._transactions = transactions
@@ -206,7 +204,7 @@ class Driver:
         if not isinstance(effect, Broadcast | Send):
             return b""
         message, office = effect.message, self.office
-        frame, signature = sign_frame(message, office, self._provider, self._chain_id)
+        frame, signature = sign_frame(message, office, self._provider)
         if isinstance(effect, Broadcast) and office.index is not None:
             self._todo.append(Received(office.index, message, signature))
         return frame

@@ -153,7 +153,6 @@ class Node:
             store=self.store,
             committee=self._committee,
             provider=self.provider,
-            chain_id=chain,
         )
         self._seat = Seat(
             Parts(
@@ -253,7 +252,9 @@ class Node:
         """Keep the proof on disk, and show it to the chain."""
         self._accusations.accuse(accusation)
         offender = self._committee.validators.validators[accusation.first.sender]
-        self._acts.accuse(accusation, offender.public_key)
+        if self._committee.office.domain == self.rules.chain_id:
+            # The contract knows the chain id only: after a recovery the files have to do.
+            self._acts.accuse(accusation, offender.public_key)
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------
 

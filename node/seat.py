@@ -151,7 +151,6 @@ class Seat:
             network=parts.network,
             office=office,
             provider=parts.provider,
-            chain_id=parts.rules.chain_id,
             limits=parts.rules.limits,
             pool=parts.pool,
             transactions=parts.transactions,
@@ -172,7 +171,7 @@ class Seat:
             ReplicaConfig(
                 index=index,
                 validators=office.validators,
-                chain_id=parts.rules.chain_id,
+                chain_id=office.domain,
                 base=office.base,
                 window=limits.watermark_window,
                 transactions_max=limits.block_transactions_max,

@@ -50,8 +50,8 @@ class Desk:
         return found
 
     def read(self) -> list[Finding]:
-        epochs = Epochs([Epoch(0, self.validators)])
-        return Reader(epochs, self.world.chain_id, fake_verify_batch).read(self.folder)
+        epochs = Epochs([Epoch(0, self.validators, self.world.chain_id)])
+        return Reader(epochs, fake_verify_batch).read(self.folder)
 
     def outcome(self, signers: tuple[int, ...], root: bytes) -> ExecutionCertificate:
         statement = msgspec.structs.replace(self.world.store.statement(1), state_root=root)
