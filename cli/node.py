@@ -60,6 +60,44 @@ def status(ask: Invocation) -> Answer:
     )
 
 
+@verb(app, "recover")
+def recover(
+    ask: Invocation,
+    config: Annotated[Path, typer.Argument(help="node.toml of a node that is not running.")],
+    plan: Annotated[Path, typer.Option(help="File of the recovery plan, with its signatures.")],
+    start_over: Annotated[
+        bool,
+        typer.Option(help="Set the whole ledger aside: the plan continues another history."),
+    ] = False,
+) -> Answer:
+    """Follow a recovery plan that a quorum of the organizations and the manager signed."""
+    from cli.output import progress
+    from ledger.recovery import RECOVERY_SIZE_MAX, decode_recovery
+    from node.config import load_config
+    from node.recover import recover as apply
+    from node.run import site_of
+
+    with open(plan, "rb") as file:
+        agreed = decode_recovery(file.read(RECOVERY_SIZE_MAX + 1))
+    goal = agreed.plan.height
+    with progress("blocks", as_json=ask.json) as advance:
+        done = apply(
+            site_of(load_config(config)),
+            agreed,
+            start_over=start_over,
+            advance=lambda height: advance(height, goal),
+        )
+    return Fields(
+        {
+            "number": done.number,
+            "height": done.height,
+            "old_height": done.old_height,
+            "dropped": done.dropped,
+            "set_aside": str(done.set_aside),
+        }
+    )
+
+
 @verb(app, "halt-report")
 def halt_report(
     ask: Invocation,

@@ -23,7 +23,7 @@ from crypto.providers.software import verify_batch
 from ledger.blocks import proposal_of
 from ledger.certificates import commit_items, execution_items
 from ledger.committee import Epoch, Epochs
-from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged
+from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged, RecoveryInvalid
 from ledger.genesis import Genesis, chain_id
 from ledger.locate import locate
 from ledger.model import (
@@ -32,6 +32,7 @@ from ledger.model import (
     proposal_digest,
     transaction_id,
 )
+from ledger.recovery import verify_recovery
 from ledger.store import Store, StoredBlock
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Executor, check_block, transaction_items
@@ -170,6 +171,7 @@ def _replay(
     executor = Executor(again, engine, rules)
     _compare_statements(again.statement(0), store.statement(0))
     counts.height, counts.state_root = 0, again.statement(0).state_root.hex()
+    _follow(store, again)
     for stored, signatures in _verified_ahead(store, again, rules, pool):
         height = stored.block.header.height
         _check_signatures(stored, signatures.result())
@@ -189,6 +191,16 @@ def _replay(
             counts.certified_height = height
         advance(height, store.height)
     _compare_epochs(again.epochs, store.epochs)
+
+
+def _follow(store: Store, again: Store) -> None:
+    """The recovery plans in the ledger; whether they were agreed on, their blocks will tell."""
+    for recovery in store.recoveries:
+        try:
+            verify_recovery(recovery, again.recoveries, again.chain_id, verify_batch)
+        except RecoveryInvalid as error:
+            raise _Diverges(_at(recovery.plan.height, str(error))) from None
+        again.follow(recovery)
 
 
 def _check_epoch(again: Store, stored: StoredBlock, head: int) -> None:
@@ -284,7 +296,10 @@ def _check_signatures(stored: StoredBlock, signatures: _Signatures) -> None:
 
 def _execute(executor: Executor, stored: StoredBlock) -> None:
     assert stored.commit_certificate is not None, "checked with the signatures"
-    executor.apply(stored.block, stored.commit_certificate)
+    try:
+        executor.apply(stored.block, stored.commit_certificate)
+    except RecoveryInvalid as error:
+        raise _Diverges(_at(stored.block.header.height, str(error))) from None
 
 
 def _compare_receipts(height: int, expected: Sequence[Receipt], found: Sequence[Receipt]) -> None:

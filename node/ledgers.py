@@ -4,6 +4,8 @@
     ledger.repair              being rebuilt; worth nothing after a crash
     ledger.repaired-HEIGHT     whole and durable; takes the place of `ledger` at the next opening
     ledger.diverged-HEIGHT[.N] set aside for examination
+    ledger.recovered-NUMBER    whole and durable, made by recovery plan NUMBER; takes the place of
+                               `ledger`, which goes to recovered/NUMBER together with the journal
 
 HEIGHT is the block whose outcome differed. Every step is one rename, so that a crash between any
 two leaves the old ledger or the new one, and the next opening finishes what was begun.
@@ -21,6 +23,8 @@ from node.journal import sync_directory
 
 # Each is as large as a ledger. Two show whether the same thing happened again.
 DIVERGED_KEPT_MAX = 2
+RECOVERED = "recovered"
+JOURNAL = "journal"
 
 _log = structlog.get_logger("node.ledgers")
 
@@ -42,8 +46,31 @@ def publish(built: Path, ledger: Path, height: int) -> None:
     sync_directory(ledger.parent)
 
 
+def publish_recovered(built: Path, ledger: Path, number: int) -> None:
+    """As `publish`, for a ledger that follows a recovery plan."""
+    sync_directory(built)
+    built.rename(ledger.with_name(f"{ledger.name}.recovered-{number}"))
+    sync_directory(ledger.parent)
+
+
+def archive(ledger: Path, number: int) -> Path:
+    """Where a recovery sets aside what it replaces."""
+    return ledger.parent / RECOVERED / str(number)
+
+
 def settle(ledger: Path) -> None:
     """Put a whole rebuilt ledger in its place, before `ledger` is opened."""
+    for recovered in ledger.parent.glob(f"{ledger.name}.recovered-*"):
+        aside = archive(ledger, int(recovered.name.rpartition("-")[2]))
+        aside.mkdir(parents=True, exist_ok=True)
+        for old in (ledger, ledger.parent / JOURNAL):
+            if old.exists():
+                old.rename(aside / old.name)
+        sync_directory(aside)
+        sync_directory(ledger.parent)
+        recovered.rename(ledger)
+        sync_directory(ledger.parent)
+        _log.warning("ledger_recovered", folder=str(ledger), set_aside=str(aside))
     for repaired in ledger.parent.glob(f"{ledger.name}.repaired-*"):
         if ledger.exists():
             aside = _free_name(ledger, repaired.name.rpartition("-")[2])

@@ -11,7 +11,7 @@ the fault is in this release or this machine, and no repair can mend it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from contracts.vm.host import WorkerFault
 from contracts.vm.version import VM_VERSION
 from crypto.provider import CryptoProvider
 from ledger.encoding import decode, encode
-from ledger.errors import BlockInvalid, CertificateInvalid, DecodeError, LedgerDamaged, LedgerError
+from ledger.errors import DecodeError, LedgerDamaged, LedgerError
 from ledger.genesis import Genesis
 from ledger.model import (
     ExecutionCertificate,
@@ -34,10 +34,11 @@ from ledger.model import (
 )
 from ledger.store import Store
 from node import VERSION
-from node.execute import ChainRules, Diverged, Engine, Executor, vouched
+from node.execute import ChainRules, Diverged, Engine, Executor
 from node.halt import HaltSwitch
 from node.ledgers import building, publish
 from node.peer_messages import BLOCKS_FRAME_MAX, Bundle
+from node.rebuild import Advance, replay, runs_of
 
 ORDER_KEY = b"repair/order"
 DISOWNED_KEY = b"repair/disowned"
@@ -47,8 +48,6 @@ TOLD_TRANSACTIONS_MAX = 8  # ids in a sentence
 ENGINE_PAUSES_S = (1.0, 5.0, 20.0)
 
 _log = structlog.get_logger("node.repair")
-
-Advance = Callable[[int], None]
 
 
 class RepairOrder(Record):
@@ -120,8 +119,17 @@ def rebuild(old: Store, order: RepairOrder, workshop: Workshop, advance: Advance
         writes = engine.apply_genesis(workshop.genesis).writes
         with closing(Store.create(path, workshop.genesis, writes)) as fresh:
             executor = Executor(fresh, engine, workshop.rules)
+            for recovery in old.recoveries:
+                fresh.follow(recovery)
+            runs = runs_of(
+                old,
+                {order.height: order.certificate},
+                last=max(old.height, order.height),
+                length_max=workshop.rules.limits.watermark_window,
+                beyond=order.bundle,
+            )
             try:
-                _replay(old, fresh, order, executor, workshop, advance)
+                replay(runs, fresh, executor, workshop.provider, advance)
             except Diverged as again:
                 raise Incurable(_still_diverges(again)) from None
             promised = max(old.height, disowned(old))
@@ -134,63 +142,6 @@ def rebuild(old: Store, order: RepairOrder, workshop: Workshop, advance: Advance
         )
     publish(path, workshop.ledger, order.height)
     return height
-
-
-def _replay(
-    old: Store,
-    fresh: Store,
-    order: RepairOrder,
-    executor: Executor,
-    workshop: Workshop,
-    advance: Advance,
-) -> None:
-    rules, provider = workshop.rules, workshop.provider
-    # What a run decides begins above a window, and gaps between certificates are shorter.
-    for run in _runs(old, order, length_max=rules.limits.watermark_window):
-        headers = [bundle.block.header for bundle in run]
-        certificates = [bundle.execution_certificate for bundle in run]
-        try:
-            hashes = vouched(headers, certificates, fresh.epochs, provider.verify_batch)
-            for bundle, vouched_hash in zip(run, hashes, strict=True):
-                block, commit = bundle.block, bundle.commit_certificate
-                executor.check_synced(block, commit, vouched_hash, provider)
-                executor.apply(block, commit, bundle.execution_certificate)
-                if bundle.execution_certificate is not None:
-                    fresh.certify(bundle.execution_certificate)
-                advance(block.header.height)
-        except (BlockInvalid, CertificateInvalid) as error:
-            _log.warning("repair_unproved", reason=str(error), rest="comes from peers")
-            return
-
-
-def _runs(old: Store, order: RepairOrder, *, length_max: int) -> Iterator[list[Bundle]]:
-    """Blocks from 1 on in runs that each end with a certificate; the rest has no proof here."""
-    run: list[Bundle] = []
-    for height in range(1, max(old.height, order.height) + 1):
-        bundle = _bundle(old, order, height)
-        if bundle is None:
-            return
-        run.append(bundle)
-        if bundle.execution_certificate is not None:
-            yield run
-            run = []
-        elif len(run) >= length_max:
-            return
-
-
-def _bundle(old: Store, order: RepairOrder, height: int) -> Bundle | None:
-    if height > old.height:
-        return order.bundle
-    try:
-        commit = old.commit_certificate(height)
-        assert commit is not None, "only the genesis block has none"
-        execution = old.execution_certificate(height)
-        if height == order.height:
-            execution = order.certificate
-        return Bundle(old.block(height), commit, execution)
-    except LedgerError as error:
-        _log.warning("repair_unreadable", reason=str(error), rest="comes from peers")
-        return None
 
 
 def _still_diverges(again: Diverged) -> str:

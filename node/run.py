@@ -39,9 +39,11 @@ from node.halt import HaltSwitch
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
+from node.ledgers import JOURNAL
 from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.peers import peer_table, warn_of_gaps
+from node.recover import Site
 from node.refusals import Refusal
 from node.repair import Repair, Workshop
 from node.seat import Parts, Seat
@@ -119,7 +121,7 @@ class Node:
 
     def _build_ordering(self, config: NodeConfig) -> None:
         chain = self.rules.chain_id
-        journal = Journal(config.data_dir / "journal")
+        journal = Journal(config.data_dir / JOURNAL)
         self._open.callback(journal.close)
         self._transactions = Transactions(
             pool=self._pool,
@@ -361,6 +363,19 @@ def _resident_bytes(*engines: Engine) -> int:
         except psutil.NoSuchProcess:
             continue
     return total
+
+
+def site_of(config: NodeConfig) -> Site:
+    """The node of `config`, for work on it while it is not running."""
+    passphrase = read_passphrase(config.passphrase_file)
+    genesis = load_genesis(config.genesis)
+    check_genesis(genesis)
+    return Site(
+        data_dir=config.data_dir,
+        genesis=genesis,
+        provider=SoftwareProvider(load_key(config.consensus_key, passphrase)),
+        make_engine=lambda: _open_engine(config),
+    )
 
 
 async def serve(

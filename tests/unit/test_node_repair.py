@@ -186,7 +186,7 @@ def test_damage_below_what_was_certified_is_past_repair(
     bench.store = Store.open(bench.ledger)
     with capture_logs() as logs, pytest.raises(Incurable, match="above block 2"):
         bench.rebuild(order)
-    (line,) = [line for line in logs if line["event"] == "repair_unreadable"]
+    (line,) = [line for line in logs if line["event"] == "rebuild_unreadable"]
     assert "block 3" in line["reason"]
     assert bench.reopen().height == HEADS
 
@@ -207,7 +207,7 @@ def test_what_the_certificate_does_not_prove_is_left_to_the_peers(bench: Bench) 
     other = RepairOrder(order.own, ExecutionCertificate(statement, signatures), None)
     with capture_logs() as logs:
         assert bench.rebuild(other) == WRONG_AT - 1
-    assert [line["rest"] for line in logs if line["event"] == "repair_unproved"]
+    assert [line["rest"] for line in logs if line["event"] == "rebuild_unproved"]
     bench.reopen()
     assert bench.agrees()
 
