@@ -81,6 +81,7 @@ class Verdict:
     state_root: str
     seconds: float
     divergence: Divergence | None
+    recoveries: int = 0  # recovery plans that the ledger follows, each agreed on as it must be
 
 
 class _Diverges(Exception):
@@ -118,6 +119,7 @@ class _Counts:
     transactions: int = 0
     signatures: int = 0
     state_root: str = ""
+    recoveries: int = 0
 
     def verdict(self, chain: bytes, seconds: float, divergence: Divergence | None) -> Verdict:
         return Verdict(
@@ -129,6 +131,7 @@ class _Counts:
             state_root=self.state_root,
             seconds=seconds,
             divergence=divergence,
+            recoveries=self.recoveries,
         )
 
 
@@ -172,6 +175,7 @@ def _replay(
     _compare_statements(again.statement(0), store.statement(0))
     counts.height, counts.state_root = 0, again.statement(0).state_root.hex()
     _follow(store, again)
+    counts.recoveries = len(again.recoveries)
     for stored, signatures in _verified_ahead(store, again, rules, pool):
         height = stored.block.header.height
         _check_signatures(stored, signatures.result())

@@ -18,8 +18,9 @@ from pathlib import Path
 import structlog
 
 from crypto.provider import CryptoProvider
+from ledger.certificates import verify_execution_certificate
 from ledger.encoding import decode, encode
-from ledger.errors import DecodeError
+from ledger.errors import CertificateInvalid, DecodeError, RecoveryInvalid
 from ledger.genesis import Genesis, chain_id
 from ledger.model import Transaction, TransactionBody, transaction_id
 from ledger.recovery import Recovery, verify_recovery
@@ -89,6 +90,8 @@ def recover(
                 "are another history. Run this again with --start-over: its ledger and votes are "
                 "set aside, and the node fetches the agreed blocks from its peers"
             )
+        if kept == plan.height:
+            _check_certificate(site, old, recovery)
         height = _rebuild(site, old, recovery, engine, kept, advance)
         dropped = _list_dropped(site, old, plan.number, height)
         old_height = old.height
@@ -96,6 +99,17 @@ def recover(
     settle(site.ledger)
     aside = archive(site.ledger, plan.number)
     return Recovered(plan.number, height, old_height, dropped, aside)
+
+
+def _check_certificate(site: Site, old: Store, recovery: Recovery) -> None:
+    """At once, not after the replay that would find it as well."""
+    epoch = old.epochs.at(recovery.plan.height)
+    try:
+        verify_execution_certificate(
+            recovery.certificate, epoch.validators, epoch.domain, site.provider.verify_batch
+        )
+    except CertificateInvalid as error:
+        raise RecoveryInvalid(f"the block that the plan names is not certified: {error}") from None
 
 
 def _rebuild(
