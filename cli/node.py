@@ -74,15 +74,18 @@ def recover(
     from cli.output import progress
     from ledger.recovery import RECOVERY_SIZE_MAX, decode_recovery
     from node.config import load_config
+    from node.logs import configure
     from node.recover import recover as apply
     from node.run import site_of
 
     with open(plan, "rb") as file:
         agreed = decode_recovery(file.read(RECOVERY_SIZE_MAX + 1))
+    loaded = load_config(config)
+    configure(loaded.log_level)
     goal = agreed.plan.height
     with progress("blocks", as_json=ask.json) as advance:
         done = apply(
-            site_of(load_config(config)),
+            site_of(loaded),
             agreed,
             start_over=start_over,
             advance=lambda height: advance(height, goal),

@@ -22,6 +22,7 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     announce    tells waiting clients about new heights
     halt        the switch that stops a node that must not go on
     repair      rebuilds a ledger whose state is not the quorum's;  ledgers: the folders beside it
+    rebuild     a ledger anew out of the blocks of another;  recover: after a fork, by a signed plan
     accusations proof of misbehavior, kept on disk;  findings: read back for people
     complaints  the log's share of it
     audit       replays a ledger from its genesis and trusts nothing else
