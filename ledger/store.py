@@ -204,10 +204,9 @@ class Store:
         """The recovery plans that this ledger follows; the last may name a height to come."""
         return self._recoveries
 
-    def recovery_at(self, height: int) -> Recovery | None:
-        """The newest plan by which the chain goes on from this height."""
-        found = [one for one in self._recoveries if one.plan.height == height]
-        return found[-1] if found else None
+    def recoveries_at(self, height: int) -> tuple[Recovery, ...]:
+        """The plans by which the chain goes on from this height; the last one is in force."""
+        return tuple(one for one in self._recoveries if one.plan.height == height)
 
     @property
     def current_epoch(self) -> Epoch:

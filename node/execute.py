@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.parties import party_of
-from contracts.registry import GOVERNANCE
+from contracts.registry import GOVERNANCE, RegistryDamaged
 from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
 from contracts.vm.messages import BlockContext
 from crypto.provider import CryptoProvider, SignedItem
@@ -201,22 +201,20 @@ class Executor:
         return statement
 
     def _check_recovery(self, statement: ExecutionStatement, writes: Sequence[StateWrite]) -> None:
-        """Whether a plan by which the chain goes on from this block was agreed on, as it says."""
-        recovery = self._store.recovery_at(statement.height)
-        if recovery is None:
-            return
+        """Whether plans by which the chain goes on from this block were agreed on, as they say."""
+        after = StateAfter(self._store, writes)
+        validators = self._store.epochs.at(statement.height + 1).validators
         try:
-            if recovery.certificate.statement != statement:
-                raise RecoveryInvalid(
-                    f"recovery plan {recovery.plan.number} names another block {statement.height} "
-                    "than this chain has"
-                )
-            after = StateAfter(self._store, writes)
-            validators = self._store.epochs.at(statement.height + 1).validators
-            check_authority(recovery, validators, lambda address: party_of(after, address))
-        except RecoveryInvalid:
+            for recovery in self._store.recoveries_at(statement.height):
+                if recovery.certificate.statement != statement:
+                    raise RecoveryInvalid(
+                        f"recovery plan {recovery.plan.number} names another block "
+                        f"{statement.height} than this chain has"
+                    )
+                check_authority(recovery, validators, lambda address: party_of(after, address))
+        except (RecoveryInvalid, RegistryDamaged) as error:
             self._store.tree.discard()
-            raise
+            raise RecoveryInvalid(str(error)) from None
 
     def check_synced(
         self,

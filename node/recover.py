@@ -20,7 +20,7 @@ import structlog
 from crypto.provider import CryptoProvider
 from ledger.certificates import verify_execution_certificate
 from ledger.encoding import decode, encode
-from ledger.errors import CertificateInvalid, DecodeError, RecoveryInvalid
+from ledger.errors import CertificateInvalid, DecodeError, LedgerError, RecoveryInvalid
 from ledger.genesis import Genesis, chain_id
 from ledger.model import Transaction, TransactionBody, transaction_id
 from ledger.recovery import Recovery, verify_recovery
@@ -93,7 +93,10 @@ def recover(
         if kept == plan.height:
             _check_certificate(site, old, recovery)
         height = _rebuild(site, old, recovery, engine, kept, advance)
-        dropped = _list_dropped(site, old, plan.number, height)
+        first = height + 1
+        if start_over:  # what expired before the plan's height can be in no block above it
+            first = max(1, plan.height - site.genesis.limits.valid_window)
+        dropped = _list_dropped(site, old, plan.number, first)
         old_height = old.height
         publish_recovered(site.ledger.with_name(f"{LEDGER}.repair"), site.ledger, plan.number)
     settle(site.ledger)
@@ -142,27 +145,41 @@ def _rebuild(
                 f"the blocks of this node above {fresh.height} cannot be read or are not proved: "
                 "run this again with --start-over; the node then fetches them from its peers"
             )
-        # Above the plan nothing was signed yet: statements there are made for its domain.
-        promised = min(disowned(old), plan.height)
+        # What is above the plan's height is signed for another domain: no promise is broken there.
+        promised = min(_promised(old, fresh, plan.height), plan.height)
         fresh.put_meta(DISOWNED_KEY, promised.to_bytes(8, "big"))
         return fresh.height
+
+
+def _promised(old: Store, fresh: Store, height: int) -> int:
+    """Up to where this node may have signed other outcomes than it has now (see node.repair)."""
+    reach = min(old.height, height)
+    is_alike = fresh.height >= reach and all(
+        old.statement(number) == fresh.statement(number) for number in range(1, reach + 1)
+    )
+    return disowned(old) if is_alike else max(disowned(old), old.height)
 
 
 # --- what is set aside ----------------------------------------------------------------------
 
 
-def _list_dropped(site: Site, old: Store, number: int, kept: int) -> int:
-    """Write the transactions above `kept`, in blocks and in the journal, to a file; how many."""
+def _list_dropped(site: Site, old: Store, number: int, first: int) -> int:
+    """Write to a file the transactions from height `first` on and the journal's; how many."""
     folder = archive(site.ledger, number)
     folder.mkdir(parents=True, exist_ok=True)
     lines: dict[bytes, str] = {}
-    for height in range(kept + 1, old.height + 1):
-        for transaction in old.block(height).transactions:
+    for height in range(first, old.height + 1):
+        try:
+            found = old.block(height).transactions
+        except LedgerError as damage:
+            _log.warning("block_unreadable", reason=str(damage), kept_in=str(folder))
+            continue
+        for transaction in found:
             lines[transaction_id(transaction)] = _line(transaction, height)
     for transaction in _journaled(site.data_dir / JOURNAL):
-        found = transaction_id(transaction)
-        if found not in lines and old.find_transaction(found) is None:
-            lines[found] = _line(transaction, None)
+        name = transaction_id(transaction)
+        if name not in lines and old.find_transaction(name) is None:
+            lines[name] = _line(transaction, None)
     with open(folder / DROPPED, "w", encoding="utf-8") as file:
         file.writelines(lines.values())
         file.flush()

@@ -252,8 +252,8 @@ def test_a_ledger_remembers_the_plans_it_follows(world: World) -> None:
     world.reopen()
     store = world.store
     assert store.recoveries == (first, second)
-    assert store.recovery_at(3) == second
-    assert store.recovery_at(2) is None
+    assert store.recoveries_at(3) == (first, second)
+    assert store.recoveries_at(2) == ()
     assert store.current_epoch == Epoch(3, world.validators, domain_after(second.plan))
     store.scrub()
 

@@ -31,6 +31,7 @@ from node import ledgers
 from node.audit import Verdict, replay
 from node.journal import Journal
 from node.recover import DROPPED, Recovered, RecoverRefused, Site, read_dropped, recover
+from node.repair import disowned
 from tests.node_world import eventually, quick_clock, running
 from tests.unit.test_node_committee import Consortium
 
@@ -119,6 +120,9 @@ async def test_all_go_back_and_go_on(network: Consortium, clock: MockClock) -> N
         recovery = agreed(network)
         for done in await follow(network, recovery, *ALL):
             assert (done.number, done.height, done.dropped) == (1, KEPT, 2)
+        store = Store.open(network.data_dir(0) / "ledger")
+        assert disowned(store) == 0, "it says of those blocks what it said"
+        store.close()
         await network.start(nursery, *ALL)
         for index in ALL:
             store = network.node(index).store
@@ -211,6 +215,9 @@ async def test_a_new_node_that_knows_the_plan_gets_the_agreed_history(
         await follow(network, recovery, 0, 1, 2)
         (done,) = await follow(network, recovery, 3, start_over=True)
         assert done.height == 0
+        store = Store.open(network.data_dir(3) / "ledger")
+        assert disowned(store) == KEPT, "what it signed of those blocks is not known any more"
+        store.close()
         await network.start(nursery, *ALL)
         ids = await blocks(network, 2, 0, 1, 2)
         await network.certified(ids, *ALL, within_s=120)
