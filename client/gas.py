@@ -21,7 +21,20 @@ GAS_UNKNOWN: Final = 5_000_000  # a contract whose cost nobody here has measured
 # The contracts of every genesis. tests/unit/test_client_gas.py calls each method with the largest
 # arguments that it takes.
 _MEASURED: Final = frozenset(
-    ("catalog", "contract", "delivery", "demand", "evidence", "grant", "parties", "product", "task")
+    (
+        "accusation",
+        "catalog",
+        "contract",
+        "delivery",
+        "demand",
+        "evidence",
+        "governance",
+        "grant",
+        "parties",
+        "product",
+        "proposal",
+        "task",
+    )
 )
 _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
     {
@@ -37,6 +50,10 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("task", "expire"): GAS_MEDIUM,
         ("task", "report"): GAS_MEDIUM,  # a share of 48 KiB is kept
         ("grant", "revoke"): GAS_LARGE,  # cancels 32 tasks of 16 participants
+        ("governance", "confirm"): GAS_MEDIUM,  # 64 members; the last one seats a new committee
+        ("proposal", "admit_observer"): GAS_MEDIUM,  # the sole organization decides at once
+        ("proposal", "propose"): GAS_MEDIUM,
+        ("proposal", "approve"): GAS_MEDIUM,  # asks after 64 organizations, then carries out
         ("contract", "deploy"): GAS_WHOLE,  # 64 KiB of source are compiled
         ("contract", "upgrade"): GAS_WHOLE,
     }

@@ -58,8 +58,9 @@ class Limits(Record):
     block_gas_max: int = 500_000_000  # about 5 s of execution at 10 ns per unit
     transaction_gas_max: int = 50_000_000
     valid_window: int = 600  # heights a transaction may stay valid; bounds the replay index
-    time_skew_ms_max: int = 5_000  # proposer's clock against a backup's
+    time_skew_ms_max: int = 5_000  # proposer's committee time against a backup's (node/clock.py)
     watermark_window: int = 32  # heights in flight
+    heartbeat_ms: int = 60_000  # from block to block while nothing is submitted
 
 
 class Genesis(Record):
@@ -128,6 +129,7 @@ class _ShownLimits(_Shown, frozen=True):
     valid_window: _Positive
     time_skew_ms_max: _Positive
     watermark_window: _Positive
+    heartbeat_ms: _Positive
 
 
 class _ShownValidator(_Shown, frozen=True):

@@ -8,7 +8,9 @@ from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
 from contracts.vm.version import VM_VERSION
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
+from node.clock import SKEW_MS_MIN
 from node.execute import Engine
+from node.heartbeat import HEARTBEAT_MS_MIN
 from node.journal import sync_directory
 from node.ledgers import settle, tidy
 from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
@@ -49,6 +51,16 @@ def check_genesis(genesis: Genesis) -> None:
             raise GenesisUnfit(
                 f"genesis: {name} is {value}, more than {most}, the most that works with its "
                 "other limits and this release; make a new genesis"
+            )
+    least = (
+        ("time_skew_ms_max", limits.time_skew_ms_max, SKEW_MS_MIN),
+        ("heartbeat_ms", limits.heartbeat_ms, HEARTBEAT_MS_MIN),
+    )
+    for name, value, bound in least:
+        if value < bound:
+            raise GenesisUnfit(
+                f"genesis: {name} is {value}, less than {bound}, the least that works with this "
+                "release; make a new genesis"
             )
 
 

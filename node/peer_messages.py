@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from consensus.pbft.messages import check_proposal
+from consensus.pbft.messages import NUMBER_MAX, check_proposal
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.model import Block, CommitCertificate, ExecutionCertificate, Proposal, Record
@@ -62,8 +62,17 @@ class BlocksReply(Record):
     bundles: tuple[Bundle, ...]
 
 
+class ClockReading(Record):
+    """What the sender's wall clock says, once a second.
+
+    On the channel that is mostly idle: behind a megabyte of transactions it would be late.
+    """
+
+    time_ms: int  # Unix milliseconds
+
+
 TransactionsMessage: TypeAlias = Offer | BodiesRequest | ProposalRequest | ProposalReply
-BlocksMessage: TypeAlias = BlocksRequest | BlocksReply
+BlocksMessage: TypeAlias = BlocksRequest | BlocksReply | ClockReading
 
 
 class _Envelope(Record):
@@ -77,7 +86,7 @@ _TRANSACTIONS: tuple[type[TransactionsMessage], ...] = (
     ProposalRequest,
     ProposalReply,
 )
-_BLOCKS: tuple[type[BlocksMessage], ...] = (BlocksRequest, BlocksReply)
+_BLOCKS: tuple[type[BlocksMessage], ...] = (BlocksRequest, BlocksReply, ClockReading)
 
 
 def encode_transactions_message(message: TransactionsMessage) -> bytes:
@@ -108,4 +117,7 @@ def decode_blocks_message(data: bytes) -> BlocksMessage:
     envelope = decode(data, _Envelope, size_max=BLOCKS_FRAME_MAX)
     if not 0 <= envelope.kind < len(_BLOCKS):
         raise DecodeError(f"unknown kind {envelope.kind} of blocks message")
-    return decode(envelope.data, _BLOCKS[envelope.kind], size_max=len(envelope.data))
+    message = decode(envelope.data, _BLOCKS[envelope.kind], size_max=len(envelope.data))
+    if isinstance(message, ClockReading) and not 0 < message.time_ms < NUMBER_MAX:
+        raise DecodeError(f"clock reading: {message.time_ms} is out of range")
+    return message

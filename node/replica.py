@@ -6,7 +6,6 @@ before it got here, and nothing leaves before the journal has what it depends on
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -41,9 +40,11 @@ from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, Proposal, Transaction
 from node.committee import Office
 from node.halt import HaltSwitch
+from node.heartbeat import Heartbeat
 from node.journal import Journal, JournalFailed
 from node.links import Links
 from node.mempool import Mempool
+from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.votes import sign_frame
 from p2p.limits import Channel
@@ -79,6 +80,8 @@ class Driver:
         transactions: Transactions,
         head: int,
         switch: HaltSwitch,
+        timekeeper: Timekeeper,
+        heartbeat: Heartbeat,
     ) -> None:
         self.replica = replica
         self._journal = journal
@@ -89,6 +92,8 @@ class Driver:
         self._pool = pool
         self._transactions = transactions
         self._switch = switch
+        self._timekeeper = timekeeper
+        self._heartbeat = heartbeat
         self._delivered = head
         self._others = tuple(i for i in range(office.validators.size) if i != office.index)
         self._todo: deque[Input | None] = deque()  # to be stepped next, before what waits
@@ -103,14 +108,17 @@ class Driver:
         self.on_accuse: Callable[[Accuse], None] = lambda effect: None
         transactions.on_arrival = self._wake
         transactions.on_proposal = self._proposal_fetched
+        heartbeat.longest_wait = self._longest_wait
 
     # --- inputs from other tasks ------------------------------------------------------------
 
     async def executed(self, statement: Executed) -> None:
+        self._heartbeat.head_moved()
         await self._put(statement)
 
     async def synced(self, done: Synced) -> None:
         self._delivered = max(self._delivered, done.height)
+        self._heartbeat.head_moved()
         await self._put(done)
 
     async def received(self, received: Received) -> None:
@@ -164,12 +172,16 @@ class Driver:
         while True:
             self._tick += 1
             self._transactions.tick = self._tick
-            age = self._pool.oldest_age(self._tick, self.replica.is_in_flight)
+            age = self._longest_wait()
             if age is not None:
                 self._offer_again(age)
             withheld = self._pool.is_overtaken(WITHHELD_TICKS, self.replica.is_in_flight)
-            await self._inputs_in.send(Tick(pending=age is not None, withheld=withheld))
+            pending = age is not None or self._heartbeat.is_overdue()
+            await self._inputs_in.send(Tick(pending=pending, withheld=withheld))
             await trio.sleep(TICK_MS / 1000)
+
+    def _longest_wait(self) -> int | None:
+        return self._pool.oldest_age(self._tick, self.replica.is_in_flight)
 
     def _offer_again(self, age: int) -> None:
         """What was handed in may have been lost on the way: links break and queues fill."""
@@ -211,7 +223,7 @@ class Driver:
 
     def _next_batch(self) -> BatchReady | None:
         """What to propose now, if it is our turn and there is reason to."""
-        if not self.replica.can_propose:
+        if not self.replica.can_propose or not self._timekeeper.is_ready:
             return None
         limits = self._limits
         now = trio.current_time()
@@ -225,14 +237,16 @@ class Driver:
             gas_max=limits.block_gas_max,
         )
         is_full = len(ids) >= limits.block_transactions_max
-        if not ids or self.replica.next_height - self._delivered > PIPELINE_MAX:
+        if not ids and not self._heartbeat.is_due(self.replica.next_height):
+            return None
+        if self.replica.next_height - self._delivered > PIPELINE_MAX:
             return None
         if not is_full and not is_due:
             return None
         self._last_proposal_s = now
         load = min(1.0, len(ids) / LOADED_BATCH)
         self._interval_s = BATCH_INTERVAL_S + load * (BATCH_INTERVAL_LOADED_S - BATCH_INTERVAL_S)
-        return BatchReady(tuple(sorted(ids)), time.time_ns() // 1_000_000)
+        return BatchReady(tuple(sorted(ids)), self._heartbeat.proposal_time_ms())
 
     # --- perform ----------------------------------------------------------------------------
 

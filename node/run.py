@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeAlias
@@ -31,11 +32,13 @@ from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
 from node.bootstrap import LEDGER, check_genesis, open_or_create
+from node.clock import CommitteeClock
 from node.committee import Committee
 from node.config import NodeConfig
 from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
+from node.heartbeat import Heartbeat
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
@@ -48,6 +51,7 @@ from node.refusals import Refusal
 from node.repair import Repair, Workshop
 from node.seat import Parts, Seat
 from node.sync import Sync
+from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.views import Views
 from node.votes import Votes
@@ -74,14 +78,17 @@ class Node:
         *,
         links: OpenLinks | None = None,
         engine: Callable[[NodeConfig], Engine] | None = None,
+        wall_ms: Callable[[], int] | None = None,
     ) -> None:
         """Open everything that can be refused: keys, genesis, ledger, journal, jail.
 
-        `links` and `engine` make other edges than libp2p and the jailed worker.
+        `links`, `engine` and `wall_ms` make other edges than libp2p, the jailed worker and the
+        machine's clock.
         """
         self._config = config
         self._make_links = links or _open_links
         self._make_engine = engine or _open_engine
+        self._wall_ms = wall_ms or _wall_ms
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
@@ -118,11 +125,23 @@ class Node:
             bytes_max=config.mempool_bytes_max,
         )
         self._build_ordering(config)
+        self._build_repair(config)
 
     def _build_ordering(self, config: NodeConfig) -> None:
         chain = self.rules.chain_id
         journal = Journal(config.data_dir / JOURNAL)
         self._open.callback(journal.close)
+        limits = self.genesis.limits
+        validators = self._committee.validators
+        self.clock = CommitteeClock(
+            others=[self._committee.peer_id(index) for index in self._committee.others],
+            quorum=validators.quorum,
+            fault_bound=validators.fault_bound,
+            wall_ms=self._wall_ms,
+            monotonic_ms=_monotonic_ms,
+        )
+        self._timekeeper = Timekeeper(clock=self.clock, network=self._network)
+        self.heartbeat = Heartbeat(store=self.store, limits=limits, clock=self.clock)
         self._transactions = Transactions(
             pool=self._pool,
             store=self.store,
@@ -131,9 +150,11 @@ class Node:
             rules=self.rules,
             provider=self.provider,
             verify_threads=config.verify_threads,
+            timekeeper=self._timekeeper,
+            heartbeat=self.heartbeat,
         )
         self._transactions.adopt(journal.recovered.transactions)
-        rules = ChainRules(chain, self.genesis.limits)
+        rules = ChainRules(chain, limits)
         self._executor = Executor(self.store, self._engine, rules)
         self._queue = ExecutionQueue(
             executor=self._executor,
@@ -169,9 +190,11 @@ class Node:
                 queue=self._queue,
                 sync=self._sync,
                 votes=votes,
+                timekeeper=self._timekeeper,
+                heartbeat=self.heartbeat,
                 switch=self._switch,
             ),
-            on_epoch=self._update_peers,
+            on_epoch=self._enter_epoch,
             on_accuse=self._accuse,
         )
         journal.release()
@@ -183,15 +206,16 @@ class Node:
             is_ready=lambda: not self._sync.is_active,
         )
         self._queue.on_block = self._after_block
+        self._sync.on_reading = self._timekeeper.take
+        self.heartbeat.wants_empty_blocks = self._awaits_epoch
         self._switch.on_halt(self._accusations.keep_halt)
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
-        self._build_repair(config, rules)
 
-    def _build_repair(self, config: NodeConfig, rules: ChainRules) -> None:
+    def _build_repair(self, config: NodeConfig) -> None:
         workshop = Workshop(
             config.data_dir / LEDGER,
             self.genesis,
-            rules,
+            ChainRules(self.rules.chain_id, self.genesis.limits),
             self.provider,
             lambda: self._make_engine(config),
         )
@@ -216,6 +240,7 @@ class Node:
                 await nursery.start(self._network.run)
                 nursery.start_soon(self._queue.run)
                 nursery.start_soon(self._sync.serve)
+                nursery.start_soon(self._timekeeper.run)
                 nursery.start_soon(self._transactions.receive)
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
@@ -245,6 +270,20 @@ class Node:
         if self._executor.take_governed():
             self._update_peers()
         self._acts.confirm_where_awaited()
+
+    def _enter_epoch(self) -> None:
+        """Another committee orders: its clocks count, and who left it may be a stranger now."""
+        committee = self._committee
+        self.clock.follow(
+            [committee.peer_id(index) for index in committee.others],
+            quorum=committee.validators.quorum,
+            fault_bound=committee.validators.fault_bound,
+        )
+        self._update_peers()
+
+    def _awaits_epoch(self) -> bool:
+        """Is a committee decided that heights have to pass before it orders?"""
+        return self.store.epochs.newest.base > self.store.height
 
     def _update_peers(self) -> None:
         """Who is registered, or in a committee, may have changed."""
@@ -351,6 +390,15 @@ def _open_engine(config: NodeConfig) -> Engine:
     worker = Worker(allow_unjailed=config.allow_unjailed)
     _log.info("engine", jail=worker.layers, is_jailed=bool(worker.layers))
     return worker
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _monotonic_ms() -> int:
+    """The event loop's clock, which nobody sets. Main task only."""
+    return int(trio.current_time() * 1000)
 
 
 def _resident_bytes(*engines: Engine) -> int:

@@ -21,6 +21,7 @@ from ledger.store import Store
 from node.committee import Committee, Office
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
+from node.heartbeat import Heartbeat
 from node.intake import Rules
 from node.journal import Journal
 from node.links import Links
@@ -28,6 +29,7 @@ from node.mempool import Mempool
 from node.repair import disowned
 from node.replica import REOFFER_TICKS, Driver
 from node.sync import Sync
+from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.votes import Votes
 
@@ -53,6 +55,8 @@ class Parts:
     queue: ExecutionQueue
     sync: Sync
     votes: Votes
+    timekeeper: Timekeeper
+    heartbeat: Heartbeat
     switch: HaltSwitch
 
 
@@ -156,6 +160,8 @@ class Seat:
             transactions=parts.transactions,
             head=parts.store.height,
             switch=parts.switch,
+            timekeeper=parts.timekeeper,
+            heartbeat=parts.heartbeat,
         )
         driver.on_deliver = parts.queue.deliver
         driver.on_certify = parts.queue.certify

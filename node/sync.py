@@ -7,6 +7,7 @@ ordinary delivery, so the two cannot race.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,6 +28,7 @@ from node.peer_messages import (
     BlocksReply,
     BlocksRequest,
     Bundle,
+    ClockReading,
     decode_blocks_message,
     encode_blocks_message,
 )
@@ -64,6 +66,7 @@ class Sync:
         self._complaints = Complaints("node.sync")
         self._turn = -1
         self.is_active = False
+        self.on_reading: Callable[[str, ClockReading], None] = lambda peer_id, reading: None
 
     # --- answering --------------------------------------------------------------------------
 
@@ -78,6 +81,8 @@ class Sync:
             if isinstance(message, BlocksRequest):
                 reply = await trio.to_thread.run_sync(self._reply, message.height)
                 self._network.send(frame.peer_id, Channel.BLOCKS, reply)
+            elif isinstance(message, ClockReading):
+                self.on_reading(frame.peer_id, message)
             else:
                 self._take(frame.peer_id, message)
 

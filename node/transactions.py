@@ -5,7 +5,6 @@ Every node verifies every transaction itself; a peer's word only decides what is
 
 from __future__ import annotations
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -22,6 +21,7 @@ from ledger.store import Store
 from node import intake
 from node.committee import Committee
 from node.complaints import Complaints
+from node.heartbeat import Heartbeat
 from node.intake import Rules
 from node.links import Links
 from node.mempool import Admitted, IsInFlight, Mempool
@@ -37,6 +37,7 @@ from node.peer_messages import (
     encode_transactions_message,
 )
 from node.refusals import ENCODING, SIGNATURE, Refusal
+from node.timekeeper import Timekeeper
 from p2p.limits import Channel
 from p2p.network import Frame
 
@@ -67,6 +68,8 @@ class Transactions:
         rules: Rules,
         provider: CryptoProvider,
         verify_threads: int,
+        timekeeper: Timekeeper,
+        heartbeat: Heartbeat,
     ) -> None:
         self._pool = pool
         self._store = store
@@ -75,6 +78,8 @@ class Transactions:
         self._rules = rules
         self._provider = provider
         self._limiter = trio.CapacityLimiter(verify_threads)
+        self._timekeeper = timekeeper
+        self._heartbeat = heartbeat
         self._forward: deque[Admitted] = deque(maxlen=FORWARD_QUEUE_MAX)
         self._forward_wake = trio.Event()
         self._arrival = trio.Event()
@@ -208,14 +213,17 @@ class Transactions:
     # --- at hand ----------------------------------------------------------------------------
 
     async def validate(self, effect: Validate) -> bool:
-        """Whether the proposal may be prepared: all bodies at hand, time and size in bounds.
+        """Whether the proposal may be prepared: all bodies at hand, time and size in bounds, and
+        due if it is empty.
 
         Returns when that is known; for a proposal that a quorum vouched for, when the bodies
         are here or its height was passed.
         """
         proposal = effect.proposal
-        if effect.is_fresh and not self._is_timely(proposal):
+        if effect.is_fresh and not await self._is_timely(proposal):
             return False
+        if effect.is_fresh and not proposal.transaction_ids:
+            return await self._heartbeat.is_welcome(proposal)
         for wanted in proposal.transaction_ids:
             self._wanted[wanted] += 1
         try:
@@ -256,8 +264,8 @@ class Transactions:
             if self._store.find_transaction(wanted) is None
         ]
 
-    def _is_timely(self, proposal: Proposal) -> bool:
-        skew_ms = abs(time.time_ns() // 1_000_000 - proposal.time_ms)
+    async def _is_timely(self, proposal: Proposal) -> bool:
+        skew_ms = abs(await self._timekeeper.now_ms() - proposal.time_ms)
         if skew_ms > self._rules.limits.time_skew_ms_max:
             _log.warning("proposal_time", height=proposal.height, skew_ms=skew_ms)
             return False

@@ -160,7 +160,7 @@ class Votes:
                 self._complaints.complain("vote_refused", peer=frame.peer_id, reason=str(error))
                 continue
             if signed.epoch < base:
-                self._answer(frame.peer_id, signed.epoch)
+                self._answer(frame.peer_id, signed)
             elif signed.epoch > base:
                 self._keep(frame)
             else:
@@ -174,14 +174,16 @@ class Votes:
         """Peers are those of the registry, so there are few."""
         self._later.setdefault(frame.peer_id, deque(maxlen=LATER_MAX)).append(frame)
 
-    def _answer(self, peer_id: str, base: int) -> None:
+    def _answer(self, peer_id: str, signed: messages.SignedMessage) -> None:
         """Show a member of an earlier epoch the certificate that ended it."""
         now = trio.current_time()
         if now - self._answered.get(peer_id, -ANSWER_INTERVAL_S) < ANSWER_INTERVAL_S:
             return
+        if not _is_status(signed):
+            return  # every member sends one each second; an answer must not be answered
         self._answered[peer_id] = now
         epochs = self._store.epochs
-        epoch = epochs.starting_at(base)
+        epoch = epochs.starting_at(signed.epoch)
         last = epochs.last_of(epoch) if epoch is not None else None
         if epoch is None or last is None or last > self._store.height:
             return
@@ -201,6 +203,13 @@ def sign_frame(
     signature = provider.sign(messages.signing_bytes(office.domain, message))
     data = messages.encode_message(message)
     return encode(messages.SignedMessage(office.index, data, signature, office.base)), signature
+
+
+def _is_status(signed: messages.SignedMessage) -> bool:
+    try:
+        return isinstance(messages.decode_message(signed.message), messages.Status)
+    except DecodeError:
+        return False
 
 
 def _decoded(frame: Frame) -> messages.SignedMessage:

@@ -77,18 +77,27 @@ class Council(Business):
         return proposal_id
 
     def voted(self, kind: str, node: str, successor: str = "") -> str:
-        """Bureau, opco and health are for it: a manager and the quorum of four."""
+        """A proposal of the bureau, a manager, that so many organizations as needed are for."""
         proposal_id = self.proposed(kind, node, successor)
-        for who in ("opco", "health"):
-            self.do(who, "proposal", "approve", proposal_id)
+        self.carry(proposal_id)
         return proposal_id
+
+    def carry(self, proposal_id: str) -> None:
+        """Organizations approve, in order, until the vote is over."""
+        parties = self.ask("bureau", "governance", "organizations")
+        assert isinstance(parties, list)
+        for who in parties:
+            shown = self.proposal(proposal_id)
+            approvals = shown["approvals"]
+            assert isinstance(approvals, list)
+            if shown["status"] == "open" and who not in approvals:
+                self.do(str(who), "proposal", "approve", proposal_id)
 
     def admitted(self, node: str = "node-bank", party: str = "bank") -> str:
         """An observer that was voted in; its name."""
         proposal_id = self.new_id()
         self.do("bureau", "proposal", "admit_observer", proposal_id, *self.admission(node, party))
-        for who in ("opco", "health"):
-            self.do(who, "proposal", "approve", proposal_id)
+        self.carry(proposal_id)
         return node
 
     def decided(self, kind: str, node: str, successor: str = "") -> str:

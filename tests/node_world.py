@@ -240,6 +240,7 @@ class Nodes:
         self.air = Air()
         self.engines = [OpenEngine() for _ in range(size)]
         self.account = Account(SoftwareProvider(sm2.generate()))
+        self.skew_ms = [0] * size  # of each node's wall clock
         self._seeds = [generate_seed() for _ in range(size)]
         self.nodes = tuple(self._make_keys(index) for index in range(size))
         validators = ValidatorSet(self.nodes[:members])
@@ -303,7 +304,12 @@ class Nodes:
             self.config(index),
             links=lambda config, genesis, seed: End(self.air, own, others),
             engine=lambda config: self.engines[index],
+            wall_ms=lambda: self.now_ms() + self.skew_ms[index],
         )
+
+    def now_ms(self) -> int:
+        """True time, which is virtual."""
+        return self.genesis.time_ms + int(trio.current_time() * 1000)
 
     async def start(self, nursery: trio.Nursery, *indexes: int) -> None:
         for index in indexes:

@@ -108,7 +108,7 @@ def advance_certified(state: State) -> None:
             return
         state.certified += 1
         state.stalled_ticks = 0
-        state.behind_ticks = 0
+        state.behind_ticks = state.hole_ticks = 0
         state.emit(Certify(certificate))
         _retire_if_over(state, certificate)
 

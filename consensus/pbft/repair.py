@@ -164,13 +164,20 @@ def _send_certificates(state: State, to: int, certified: int) -> None:
 
 
 def _notice_lag(state: State) -> None:
-    """Others certified what we lack, and nothing that we could wait for is on its way."""
-    is_executing = state.delivered > state.executed
-    if state.catching_up or is_executing or state.certified >= state.stable:
+    """Others certified what we lack, and nothing that we could wait for is on its way.
+
+    Blocks that go by bring back no certificate that is missing below them: the clock of a hole
+    goes on while we execute.
+    """
+    if state.catching_up or state.certified >= state.stable:
+        state.behind_ticks = state.hole_ticks = 0
+        return
+    state.hole_ticks += 1
+    if state.delivered > state.executed:
         state.behind_ticks = 0
         return
     state.behind_ticks += 1
     is_far = state.stable - state.executed > state.config.window
-    patience = CATCH_UP_TICKS if state.executed < state.stable else HOLE_TICKS
-    if is_far or state.behind_ticks >= patience:
+    is_behind = state.executed < state.stable and state.behind_ticks >= CATCH_UP_TICKS
+    if is_far or is_behind or state.hole_ticks >= HOLE_TICKS:
         catch_up(state)

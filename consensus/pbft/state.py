@@ -119,6 +119,7 @@ class State:
     new_view_ticks: int = 0  # a quorum waits for the NEW-VIEW
     stalled_ticks: int = 0  # unsettled and nothing moves: time to repeat ourselves
     behind_ticks: int = 0  # others certified what we miss
+    hole_ticks: int = 0  # ... and nothing more has been certified here
     is_restarted: bool = False
     last: int | None = None  # last height of our epoch, once we executed what decides it
     is_halted: bool = False

@@ -8,7 +8,7 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     parties     相关方     who takes part, in which of six roles, with which accounts
     governance  共识治理   nodes and the committee (委员会): who orders the chain
     proposal    提案       changes of these, voted on by manager and organizations
-    accusation  作恶举证   proofs that a validator contradicted itself
+    accusation  指控       proofs that a validator contradicted itself
     catalog     数据目录   data sets, described and committed to          汇聚 aggregation
     demand      数据需求   filed; 预审 prescreen; 审核 review             汇聚 aggregation
     grant       授权       who may use which data for what                授权 authorization

@@ -32,7 +32,9 @@ BATCH_MAX = 1000  # transactions of one call: a block's worth, verified in under
 WAIT_MS_MAX = 30_000  # a waiting call pins a thread; clients ask again
 QUICK_THREADS = 4  # that no waiting call may take: status and submissions are answered always
 QUERY_SIZE_MAX = 64 << 10  # bytes
-QUERY_WINDOW_MS = 60_000  # how far a query's time may be from the node's clock
+# How far a query's time may be from this machine's clock. Not from the committee's time: it is the
+# client's clock that is compared, nothing on the chain depends on it, and these are other threads.
+QUERY_WINDOW_MS = 60_000
 HEARTBEAT_S = 2.0  # an idle event stream moves its cursor this often
 EVENTS_BLOCKS_MAX = 64  # heights read between two looks at whether the client is still there
 

@@ -14,6 +14,7 @@ from consensus.pbft.wal import (
 )
 from crypto.provider import SignedItem
 from ledger.certificates import commit_items, execution_items
+from ledger.committee import Epochs
 from ledger.errors import CertificateInvalid
 from ledger.model import (
     CommitCertificate,
@@ -38,7 +39,7 @@ class Checkers:
     chain_id: bytes
     window: int
     liars: frozenset[int]
-    quorum: int = field(init=False)  # counted here: what the replicas think may be wrong
+    committees: Epochs | None = None  # as the first block that decided one says; None: never
     decided: dict[int, bytes] = field(default_factory=dict)  # height -> digest: agreement
     outcomes: dict[int, ExecutionStatement] = field(default_factory=dict)
     expected: dict[int, int] = field(default_factory=dict)  # node -> next delivery: exactly once
@@ -54,9 +55,17 @@ class Checkers:
     accusations: int = 0
     view_max: int = 0
 
-    def __post_init__(self) -> None:
-        size = self.validators.size
-        self.quorum = (size + (size - 1) // 3 + 2) // 2
+    def committee_at(self, height: int) -> ValidatorSet:
+        return self.validators if self.committees is None else self.committees.at(height).validators
+
+    def quorum_at(self, height: int) -> int:
+        """Counted here: what the replicas think may be wrong."""
+        size = self.committee_at(height).size
+        return (size + (size - 1) // 3 + 2) // 2
+
+    def on_epoch(self, node: int) -> None:
+        """A new committee counts its views from 0."""
+        self.promised.pop(node, None)
 
     def on_start(self, node: int, head: int) -> None:
         self.expected[node] = head + 1
@@ -107,6 +116,7 @@ class Checkers:
 
     def on_commit(self, node: int, entry: Entry) -> None:
         self._outcome(node, entry.statement)
+        self._decide(node, entry)
         self.acknowledged.update(entry.included)
 
     def on_certify(self, node: int, certificate: ExecutionCertificate) -> None:
@@ -121,8 +131,10 @@ class Checkers:
         self.catch_ups += 1
 
     def on_accuse(self, node: int, effect: Accuse) -> None:
-        if effect.first.sender not in self.liars:
-            raise Violation(f"node {node} accuses honest {effect.first.sender}")
+        validators = self.committee_at(effect.first.epoch + 1).validators
+        accused = keys.index_of(validators[effect.first.sender].public_key)
+        if accused not in self.liars:
+            raise Violation(f"node {node} accuses honest {accused}")
         self.accusations += 1
 
     def on_halt(self, node: int, effect: Halt) -> None:
@@ -132,6 +144,17 @@ class Checkers:
         if records > RECORDS_MAX * (self.window + 1):
             raise Violation(f"node {node}: {records} records in a compacted log")
 
+    def _decide(self, node: int, entry: Entry) -> None:
+        """All learn of the same committees, each long before it orders."""
+        if self.committees is None:
+            return
+        height, decided = entry.statement.height, entry.next_epoch
+        if decided is not None and decided.base > self.committees.newest.base:
+            self.committees = self.committees.with_next(decided)
+        expected = self.committees.at(height + 1).validators.digest
+        if entry.statement.next_validators_hash != expected:
+            raise Violation(f"node {node}: another committee after {height}")
+
     def _outcome(self, node: int, statement: ExecutionStatement) -> None:
         if self.outcomes.setdefault(statement.height, statement) != statement:
             raise Violation(f"node {node}: another outcome of block {statement.height}")
@@ -140,7 +163,7 @@ class Checkers:
         if height > self.stable:
             stated = self.stated.setdefault(height, set())
             stated.add(node)
-            if len(stated) + len(self.liars) >= self.quorum:
+            if len(stated) + len(self.liars) >= self.quorum_at(height):
                 self.stable = height
                 self.stated = {h: nodes for h, nodes in self.stated.items() if h > height}
 
@@ -151,17 +174,22 @@ class Checkers:
         items: list[SignedItem]
         try:
             if isinstance(certificate, CommitCertificate):
-                items = commit_items(certificate, self.validators, self.chain_id)
+                height = certificate.height
+                items = commit_items(certificate, self.committee_at(height), self.chain_id)
             else:
-                items = execution_items(certificate, self.validators, self.chain_id)
+                height = certificate.statement.height
+                items = execution_items(certificate, self.committee_at(height), self.chain_id)
         except CertificateInvalid as error:
             raise Violation(f"node {node}: {error}") from None
-        if len(items) < self.quorum:
+        if len(items) < self.quorum_at(height):
             raise Violation(f"node {node}: a certificate without a quorum")
         if not all(keys.is_valid(item) for item in items):
             raise Violation(f"node {node}: a bad signature in a certificate")
 
     def _vote(self, node: int, kind: str, view: int, height: int, digest: bytes) -> None:
+        members = self.committee_at(height).validators
+        if all(member.public_key != keys.public_key(node) for member in members):
+            raise Violation(f"node {node}: a {kind} vote at {height}, which others order")
         key = (node, kind, view, height)
         if height > self.stable + self.window:
             raise Violation(f"node {node}: a {kind} vote above the window, at {height}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from consensus.pbft import wal
 from consensus.pbft.types import Persist, Recovered
+from ledger.committee import Epoch, Epochs
 from ledger.model import (
     CommitCertificate,
     ExecutionCertificate,
@@ -22,6 +23,7 @@ class Entry:
     commit: CommitCertificate | None  # None: came by block sync
     statement: ExecutionStatement
     included: tuple[bytes, ...]  # what was not already in an earlier block
+    next_epoch: Epoch | None = None  # what it decides about the committee
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class Disk:
     entries: list[Entry] = field(default_factory=list)  # block h is entries[h - 1]
     included: set[bytes] = field(default_factory=set)
     certificates: dict[int, ExecutionCertificate] = field(default_factory=dict)
+    epochs: Epochs | None = None  # None: the committee never changes
 
     @property
     def head(self) -> int:
@@ -44,6 +47,9 @@ class Disk:
         assert entry.statement.height == self.head + 1
         self.entries.append(entry)
         self.included.update(entry.included)
+        if entry.next_epoch is not None:
+            assert self.epochs is not None
+            self.epochs = self.epochs.with_next(entry.next_epoch)
 
     def certify(self, certificate: ExecutionCertificate) -> None:
         height = certificate.statement.height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from crypto.provider import SignedItem
@@ -10,6 +11,11 @@ from ledger.model import Validator, ValidatorSet
 
 def public_key(index: int) -> bytes:
     return index.to_bytes(64, "big")
+
+
+def index_of(public: bytes) -> int:
+    """Whose key it is."""
+    return int.from_bytes(public, "big")
 
 
 def sign(index: int, message: bytes) -> bytes:
@@ -21,10 +27,15 @@ def is_valid(item: SignedItem) -> bool:
 
 
 def committee(size: int) -> ValidatorSet:
+    return committee_of(range(size))
+
+
+def committee_of(members: Iterable[int]) -> ValidatorSet:
+    """The nodes with these numbers, in this order."""
     return ValidatorSet(
         tuple(
             Validator(name=f"node{i}", party="party", public_key=public_key(i), peer_id=f"peer{i}")
-            for i in range(size)
+            for i in members
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from consensus.pbft import (
     checkpoint,
@@ -288,7 +289,7 @@ def oldest_certificate_wins(patch: Patch) -> None:
 
 
 def lowest_base_wins(patch: Patch) -> None:
-    def base(plan: NewView, validators: ValidatorSet) -> new_view.Plan:
+    def base(plan: NewView, validators: ValidatorSet, *, epoch: int) -> new_view.Plan:
         stable = [signed.view_change.stable for signed in plan.view_changes]
         known = [certificate for certificate in stable if certificate is not None]
         lowest = min(known, key=lambda c: c.statement.height) if len(known) == len(stable) else None
@@ -299,7 +300,7 @@ def lowest_base_wins(patch: Patch) -> None:
         inner = Patch()
         inner.set(new_view, "_higher_base", _higher)
         try:
-            return original(plan, validators)
+            return original(plan, validators, epoch=epoch)
         finally:
             inner.undo()
 
@@ -311,10 +312,10 @@ def lowest_base_wins(patch: Patch) -> None:
 def null_requests_missing(patch: Patch) -> None:
     original = new_view.plan_of
 
-    def plan_of(message: NewView, validators: ValidatorSet) -> new_view.Plan:
-        plan = original(message, validators)
+    def plan_of(message: NewView, validators: ValidatorSet, *, epoch: int) -> new_view.Plan:
+        plan = original(message, validators, epoch=epoch)
         orders = tuple(order for order in plan.orders if order.holders)
-        return new_view.Plan(plan.base, orders, plan.start, plan.skipped)
+        return replace(plan, orders=orders)
 
     patch.set(view_change, "plan_of", plan_of)
     patch.set(recovery, "plan_of", plan_of)

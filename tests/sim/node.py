@@ -33,6 +33,7 @@ from consensus.pbft.types import (
     Validate,
 )
 from crypto import sm3
+from ledger.committee import Epoch
 from ledger.model import ExecutionCertificate, ExecutionStatement, Proposal, proposal_digest
 from tests.sim import keys
 from tests.sim.checkers import Checkers
@@ -121,7 +122,15 @@ class Node:
         oldest = min(waiting, default=self.world.now)
         is_withheld = self.world.now - oldest > WITHHELD_MS
         self.forward()
-        self.step(Tick(pending=bool(waiting), withheld=is_withheld))
+        self.step(Tick(pending=bool(waiting) or self.is_overdue(), withheld=is_withheld))
+
+    def is_overdue(self) -> bool:
+        """Should the primary have made a heartbeat? See tests.sim.timed."""
+        return False
+
+    def time_ms(self) -> int:
+        """What this node proposes with and judges by."""
+        return EPOCH_MS + self.world.now + self.skew_ms
 
     # --- transactions -----------------------------------------------------------------------
 
@@ -166,8 +175,7 @@ class Node:
         batch = [t for t in self.pending if not self.replica.is_in_flight(t)][:BATCH_MAX]
         if batch:
             self.proposed_at = self.world.now
-            time_ms = EPOCH_MS + self.world.now + self.skew_ms
-            self.inbox.append(BatchReady(tuple(sorted(batch)), time_ms))
+            self.inbox.append(BatchReady(tuple(sorted(batch)), self.time_ms()))
             self.later(BATCH_DELAY_MS, lambda: self.step(None))
 
     # --- steps and effects ------------------------------------------------------------------
@@ -287,7 +295,7 @@ class Node:
 
     def validate(self, effect: Validate) -> None:
         proposal = effect.proposal
-        skew = abs(proposal.time_ms - EPOCH_MS - self.world.now - self.skew_ms)
+        skew = abs(proposal.time_ms - self.time_ms())
         if effect.is_fresh and skew > TIME_SKEW_MS_MAX:
             self.step(ProposalValidated(proposal.height, effect.digest, ok=False))
             return
@@ -369,10 +377,15 @@ class Node:
             next_validators_hash=self.validators_hash(proposal.height + 1),
             time_ms=proposal.time_ms,
         )
-        return Entry(proposal, delivered.certificate, statement, included)
+        decided = self.next_epoch(proposal.height, included)
+        return Entry(proposal, delivered.certificate, statement, included, decided)
 
     def validators_hash(self, height: int) -> bytes:
         return bytes(32)
+
+    def next_epoch(self, height: int, included: Sequence[bytes]) -> Epoch | None:
+        """What a block with these transactions decides about the committee."""
+        return None
 
     def install(self, entry: Entry) -> None:
         self.checkers.on_commit(self.index, entry)
@@ -415,8 +428,12 @@ class Node:
     def install_blocks(
         self, entries: list[Entry], certificates: dict[int, ExecutionCertificate]
     ) -> None:
-        if self.goal is None:
-            return
+        if self.goal is not None:
+            self.take_blocks(entries, certificates)
+
+    def take_blocks(
+        self, entries: list[Entry], certificates: dict[int, ExecutionCertificate]
+    ) -> None:
         for entry in entries[self.disk.head :]:
             self.install(entry)
         for height in range(self.disk.certified + 1, self.disk.head + 1):

@@ -49,6 +49,7 @@ class Network:
         liars: Mapping[int, type[Liar]] | None = None,
         window: int = 8,
         rotate_every: int = 16,
+        honest: type[Node] = Node,
     ) -> None:
         kinds = liars or {}
         self.world = World(seed)
@@ -64,7 +65,7 @@ class Network:
                 window=window,
                 rotate_every=rotate_every,
             )
-            kind = kinds.get(index, Node)
+            kind = kinds.get(index, honest)
             self.nodes.append(kind(self.world, config, self.checkers, self.nodes))
         self.submitted: list[bytes] = []
         for node in self.nodes:

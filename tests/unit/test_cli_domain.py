@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import get_args, get_origin, get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 
 from cli.main import main
-from cli.options import Invocation
-from client.node import Outcome
-from ledger.model import Event, Receipt, Transaction
-from ledger.values import Key, Value, encode_value
+from ledger.values import Key, Value
+from tests.fake_session import FakeSession, contract_module, opened
 
 DIGEST = "ab" * 32
 ADDRESS = "0" * 40
@@ -35,6 +28,8 @@ statistics = ["sum"]
 """
 TASK = ["--grant", "g", "--program", "PROGRAM", "--deadline", "+1h", "--receiver", "01" * 64]
 TASK += ["--participant", "pa=da", "--participant", "pb=db", "--participant", "pc=dc"]
+OBSERVER = ["--name", "n", "--party", "p", "--public-key", "01" * 64, "--peer-id", "12D3"]
+OBSERVER += ["--reason", "r", "--address", "/ip4/10.0.0.1/tcp/1"]
 
 CALLS: dict[str, tuple[list[str], str]] = {
     "parties.register": (["--name", "n", "--role", "supplier", "--account", ADDRESS], "party"),
@@ -61,6 +56,12 @@ CALLS: dict[str, tuple[list[str], str]] = {
         "delivery",
     ),
     "delivery.accept": (["--digest", DIGEST], "delivery"),
+    "proposal.admit_observer": (OBSERVER, "proposal"),
+    "proposal.approve": ([], "proposal"),
+    "proposal.reject": (["--reason", "r"], "proposal"),
+    "proposal.withdraw": ([], "proposal"),
+    "governance.set_address": (["/ip4/10.0.0.1/tcp/1"], "validator"),
+    "governance.confirm": ([], "validator"),
     "evidence.record": (
         ["--kind", "delivery", "--subject", "s", "--digest", DIGEST],
         "evidence",
@@ -68,63 +69,9 @@ CALLS: dict[str, tuple[list[str], str]] = {
 }
 
 
-@dataclass
-class FakeSession:
-    """Answers like a node whose contracts accept whatever fits their declared arguments."""
-
-    answers: dict[str, Value] = field(default_factory=dict)
-    calls: list[tuple[str, str, tuple[Value, ...]]] = field(default_factory=list)
-
-    def call(
-        self, contract: str, method: str, *args: Value, gas_limit: int | None = None
-    ) -> Outcome:
-        check_arguments(contract, method, args)
-        self.calls.append((contract, method, args))
-        event = Event(contract, "Done", (("note", encode_value("fine")),))
-        receipt = Receipt(bytes(32), 0, 7, (event,), b"", "", "")
-        return Outcome(Transaction(b"", b""), receipt, 5, 0, None)
-
-    def view(self, contract: str, method: str, *args: Value) -> Value:
-        check_arguments(contract, method, args)
-        self.calls.append((contract, method, args))
-        return self.answers.get(f"{contract}.{method}")
-
-
-def contract_module(contract: str) -> ModuleType:
-    return importlib.import_module(f"contracts.system.{contract}")
-
-
-def check_arguments(contract: str, method: str, args: tuple[Value, ...]) -> None:
-    module = contract_module(contract)
-    # A trailing underscore is dropped from a method's public name (contracts/dialect/GUIDE.md).
-    function = getattr(module, f"{method}_", None) or getattr(module, method)
-    encode_value(list(args))
-    hints = get_type_hints(function)
-    names = list(inspect.signature(function).parameters)
-    assert len(args) == len(names), f"{contract}.{method} takes {names}"
-    for name, value in zip(names, args, strict=True):
-        assert fits(value, hints[name]), f"{contract}.{method}: {name}={value!r}"
-
-
-def fits(value: Value, kind: object) -> bool:
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is list:
-        return isinstance(value, list) and all(fits(item, inner[0]) for item in value)
-    if origin is tuple:
-        return isinstance(value, list | tuple) and all(map(fits, value, inner))
-    return type(value) is kind
-
-
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
-    fake = FakeSession()
-
-    @contextmanager
-    def opened(ask: Invocation) -> Iterator[FakeSession]:
-        yield fake
-
-    monkeypatch.setattr(Invocation, "session", opened)
-    return fake
+    return opened(monkeypatch)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -156,6 +103,7 @@ LISTED = {
     "task": "task",
     "product": "product",
     "delivery": "delivery",
+    "proposal": "proposal",
 }
 
 

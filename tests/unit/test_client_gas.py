@@ -11,6 +11,7 @@ from client.account import Account
 from client.build import build_transaction
 from client.gas import GAS_UNKNOWN, GAS_WHOLE, gas_limit_of
 from contracts.bundle import SYSTEM_CONTRACTS, system_sources
+from contracts.system.governance import MEMBERS_MAX, NODES_MAX
 from contracts.vm import prices
 from contracts.vm.codes import Code
 from contracts.vm.limits import SOURCE_SIZE_MAX
@@ -18,9 +19,10 @@ from contracts.vm.testing import Chain, account
 from crypto import sm2, sm3
 from crypto.providers.software import SoftwareProvider
 from ledger.encoding import decode
-from ledger.model import TransactionBody
+from ledger.model import TransactionBody, address_of
 from ledger.values import Value, encode_value
-from tests.business import HOUR_MS, ROLES
+from tests.business import HOUR_MS, ROLES, node_public
+from tests.council import signed, statement, vote
 
 WIDE = "汉"  # three bytes of storage, four of memory: costs more than ASCII
 DIGEST = sm3.digest(b"rows")
@@ -50,9 +52,12 @@ class Largest:
     def __init__(self) -> None:
         self.chain = Chain()
         self.used: dict[tuple[str, str], int] = {}
+        founders: list[Value] = [self.party("manager", "manager")]
+        founders += [self.party(f"org-{number:02}", "operator") for number in range(MEMBERS_MAX)]
+        members = [self.node(number) for number in range(MEMBERS_MAX)]
+        args: dict[str, list[Value]] = {"parties": [founders], "governance": [members, 64]}
         for contract, source in system_sources():
-            founders: list[Value] = [[self.party("manager", "manager")]]
-            receipt = self.chain.deploy(contract, source, founders if contract == "parties" else [])
+            receipt = self.chain.deploy(contract, source, args.get(contract, []))
             assert receipt.status == Code.ok, receipt
 
     def party(self, who: str, role: str) -> list[Value]:
@@ -61,13 +66,24 @@ class Largest:
         roles: list[Value] = [other for other in ROLES if other != role]
         return [name(who), wide(128), [*roles, role], [*accounts, account(who)]]
 
+    def node(self, number: int) -> Value:
+        """A node described with as many bytes as it takes, of an organization."""
+        peer = f"{number:03}".replace("0", "z").ljust(128, "p")
+        party = name(f"org-{number % MEMBERS_MAX:02}")
+        return [name(f"node-{number:03}"), party, node_public(str(number)), peer, "/" + wide(255)]
+
     def do(self, who: str, contract: str, method: str, *args: Value) -> None:
-        receipt = self.chain.call(account(who), contract, method, *args)
+        self.sign(account(who), contract, method, *args)
+
+    def sign(self, sender: str, contract: str, method: str, *args: Value) -> None:
+        receipt = self.chain.call(sender, contract, method, *args)
         assert receipt.status == Code.ok, (contract, method, receipt.error, receipt.detail)
         key = contract, method
         self.used[key] = max(self.used.get(key, 0), receipt.gas_used)
 
     def play(self) -> None:
+        self.govern()
+        self.accuse()
         self.admit()
         pairs = self.register()
         self.grant([pair[1] for pair in pairs])
@@ -78,6 +94,50 @@ class Largest:
         self.do("manager", "contract", "freeze", "small", wide(160))
         self.do("manager", "contract", "unfreeze", "small")
         self.do("manager", "contract", "revoke", "small", wide(160))
+
+    def govern(self) -> None:
+        """A full committee of as many organizations, and as many nodes as may be known."""
+        for number in range(MEMBERS_MAX, NODES_MAX - 1):
+            described = self.node(number)
+            assert isinstance(described, list)
+            self.sign("contract:proposal", "governance", "admit", *described)
+        new = self.node(NODES_MAX - 1)
+        assert isinstance(new, list)
+        self.do("org-63", "proposal", "admit_observer", name("p0"), *new, wide(512))
+        self.vote(name("p0"))
+        out, into = name("node-000"), name(f"node-{NODES_MAX - 1}")
+        for number, kind in enumerate(("replace_validator", "dismiss_observer", "no"), 1):
+            proposal_id = name(f"p{number}")
+            node, successor = (into, "") if kind == "dismiss_observer" else (out, into)
+            wanted = [proposal_id, "replace_validator" if kind == "no" else kind, node, successor]
+            self.do("org-63", "proposal", "propose", *wanted, wide(512))
+            if kind == "replace_validator":
+                self.vote(proposal_id)
+                self.do("org-63", "proposal", "withdraw", proposal_id)
+            elif kind == "dismiss_observer":
+                self.vote(proposal_id, but=1)
+            else:
+                self.vote(proposal_id)
+                for number_of_node in [*range(1, 43), NODES_MAX - 1]:
+                    signer = address_of(node_public(str(number_of_node)))
+                    self.sign(signer, "governance", "confirm", proposal_id)
+        self.do("org-63", "governance", "set_address", name("node-063"), "/" + wide(255))
+        self.chain.advance(height=100)
+
+    def vote(self, proposal_id: str, *, but: int = 0) -> None:
+        """The manager and a quorum of 64 approve, but for so many, in whose place one rejects."""
+        self.do("manager", "proposal", "approve", proposal_id)
+        for number in range(42 - but):
+            self.do(f"org-{number:02}", "proposal", "approve", proposal_id)
+        if but:
+            self.do("org-62", "proposal", "reject", proposal_id, wide(512))
+
+    def accuse(self) -> None:
+        """The longest messages that prove anything."""
+        pair = signed("1", vote(view=2**53 - 1), vote(view=2**53 - 1, proposal="b"))
+        self.do("manager", "accusation", "accuse", node_public("1"), *pair)
+        statements = signed("1", statement(height=2**53 - 1), statement(height=2**53 - 1, root="b"))
+        self.do("manager", "accusation", "accuse", node_public("1"), *statements)
 
     def admit(self) -> None:
         suppliers = [(f"supplier-{number:02}", "supplier") for number in range(16)]
@@ -170,6 +230,10 @@ FOR_CONTRACTS_ONLY = {
     ("catalog", "release"),
     ("grant", "use"),
     ("task", "cancel_under"),
+    ("governance", "admit"),
+    ("governance", "dismiss"),
+    ("governance", "ask"),
+    ("governance", "cancel"),
 }
 
 

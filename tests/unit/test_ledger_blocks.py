@@ -137,6 +137,15 @@ def test_a_null_proposal_makes_an_empty_block() -> None:
     _verify(block)
 
 
+def test_a_heartbeat_makes_an_empty_block_that_is_not_the_null_proposals() -> None:
+    for proposer in (0, 2):
+        beat = Proposal(1, (), proposer, TIME_MS + 60_000)
+        block = make_block(beat, {}, FIRST.header, lambda _: False, Limits(), VALIDATORS, CHAIN)
+        assert block.transactions == () and proposal_of(block) == beat
+        assert block.header.time_ms == beat.time_ms
+        _verify(block)
+
+
 def test_the_proposal_is_rebuilt_from_the_block() -> None:
     transactions = [_transaction(i, valid_until=i) for i in range(5)]
     proposal = Proposal(1, tuple(sorted(_ids(transactions))), 2, TIME_MS + 5)

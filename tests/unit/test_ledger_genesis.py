@@ -41,6 +41,8 @@ def _change(path: Path, change: Callable[[Shown], object]) -> None:
         (lambda g: g.update(time_ms=2**70), r"out of range|too large|64|int too"),
         (lambda g: g["limits"].update(valid_window=0), r"\$\.limits\.valid_window"),
         (lambda g: g["limits"].pop("block_gas_max"), "block_gas_max"),
+        (lambda g: g["limits"].pop("heartbeat_ms"), "heartbeat_ms"),
+        (lambda g: g["limits"].update(heartbeat_ms=0), r"\$\.limits\.heartbeat_ms"),
         (lambda g: g.update(validators=[]), r"\$\.validators"),
         (lambda g: g["validators"][1].update(public_key="ab"), r"\$\.validators\[1\]\.public_key"),
         (lambda g: g["validators"][0].update(public_key="zz" * 64), r"validators\[0\]\.public_key"),
@@ -82,6 +84,7 @@ def test_the_file_shows_names_hexadecimal_and_source_lines(path: Path) -> None:
     assert shown["validators"][2]["public_key"] == "03" * 64
     assert shown["contracts"][0]["source"] == ["x = 1", "", "# 行", ""]
     assert shown["limits"]["valid_window"] == 600
+    assert shown["limits"]["heartbeat_ms"] == 60_000
 
 
 @pytest.mark.parametrize("field", Genesis.__struct_fields__)

@@ -263,6 +263,12 @@ def test_limits_by_which_no_network_can_work_are_refused(limits: Limits) -> None
         check_genesis(fit_genesis(limits))
 
 
+@pytest.mark.parametrize("limits", [Limits(time_skew_ms_max=3_999), Limits(heartbeat_ms=999)])
+def test_limits_that_honest_clocks_or_disks_cannot_bear_are_refused(limits: Limits) -> None:
+    with pytest.raises(GenesisUnfit, match="less than"):
+        check_genesis(fit_genesis(limits))
+
+
 def test_a_chain_of_another_contract_engine_is_refused() -> None:
     genesis = msgspec.structs.replace(fit_genesis(), vm_version="shuxin-vm/0")
     with pytest.raises(GenesisUnfit, match="shuxin-vm/0"):

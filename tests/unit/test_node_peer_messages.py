@@ -13,6 +13,7 @@ from node.peer_messages import (
     BlocksReply,
     BlocksRequest,
     BodiesRequest,
+    ClockReading,
     Offer,
     ProposalReply,
     ProposalRequest,
@@ -38,8 +39,10 @@ def test_transactions_messages_round_trip(
     assert decode_transactions_message(encode_transactions_message(message)) == message
 
 
-@pytest.mark.parametrize("message", [BlocksRequest(3), BlocksReply(3, 9, ())])
-def test_blocks_messages_round_trip(message: BlocksRequest | BlocksReply) -> None:
+@pytest.mark.parametrize(
+    "message", [BlocksRequest(3), BlocksReply(3, 9, ()), ClockReading(1), ClockReading(5 << 40)]
+)
+def test_blocks_messages_round_trip(message: BlocksRequest | BlocksReply | ClockReading) -> None:
     assert decode_blocks_message(encode_blocks_message(message)) == message
 
 
@@ -56,6 +59,13 @@ def test_a_request_for_too_many_bodies_is_refused() -> None:
     data = encode_transactions_message(BodiesRequest((bytes(32),) * (IDS_MAX + 1)))
     with pytest.raises(DecodeError, match="exceed"):
         decode_transactions_message(data)
+
+
+@pytest.mark.parametrize("time_ms", [0, -1, 1 << 53, 1 << 63])
+def test_a_clock_reading_that_is_no_time_is_refused(time_ms: int) -> None:
+    data = encode_blocks_message(ClockReading(time_ms))
+    with pytest.raises(DecodeError, match="out of range"):
+        decode_blocks_message(data)
 
 
 def test_an_unknown_kind_is_refused() -> None:

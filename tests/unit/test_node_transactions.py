@@ -3,7 +3,6 @@ needs is fetched, and nobody waits for ever."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,7 +25,9 @@ from ledger.model import (
     transaction_id,
 )
 from ledger.values import encode_value
+from node.clock import CommitteeClock
 from node.committee import Committee
+from node.heartbeat import Heartbeat
 from node.intake import Rules, check_form
 from node.mempool import Admitted, Mempool
 from node.peer_messages import (
@@ -39,17 +40,23 @@ from node.peer_messages import (
     decode_transactions_message,
     encode_transactions_message,
 )
+from node.timekeeper import Timekeeper
 from node.transactions import DISTRUST_S, FRESH_PATIENCE_S, REOFFER_SIZE_MAX, Transactions
 from p2p.limits import Channel
 from p2p.network import Frame
 from tests.fake_keys import FakeKeys, fake_public
-from tests.ledger_world import World, fake_sign
+from tests.ledger_world import TIME_MS, World, fake_sign
 from tests.node_world import Air, End, eventually, quick_clock
 
 
 @pytest.fixture
 def clock() -> MockClock:
     return quick_clock()
+
+
+def now_ms() -> int:
+    """True time, which is virtual."""
+    return TIME_MS + int(trio.current_time() * 1000)
 
 
 class Exchange:
@@ -67,6 +74,9 @@ class Exchange:
         self.ends = ends
         self.pool = Mempool(transactions_max=transactions_max, bytes_max=bytes_max)
         self.rules = Rules(self.world.chain_id, Limits())
+        clock = CommitteeClock(
+            others=(), quorum=1, fault_bound=0, wall_ms=now_ms, monotonic_ms=now_ms
+        )
         self.unit = Transactions(
             pool=self.pool,
             store=self.world.store,
@@ -79,6 +89,8 @@ class Exchange:
             rules=self.rules,
             provider=FakeKeys(),
             verify_threads=1,
+            timekeeper=Timekeeper(clock=clock, network=ends[0]),
+            heartbeat=Heartbeat(store=self.world.store, limits=Limits(), clock=clock),
         )
         self._count = 0
 
@@ -121,7 +133,7 @@ class Exchange:
 
     def proposal(self, transactions: Sequence[Transaction], *, height: int = 1) -> Proposal:
         ids = tuple(sorted(bytes(transaction_id(transaction)) for transaction in transactions))
-        return Proposal(height, ids, 1, time.time_ns() // 1_000_000)
+        return Proposal(height, ids, 1, now_ms())
 
     @asynccontextmanager
     async def receiving(self) -> AsyncIterator[None]:
@@ -307,7 +319,7 @@ async def test_a_fresh_proposal_out_of_time_is_not(
     transaction = exchange.transaction()
     exchange.unit.hold([exchange.admitted(transaction)])
     ids = exchange.proposal([transaction]).transaction_ids
-    proposal = Proposal(1, ids, 1, time.time_ns() // 1_000_000 + 1000 * skew_s)
+    proposal = Proposal(1, ids, 1, now_ms() + 1000 * skew_s)
     with capture_logs():
         assert not await exchange.unit.validate(validate(proposal))
     assert await exchange.unit.validate(validate(proposal, is_fresh=False)), "a quorum vouched"
@@ -402,6 +414,21 @@ async def test_what_a_block_includes_already_is_not_missed(
     included = exchange.world.store.block(1).transactions
     proposal = exchange.proposal(included, height=2)
     assert await exchange.unit.validate(validate(proposal))
+
+
+async def test_a_proposal_without_transactions_must_be_due_unless_a_quorum_vouched(
+    exchange: Exchange, clock: MockClock
+) -> None:
+    interval_s = Limits().heartbeat_ms / 1000
+    await trio.sleep(interval_s - 1)
+    with capture_logs() as logs:
+        assert not await exchange.unit.validate(validate(exchange.proposal([])))
+        assert await exchange.unit.validate(validate(exchange.proposal([]), is_fresh=False))
+        await trio.sleep(1)
+        assert await exchange.unit.validate(validate(exchange.proposal([])))
+        early = Proposal(1, (), 1, now_ms() + Limits().time_skew_ms_max + 1)
+        assert not await exchange.unit.validate(validate(early)), "no time is too good to be true"
+    assert [line["event"] for line in logs] == ["heartbeat_refused", "proposal_time"]
 
 
 # --- starting -------------------------------------------------------------------------------

@@ -158,6 +158,20 @@ def test_slow_execution_is_not_a_reason_for_block_sync() -> None:
     assert of_kind(desk.tick(100), CatchUp) == []
 
 
+def test_a_certificate_that_is_missing_is_fetched_although_blocks_go_by() -> None:
+    """Peers forget it after a window; every block that was executed used to begin the wait anew."""
+    desk = Desk(window=8)
+    effects: list[Effect] = []
+    for height in range(1, 7):
+        desk.order(proposal_of(height))
+        desk.execute(height)
+        if height > 1:
+            desk.certified(height)
+        effects += desk.tick(10)
+    (goal,) = of_kind(effects, CatchUp)
+    assert goal.height == 6
+
+
 def test_peer_behind_is_sent_decisions_and_certificates_at_a_bounded_rate() -> None:
     desk = Desk()
     execute_up_to(desk, 2)

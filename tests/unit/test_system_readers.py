@@ -33,7 +33,12 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("product", "list", [0, 10], MEMBERS, "product.reader"),
     ("delivery", "show", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
     ("delivery", "list", [0, 10], MEMBERS, "delivery.reader"),
+    ("governance", "nodes", [], MEMBERS, "governance.reader"),
+    ("governance", "node", ["node-bureau"], MEMBERS, "governance.reader"),
+    ("proposal", "show", ["c1"], MEMBERS, "proposal.reader"),
+    ("proposal", "list", [0, 10], MEMBERS, "proposal.reader"),
 ]
+NEW_NODE: list[Value] = ["n", "bank", bytes(64), "peer", "", "grow"]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,7 @@ def story() -> Business:
     """A business told to the end, which these tests only read."""
     business = Business()
     business.offered()
+    business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
     business.suspend("chipworks")
     return business
 

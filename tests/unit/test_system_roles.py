@@ -44,6 +44,8 @@ MANAGERS = ("bureau", "board")
 OPERATORS = ("opco", "rival")
 SUPPLIERS_ALL = ("health", "social", "civil", "archive")
 CONSUMERS = ("insurer", "bank")
+VOTERS = ("bureau", "board", "opco", "health", "insurer")  # managers, and who runs a validator
+NEW_NODE: list[Value] = ["n", "bank", bytes(64), "peer", "", "grow"]
 
 
 def nothing(_business: Business) -> None:
@@ -63,6 +65,12 @@ def a_forwarded_demand(business: Business) -> None:
     business.forwarded()
 
 
+def an_observer(business: Business) -> None:
+    business.do("bureau", "proposal", "admit_observer", "c1", *NEW_NODE)
+    for who in ("opco", "health"):
+        business.do(who, "proposal", "approve", "c1")
+
+
 def an_overdue_task(business: Business) -> None:
     business.created(hours=1)
     business.pass_time(HOUR_MS)
@@ -78,6 +86,11 @@ STEPS = [
     Step("parties", "suspend", nothing, fixed("bank", "audit"), MANAGERS, "parties.role"),
     Step("parties", "readmit", a_suspended_bank, fixed("bank", "passed"),
          MANAGERS, "parties.role"),
+    Step("proposal", "admit_observer", nothing, fixed("c1", *NEW_NODE), VOTERS, "proposal.role"),
+    Step("proposal", "propose", an_observer,
+         fixed("c2", "dismiss_observer", "n", "", "why"), VOTERS, "proposal.role"),
+    Step("governance", "set_address", nothing, fixed("node-health", "/ip4/10.0.0.1/tcp/1"),
+         ("health",), "governance.owner"),
     Step("catalog", "register", nothing, fixed("x", *dataset_text("archive")),
          SUPPLIERS_ALL, "catalog.role"),
     Step("catalog", "update", Business.catalogued,

@@ -1,0 +1,63 @@
+"""Clause 8.1.3 as far as contracts meet it: who orders, how that changes, who answers for it."""
+
+from __future__ import annotations
+
+from contracts.vm.codes import Code
+from tests.business import STRANGER, node_public
+from tests.council import CONFIRM_MS, FOUNDERS, WINDOW, Council, signed, vote
+
+LIAR = FOUNDERS[1]
+
+
+def test_clause_8_1_3a_a_committee_never_becomes_one_that_cannot_be_reached() -> None:
+    """容错性: 变更后的委员会须由可达的法定数成员确认."""
+    council = Council()
+    council.admitted("node-bank")
+    proposal_id = council.voted("add_validator", "node-bank")
+    for name in FOUNDERS:
+        council.confirm(name, proposal_id)
+    assert council.members() == list(FOUNDERS), "the new member did not answer"
+    council.chain.advance(time_ms=CONFIRM_MS)
+    assert council.status(proposal_id) == "lapsed"
+    council.decided("add_validator", "node-bank")
+    first_height = council.committee()["first_height"]
+    assert first_height == council.chain.height + WINDOW + 1
+    assert council.members("serving") == list(FOUNDERS)
+    council.settle()
+    council.chain.advance(height=1)
+    assert council.members("serving") == [*FOUNDERS, "node-bank"]
+
+
+def test_clause_8_1_3a_neither_one_party_nor_one_node_changes_the_committee() -> None:
+    """委员会变更须经管理方及法定数机构同意."""
+    council = Council()
+    council.admitted("node-bank")
+    proposal_id = council.proposed("replace_validator", LIAR, "node-bank")
+    assert council.status(proposal_id) == "open", "the manager alone"
+    assert council.node_refused("node-bank", "governance", "confirm", proposal_id) == (
+        "governance.not_awaited"
+    )
+    council.do("opco", "proposal", "approve", proposal_id)
+    council.do("health", "proposal", "approve", proposal_id)
+    assert council.status(proposal_id) == "approved"
+
+
+def test_clause_8_1_3c_who_signs_two_forks_is_proven_on_chain_and_removed() -> None:
+    """防止分叉: 作恶节点留证并可移除."""
+    council = Council()
+    pair = signed(LIAR, vote(proposal="one fork"), vote(proposal="another fork"))
+    key = node_public(LIAR)
+    receipt = council.node_act(FOUNDERS[0], "accusation", "accuse", key, *pair)
+    assert receipt.status == Code.ok
+    page = council.ask(STRANGER, "accusation", "list", 0, 10)
+    assert isinstance(page, list) and isinstance(page[0], dict)
+    assert (page[0]["validator"], page[0]["first"], page[0]["second"]) == (LIAR, pair[0], pair[2])
+    innocent = node_public(FOUNDERS[2])
+    refused = council.refused("bank", "accusation", "accuse", innocent, *pair)
+    assert refused == "accusation.first_signature"
+    council.admitted("node-bank")
+    council.decided("add_validator", "node-bank")
+    council.settle()
+    council.decided("expel_validator", LIAR)
+    assert LIAR not in council.members()
+    assert LIAR not in council.nodes()
