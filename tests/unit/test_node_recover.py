@@ -18,6 +18,7 @@ from crypto import sm2
 from crypto.providers.software import SoftwareProvider, verify_batch
 from ledger.certificates import commit_items
 from ledger.errors import RecoveryInvalid
+from ledger.genesis import Limits
 from ledger.recovery import (
     PlanSignature,
     Recovery,
@@ -33,7 +34,7 @@ from node.journal import Journal
 from node.recover import DROPPED, Recovered, RecoverRefused, Site, read_dropped, recover
 from node.repair import disowned
 from tests.node_world import eventually, quick_clock, running
-from tests.unit.test_node_committee import Consortium
+from tests.unit.test_node_committee import WINDOW, Consortium
 
 ALL = (0, 1, 2, 3)
 KEPT = 3  # the block from which the chain goes on
@@ -46,7 +47,8 @@ def clock() -> MockClock:
 
 @pytest.fixture
 def network(tmp_path: Path) -> Consortium:
-    return Consortium(tmp_path, size=4, members=4)
+    limits = Limits(watermark_window=WINDOW, heartbeat_ms=1 << 40)  # no blocks but the test's
+    return Consortium(tmp_path, size=4, members=4, limits=limits)
 
 
 def ignore(height: int) -> None:

@@ -19,6 +19,7 @@ from trio.testing import MockClock
 from cli.main import main
 from client.errors import Refused
 from ledger.encoding import decode
+from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, ExecutionStatement
 from ledger.store import Store
 from node import refusals
@@ -39,7 +40,7 @@ def clock() -> MockClock:
 
 @pytest.fixture
 def committee(tmp_path: Path) -> Nodes:
-    return Nodes(tmp_path)
+    return Nodes(tmp_path, limits=Limits(heartbeat_ms=1 << 40))  # no blocks but the test's
 
 
 async def blocks(committee: Nodes, *names: str) -> list[bytes]:
