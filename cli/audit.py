@@ -72,6 +72,8 @@ def verdict_fields(verdict: Verdict) -> dict[str, Json]:
         "state_root": verdict.state_root,
         "seconds": round(verdict.seconds, 2),
     }
+    if verdict.recoveries:
+        fields["recoveries"] = verdict.recoveries
     if divergence is not None:
         fields["divergence"] = {
             "height": divergence.height,

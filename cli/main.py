@@ -32,6 +32,7 @@ NOUNS: dict[str, str] = {
     "evidence": "Evidence of every stage (存证).",
     "executor": "The daemon beside a party's data.",
     "dataset": "Data sets an executor holds (数据集).",
+    "recovery": "Recovery plans after a fork beyond f (分叉恢复).",
     "audit": "Replay a ledger or check a proof, trusting only a genesis (审计).",
     "scenario": "Appendix A of the standard, end to end.",
 }

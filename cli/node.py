@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields
+from cli.output import Answer, Fields, Table
 
 app = typer.Typer()
 
@@ -23,7 +23,7 @@ def run(
 
     from node.config import load_config
     from node.logs import configure
-    from node.run import serve
+    from node.serve import serve
 
     loaded = load_config(config)
     configure(loaded.log_level)
@@ -57,6 +57,74 @@ def status(ask: Invocation) -> Answer:
                 for p in found.peers
             ],
         }
+    )
+
+
+@verb(app, "recover")
+def recover(
+    ask: Invocation,
+    config: Annotated[Path, typer.Argument(help="node.toml of a node that is not running.")],
+    plan: Annotated[Path, typer.Option(help="File of the recovery plan, with its signatures.")],
+    start_over: Annotated[
+        bool,
+        typer.Option(help="Set the whole ledger aside: the plan continues another history."),
+    ] = False,
+) -> Answer:
+    """Follow a recovery plan that a quorum of the organizations and the manager signed."""
+    from cli.output import progress
+    from ledger.recovery import RECOVERY_SIZE_MAX, decode_recovery
+    from node.config import load_config
+    from node.logs import configure
+    from node.recover import recover as apply
+    from node.serve import site_of
+
+    with open(plan, "rb") as file:
+        agreed = decode_recovery(file.read(RECOVERY_SIZE_MAX + 1))
+    loaded = load_config(config)
+    configure(loaded.log_level)
+    goal = agreed.plan.height
+    with progress("blocks", as_json=ask.json) as advance:
+        done = apply(
+            site_of(loaded),
+            agreed,
+            start_over=start_over,
+            advance=lambda height: advance(height, goal),
+        )
+    return Fields(
+        {
+            "number": done.number,
+            "height": done.height,
+            "old_height": done.old_height,
+            "dropped": done.dropped,
+            "set_aside": str(done.set_aside),
+        }
+    )
+
+
+@verb(app, "halt-report")
+def halt_report(
+    ask: Invocation,
+    data_dir: Annotated[Path, typer.Argument(help="data folder of a node that is not running.")],
+) -> Answer:
+    """What the node halted over and who contradicted himself: who signed what, and who both."""
+    from crypto.providers.software import verify_batch
+    from ledger.store import Store
+    from node.bootstrap import LEDGER
+    from node.findings import Reader
+
+    store = Store.open(data_dir / LEDGER)
+    try:
+        found = Reader(store.epochs, verify_batch).read(data_dir / "accusations")
+    finally:
+        store.close()
+    return Table(
+        ("file", "reason", "signed", "by", "forged", "both"),
+        [
+            [one.file, one.reason, side.what, [*side.signers], [*side.forged], [*one.both]]
+            for one in found
+            for side in one.exhibits
+        ],
+        title=str(data_dir / "accusations"),
     )
 
 

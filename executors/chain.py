@@ -28,6 +28,7 @@ TRANSIENT = frozenset(
         "transaction.expired",
         "node.busy",
         "node.halted",
+        "node.repairing",
         "node.stopping",
         "node.behind",
         "node.subscribers",

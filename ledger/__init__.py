@@ -11,6 +11,8 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     genesis       the one file that is trusted, and its JSON form
     merkle        the list tree over the transactions or receipts of a block
     certificates  what votes sign; verification of commit and execution certificates
+    committee     which committee orders which height, and what it signs for
+    recovery      after a fork beyond f: the organizations' word from which block the chain goes on
     blocks        the rule that makes a block from an ordered proposal
     proof         hashes of the state tree, proofs of state and their verification
     bundle        a file that proves one fact to whoever holds the genesis

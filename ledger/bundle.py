@@ -274,7 +274,10 @@ def _check_certificate(certificate: ExecutionCertificate, trust: _Trust) -> Cert
     committee = trust.validators
     where = f"certificate of block {statement.height}"
     if statement.chain_id != trust.chain_id:
-        raise OtherChain(f"the {where} is of the chain {statement.chain_id.hex()}")
+        raise OtherChain(
+            f"the {where} is of the chain {statement.chain_id.hex()}, or of a height above a "
+            "recovery plan, which this release's bundles cannot show; an audit can"
+        )
     if len(signatures) < committee.quorum:
         raise QuorumMissing(
             f"the {where} has {len(signatures)} signatures; {committee.quorum} of "

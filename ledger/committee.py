@@ -16,26 +16,51 @@ from ledger.model import ValidatorSet
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """`validators` order the heights above `base`, up to the base of the next epoch."""
+    """`validators` order the heights above `base`, up to the base of the next epoch.
+
+    `domain` is what they sign for: the chain id, or after a recovery what its plan makes of it
+    (ledger.recovery), so that no signature from before the plan counts above its height.
+    """
 
     base: int
     validators: ValidatorSet
+    domain: bytes
 
 
 class Epochs:
-    """All epochs that are decided, oldest first. Immutable: any thread may read it."""
+    """All epochs that are decided, oldest first. Immutable: any thread may read it.
 
-    __slots__ = ("_epochs",)
+    Committees are decided by blocks, recoveries (height, domain) by people. A recovery begins an
+    epoch of the committee that serves then. It may be known before the block at its height is.
+    """
 
-    def __init__(self, epochs: Sequence[Epoch]) -> None:
-        assert epochs and epochs[0].base == 0, "the first epoch is that of the genesis"
-        bases = [epoch.base for epoch in epochs]
+    __slots__ = ("_committees", "_epochs", "_recoveries")
+
+    def __init__(
+        self, committees: Sequence[Epoch], recoveries: Sequence[tuple[int, bytes]] = ()
+    ) -> None:
+        assert committees and committees[0].base == 0, "the first epoch is that of the genesis"
+        bases = [epoch.base for epoch in committees]
         assert bases == sorted(set(bases)), "epochs follow each other"
-        self._epochs = tuple(epochs)
+        heights = [height for height, _ in recoveries]
+        assert heights == sorted(heights), "what was agreed stays"
+        self._committees = tuple(committees)
+        self._recoveries = tuple(recoveries)
+        self._epochs = tuple(self._epoch(base) for base in sorted({*bases, *heights}))
 
     def with_next(self, epoch: Epoch) -> Epochs:
-        """These and one more."""
-        return Epochs((*self._epochs, epoch))
+        """These and one more committee."""
+        return Epochs((*self._committees, epoch), self._recoveries)
+
+    def with_recovery(self, height: int, domain: bytes) -> Epochs:
+        """These, and above `height` another domain."""
+        return Epochs(self._committees, (*self._recoveries, (height, domain)))
+
+    def _epoch(self, base: int) -> Epoch:
+        committee = [epoch for epoch in self._committees if epoch.base <= base][-1]
+        domains = [domain for height, domain in self._recoveries if height <= base]
+        domain = domains[-1] if domains else self._committees[0].domain
+        return Epoch(base, committee.validators, domain)
 
     def at(self, height: int) -> Epoch:
         """The epoch of a height; the genesis block counts to the first.
@@ -67,8 +92,8 @@ class Epochs:
 
     @property
     def newest(self) -> Epoch:
-        """The last one that is decided; it may not have begun."""
-        return self._epochs[-1]
+        """The committee that is decided last; it may not have begun."""
+        return self._committees[-1]
 
     @property
     def all(self) -> tuple[Epoch, ...]:

@@ -23,6 +23,10 @@ class ProofInvalid(LedgerError):
     """A Merkle path does not lead from the record to the root."""
 
 
+class RecoveryInvalid(LedgerError):
+    """A recovery plan is not one that this chain's organizations agreed on; says what lacks."""
+
+
 class HeightUnknown(LedgerError):
     """The ledger holds no block of that height."""
 

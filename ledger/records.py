@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from ledger.committee import Epoch, Epochs
 from ledger.encoding import decode
 from ledger.errors import DecodeError, LedgerDamaged
-from ledger.genesis import GENESIS_SIZE_MAX, Genesis
+from ledger.genesis import GENESIS_SIZE_MAX, Genesis, chain_id
 from ledger.model import (
     Block,
     BlockHeader,
@@ -18,6 +18,7 @@ from ledger.model import (
     Receipt,
     ValidatorSet,
 )
+from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
     BLOCK,
     CERTIFIED_KEY,
@@ -96,16 +97,31 @@ class Records:
             data, ExecutionCertificate, STORED_SIZE_MAX, "execution certificate", height
         )
 
-    def epochs(self, stored: Iterable[tuple[bytes, bytes]]) -> Epochs:
-        """All epochs, from the rows of the table of committees."""
-        found = [Epoch(0, self.genesis().validators)]
+    def recoveries(self, stored: Iterable[tuple[bytes, bytes]]) -> tuple[Recovery, ...]:
+        """The recovery plans in force, in order, from the rows of their table."""
+        found: list[Recovery] = []
+        for key, data in stored:
+            height = int.from_bytes(key[1:], "big")
+            found.append(_decoded(data, Recovery, STORED_SIZE_MAX, "recovery plan", height))
+            if len(key) != 9 or found[-1].plan.number != height or height != len(found):
+                raise LedgerDamaged("the table of recoveries is malformed; restore this ledger")
+        return tuple(found)
+
+    def epochs(
+        self, stored: Iterable[tuple[bytes, bytes]], recoveries: Sequence[Recovery]
+    ) -> Epochs:
+        """All epochs, from the rows of the table of committees and the recovery plans."""
+        genesis = self.genesis()
+        epochs = Epochs([Epoch(0, genesis.validators, chain_id(genesis))])
         for key, data in stored:
             base = int.from_bytes(key[1:], "big")
-            if len(key) != 9 or base <= found[-1].base:
+            if len(key) != 9 or base <= epochs.newest.base:
                 raise LedgerDamaged("the table of committees is malformed; restore this ledger")
             validators = _decoded(data, ValidatorSet, STORED_SIZE_MAX, "next committee", base)
-            found.append(Epoch(base, validators))
-        return Epochs(found)
+            epochs = epochs.with_next(Epoch(base, validators, epochs.newest.domain))
+        for recovery in recoveries:
+            epochs = epochs.with_recovery(recovery.plan.height, domain_after(recovery.plan))
+        return epochs
 
     def find_block(self, block_hash: bytes) -> int | None:
         data = self._source.get(HASH + block_hash)

@@ -23,6 +23,7 @@ HASH = b"K"  # block hash -> height
 TRANSACTION = b"T"  # transaction id -> height, index
 STATE = b"s"  # length of the namespace, namespace, key -> value
 COMMITTEE = b"V"  # base of an epoch -> ValidatorSet, but for the epoch of the genesis
+RECOVERY = b"W"  # number of a recovery plan -> Recovery
 PAGE = b"p"  # page id -> page of the state tree
 META = b"m"  # name -> bytes of other packages
 TABLES = (
@@ -36,6 +37,7 @@ TABLES = (
     + HASH
     + TRANSACTION
     + COMMITTEE
+    + RECOVERY
     + STATE
     + PAGE
     + META

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 from crypto import sm3
 from ledger.blocks import genesis_block, proposal_of
+from ledger.committee import Epochs
 from ledger.disk import Snapshot
 from ledger.errors import LedgerDamaged
-from ledger.genesis import Genesis, chain_id
 from ledger.merkle import receipts_root, transactions_root
 from ledger.model import (
     Block,
@@ -28,7 +28,16 @@ from ledger.model import (
 from ledger.pages import find_leaf, fold_leaves, walk_page
 from ledger.proof import leaf_hash, state_path
 from ledger.records import Records
-from ledger.schema import HASH, PAGE, STATE, TABLES, TRANSACTION, split_state_key
+from ledger.schema import (
+    COMMITTEE,
+    HASH,
+    PAGE,
+    RECOVERY,
+    STATE,
+    TABLES,
+    TRANSACTION,
+    split_state_key,
+)
 from ledger.stem import STEM_LEVELS
 from ledger.tables import check_tables
 
@@ -59,7 +68,8 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
     """
     records = Records(snapshot)
     height = records.head_height()
-    included = _scrub_blocks(records, height, progress)
+    epochs = records.epochs(snapshot.scan(COMMITTEE), records.recoveries(snapshot.scan(RECOVERY)))
+    included = _scrub_blocks(records, epochs, height, progress)
     _scrub_state(snapshot, records.statement(height), progress)
     _scrub_database(snapshot, included, height + 1, progress)
     progress(ScrubProgress("files", 0, None))
@@ -67,39 +77,42 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
 
 
 def check_height(
-    records: Records, genesis: Genesis, height: int, previous: BlockHeader | None
+    records: Records, epochs: Epochs, height: int, previous: BlockHeader | None
 ) -> BlockHeader:
     """Check one height against the header before it; its header. Raises LedgerDamaged."""
     block, header = records.block(height), records.header(height)
     _expect(block.header == header, height, "its header is stored in two versions")
     _expect(header.height == height, height, "it is another block")
-    _expect(header.chain_id == chain_id(genesis), height, "it is of another chain")
+    _expect(header.chain_id == epochs.at(0).domain, height, "it is of another chain")
     root = transactions_root(block.transactions)
     _expect(root == header.transactions_root, height, "its transactions are not what was ordered")
     if previous is not None:
         linked = header.previous_hash == block_hash(previous)
         _expect(linked, height, "it does not follow the block before it")
     if height == 0:
-        _expect(block == genesis_block(genesis), height, "it is not the block of the genesis")
+        _expect(
+            block == genesis_block(records.genesis()), height, "it is not the block of the genesis"
+        )
     statement = records.statement(height)
-    _check_outcome(records, block, statement)
+    _check_outcome(records, block, statement, epochs.at(height).domain)
     _check_indexes(records, block, statement)
     _check_certificates(records, block, statement)
     return header
 
 
-def _scrub_blocks(records: Records, height: int, progress: Progress) -> int:
-    genesis = records.genesis()
+def _scrub_blocks(records: Records, epochs: Epochs, height: int, progress: Progress) -> int:
     previous: BlockHeader | None = None
     included = 0
     for checked in range(height + 1):
-        previous = check_height(records, genesis, checked, previous)
+        previous = check_height(records, epochs, checked, previous)
         included += len(records.block(checked).transactions)
         progress(ScrubProgress("blocks", checked + 1, height + 1))
     return included
 
 
-def _check_outcome(records: Records, block: Block, statement: ExecutionStatement) -> None:
+def _check_outcome(
+    records: Records, block: Block, statement: ExecutionStatement, domain: bytes
+) -> None:
     height = block.header.height
     receipts = records.receipts(height)
     ids = [transaction_id(transaction) for transaction in block.transactions]
@@ -108,7 +121,7 @@ def _check_outcome(records: Records, block: Block, statement: ExecutionStatement
     root = receipts_root(receipts)
     _expect(root == statement.receipts_root, height, "its receipts are not what was executed")
     expected = ExecutionStatement(
-        chain_id=block.header.chain_id,
+        chain_id=domain,
         height=height,
         block_hash=block_hash(block.header),
         state_root=statement.state_root,

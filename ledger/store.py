@@ -35,6 +35,7 @@ from ledger.model import (
 )
 from ledger.proof import StateProof
 from ledger.records import Records
+from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
     BLOCK,
     CERTIFIED_KEY,
@@ -50,6 +51,7 @@ from ledger.schema import (
     META,
     PAGE,
     RECEIPTS,
+    RECOVERY,
     STATEMENT,
     TRANSACTION,
     Place,
@@ -135,7 +137,8 @@ class Store:
         self._recent_lock = threading.Lock()
         self.genesis: Genesis = self._records.genesis()
         self.chain_id = chain_id(self.genesis)
-        self._epochs = Epochs((Epoch(0, self.genesis.validators),))
+        self._epochs = Epochs([Epoch(0, self.genesis.validators, self.chain_id)])
+        self._recoveries: tuple[Recovery, ...] = ()
         self.tree = StateTree(lambda name: disk.get(PAGE + name))
         self._versions: tuple[_Version, ...] = ()
         self._height = -1
@@ -195,6 +198,15 @@ class Store:
     def epochs(self) -> Epochs:
         """All that the blocks up to the newest decided about committees."""
         return self._epochs
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The recovery plans that this ledger follows; the last may name a height to come."""
+        return self._recoveries
+
+    def recoveries_at(self, height: int) -> tuple[Recovery, ...]:
+        """The plans by which the chain goes on from this height; the last one is in force."""
+        return tuple(one for one in self._recoveries if one.plan.height == height)
 
     @property
     def current_epoch(self) -> Epoch:
@@ -329,6 +341,18 @@ class Store:
                 self._certified_height = certified
                 self._drop_versions()
 
+    def follow(self, recovery: Recovery) -> None:
+        """From now on the chain goes on from the block that the plan names; durable.
+
+        The plan was verified (ledger.recovery), and nothing above its height is stored.
+        """
+        plan = recovery.plan
+        assert plan.number == len(self._recoveries) + 1 and plan.height >= self._height
+        self._disk.write([(at_height(RECOVERY, plan.number), encode(recovery))])
+        with self._state:
+            self._recoveries = (*self._recoveries, recovery)
+            self._epochs = self._epochs.with_recovery(plan.height, domain_after(plan))
+
     def put_meta(self, name: bytes, value: bytes | None) -> None:
         """Durably store (None: remove) bytes for another package."""
         self._disk.write([(META + name, value)])
@@ -348,11 +372,13 @@ class Store:
         """Read where the ledger stands and check its newest part."""
         snapshot = self._disk.snapshot()
         records = Records(snapshot)
+        self._recoveries = records.recoveries(snapshot.scan(RECOVERY))
+        self._epochs = records.epochs(snapshot.scan(COMMITTEE), self._recoveries)
         height = records.head_height()
         first = max(0, height - OPEN_CHECK_BLOCKS + 1)
         previous = records.header(first - 1) if first else None
         for checked in range(first, height + 1):
-            previous = check_height(records, self.genesis, checked, previous)
+            previous = check_height(records, self._epochs, checked, previous)
         statement = records.statement(height)
         root = self.tree.restore(
             (key[1:], page) for key, page in snapshot.scan(PAGE + bytes([STEM_LEVELS]))
@@ -367,7 +393,6 @@ class Store:
         self._versions = (_Version(statement, snapshot, None),)
         self._height = height
         self._certified_height = records.certified_height()
-        self._epochs = records.epochs(snapshot.scan(COMMITTEE))
 
     def _known(self, height: int) -> int:
         if not 0 <= height <= self._height:

@@ -3,7 +3,7 @@
 It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or records
 (ledger); it moves their inputs and outputs. In the order of a transaction's way:
 
-    run         one nursery: the architecture at a glance
+    run         one nursery: the architecture at a glance;  serve: one node after another
     config      what an operator sets;  keys: the node's two keys;  logs
     bootstrap   the ledger of a genesis, opened or made
     committee   who is who in the epoch at hand;  epochs: what a block decides about the next
@@ -23,8 +23,11 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     views       contract reads, beside the blocks
     announce    tells waiting clients about new heights
     halt        the switch that stops a node that must not go on;  retire: a stop in order
+    repair      rebuilds a ledger whose state is not the quorum's;  ledgers: the folders beside it
+    rebuild     a ledger anew out of the blocks of another;  recover: after a fork, by a signed plan
     tally       what the node counts;  metrics, metrics_page: how it shows that
-    accusations proof of misbehavior, kept on disk;  complaints: the log's share of it
+    accusations proof of misbehavior, kept on disk;  findings: read back for people
+    complaints  the log's share of it
     audit       replays a ledger from its genesis and trusts nothing else
 """
 

@@ -6,6 +6,7 @@ halted. Bounded: whoever misbehaves once may do so for ever.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import trio
 from consensus.pbft.types import Accuse
 from crypto import sm3
 from ledger.encoding import encode
+from node.journal import sync_directory
 
 PER_VALIDATOR_MAX = 16  # one is proof enough; some more show a pattern
 QUEUE_MAX = 64  # accusations that wait for the disk; what comes beyond them says nothing new
@@ -69,8 +71,12 @@ class Accusations:
         partial = path.with_suffix(".new")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(data)
+            with open(partial, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # proof of a fault: a power failure must not take it
             partial.rename(path)
+            sync_directory(self._folder)
         except OSError as error:
             _log.error("accusation_not_kept", file=str(path), error=str(error))
             return

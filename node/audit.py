@@ -22,17 +22,17 @@ from crypto.provider import SignedItem
 from crypto.providers.software import verify_batch
 from ledger.blocks import proposal_of
 from ledger.certificates import commit_items, execution_items
-from ledger.committee import Epochs
-from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged
+from ledger.committee import Epoch, Epochs
+from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged, RecoveryInvalid
 from ledger.genesis import Genesis, chain_id
 from ledger.locate import locate
 from ledger.model import (
     ExecutionStatement,
     Receipt,
-    ValidatorSet,
     proposal_digest,
     transaction_id,
 )
+from ledger.recovery import verify_recovery
 from ledger.store import Store, StoredBlock
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Executor, check_block, transaction_items
@@ -81,6 +81,7 @@ class Verdict:
     state_root: str
     seconds: float
     divergence: Divergence | None
+    recoveries: int = 0  # recovery plans that the ledger follows, each agreed on as it must be
 
 
 class _Diverges(Exception):
@@ -118,6 +119,7 @@ class _Counts:
     transactions: int = 0
     signatures: int = 0
     state_root: str = ""
+    recoveries: int = 0
 
     def verdict(self, chain: bytes, seconds: float, divergence: Divergence | None) -> Verdict:
         return Verdict(
@@ -129,6 +131,7 @@ class _Counts:
             state_root=self.state_root,
             seconds=seconds,
             divergence=divergence,
+            recoveries=self.recoveries,
         )
 
 
@@ -171,6 +174,8 @@ def _replay(
     executor = Executor(again, engine, rules)
     _compare_statements(again.statement(0), store.statement(0))
     counts.height, counts.state_root = 0, again.statement(0).state_root.hex()
+    _follow(store, again)
+    counts.recoveries = len(again.recoveries)
     for stored, signatures in _verified_ahead(store, again, rules, pool):
         height = stored.block.header.height
         _check_signatures(stored, signatures.result())
@@ -190,6 +195,16 @@ def _replay(
             counts.certified_height = height
         advance(height, store.height)
     _compare_epochs(again.epochs, store.epochs)
+
+
+def _follow(store: Store, again: Store) -> None:
+    """The recovery plans in the ledger; whether they were agreed on, their blocks will tell."""
+    for recovery in store.recoveries:
+        try:
+            verify_recovery(recovery, again.recoveries, again.chain_id, verify_batch)
+        except RecoveryInvalid as error:
+            raise _Diverges(_at(recovery.plan.height, str(error))) from None
+        again.follow(recovery)
 
 
 def _check_epoch(again: Store, stored: StoredBlock, head: int) -> None:
@@ -235,14 +250,14 @@ def _verified_ahead(
     if store.height < 1:
         return
     for stored in store.iterate_blocks(1, store.height):
-        validators = again.epochs.at(stored.block.header.height).validators
-        waiting.append((stored, pool.submit(_verify, stored, validators, rules.chain_id)))
+        epoch = again.epochs.at(stored.block.header.height)
+        waiting.append((stored, pool.submit(_verify, stored, epoch)))
         if len(waiting) >= ahead:
             yield waiting.popleft()
     yield from waiting
 
 
-def _verify(stored: StoredBlock, validators: ValidatorSet, chain: bytes) -> _Signatures:
+def _verify(stored: StoredBlock, epoch: Epoch) -> _Signatures:
     block = stored.block
     labels: list[str] = []
     items: list[SignedItem] = []
@@ -256,12 +271,12 @@ def _verify(stored: StoredBlock, validators: ValidatorSet, chain: bytes) -> _Sig
             raise CertificateInvalid("its commit certificate is for another proposal")
         if commit.height != block.header.height:
             raise CertificateInvalid("its commit certificate is for another height")
-        committed = commit_items(commit, validators, chain)
+        committed = commit_items(commit, epoch.validators, epoch.domain)
         labels += ["commit certificate"] * len(committed)
         items += committed
         execution = stored.execution_certificate
         if execution is not None:
-            executed = execution_items(execution, validators, chain)
+            executed = execution_items(execution, epoch.validators, epoch.domain)
             labels += ["execution certificate"] * len(executed)
             items += executed
     except (BlockInvalid, CertificateInvalid) as error:
@@ -285,7 +300,10 @@ def _check_signatures(stored: StoredBlock, signatures: _Signatures) -> None:
 
 def _execute(executor: Executor, stored: StoredBlock) -> None:
     assert stored.commit_certificate is not None, "checked with the signatures"
-    executor.apply(stored.block, stored.commit_certificate)
+    try:
+        executor.apply(stored.block, stored.commit_certificate)
+    except RecoveryInvalid as error:
+        raise _Diverges(_at(stored.block.header.height, str(error))) from None
 
 
 def _compare_receipts(height: int, expected: Sequence[Receipt], found: Sequence[Receipt]) -> None:

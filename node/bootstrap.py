@@ -12,6 +12,7 @@ from node.clock import SKEW_MS_MIN
 from node.execute import Engine
 from node.heartbeat import HEARTBEAT_MS_MIN
 from node.journal import sync_directory
+from node.ledgers import settle, tidy
 from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
 
 LEDGER = "ledger"
@@ -69,6 +70,7 @@ def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
     Raises LedgerDamaged, or WrongChain when the directory holds another chain.
     """
     path = data_dir / LEDGER
+    settle(path)
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
         result = engine.apply_genesis(genesis)
@@ -84,4 +86,5 @@ def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
             f"{path} holds chain {found}…, the genesis is {chain_id(genesis).hex()[:16]}…: "
             "check genesis and data_dir in the configuration"
         )
+    tidy(path)
     return store

@@ -24,6 +24,11 @@ class Office:
         return self.epoch.validators
 
     @property
+    def domain(self) -> bytes:
+        """What is signed for in this epoch."""
+        return self.epoch.domain
+
+    @property
     def base(self) -> int:
         return self.epoch.base
 

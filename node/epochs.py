@@ -14,7 +14,7 @@ from ledger.model import StateWrite
 _log = structlog.get_logger("node.epochs")
 
 
-class _After:
+class StateAfter:
     """The state after a block that is not stored yet."""
 
     def __init__(self, before: StateReader, writes: Sequence[StateWrite]) -> None:
@@ -44,7 +44,7 @@ def decided_epoch(
     if not touches_committee(writes):
         return None
     try:
-        decided = committee_of(_After(before, writes))
+        decided = committee_of(StateAfter(before, writes))
     except RegistryDamaged as error:
         _log.error("committee_unreadable", height=height, reason=str(error))
         return None
@@ -53,4 +53,5 @@ def decided_epoch(
     if epochs.newest.base >= height:
         _log.error("committee_ignored", height=height, reason="one waits to take effect")
         return None
-    return Epoch(effective_base(height, window), decided.validators)
+    base = effective_base(height, window)
+    return Epoch(base, decided.validators, epochs.newest.domain)

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from contracts.registry import GOVERNANCE
+from contracts.parties import party_of
+from contracts.registry import GOVERNANCE, RegistryDamaged
 from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
 from contracts.vm.messages import BlockContext
 from crypto.provider import CryptoProvider, SignedItem
@@ -21,8 +22,8 @@ from ledger.certificates import (
     verify_execution_certificate,
 )
 from ledger.committee import Epochs
-from ledger.encoding import decode
-from ledger.errors import BlockInvalid, DecodeError
+from ledger.encoding import decode, encode
+from ledger.errors import BlockInvalid, DecodeError, RecoveryInvalid
 from ledger.genesis import Genesis, Limits
 from ledger.merkle import receipts_root
 from ledger.model import (
@@ -33,18 +34,38 @@ from ledger.model import (
     ExecutionCertificate,
     ExecutionStatement,
     Proposal,
+    StateWrite,
     Transaction,
     TransactionBody,
     block_hash,
     proposal_digest,
     transaction_id,
 )
+from ledger.recovery import check_authority
 from ledger.store import Commit, Store
-from node.epochs import decided_epoch
+from node.epochs import StateAfter, decided_epoch
+from node.peer_messages import Bundle
 
 
 class Diverged(Exception):
-    """This replica's outcome differs from what a quorum signed: it must not go on."""
+    """This replica's outcome differs from what a quorum signed: it must not go on.
+
+    `bundle` holds the block if it was therefore not stored.
+    """
+
+    def __init__(
+        self, own: ExecutionStatement, certificate: ExecutionCertificate, bundle: Bundle | None
+    ) -> None:
+        super().__init__(difference(own, certificate.statement))
+        self.own = own
+        self.certificate = certificate
+        self.bundle = bundle
+
+    @property
+    def evidence(self) -> tuple[bytes, ...]:
+        """What this node says, what the quorum signed, and the block."""
+        pair = encode(self.own), encode(self.certificate)
+        return pair if self.bundle is None else (*pair, encode(self.bundle))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +153,12 @@ class Executor:
         self,
         block: Block,
         certificate: CommitCertificate,
-        expected: ExecutionStatement | None = None,
+        expected: ExecutionCertificate | None = None,
     ) -> ExecutionStatement:
         """Execute a block that follows the head and commit it in one synced write.
 
-        Raises Diverged, and commits nothing, when the outcome is not the `expected` one that a
-        quorum signed: the ledger then still holds what everyone agrees on.
+        Raises Diverged, and commits nothing, when the outcome is not the one that a quorum signed
+        in `expected`, which was verified: the ledger then still holds what everyone agrees on.
         """
         header = block.header
         context = BlockContext(
@@ -147,7 +168,7 @@ class Executor:
         root = self._store.tree.apply(result.writes)
         epochs = self._store.epochs
         statement = ExecutionStatement(
-            chain_id=header.chain_id,
+            chain_id=epochs.at(header.height).domain,
             height=header.height,
             block_hash=block_hash(header),
             state_root=root,
@@ -155,9 +176,10 @@ class Executor:
             next_validators_hash=epochs.at(header.height + 1).validators.digest,
             time_ms=header.time_ms,
         )
-        if expected is not None and statement != expected:
+        if expected is not None and statement != expected.statement:
             self._store.tree.discard()
-            raise Diverged(difference(statement, expected))
+            raise Diverged(statement, expected, Bundle(block, certificate, expected))
+        self._check_recovery(statement, result.writes)
         self._store.commit(
             Commit(
                 block=block,
@@ -178,6 +200,22 @@ class Executor:
             self._has_governed = True
         return statement
 
+    def _check_recovery(self, statement: ExecutionStatement, writes: Sequence[StateWrite]) -> None:
+        """Whether plans by which the chain goes on from this block were agreed on, as they say."""
+        after = StateAfter(self._store, writes)
+        validators = self._store.epochs.at(statement.height + 1).validators
+        try:
+            for recovery in self._store.recoveries_at(statement.height):
+                if recovery.certificate.statement != statement:
+                    raise RecoveryInvalid(
+                        f"recovery plan {recovery.plan.number} names another block "
+                        f"{statement.height} than this chain has"
+                    )
+                check_authority(recovery, validators, lambda address: party_of(after, address))
+        except (RecoveryInvalid, RegistryDamaged) as error:
+            self._store.tree.discard()
+            raise RecoveryInvalid(str(error)) from None
+
     def check_synced(
         self,
         block: Block,
@@ -191,15 +229,16 @@ class Executor:
         it covers what the block says it dropped, whose bodies nobody shows. Raises BlockInvalid
         or CertificateInvalid; nothing of the peer's word is believed.
         """
-        rules, height = self._rules, block.header.height
-        check_block(block, self._store, rules)
+        height = block.header.height
+        epoch = self._store.epochs.at(height)
+        check_block(block, self._store, self._rules)
         if vouched_hash != block_hash(block.header):
             raise BlockInvalid(f"block {height}: a quorum executed another block")
         verify_commit_certificate(
             commit_certificate,
             proposal_digest(proposal_of(block)),
-            self._store.epochs.at(height).validators,
-            rules.chain_id,
+            epoch.validators,
+            epoch.domain,
             provider.verify_batch,
         )
         verify_transactions(block, provider.verify_batch)
@@ -209,7 +248,6 @@ def vouched(
     headers: Sequence[BlockHeader],
     certificates: Sequence[ExecutionCertificate | None],
     epochs: Epochs,
-    chain_id: bytes,
     verify_batch: VerifyBatch,
 ) -> list[bytes]:
     """Hashes of the leading blocks of a run that a quorum executed, as far as that is proved.
@@ -228,8 +266,8 @@ def vouched(
     height = headers[last].height
     if anchor.statement.height != height:
         raise BlockInvalid(f"block {height}: its execution certificate is for another height")
-    validators = epochs.at(height).validators
-    verify_execution_certificate(anchor, validators, chain_id, verify_batch)
+    epoch = epochs.at(height)
+    verify_execution_certificate(anchor, epoch.validators, epoch.domain, verify_batch)
     hashes: list[bytes] = []
     expected: bytes = anchor.statement.block_hash
     for header in reversed(headers[: last + 1]):
@@ -246,8 +284,7 @@ def difference(own: ExecutionStatement, signed: ExecutionStatement) -> str:
     return (
         f"height {own.height}: this node's outcome differs from a quorum's in "
         f"{', '.join(fields)} (state root {own.state_root.hex()}, signed "
-        f"{signed.state_root.hex()}); keep the data directory for examination, compare the "
-        "release with the other nodes' and let the node rejoin with an empty directory"
+        f"{signed.state_root.hex()})"
     )
 
 

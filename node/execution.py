@@ -14,7 +14,7 @@ from typing import TypeVar, TypeVarTuple
 import structlog
 import trio
 
-from consensus.pbft.types import Deliver, Executed
+from consensus.pbft.types import Deliver, Executed, HaltKind
 from contracts.vm.host import WorkerFault
 from crypto.provider import CryptoProvider
 from ledger.certificates import verify_execution_certificate
@@ -27,7 +27,7 @@ from ledger.model import (
 )
 from ledger.store import Store
 from node.announce import Announcer
-from node.execute import ChainRules, Diverged, Executor, difference, vouched
+from node.execute import ChainRules, Diverged, Executor, vouched
 from node.halt import HaltSwitch
 from node.mempool import IsInFlight, Mempool
 from node.peer_messages import Bundle
@@ -147,7 +147,10 @@ class ExecutionQueue:
             try:
                 if not self.is_halted:
                     await self._one(work)
-            except (WorkerFault, Diverged, LedgerError, OSError) as error:
+            except Diverged as found:
+                reason = f"execution stopped: {found}"
+                self._switch.halt(reason, found.evidence, kind=HaltKind.DIVERGED)
+            except (WorkerFault, LedgerError, OSError) as error:
                 self._switch.halt(f"execution stopped: {error}")
             finally:
                 if isinstance(work, _Request):
@@ -160,7 +163,7 @@ class ExecutionQueue:
         if isinstance(work, _Delivery):
             await self._run_delivery(work)
         elif isinstance(work, ExecutionCertificate):
-            await trio.to_thread.run_sync(self._store.certify, work)
+            await trio.to_thread.run_sync(self._certify, work)
             self._announcer.announce(self._store.certified_height)
         else:
             try:
@@ -215,7 +218,6 @@ class ExecutionQueue:
             headers[:known],
             certificates,
             self._store.epochs,
-            self._rules.chain_id,
             self._provider.verify_batch,
         )
 
@@ -230,11 +232,7 @@ class ExecutionQueue:
             self._verify(certificate)
             if certificate.statement.height != height:
                 raise BlockInvalid(f"block {height}: its certificate is for another height")
-        self._executor.apply(
-            bundle.block,
-            bundle.commit_certificate,
-            certificate.statement if certificate is not None else None,
-        )
+        self._executor.apply(bundle.block, bundle.commit_certificate, certificate)
         if certificate is not None:
             self._store.certify(certificate)
 
@@ -243,15 +241,18 @@ class ExecutionQueue:
         if not self._store.certified_height < height <= self._store.height:
             return  # known, or for a block that is not here
         self._verify(certificate)
-        own = self._store.statement(height)
+        self._certify(certificate)
+
+    def _certify(self, certificate: ExecutionCertificate) -> None:
+        own = self._store.statement(certificate.statement.height)
         if certificate.statement != own:
-            raise Diverged(difference(own, certificate.statement))
+            raise Diverged(own, certificate, None)
         self._store.certify(certificate)
 
     def _verify(self, certificate: ExecutionCertificate) -> None:
-        validators = self._store.epochs.at(certificate.statement.height).validators
+        epoch = self._store.epochs.at(certificate.statement.height)
         verify_execution_certificate(
-            certificate, validators, self._rules.chain_id, self._provider.verify_batch
+            certificate, epoch.validators, epoch.domain, self._provider.verify_batch
         )
 
     # --- main task --------------------------------------------------------------------------

@@ -1,8 +1,9 @@
-"""The one switch that stops a node: it then orders and executes nothing, and answers reads.
+"""The one switch that stops a node: it then orders and executes nothing.
 
 A node halts when going on would make things worse: its state contradicts a quorum's, its disk
 takes no more votes, or its contract engine fails again and again. The process stays, so that an
-operator finds a node that says why instead of one that starts over and over.
+operator finds a node that says why instead of one that starts over and over. One kind of halt has
+a cure that the node knows: a state that differs from the quorum's is rebuilt (node.repair).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import structlog
+
+from consensus.pbft.types import HaltKind
 
 _log = structlog.get_logger("node.halt")
 
@@ -21,12 +24,23 @@ class HaltSwitch:
 
     def __init__(self) -> None:
         self._reason = ""
+        self._kind: HaltKind | None = None
         self._listeners: list[OnHalt] = []
 
     @property
     def reason(self) -> str:
         """Why the node halted; empty while it has not."""
         return self._reason
+
+    @property
+    def kind(self) -> HaltKind | None:
+        """None before a halt, and for faults of this machine: its disk, its contract engine."""
+        return self._kind
+
+    @property
+    def has_diverged(self) -> bool:
+        """Halted because this node's state is not the quorum's: then it is not to be read."""
+        return self._kind is HaltKind.DIVERGED
 
     @property
     def is_halted(self) -> bool:
@@ -36,12 +50,15 @@ class HaltSwitch:
         """Call `listener(reason, evidence)` when it happens. It must neither wait nor raise."""
         self._listeners.append(listener)
 
-    def halt(self, reason: str, evidence: Sequence[bytes] = ()) -> None:
-        """Stop for good; the first reason stays. `evidence`: encoded certificates."""
+    def halt(
+        self, reason: str, evidence: Sequence[bytes] = (), *, kind: HaltKind | None = None
+    ) -> None:
+        """Stop; the first reason stays. `evidence`: encoded certificates."""
         if self._reason:
             return
         assert reason, "a node that halts says why"
         self._reason = reason
+        self._kind = kind
         _log.critical("halted", reason=reason, evidence=len(evidence))
         for listener in self._listeners:
             listener(reason, evidence)

@@ -77,7 +77,6 @@ class Driver:
         network: Links,
         office: Office,
         provider: CryptoProvider,
-        chain_id: bytes,
         limits: Limits,
         pool: Mempool,
         transactions: Transactions,
@@ -91,7 +90,6 @@ class Driver:
         self._network = network
         self.office = office
         self._provider = provider
-        self._chain_id = chain_id
         self._limits = limits
         self._pool = pool
         self._transactions = transactions
@@ -221,7 +219,7 @@ class Driver:
         if not isinstance(effect, Broadcast | Send):
             return b""
         message, office = effect.message, self.office
-        frame, signature = sign_frame(message, office, self._provider, self._chain_id)
+        frame, signature = sign_frame(message, office, self._provider)
         if isinstance(effect, Broadcast) and office.index is not None:
             self._todo.append(Received(office.index, message, signature))
         return frame
@@ -261,6 +259,8 @@ class Driver:
         try:
             if records:
                 await trio.to_thread.run_sync(self._journal.append, records)
+            if self._switch.is_halted:
+                return  # meanwhile: then nothing leaves any more
             for effect, frame in effects:
                 self._act(effect, frame)
             if self._journal.wants_compaction:
@@ -306,7 +306,7 @@ class Driver:
             case Accuse():
                 self.on_accuse(effect)
             case Halt():
-                self._switch.halt(effect.reason, effect.evidence)
+                self._switch.halt(effect.reason, effect.evidence, kind=effect.kind)
             case Retire():
                 return  # `run` ends
 

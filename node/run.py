@@ -6,8 +6,6 @@ the replica; what is ordered is executed on one serial queue; clients ask over g
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -31,7 +29,7 @@ from node.acts import Acts
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
-from node.bootstrap import check_genesis, open_or_create
+from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
 from node.config import NodeConfig
@@ -42,12 +40,14 @@ from node.heartbeat import Heartbeat
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
+from node.ledgers import JOURNAL
 from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.metrics import Sources, make_render
 from node.metrics_page import MetricsPage
 from node.peers import peer_table, warn_of_gaps
 from node.refusals import Refusal
+from node.repair import Repair, Workshop
 from node.retire import drain
 from node.seat import Parts, Seat
 from node.sync import Sync
@@ -60,10 +60,6 @@ from p2p.network import Network, PeerAddress
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
-
-# A verification is one call into libcrypto that gives up the interpreter lock and has to win it
-# back from the main task; the default of 5 ms would cap a verifying thread at 200 a second.
-SWITCH_INTERVAL_S = 0.0005
 
 OpenLinks: TypeAlias = Callable[[NodeConfig, Mapping[str, PeerAddress], bytes], Links]
 
@@ -88,12 +84,13 @@ class Node:
         """
         self._config = config
         self._make_links = links or _open_links
-        self._make_engine = engine or _open_engine
+        self._make_engine = engine or open_engine
         self._wall_ms = wall_ms or _wall_ms
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
         self._tally = Tally()
+        self.is_repaired = False  # a rebuilt ledger stands ready for the node that follows
         try:
             self._build(config)
         except BaseException:
@@ -126,10 +123,11 @@ class Node:
             bytes_max=config.mempool_bytes_max,
         )
         self._build_ordering(config)
+        self._build_repair(config)
 
     def _build_ordering(self, config: NodeConfig) -> None:
         chain = self.rules.chain_id
-        journal = Journal(config.data_dir / "journal")
+        journal = Journal(config.data_dir / JOURNAL)
         self._open.callback(journal.close)
         limits = self.genesis.limits
         self._build_clock()
@@ -167,7 +165,6 @@ class Node:
             store=self.store,
             committee=self._committee,
             provider=self.provider,
-            chain_id=chain,
         )
         self._seat = Seat(
             Parts(
@@ -221,6 +218,17 @@ class Node:
         self._switch.on_halt(self._accusations.keep_halt)
         self._switch.on_halt(lambda reason, evidence: self.announcer.close())
 
+    def _build_repair(self, config: NodeConfig) -> None:
+        workshop = Workshop(
+            config.data_dir / LEDGER,
+            self.genesis,
+            ChainRules(self.rules.chain_id, self.genesis.limits),
+            self.provider,
+            lambda: self._make_engine(config),
+        )
+        self._repair = Repair(self.store, workshop, self._switch)
+        self._repair.resume()
+
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
         self._open.callback(engine.close)
@@ -229,7 +237,7 @@ class Node:
     # --- life -------------------------------------------------------------------------------
 
     async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled; the started value is the API's port."""
+        """Serve until cancelled or repaired; the started value is the API's port."""
         self._token = trio.lowlevel.current_trio_token()
         api = ApiServer(self, listen=self._config.api_listen)
         page = self._metrics_page()
@@ -246,7 +254,10 @@ class Node:
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
                 page.start()
+                nursery.start_soon(self._repair_and_end)
                 api.start()
+                if self._switch.is_halted:
+                    api.show_halted()
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
         finally:
@@ -265,6 +276,11 @@ class Node:
     def close(self) -> None:
         """Release ledger, journal and workers; after `run` has ended."""
         self._open.close()
+
+    async def _repair_and_end(self) -> None:
+        self.is_repaired = await self._repair.run()
+        if self.is_repaired:
+            self._nursery.cancel_scope.cancel()
 
     def _after_block(self) -> None:
         if self._executor.take_governed():
@@ -294,7 +310,9 @@ class Node:
         self._tally.accusations += 1
         self._accusations.accuse(accusation)
         offender = self._committee.validators.validators[accusation.first.sender]
-        self._acts.accuse(accusation, offender.public_key)
+        if self._committee.office.domain == self.rules.chain_id:
+            # The contract knows the chain id only: after a recovery the files have to do.
+            self._acts.accuse(accusation, offender.public_key)
 
     def _metrics_page(self) -> MetricsPage:
         counters = self._network.counters if isinstance(self._network, Network) else None
@@ -314,10 +332,25 @@ class Node:
     def check_open(self) -> None:
         if self._is_stopping:
             raise Refusal(refusals.STOPPING, "the node is shutting down: ask another")
+        self.check_readable()
         if self._switch.is_halted:
             raise Refusal(
                 refusals.HALTED,
                 "this node has halted and takes no transactions: ask another; its log says why",
+            )
+
+    def check_readable(self) -> None:
+        if self._repair.is_active:
+            raise Refusal(
+                refusals.REPAIRING,
+                "this node's state differed from a quorum's and is being rebuilt: ask another, or "
+                "come back later",
+            )
+        if self._switch.has_diverged:
+            raise Refusal(
+                refusals.HALTED,
+                "this node has halted because its state contradicts a quorum's, which makes it "
+                "unfit to read: ask another; its log says why",
             )
 
     def hold(self, items: Sequence[Admitted]) -> list[bool]:
@@ -334,6 +367,7 @@ class Node:
         return self._pool.has_expired(transaction_id)
 
     def view(self, query: Query) -> Viewed:
+        self.check_readable()
         return self._views.view(query)
 
     def situation(self) -> Situation:
@@ -358,6 +392,8 @@ class Node:
         )
 
     def _phase(self) -> str:
+        if self._repair.is_active:
+            return "repairing"
         if self._switch.is_halted:
             return "halted"
         if self._sync.is_active:
@@ -372,7 +408,7 @@ def _open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: byte
     return Network(seed, listen=config.listen, peers=peers)
 
 
-def _open_engine(config: NodeConfig) -> Engine:
+def open_engine(config: NodeConfig) -> Engine:
     worker = Worker(allow_unjailed=config.allow_unjailed)
     _log.info("engine", jail=worker.layers, is_jailed=bool(worker.layers))
     return worker
@@ -397,29 +433,3 @@ def _resident_bytes(*engines: Engine) -> int:
         except psutil.NoSuchProcess:
             continue
     return total
-
-
-async def serve(config: NodeConfig) -> None:
-    """Run a node until SIGTERM or SIGINT."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    node = Node(config)
-    try:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(node.run)
-                async for number in signals:
-                    _log.info("stopping", signal=signal.Signals(number).name)
-                    await node.retire()
-                    nursery.cancel_scope.cancel()
-                    break
-    except BaseExceptionGroup as group:
-        raise _innermost(group) from None
-    finally:
-        node.close()
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """The one error inside nested groups of one: what an operator should read."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

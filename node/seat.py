@@ -26,6 +26,7 @@ from node.intake import Rules
 from node.journal import Journal
 from node.links import Links
 from node.mempool import Mempool
+from node.repair import disowned
 from node.replica import REOFFER_TICKS, Driver
 from node.sync import Sync
 from node.tally import Tally
@@ -156,7 +157,6 @@ class Seat:
             network=parts.network,
             office=office,
             provider=parts.provider,
-            chain_id=parts.rules.chain_id,
             limits=parts.rules.limits,
             pool=parts.pool,
             transactions=parts.transactions,
@@ -180,7 +180,7 @@ class Seat:
             ReplicaConfig(
                 index=index,
                 validators=office.validators,
-                chain_id=parts.rules.chain_id,
+                chain_id=office.domain,
                 base=office.base,
                 window=limits.watermark_window,
                 transactions_max=limits.block_transactions_max,
@@ -193,6 +193,7 @@ class Seat:
                 ),
                 records=records,
                 last=store.epochs.last_of(office.epoch),
+                disowned=disowned(store),
             ),
         )
 

@@ -43,7 +43,7 @@ class Views:
     def _view(self, query: Query) -> Viewed:
         with self._store.snapshot() as snapshot:
             statement = snapshot.statement
-            block = BlockContext(statement.chain_id, statement.height, statement.time_ms)
+            block = BlockContext(self._store.chain_id, statement.height, statement.time_ms)
             try:
                 result = self._engine.view(
                     block,

@@ -37,12 +37,9 @@ Take = Callable[[Received], Awaitable[None]]
 class VoteGate:
     """Judges frames of one epoch. `judge` blocks on signatures: call it on a thread."""
 
-    def __init__(
-        self, office: Office, *, provider: CryptoProvider, chain_id: bytes, complaints: Complaints
-    ) -> None:
+    def __init__(self, office: Office, *, provider: CryptoProvider, complaints: Complaints) -> None:
         self._office = office
         self._provider = provider
-        self._chain_id = chain_id
         self._complaints = complaints
         self._verified: OrderedDict[bytes, None] = OrderedDict()
 
@@ -77,15 +74,13 @@ class VoteGate:
     def _parse(
         self, frame: Frame, signed: messages.SignedMessage
     ) -> tuple[Received, list[SignedItem]]:
-        office, chain_id = self._office, self._chain_id
+        office, domain = self._office, self._office.domain
         if office.index_of(frame.peer_id) != signed.sender:
             raise DecodeError("a message in another member's name")
         message = messages.decode_message(signed.message)
-        claims = verify.claims(
-            message, signed.sender, office.validators, chain_id, base=office.base
-        )
+        claims = verify.claims(message, signed.sender, office.validators, domain, base=office.base)
         outer = verify.outer_claim(
-            message, signed.sender, signed.signature, office.validators, chain_id
+            message, signed.sender, signed.signature, office.validators, domain
         )
         return Received(signed.sender, message, signed.signature), [outer, *claims]
 
@@ -115,13 +110,11 @@ class Votes:
         store: Store,
         committee: Committee,
         provider: CryptoProvider,
-        chain_id: bytes,
     ) -> None:
         self._network = network
         self._store = store
         self._committee = committee
         self._provider = provider
-        self._chain_id = chain_id
         self._complaints = Complaints("node.votes")
         self._to: _Addressee | None = None
         self._later: dict[str, deque[Frame]] = {}  # peer id -> frames of epochs not yet begun
@@ -133,7 +126,6 @@ class Votes:
         gate = VoteGate(
             office,
             provider=self._provider,
-            chain_id=self._chain_id,
             complaints=self._complaints,
         )
         self._to = _Addressee(office.base, gate, take)
@@ -199,16 +191,16 @@ class Votes:
         office = self._committee.office_in(epoch)
         if certificate is not None and office.index is not None:
             message = messages.Certified(certificate)
-            frame, _ = sign_frame(message, office, self._provider, self._chain_id)
+            frame, _ = sign_frame(message, office, self._provider)
             self._network.send(peer_id, Channel.VOTES, frame)
 
 
 def sign_frame(
-    message: messages.Message, office: Office, provider: CryptoProvider, chain_id: bytes
+    message: messages.Message, office: Office, provider: CryptoProvider
 ) -> tuple[bytes, bytes]:
     """A member's message as it leaves, and the signature in it."""
     assert office.index is not None, "only members vote"
-    signature = provider.sign(messages.signing_bytes(chain_id, message))
+    signature = provider.sign(messages.signing_bytes(office.domain, message))
     data = messages.encode_message(message)
     return encode(messages.SignedMessage(office.index, data, signature, office.base)), signature
 

@@ -55,8 +55,12 @@ CatchUp   We are behind `height`, which `certificate` proves. Nothing delivered 
           quorum of statements was never seen together), so do not make a block wait for it.
           Then step `Synced`, also with less if peers do not help: the replica asks again.
 Accuse    Two contradictory signed messages of one validator: evidence, keep it. Goes on anyway.
-Halt      Our state differs from a quorum's, or more than f replicas lie: stop executing and
-          signing, raise an alert, keep the evidence. `step` returns nothing from then on.
+Halt      Our state differs from a quorum's (DIVERGED), or more than f replicas lie (CONFLICT):
+          stop executing and signing, raise an alert, keep the evidence. `step` returns nothing
+          from then on. After DIVERGED the state may be rebuilt from what a quorum certified, and
+          a new life recover from it with the old log: votes are promises. `disowned` is then the
+          highest height that any earlier life executed. What it said of those outcomes may have
+          been wrong, and saying what is right now would contradict it, so nothing is said.
 Epochs    A replica serves one committee: it orders the heights above `config.base`. When a block
           decides a change of the committee that takes effect at height e (more than a window above
           it), give `last = e - 1` with `Executed`, `Synced` and `Recovered` from then on. Frames

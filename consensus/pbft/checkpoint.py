@@ -6,7 +6,7 @@ from consensus.pbft.messages import Checkpoint, SignedMessage, encode_message
 from consensus.pbft.ordering import advance_decided, advance_frontier, deliver, replay_early
 from consensus.pbft.quorum import Votes
 from consensus.pbft.state import State
-from consensus.pbft.types import Accuse, CatchUp, Certify, Executed, Retire, Synced
+from consensus.pbft.types import Accuse, CatchUp, Certify, Executed, HaltKind, Retire, Synced
 from ledger.encoding import encode
 from ledger.model import ExecutionCertificate, ExecutionStatement
 
@@ -77,7 +77,8 @@ def adopt(state: State, certificate: ExecutionCertificate) -> None:
     if known is not None:
         if known.statement != certificate.statement:
             evidence = (encode(known), encode(certificate))
-            state.halt(f"two outcomes of block {height} were certified", evidence)
+            reason = f"two outcomes of block {height} were certified"
+            state.halt(HaltKind.CONFLICT, reason, evidence)
         return
     own = state.statements.get(height)
     if own is not None and own != certificate.statement:
@@ -110,6 +111,15 @@ def advance_certified(state: State) -> None:
         state.behind_ticks = state.hole_ticks = 0
         state.emit(Certify(certificate))
         _retire_if_over(state, certificate)
+
+
+def check_outcomes(state: State) -> None:
+    """A certificate in the log may contradict a block that was stored just before the crash."""
+    for height in sorted(state.statements.keys() & state.certificates.keys()):
+        own, certificate = state.statements[height], state.certificates[height]
+        if own != certificate.statement:
+            _halt_diverged(state, own, certificate)
+            return
 
 
 def on_synced(state: State, synced: Synced) -> None:
@@ -203,13 +213,15 @@ def _state_outcome(state: State, own: ExecutionStatement) -> None:
     if certificate is not None and certificate.statement != own:
         _halt_diverged(state, own, certificate)
         return
-    state.broadcast(Checkpoint(own))
+    if state.sayable(own.height) is not None:
+        state.broadcast(Checkpoint(own))
 
 
 def _halt_diverged(
     state: State, own: ExecutionStatement, certificate: ExecutionCertificate
 ) -> None:
     state.halt(
+        HaltKind.DIVERGED,
         f"our outcome of block {own.height} differs from a quorum's",
         (encode(own), encode(certificate)),
     )

@@ -25,6 +25,7 @@ from consensus.pbft.types import (
     BatchReady,
     Deliver,
     FetchProposal,
+    HaltKind,
     Persist,
     ProposalValidated,
     Send,
@@ -353,7 +354,8 @@ def _decide(state: State, slot: Slot, certificate: CommitCertificate) -> None:
     if slot.decision is not None:
         if slot.decision.proposal_digest != certificate.proposal_digest:
             evidence = (encode(slot.decision), encode(certificate))
-            state.halt(f"two proposals were committed at height {slot.height}", evidence)
+            reason = f"two proposals were committed at height {slot.height}"
+            state.halt(HaltKind.CONFLICT, reason, evidence)
         return
     slot.decision = certificate
     state.count_in_flight(slot)

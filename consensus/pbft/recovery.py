@@ -29,6 +29,7 @@ def recover(config: ReplicaConfig, recovered: Recovered) -> State:
     state = new_state(config)
     assert recovered.head >= config.base, "the epoch begins above its base"
     state.executed = state.delivered = state.decided = recovered.head
+    state.disowned = recovered.disowned
     state.last = recovered.last
     for statement in recovered.statements:
         state.statements[statement.height] = statement

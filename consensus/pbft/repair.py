@@ -7,7 +7,7 @@ rate. An idle network only exchanges heartbeats, by which a lagging replica is n
 
 from __future__ import annotations
 
-from consensus.pbft.checkpoint import advance_certified, catch_up
+from consensus.pbft.checkpoint import advance_certified, catch_up, check_outcomes
 from consensus.pbft.messages import (
     Certified,
     Checkpoint,
@@ -34,14 +34,17 @@ REPLY_HEIGHTS = 8  # sent to a lagging peer at once; block sync is better for mo
 def introduce(state: State) -> None:
     """First tick of a life: say again all that we said, so that our own votes count again."""
     state.is_restarted = False
+    check_outcomes(state)
+    if state.is_halted:
+        return
     advance_certified(state)
     state.broadcast(status(state))
     if state.own_view_change is not None:
         state.broadcast(state.own_view_change)
     _repeat_votes(state, sorted(state.slots))
     for height in range(state.certified + 1, state.executed + 1):
-        if height in state.statements:  # pragma: no branch (the driver's word)
-            state.broadcast(Checkpoint(state.statements[height]))
+        if (own := state.sayable(height)) is not None:
+            state.broadcast(Checkpoint(own))
     for height in sorted(state.slots):
         progress(state, state.slots[height])
 
@@ -120,8 +123,8 @@ def _repeat(state: State) -> None:
     _repeat_votes(state, stuck[:REPEAT_HEIGHTS])
     first = state.certified + 1
     for height in range(first, min(state.executed + 1, first + REPEAT_HEIGHTS)):
-        if height in state.statements:  # pragma: no branch (the driver's word)
-            state.broadcast(Checkpoint(state.statements[height]))
+        if (own := state.sayable(height)) is not None:
+            state.broadcast(Checkpoint(own))
     for height in stuck:
         slot = state.slots[height]
         for digest in sorted(slot.wanted):
@@ -154,8 +157,8 @@ def _send_certificates(state: State, to: int, certified: int) -> None:
     for height in range(certified + 1, last + 1):
         if height in state.certificates:
             state.emit(Send(to, Certified(state.certificates[height])))
-        elif height in state.statements:
-            state.emit(Send(to, Checkpoint(state.statements[height])))
+        elif (own := state.sayable(height)) is not None:
+            state.emit(Send(to, Checkpoint(own)))
     if state.stable > last and state.stable_certificate is not None:
         state.emit(Send(to, Certified(state.stable_certificate)))
 

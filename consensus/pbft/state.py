@@ -22,7 +22,7 @@ from consensus.pbft.messages import (
 )
 from consensus.pbft.quorum import Votes
 from consensus.pbft.schedule import Schedule
-from consensus.pbft.types import Broadcast, Effect, Halt, ReplicaConfig
+from consensus.pbft.types import Broadcast, Effect, Halt, HaltKind, ReplicaConfig
 from ledger.model import (
     CommitCertificate,
     ExecutionCertificate,
@@ -98,6 +98,7 @@ class State:
     certified: int = 0  # own statement certified, without gap
     stable: int = 0  # highest known execution certificate: the low watermark
     stable_certificate: ExecutionCertificate | None = None
+    disowned: int = 0  # we say nothing of outcomes up to here: an earlier life said otherwise
     statements: dict[int, ExecutionStatement] = field(default_factory=dict)  # own
     certificates: dict[int, ExecutionCertificate] = field(default_factory=dict)
     checkpoints: dict[int, Votes[ExecutionStatement]] = field(default_factory=dict)
@@ -176,11 +177,15 @@ class State:
         self.waiting_ticks = 0
         self.stalled_ticks = 0
 
-    def halt(self, reason: str, evidence: tuple[bytes, ...]) -> None:
+    def halt(self, kind: HaltKind, reason: str, evidence: tuple[bytes, ...]) -> None:
         """Say why and do nothing any more."""
         if not self.is_halted:
-            self.emit(Halt(reason=reason, evidence=evidence))
+            self.emit(Halt(kind=kind, reason=reason, evidence=evidence))
             self.is_halted = True
+
+    def sayable(self, height: int) -> ExecutionStatement | None:
+        """What we may sign about a block: two different statements would be equivocation."""
+        return self.statements.get(height) if height > self.disowned else None
 
     def slot_at(self, height: int) -> Slot | None:
         """The slot of `height`, made if need be; None outside the window."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from consensus.pbft.messages import Message, SignedMessage
 from ledger.model import (
@@ -39,6 +40,7 @@ class Recovered:
     certified: ExecutionCertificate | None = None  # of the highest height without a gap below
     statements: tuple[ExecutionStatement, ...] = ()  # own, certified height + 1 to head
     records: tuple[bytes, ...] = ()  # the log, oldest first, torn tail cut off
+    disowned: int = 0  # heights up to here get no statement: an earlier life signed another one
     last: int | None = None  # last height of the epoch, if the blocks up to the head decide it
 
 
@@ -187,10 +189,18 @@ class Accuse:
     second: SignedMessage
 
 
+class HaltKind(Enum):
+    """What is wrong decides what can be done about it."""
+
+    DIVERGED = 1  # our state is not the quorum's; evidence: our statement, the certificate
+    CONFLICT = 2  # certificates contradict each other: more than f replicas lie or forgot
+
+
 @dataclass(frozen=True, slots=True)
 class Halt:
     """Stop: going on would make things worse. `evidence` holds encoded certificates."""
 
+    kind: HaltKind
     reason: str
     evidence: tuple[bytes, ...]
 

@@ -16,7 +16,7 @@ from consensus.pbft.repair import relay_new_view
 from consensus.pbft.schedule import Schedule, leader
 from consensus.pbft.state import FollowedNewView, Slot, State
 from consensus.pbft.timing import silent_replicas, timeout_ticks
-from consensus.pbft.types import Persist, Tick
+from consensus.pbft.types import HaltKind, Persist, Tick
 from consensus.pbft.wal import SavedNewView, SavedViewChange, encode_record
 from ledger.encoding import encode
 
@@ -208,7 +208,7 @@ def _follow(state: State, followed: FollowedNewView) -> None:
     try:
         plan = plan_of(followed.new_view, state.config.validators, epoch=state.config.base)
     except Conflict as conflict:
-        state.halt(conflict.reason, conflict.evidence)
+        state.halt(HaltKind.CONFLICT, conflict.reason, conflict.evidence)
         return
     if plan.base is not None:
         adopt(state, plan.base)
@@ -235,7 +235,8 @@ def _check_decisions(state: State, new_view: NewView, plan: Plan) -> None:
             continue
         if ordered.get(height) != decision.proposal_digest:
             evidence = (encode(decision), encode(new_view))
-            state.halt(f"a new view does not keep what was committed at {height}", evidence)
+            reason = f"a new view does not keep what was committed at {height}"
+            state.halt(HaltKind.CONFLICT, reason, evidence)
 
 
 def _reset_slot(state: State, slot: Slot, ordered: bytes | None) -> None:

@@ -26,7 +26,8 @@ class PeerState:
 class Situation:
     """Where the node stands.
 
-    `phase` is ordering, view_change, catching_up, observing or halted; `index` None: an observer.
+    `phase` is ordering, view_change, catching_up, observing, repairing or halted; `index` None:
+    an observer.
     """
 
     name: str
@@ -76,6 +77,10 @@ class Backend(Protocol):
 
     def check_open(self) -> None:
         """Whether the node still orders transactions. Raises Refusal: halted or stopping."""
+        ...
+
+    def check_readable(self) -> None:
+        """Whether the ledger may be read. Raises Refusal: its state contradicts a quorum's."""
         ...
 
     def hold(self, items: Sequence[Admitted]) -> list[bool]:

@@ -30,6 +30,7 @@ _STATUS = {
     refusals.REPLAYED: grpc.StatusCode.ALREADY_EXISTS,
     refusals.EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
     refusals.HALTED: grpc.StatusCode.UNAVAILABLE,
+    refusals.REPAIRING: grpc.StatusCode.UNAVAILABLE,
     refusals.STOPPING: grpc.StatusCode.UNAVAILABLE,
     refusals.SIGNATURE: grpc.StatusCode.UNAUTHENTICATED,
 }

@@ -132,6 +132,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
     def GetTransaction(
         self, request: pb.GetTransactionRequest, context: grpc.ServicerContext
     ) -> pb.TransactionReply:
+        self._backend.check_readable()
         wanted = _digest(request.transaction_id)
         place = self._backend.store.find_transaction(wanted)
         if place is None:
@@ -188,6 +189,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
 
     @guard.unary
     def GetBlock(self, request: pb.GetBlockRequest, context: grpc.ServicerContext) -> pb.BlockReply:
+        self._backend.check_readable()
         store = self._backend.store
         height = request.height
         if request.hash:
@@ -206,6 +208,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
 
     @guard.unary
     def GetState(self, request: pb.GetStateRequest, context: grpc.ServicerContext) -> pb.StateReply:
+        self._backend.check_readable()
         found = self._backend.store.prove_certified(request.namespace, request.key)
         if found is None:
             raise Refusal(refusals.PENDING, "the head is not certified yet: ask again")
@@ -221,6 +224,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
     def FollowEvents(
         self, request: pb.FollowEventsRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.EventItem]:
+        self._backend.check_readable()
         if not self._subscribers.acquire(blocking=False):
             raise Refusal(refusals.SUBSCRIBERS, "no event stream is free: try another node")
         try:

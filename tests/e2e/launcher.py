@@ -38,7 +38,8 @@ from node.config import NodeConfig, load_config
 from node.keys import read_passphrase
 from node.links import Links
 from node.logs import configure
-from node.run import SWITCH_INTERVAL_S, Node
+from node.run import Node
+from node.serve import SWITCH_INTERVAL_S
 from p2p.limits import Channel
 from p2p.network import Network, PeerAddress
 

@@ -209,7 +209,7 @@ class Mover(Node):
             if transaction_id in self.book.changes and newest.base < height:
                 decided = keys.committee_of(self.book.changes[transaction_id])
                 if decided != newest.validators:
-                    return Epoch(effective_base(height, self.config.window), decided)
+                    return Epoch(effective_base(height, self.config.window), decided, CHAIN_ID)
         return None
 
 
@@ -229,7 +229,7 @@ class MovingNetwork(Network):
         kinds = liars or {}
         self.world = World(seed)
         first = keys.committee(size)
-        self.epochs = Epochs((Epoch(0, first),))
+        self.epochs = Epochs((Epoch(0, first, CHAIN_ID),))
         self.checkers = Checkers(first, CHAIN_ID, window, frozenset(kinds), committees=self.epochs)
         self.book = Book({}, {})
         self.nodes: list[Node] = []

@@ -29,7 +29,7 @@ def autojump_clock() -> MockClock:
 class Consortium(Nodes):
     """Organizations p0, p1, ... run a node each; `manager` has none."""
 
-    def __init__(self, root: Path, *, size: int, members: int) -> None:
+    def __init__(self, root: Path, *, size: int, members: int, limits: Limits = LIMITS) -> None:
         self.manager = Account(SoftwareProvider(sm2.generate()))
         self.voices = [Account(SoftwareProvider(sm2.generate())) for _ in range(size)]
         parties = [
@@ -39,7 +39,7 @@ class Consortium(Nodes):
                 for index, voice in enumerate(self.voices)
             ),
         ]
-        super().__init__(root, size=size, members=members, limits=LIMITS, parties=parties)
+        super().__init__(root, size=size, members=members, limits=limits, parties=parties)
         self._numbers = itertools.count()
         self._notes = itertools.count()
 

@@ -88,7 +88,7 @@ def test_closing_wakes_everybody_at_once() -> None:
 def test_a_member_finds_itself_by_name_and_key() -> None:
     validators = committee()
     key = validators.validators[2].public_key
-    found = Committee(Epoch(0, validators), public_key=key, name="v2")
+    found = Committee(Epoch(0, validators, bytes(32)), public_key=key, name="v2")
     assert found.index == 2
     assert found.peer_id(2) == "peer2"
     assert found.others == (0, 1, 3)
@@ -99,21 +99,21 @@ def test_who_is_in_no_committee_observes_until_an_epoch_lists_it() -> None:
     validators = committee()
     fewer = ValidatorSet(validators.validators[:3])
     key = validators.validators[3].public_key
-    found = Committee(Epoch(0, fewer), public_key=key, name="v3")
+    found = Committee(Epoch(0, fewer, bytes(32)), public_key=key, name="v3")
     assert found.index is None
     assert found.others == (0, 1, 2)
-    found.enter(Epoch(40, validators))
+    found.enter(Epoch(40, validators, bytes(32)))
     assert (found.index, found.office.base) == (3, 40)
-    assert found.office_in(Epoch(0, fewer)).index is None
+    assert found.office_in(Epoch(0, fewer, bytes(32))).index is None
 
 
 def test_another_key_or_name_is_refused_with_what_to_check() -> None:
     validators = committee()
     with pytest.raises(NotAMember, match="consensus_key"):
-        Committee(Epoch(0, validators), public_key=bytes(64), name="v2")
+        Committee(Epoch(0, validators, bytes(32)), public_key=bytes(64), name="v2")
     with pytest.raises(NotAMember, match=r"node\.name"):
         key = validators.validators[1].public_key
-        Committee(Epoch(0, validators), public_key=key, name="stranger")
+        Committee(Epoch(0, validators, bytes(32)), public_key=key, name="stranger")
 
 
 # --- keys -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,23 +14,17 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from consensus.pbft.types import CatchUp, Synced
-from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
-from contracts.vm.messages import BlockContext
-from ledger.encoding import decode, encode
-from ledger.genesis import Genesis
+from ledger.encoding import encode
 from ledger.merkle import transactions_root
 from ledger.model import (
-    TAG_TRANSACTION,
     ExecutionCertificate,
-    Receipt,
     Signature,
     StateWrite,
     Transaction,
-    TransactionBody,
     execution_message,
     transaction_id,
 )
-from ledger.store import Commit, Store
+from ledger.store import Store
 from node.announce import Announcer
 from node.committee import Committee
 from node.execute import ChainRules, Executor
@@ -40,15 +34,15 @@ from node.mempool import Mempool
 from node.peer_messages import (
     BlocksReply,
     BlocksRequest,
-    Bundle,
     decode_blocks_message,
     encode_blocks_message,
 )
 from node.sync import Sync
 from p2p.limits import Channel
 from p2p.network import Frame
+from tests.chain_world import Chain, ReplayEngine
 from tests.fake_keys import FakeKeys
-from tests.ledger_world import World, fake_sign, sign_all
+from tests.ledger_world import World, sign_all
 from tests.node_world import Air, End, quick_clock
 
 HEADS = 6  # blocks of the chain that the others have
@@ -58,70 +52,6 @@ Twist = Callable[[BlocksReply], bytes]
 @pytest.fixture
 def clock() -> MockClock:
     return quick_clock()
-
-
-@dataclass
-class Chain:
-    """What a quorum did: a world's blocks with the receipts and writes that execution gives."""
-
-    world: World
-    outcomes: dict[int, tuple[tuple[Receipt, ...], tuple[StateWrite, ...]]] = field(
-        default_factory=dict
-    )
-
-    def grow(self) -> None:
-        world = self.world
-        transactions = [_signed(world.transaction()) for _ in range(3)]
-        block, certificate = world.block(transactions)
-        writes = world.writes(4)
-        receipts, statement = world.outcome(block, writes)
-        world.store.commit(Commit(block, receipts, writes, statement, certificate))
-        self.outcomes[statement.height] = (receipts, writes)
-
-    def bundle(self, height: int, *, is_certified: bool = True) -> Bundle:
-        store = self.world.store
-        certificate = store.commit_certificate(height)
-        assert certificate is not None
-        execution = self.world.execution_certificate(height) if is_certified else None
-        return Bundle(store.block(height), certificate, execution)
-
-
-def _signed(transaction: Transaction) -> Transaction:
-    body = decode(transaction.body, TransactionBody, size_max=1 << 20)
-    return Transaction(transaction.body, fake_sign(body.sender, TAG_TRANSACTION + transaction.body))
-
-
-@dataclass
-class ReplayEngine:
-    """Answers with what the chain's blocks gave; `extra` makes this node differ."""
-
-    chain: Chain
-    extra: tuple[StateWrite, ...] = ()
-    process_id: int | None = None
-
-    def apply_genesis(self, genesis: Genesis) -> GenesisResult:
-        raise NotImplementedError
-
-    def apply_block(
-        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
-    ) -> BlockResult:
-        receipts, writes = self.chain.outcomes[block.height]
-        return BlockResult(receipts, (*writes, *self.extra))
-
-    def view(
-        self,
-        block: BlockContext,
-        *,
-        sender: str,
-        contract: str,
-        method: str,
-        args: bytes,
-        reader: StateReader,
-    ) -> ViewResult:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from consensus.pbft.types import (
     Effect,
     FetchProposal,
     Halt,
+    HaltKind,
     ProposalFetched,
     Synced,
     Validate,
@@ -78,7 +79,7 @@ def test_own_outcome_that_differs_from_a_quorums_halts_the_replica() -> None:
     desk.order(proposal_of(1))
     desk.checkpoints([0, 2, 3], statement_of(1, root="other"))
     effects = desk.execute(1)
-    assert len(of_kind(effects, Halt)) == 1
+    assert [halt.kind for halt in of_kind(effects, Halt)] == [HaltKind.DIVERGED]
     assert said(effects, Checkpoint) == [], "the wrong statement is not signed"
 
 
@@ -86,7 +87,8 @@ def test_two_certified_outcomes_of_one_block_halt_the_replica() -> None:
     desk = Desk()
     desk.certified(1)
     other = desk.certificate(statement_of(1, root="other"))
-    assert len(of_kind(desk.receive(3, Certified(other)), Halt)) == 1
+    halts = of_kind(desk.receive(3, Certified(other)), Halt)
+    assert [halt.kind for halt in halts] == [HaltKind.CONFLICT]
 
 
 def test_two_statements_of_one_replica_are_accused() -> None:

@@ -1,0 +1,52 @@
+"""What a node reads of the contract `parties` from state, without running the VM.
+
+As contracts.registry does for `governance`: the contract (contracts/system/parties.py) declares
+the variables; here their stored form is read.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.registry import RegistryDamaged
+from contracts.vm.declare import Storage
+from contracts.vm.host import StateReader
+from contracts.vm.instance import key_part, key_prefix
+from contracts.vm.limits import STORED_VALUE_SIZE_MAX
+from contracts.vm.types import STR
+from ledger.encoding import decode
+from ledger.errors import DecodeError
+from ledger.model import Address, Record
+from ledger.recovery import Party
+
+PARTIES: Final = "parties"  # the contract, and so the namespace of its state
+_PARTY: Final = key_prefix(Storage("parties", (STR,), STR, is_map=True))
+_PARTY_BY_ADDRESS: Final = key_prefix(Storage("party_by_address", (STR,), STR, is_map=True))
+
+
+class _Party(Record):
+    id: str
+    name: str
+    roles: tuple[str, ...]
+    accounts: tuple[str, ...]
+    since: int
+    status: str
+    reason: str
+
+
+def party_of(reader: StateReader, address: Address) -> Party | None:
+    """The party for which an account may speak now. Raises RegistryDamaged."""
+    named = reader.get(PARTIES, _PARTY_BY_ADDRESS + key_part(address))
+    if named is None:
+        return None
+    try:
+        party_id = decode(named, str, size_max=STORED_VALUE_SIZE_MAX)
+        stored = reader.get(PARTIES, _PARTY + key_part(party_id))
+        if stored is None:
+            raise RegistryDamaged(f"parties: {address} is of {party_id}, which is not there")
+        party = decode(stored, _Party, size_max=STORED_VALUE_SIZE_MAX)
+    except DecodeError as error:
+        raise RegistryDamaged(f"parties: {error}; verify the ledger of this node") from None
+    if address not in party.accounts:
+        return None
+    return Party(party.id, party.status == "active", "manager" in party.roles)

@@ -1,0 +1,244 @@
+"""Repair of a ledger whose state is not the quorum's (a flipped bit, a lost page, a fault since
+mended): it is rebuilt from the genesis out of its own blocks, as far as a quorum proves them.
+
+The order to repair is kept in the ledger that it condemns, so that a restart goes on with it, and
+goes out of force with it. The rebuilt ledger remembers up to which height this node may have
+signed wrong outcomes: votes are promises, and it says nothing about those heights any more. What
+the old ledger cannot prove comes by block sync. When a fresh state contradicts the quorum as well,
+the fault is in this release or this machine, and no repair can mend it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import trio
+
+from consensus.pbft.types import HaltKind
+from contracts.vm.host import WorkerFault
+from contracts.vm.version import VM_VERSION
+from crypto.provider import CryptoProvider
+from ledger.encoding import decode, encode
+from ledger.errors import DecodeError, LedgerDamaged, LedgerError
+from ledger.genesis import Genesis
+from ledger.model import (
+    ExecutionCertificate,
+    ExecutionStatement,
+    Record,
+    transaction_id,
+)
+from ledger.store import Store
+from node import VERSION
+from node.execute import ChainRules, Diverged, Engine, Executor
+from node.halt import HaltSwitch
+from node.ledgers import building, publish
+from node.peer_messages import BLOCKS_FRAME_MAX, Bundle
+from node.rebuild import Advance, replay, runs_of
+
+ORDER_KEY = b"repair/order"
+DISOWNED_KEY = b"repair/disowned"
+PROGRESS_S = 10.0  # between two lines of progress in the log
+TOLD_TRANSACTIONS_MAX = 8  # ids in a sentence
+# Pauses after faults of the contract engine, as in ordinary execution: memory may come back.
+ENGINE_PAUSES_S = (1.0, 5.0, 20.0)
+
+_log = structlog.get_logger("node.repair")
+
+
+class RepairOrder(Record):
+    """What a ledger is to be rebuilt for."""
+
+    own: ExecutionStatement
+    certificate: ExecutionCertificate  # over another outcome of the same height
+    bundle: Bundle | None  # the block, where the ledger has not stored it
+
+    @property
+    def height(self) -> int:
+        return self.certificate.statement.height
+
+
+class Incurable(Exception):
+    """The ledger cannot be rebuilt; the sentence says why and what to do."""
+
+
+def order_of(evidence: Sequence[bytes]) -> RepairOrder:
+    """From what a node halted over: see Diverged.evidence and consensus.pbft.types.HaltKind."""
+    own, certificate, *block = evidence
+    return RepairOrder(
+        decode(own, ExecutionStatement, size_max=BLOCKS_FRAME_MAX),
+        decode(certificate, ExecutionCertificate, size_max=BLOCKS_FRAME_MAX),
+        decode(block[0], Bundle, size_max=BLOCKS_FRAME_MAX) if block else None,
+    )
+
+
+def pending_order(store: Store) -> RepairOrder | None:
+    """The repair that an earlier life began or could not bring to an end. Raises LedgerDamaged."""
+    data = store.get_meta(ORDER_KEY)
+    if data is None:
+        return None
+    try:
+        return decode(data, RepairOrder, size_max=2 * BLOCKS_FRAME_MAX)
+    except DecodeError as error:
+        raise LedgerDamaged(f"the order to repair this ledger is damaged: {error}") from None
+
+
+def disowned(store: Store) -> int:
+    """Heights up to this may have been signed wrongly before a repair. 0: none was repaired."""
+    return int.from_bytes(store.get_meta(DISOWNED_KEY) or b"", "big")
+
+
+# --- rebuilding -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a rebuild needs. `ledger` is the folder of the store that is rebuilt."""
+
+    ledger: Path
+    genesis: Genesis
+    rules: ChainRules
+    provider: CryptoProvider
+    make_engine: Callable[[], Engine]
+
+
+def rebuild(old: Store, order: RepairOrder, workshop: Workshop, advance: Advance) -> int:
+    """Make the ledger that takes the place of `old` at its next opening; its height.
+
+    `advance(height)` is told of every block and may raise to stop. Nothing of `old` changes but
+    the order that is kept in it. Raises Incurable; WorkerFault, LedgerError and OSError where
+    another attempt may help.
+    """
+    old.put_meta(ORDER_KEY, encode(order))
+    path = building(workshop.ledger)
+    with closing(workshop.make_engine()) as engine:
+        writes = engine.apply_genesis(workshop.genesis).writes
+        with closing(Store.create(path, workshop.genesis, writes)) as fresh:
+            executor = Executor(fresh, engine, workshop.rules)
+            for recovery in old.recoveries:
+                fresh.follow(recovery)
+            runs = runs_of(
+                old,
+                {order.height: order.certificate},
+                last=max(old.height, order.height),
+                length_max=workshop.rules.limits.watermark_window,
+                beyond=order.bundle,
+            )
+            try:
+                replay(runs, fresh, executor, workshop.provider, advance)
+            except Diverged as again:
+                raise Incurable(_still_diverges(again)) from None
+            promised = max(old.height, disowned(old))
+            fresh.put_meta(DISOWNED_KEY, promised.to_bytes(8, "big"))
+            height = fresh.height
+    if height < old.certified_height:
+        raise Incurable(
+            f"the old ledger cannot be read, or proves nothing, above block {height}: it is "
+            "damaged besides; restore a backup, or empty the data directory and let the node sync"
+        )
+    publish(path, workshop.ledger, order.height)
+    return height
+
+
+def _still_diverges(again: Diverged) -> str:
+    own, signed = again.own, again.certificate.statement
+    fields = [
+        f"{name} expected {_text(getattr(signed, name))}, found {_text(getattr(own, name))}"
+        for name in own.__struct_fields__
+        if getattr(own, name) != getattr(signed, name)
+    ]
+    assert again.bundle is not None, "it was not stored"
+    ids = [transaction_id(found).hex() for found in again.bundle.block.transactions]
+    told = ", ".join(ids[:TOLD_TRANSACTIONS_MAX]) + ", …" * (len(ids) > TOLD_TRANSACTIONS_MAX)
+    which = f"transaction {told}" if len(ids) == 1 else f"one of {len(ids)} transactions: {told}"
+    return (
+        f"block {own.height}, executed anew on a state rebuilt from the genesis, again differs "
+        f"from what a quorum signed: {'; '.join(fields)}; {which}; so the fault is in this release "
+        f"(shuxin {VERSION}, {VM_VERSION}) or this machine, not in the ledger: compare the release "
+        "with the other nodes', install theirs or move to another machine, and restart"
+    )
+
+
+def _text(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+# --- the task -------------------------------------------------------------------------------
+
+
+class Repair:
+    """Waits for a halt that a repair can mend, and mends it beside the halted node."""
+
+    def __init__(self, store: Store, workshop: Workshop, switch: HaltSwitch) -> None:
+        """Raises LedgerDamaged."""
+        self._store = store
+        self._workshop = workshop
+        self._switch = switch
+        self._order = pending_order(store)
+        self._called = trio.Event()
+        self._told_s = 0.0
+        self.failure = ""  # why the ledger could not be rebuilt
+        switch.on_halt(self._call)
+
+    @property
+    def is_active(self) -> bool:
+        """From the halt until the ledger is rebuilt, or known not to be."""
+        return self._switch.has_diverged and not self.failure
+
+    def resume(self) -> None:
+        """Halt at once if an earlier life left this ledger to be repaired."""
+        if self._order is not None:
+            order = self._order
+            reason = f"block {order.height} of this ledger differs from a quorum's: repair goes on"
+            evidence = (encode(order.own), encode(order.certificate))
+            self._switch.halt(reason, evidence, kind=HaltKind.DIVERGED)
+
+    async def run(self) -> bool:
+        """Wait until it is needed, then repair. Whether a new ledger stands ready."""
+        await self._called.wait()
+        assert self._order is not None, "set before the call"
+        head = self._store.height
+        _log.critical("repairing", ledger=str(self._workshop.ledger), block=self._order.height)
+        try:
+            height = await self._patiently(self._order)
+        except Incurable as found:
+            self.failure = str(found)
+        except (WorkerFault, LedgerError, OSError) as error:
+            self.failure = (
+                f"the ledger could not be rebuilt: {error}; correct that and restart: the repair "
+                "then begins again"
+            )
+        if self.failure:
+            _log.critical("repair_failed", reason=self.failure)
+            return False
+        _log.critical("repaired", height=height, old_height=head, rest="comes from peers")
+        return True
+
+    def _call(self, reason: str, evidence: Sequence[bytes]) -> None:
+        if self._switch.has_diverged:
+            self._order = self._order or order_of(evidence)
+            self._called.set()
+
+    async def _patiently(self, order: RepairOrder) -> int:
+        for pause_s in ENGINE_PAUSES_S:
+            try:
+                return await trio.to_thread.run_sync(self._rebuild, order)
+            except WorkerFault as fault:
+                _log.error("engine_fault", reason=str(fault), again_in_s=pause_s)
+            await trio.sleep(pause_s)
+        return await trio.to_thread.run_sync(self._rebuild, order)
+
+    def _rebuild(self, order: RepairOrder) -> int:
+        return rebuild(self._store, order, self._workshop, self._advance)
+
+    def _advance(self, height: int) -> None:
+        """On the thread: ends with the node, and tells from time to time how far it is."""
+        trio.from_thread.check_cancelled()
+        now = time.monotonic()
+        if now - self._told_s >= PROGRESS_S:
+            self._told_s = now
+            _log.info("repair_progress", height=height, of=self._store.height)

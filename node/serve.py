@@ -1,0 +1,88 @@
+"""The daemon's life: a node until it is told to stop, and another after every repair."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from crypto.keys import load_key
+from crypto.providers.software import SoftwareProvider
+from ledger.genesis import load_genesis
+from node.bootstrap import check_genesis
+from node.config import NodeConfig
+from node.execute import Engine
+from node.keys import read_passphrase
+from node.recover import Site
+from node.run import Node, open_engine
+
+# A verification is one call into libcrypto that gives up the interpreter lock and has to win it
+# back from the main task; the default of 5 ms would cap a verifying thread at 200 a second.
+SWITCH_INTERVAL_S = 0.0005
+
+_log = structlog.get_logger("node")
+
+
+def site_of(config: NodeConfig) -> Site:
+    """The node of `config`, for work on it while it is not running."""
+    passphrase = read_passphrase(config.passphrase_file)
+    genesis = load_genesis(config.genesis)
+    check_genesis(genesis)
+    return Site(
+        data_dir=config.data_dir,
+        genesis=genesis,
+        provider=SoftwareProvider(load_key(config.consensus_key, passphrase)),
+        make_engine=lambda: open_engine(config),
+    )
+
+
+async def serve(
+    config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | None = None
+) -> None:
+    """Run a node until SIGTERM or SIGINT. `engine`: another than the jailed worker."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    running: list[Node] = []  # the one of the moment: a repaired node is followed by another
+
+    def started(node: Node, port: int) -> None:
+        running[:] = [node]
+
+    try:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(live, lambda: Node(config, engine=engine), started)
+                async for number in signals:
+                    _log.info("stopping", signal=signal.Signals(number).name)
+                    for node in running:
+                        await node.retire()
+                    nursery.cancel_scope.cancel()
+                    break
+    except BaseExceptionGroup as group:
+        raise _innermost(group) from None
+
+
+async def live(
+    make: Callable[[], Node], on_start: Callable[[Node, int], None] = lambda node, port: None
+) -> None:
+    """Run a node, and after every repair the one that follows it on the rebuilt ledger.
+
+    `on_start(node, port)` is told of each. Ends when cancelled.
+    """
+    while True:
+        node = await trio.to_thread.run_sync(make)
+        try:
+            async with trio.open_nursery() as nursery:
+                on_start(node, await nursery.start(node.run))
+        finally:
+            node.close()
+        if not node.is_repaired:
+            return
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The one error inside nested groups of one: what an operator should read."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
