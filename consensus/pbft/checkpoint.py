@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consensus.pbft.messages import Checkpoint, SignedMessage, encode_message
-from consensus.pbft.ordering import advance_decided, advance_frontier, deliver, replay_early
+from consensus.pbft.ordering import advance_decided, deliver, on_window_moved
 from consensus.pbft.quorum import Votes
 from consensus.pbft.state import State
 from consensus.pbft.types import Accuse, CatchUp, Certify, Executed, HaltKind, Retire, Synced
@@ -26,8 +26,7 @@ def on_executed(state: State, executed: Executed) -> None:
     collect_garbage(state)
     deliver(state)
     if height <= state.stable:  # we lagged, and execution is what held the high watermark down
-        advance_frontier(state)
-        replay_early(state)
+        on_window_moved(state)
 
 
 def on_checkpoint(
@@ -64,7 +63,7 @@ def on_checkpoint(
 def _is_countable(state: State, height: int) -> bool:
     """Around the window; and just above the last gapless certificate, where one may be missing."""
     reach = 2 * state.config.window
-    if height <= state.certified or _is_of_next_epoch(state, height):
+    if height <= state.certified or state.is_of_next_epoch(height):
         return False
     near_stable = state.stable - reach < height <= state.stable + reach
     return near_stable or height <= state.certified + reach
@@ -84,7 +83,7 @@ def adopt(state: State, certificate: ExecutionCertificate) -> None:
     if own is not None and own != certificate.statement:
         _halt_diverged(state, own, certificate)
         return
-    if height <= state.certified or _is_of_next_epoch(state, height):
+    if height <= state.certified or state.is_of_next_epoch(height):
         return
     if height <= state.stable and not _is_kept(state, height):
         return  # true, but a peer could fill our memory with the past, a certificate per block
@@ -96,8 +95,7 @@ def adopt(state: State, certificate: ExecutionCertificate) -> None:
         state.stable_certificate = certificate
         state.note_progress()
         collect_garbage(state)
-        advance_frontier(state)
-        replay_early(state)
+        on_window_moved(state)
 
 
 def advance_certified(state: State) -> None:
@@ -132,7 +130,7 @@ def on_synced(state: State, synced: Synced) -> None:
     state.decided = max(state.decided, synced.height)
     _learn_last(state, synced.last)
     for statement in synced.statements:
-        if _is_of_next_epoch(state, statement.height):
+        if state.is_of_next_epoch(statement.height):
             break  # the next replica states it
         _state_outcome(state, statement)
         if state.is_halted:
@@ -148,8 +146,7 @@ def on_synced(state: State, synced: Synced) -> None:
     advance_certified(state)
     collect_garbage(state)
     advance_decided(state)
-    advance_frontier(state)
-    replay_early(state)
+    on_window_moved(state)
     deliver(state)
 
 
@@ -186,11 +183,6 @@ def _learn_last(state: State, last: int | None) -> None:
     if last is not None:
         assert state.last in (None, last), "what a block decided, no other changes"
         state.last = last
-
-
-def _is_of_next_epoch(state: State, height: int) -> bool:
-    """Not ours to count: its committee has other indexes."""
-    return state.last is not None and height > state.last
 
 
 def _retire_if_over(state: State, certificate: ExecutionCertificate) -> None:

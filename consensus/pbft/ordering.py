@@ -96,6 +96,16 @@ def on_vote(state: State, sender: int, message: OrderingMessage, signature: byte
     progress(state, slot)
 
 
+def on_window_moved(state: State) -> None:
+    """The watermarks are higher: vote on what was above them, look again at what was too early."""
+    for height in range(state.stable + 1, min(state.frontier, state.high) + 1):
+        slot = state.slots.get(height)
+        if slot is not None and not slot.has_committed:
+            progress(state, slot)
+    advance_frontier(state)
+    replay_early(state)
+
+
 def replay_early(state: State) -> None:
     """Look again at what came too early, after the view or the window moved."""
     for kept in state.early:
@@ -200,8 +210,13 @@ def progress(state: State, slot: Slot) -> None:
 
 
 def deliver(state: State) -> None:
-    """Hand decided proposals to execution, in order, never more than a window ahead of it."""
+    """Hand decided proposals to execution, in order, never more than a window ahead of it.
+
+    What was decided above the last height may lack a vote of the larger quorum that decides there.
+    """
     while not state.catching_up and state.delivered - state.executed < state.config.window:
+        if state.is_of_next_epoch(state.delivered + 1):
+            return
         slot = state.slots.get(state.delivered + 1)
         if slot is None or slot.decision is None:
             return
@@ -382,7 +397,12 @@ def _accuse(
 
 
 def _try_votes(state: State, slot: Slot, digest: bytes) -> None:
-    if not is_at_hand(state, slot, digest):
+    """Prepare, and commit once a quorum prepared.
+
+    A NEW-VIEW, or the log of a former life, may order what is above our own high watermark:
+    another committee may have the say there, and our vote would count in its name too.
+    """
+    if not is_at_hand(state, slot, digest) or slot.height > state.high:
         return
     if not slot.has_prepared:
         _save_vote(state, slot, digest)

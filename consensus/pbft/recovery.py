@@ -116,7 +116,7 @@ def _replay_new_view(state: State, record: SavedNewView) -> None:
     if any(signed.view_change.epoch != epoch for signed in record.new_view.view_changes):
         return  # the log outlived its epoch: the crash came before it was cleared
     plan = plan_of(record.new_view, state.config.validators, epoch=epoch)
-    if plan.base is not None:
+    if plan.base is not None and not state.is_of_next_epoch(plan.base.statement.height):
         _raise_stable(state, plan.base)
     enter(state, FollowedNewView(record.leader, record.new_view, record.signature), plan)
 

@@ -183,9 +183,18 @@ class State:
             self.emit(Halt(kind=kind, reason=reason, evidence=evidence))
             self.is_halted = True
 
+    def is_of_next_epoch(self, height: int) -> bool:
+        """Not ours: its committee has other indexes."""
+        return self.last is not None and height > self.last
+
     def sayable(self, height: int) -> ExecutionStatement | None:
-        """What we may sign about a block: two different statements would be equivocation."""
-        return self.statements.get(height) if height > self.disowned else None
+        """What we may sign about a block: two different statements would be equivocation.
+
+        Block sync may have gone beyond the epoch: there the next replica speaks.
+        """
+        if height <= self.disowned or self.is_of_next_epoch(height):
+            return None
+        return self.statements.get(height)
 
     def slot_at(self, height: int) -> Slot | None:
         """The slot of `height`, made if need be; None outside the window."""

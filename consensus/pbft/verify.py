@@ -74,7 +74,9 @@ def _is_of_epoch(message: Message, base: int) -> bool:
             return message.certificate.height > base
         case Certified():
             return message.certificate.statement.height > base
-        case PrePrepare() | Prepare() | Commit() | Checkpoint() | Status() | RelayedVote():
+        case (  # pragma: no branch (no other kind)
+            PrePrepare() | Prepare() | Commit() | Checkpoint() | Status() | RelayedVote()
+        ):
             return True
 
 

@@ -8,7 +8,7 @@ follows and keeps delivering, so one that suspected alone loses nothing but its 
 from __future__ import annotations
 
 from consensus.pbft.checkpoint import adopt
-from consensus.pbft.messages import WINDOW_MAX, NewView, SignedViewChange, ViewChange
+from consensus.pbft.messages import NUMBER_MAX, WINDOW_MAX, NewView, SignedViewChange, ViewChange
 from consensus.pbft.new_view import Conflict, Plan, plan_of
 from consensus.pbft.ordering import advance_frontier, progress, replay_early
 from consensus.pbft.quorum import Votes
@@ -39,6 +39,8 @@ def suspect(state: State, tick: Tick) -> None:
 def start_view_change(state: State, view: int) -> None:
     """Vote in no view below `view` from now on."""
     assert view > state.target
+    if view >= NUMBER_MAX:
+        return  # no record or message can name it; only more than f liars lead anyone there
     heights = sorted(height for height in state.slots if height > state.stable)
     certificates = (state.slots[height].prepared for height in heights)
     prepared = tuple(certificate for certificate in certificates if certificate is not None)
@@ -107,7 +109,7 @@ def enter(state: State, followed: FollowedNewView, plan: Plan) -> None:
         order = ordered.get(height)
         _reset_slot(state, state.slots[height], order.digest if order is not None else None)
     for order in plan.orders:
-        if order.height > state.stable:
+        if order.height > state.stable and not state.is_of_next_epoch(order.height):
             slot = state.slots.setdefault(order.height, Slot(order.height))
             slot.accepted = order.digest
             slot.holders = order.holders

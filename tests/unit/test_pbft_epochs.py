@@ -8,6 +8,7 @@ from consensus.pbft import verify
 from consensus.pbft.messages import (
     Certified,
     Checkpoint,
+    Commit,
     Decision,
     NewView,
     Prepare,
@@ -15,8 +16,9 @@ from consensus.pbft.messages import (
     ViewChange,
     decode_message,
     encode_message,
+    null_proposal,
 )
-from consensus.pbft.types import Certify, Recovered, Retire, Synced
+from consensus.pbft.types import Certify, Effect, ProposalFetched, Recovered, Retire, Synced
 from ledger.errors import DecodeError
 from ledger.model import CommitCertificate, Signature, proposal_digest
 from tests.sim.desk import (
@@ -157,3 +159,75 @@ def test_a_log_that_outlived_its_epoch_is_not_taken_for_ours() -> None:
     same = Desk(index=1)
     same.restart(records=old.log)
     assert (same.replica.view, same.replica.target_view) == (2, 3)
+
+
+def test_block_sync_beyond_the_end_states_nothing_of_the_next_epoch() -> None:
+    desk = Desk(base=BASE, window=4)
+    desk.certified(BASE + 6)
+    desk.tick(10)
+    heights = range(BASE + 1, BASE + 7)
+    statements = tuple(statement_of(height) for height in heights)
+    effects = desk.step(Synced(BASE + 6, None, statements, last=BASE + 5))
+    assert stated(effects) == list(range(BASE + 1, BASE + 6))
+    assert desk.replica.last == BASE + 5
+    desk.recovered = Recovered(head=BASE + 6, statements=statements, last=BASE + 5)
+    assert stated(desk.restart()) == list(range(BASE + 1, BASE + 6)), "nor after a restart"
+
+
+def test_nothing_is_delivered_above_the_last_height() -> None:
+    """Of a larger committee, a quorum of ours is none; of a superset, our members sign alike."""
+    desk = Desk(base=BASE, window=4)
+    desk.certified(BASE + 7)
+    desk.tick(1)
+    for height in (BASE + 5, BASE + 6):
+        desk.receive(2, signed_decision(desk, height))
+        desk.validated(proposal_of(height))
+    statements = tuple(statement_of(height) for height in range(BASE + 1, BASE + 5))
+    effects = desk.step(Synced(BASE + 4, None, statements, last=BASE + 5))
+    assert delivered(effects) == [BASE + 5]
+    effects = desk.execute(BASE + 5, last=BASE + 5)
+    assert delivered(effects) == []
+
+
+def test_orders_of_a_new_view_above_our_watermark_wait_for_it() -> None:
+    """Who did not execute the blocks below cannot know which committee votes there."""
+    desk = Desk(window=2)
+    above = proposal_of(4)
+    evidence = ViewChange(2, desk.certificate(statement_of(2)), (desk.prepared(above),), ())
+    effects = desk.receive(2, desk.new_view(2, dict.fromkeys((0, 2, 3), evidence)))
+    assert desk.replica.stable == 2
+    assert said(effects, Prepare) == [], "3 and 4 are more than a window above the block 0"
+    desk.step(ProposalFetched(above))
+    assert said(desk.validated(above), Prepare) == []
+    desk.tick(10)
+    effects = desk.step(Synced(2, desk.certificate(statement_of(2))))
+    null = proposal_digest(null_proposal(3))
+    assert said(effects, Prepare) == [Prepare(2, 3, null), Prepare(2, 4, proposal_digest(above))]
+
+
+def test_a_new_view_beyond_the_epoch_fills_no_memory_and_survives_a_restart() -> None:
+    desk = Desk(base=BASE, window=4)
+    desk.recovered = Recovered(head=BASE, last=BASE + 5)
+    desk.restart()
+    for view in (4, 8):
+        base = desk.certificate(statement_of(BASE + 10 * view))
+        evidence = ViewChange(
+            view, base, (desk.prepared(proposal_of(BASE + 10 * view + 4)),), (), BASE
+        )
+        desk.receive(0, desk.new_view(view, dict.fromkeys((0, 2, 3), evidence)))
+    assert (desk.replica.view, desk.replica.stable) == (8, BASE)
+    assert len(desk.replica.compacted()) == 1, "the NEW-VIEW"
+    desk.restart()
+    assert (desk.replica.view, desk.replica.stable) == (8, BASE)
+
+
+def stated(effects: list[Effect]) -> list[int]:
+    return [checkpoint.statement.height for checkpoint in said(effects, Checkpoint)]
+
+
+def signed_decision(desk: Desk, height: int) -> Decision:
+    proposal = proposal_of(height)
+    digest = proposal_digest(proposal)
+    vote = Commit(0, height, digest)
+    signatures = tuple(Signature(index, desk.signature(index, vote)) for index in (0, 2, 3))
+    return Decision(proposal, CommitCertificate(0, height, digest, signatures))

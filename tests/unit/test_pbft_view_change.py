@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from consensus.pbft.messages import (
+    NUMBER_MAX,
     Certified,
     Commit,
     NewView,
@@ -405,3 +406,14 @@ def test_promise_above_a_new_view_holds_in_it() -> None:
     assert said(desk.pre_prepare(proposal_of(1, proposer=2), view=2, sender=2), Prepare) == []
     repeated = said(desk.keep_alive(TIMEOUT), ViewChange)
     assert min(c.view for c in repeated) == 6
+
+
+def test_no_view_follows_the_last_that_a_message_can_name() -> None:
+    """More than f liars may lead us there; the log must stay readable all the same."""
+    desk = Desk()
+    desk.view_changes([0, 2, 3], NUMBER_MAX - 1)
+    assert desk.replica.target_view == NUMBER_MAX - 1
+    assert said(desk.keep_alive(20 * TIMEOUT), ViewChange)
+    assert desk.replica.target_view == NUMBER_MAX - 1
+    desk.restart()
+    assert desk.replica.target_view == NUMBER_MAX - 1
