@@ -28,11 +28,22 @@ def hole(replica: Replica) -> int:
     return max(state.executed, state.stable) - state.certified
 
 
-def excesses(replica: Replica, *, is_restarted: bool, batch_max: int, hole_max: int) -> list[str]:
-    """What holds more than it may; `hole_max` is the largest hole of this life."""
+def excesses(
+    replica: Replica,
+    *,
+    batch_max: int,
+    hole_max: int,
+    is_restarted: bool = False,
+    slots_max: int | None = None,
+) -> list[str]:
+    """What holds more than it may; `hole_max` is the largest hole of this life.
+
+    `slots_max` is for who knows better what the log of the former life named.
+    """
     state = replica._state
     window = state.config.window
-    slots_max = window * (WINDOWS_OF_RESTARTED if is_restarted else WINDOWS)
+    if slots_max is None:
+        slots_max = window * (WINDOWS_OF_RESTARTED if is_restarted else WINDOWS)
     held = _held(state)
     bounds = {
         "slots": slots_max,
