@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import pytest
+
 from consensus.pbft import wal
+from tests.sim import epoch_mistakes as e
 from tests.sim import mistakes as m
 from tests.sim import test_bugs_of_others as bugs
 from tests.sim import test_scenes as scenes
@@ -23,6 +26,7 @@ from tests.sim.draws import SCRIPTED_FROM, run
 from tests.sim.mistakes import Patch
 from tests.sim.more_byzantine import Flooder
 from tests.unit import test_pbft_checkpoint, test_pbft_ordering, test_pbft_recovery
+from tests.unit import test_pbft_epochs as epochs
 from tests.unit import test_pbft_view_change as view_changes
 
 Scene = Callable[[], object]
@@ -61,7 +65,7 @@ def kill_by_scene(mutant: Mutant) -> Kill | None:
     with applied(mutant):
         try:
             mutant.scene()
-        except AssertionError as error:
+        except (AssertionError, pytest.fail.Exception) as error:
             return Kill(0, _where(error))
     return None
 
@@ -76,7 +80,7 @@ def kill_by_seeds(mutant: Mutant, seeds: int, *, first: int = SCRIPTED_FROM) -> 
     return None
 
 
-def _where(error: AssertionError) -> str:
+def _where(error: BaseException) -> str:
     """The violation's own words, or the assertion that failed."""
     text = str(error).strip().splitlines()
     if text:
@@ -120,6 +124,13 @@ past = (
 skipped_height = test_pbft_ordering.test_primary_cannot_skip_a_height_and_hide_transactions_in_it
 compaction = test_pbft_recovery.test_compacted_log_recovers_the_same_replica
 diverged = test_pbft_checkpoint.test_own_outcome_that_differs_from_a_quorums_halts_the_replica
+unexecuted = test_pbft_ordering.test_nobody_votes_more_than_a_window_above_what_it_executed
+null_primary = test_pbft_ordering.test_no_primary_fills_a_height_with_the_null_proposal
+new_orders = epochs.test_orders_of_a_new_view_above_our_watermark_wait_for_it
+beyond_the_end = epochs.test_block_sync_beyond_the_end_states_nothing_of_the_next_epoch
+foreign = epochs.test_a_view_change_of_another_epoch_is_no_evidence
+old_log = epochs.test_a_log_that_outlived_its_epoch_is_not_taken_for_ours
+known_last = epochs.test_a_primary_does_not_propose_above_the_last_height
 highest_base = view_changes.test_base_of_the_new_view_is_its_highest_stable_checkpoint
 
 
@@ -196,6 +207,20 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("any statement kept", m.statements_of_any_height_kept, flood, 0),
     Mutant("past certificates kept", m.certificates_of_the_past_kept, None, 5),
     Mutant("proposals not validated", m.proposals_not_validated, None, 5),
+    # Of epochs, heartbeats, and the watermark of execution.
+    Mutant("votes above the last height", e.votes_above_the_last_height, partial(e.moved, 2), 0),
+    Mutant("votes above what it executed", e.votes_above_what_it_executed, unexecuted, 0),
+    Mutant("NEW-VIEW above the watermark", e.votes_on_all_that_a_new_view_orders, new_orders, 0),
+    Mutant("next epoch taken for ours", e.next_epoch_taken_for_ours, beyond_the_end, 0),
+    Mutant("retires before certified", e.retires_before_it_is_certified, partial(e.moved, 2), 0),
+    Mutant("never retires", e.never_retires, partial(e.moved, 2), 0),
+    Mutant("other epochs' promises accepted", e.view_change_of_another_epoch_accepted, foreign, 0),
+    Mutant("log of the last epoch taken", e.old_log_taken_for_the_new_epoch, old_log, 0),
+    Mutant("restart forgets the last height", e.restart_forgets_the_last_height, known_last, 0),
+    Mutant("null proposal of a primary", e.null_proposal_of_a_primary_accepted, null_primary, 0),
+    Mutant(
+        "frames of other epochs taken", e.frames_of_other_epochs_accepted, partial(e.moved, 8), 0
+    ),
 )
 
 
