@@ -25,7 +25,7 @@ SEED ?= 3000
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e lint format bench sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage lint format bench sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,14 @@ test: .make/installed ## Every test
 
 e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
 	$(BIN)/python -m pytest -m long tests/e2e/test_manifests.py
+
+# The tests that drive the core; fails below 100 (pyproject.toml says of what).
+CORE_TESTS := tests/unit/test_pbft_*.py tests/property/test_pbft_*.py tests/sim/test_scenes.py \
+	tests/sim/test_bugs_of_others.py tests/sim/test_clock.py
+
+coverage: .make/installed ## Which branches of consensus/ no test takes: none
+	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+	$(BIN)/coverage report
 
 lint: .make/installed proto-check ## Format, rules, types, import layers
 	$(BIN)/ruff format --check .
@@ -86,7 +94,7 @@ lock: .make/installed
 
 clean: ## Removes caches, networks of the demo and the environment
 	rm -rf $(VENV) .make build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache .grimp_cache run
+		.import_linter_cache .grimp_cache .coverage run
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .make/system: Makefile
