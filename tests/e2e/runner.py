@@ -86,7 +86,7 @@ class _Run:
         self._began = 0.0
 
     def play(self) -> Report:
-        targets = [(node.name, node.api) for node in self._stage.plan.nodes]
+        targets = [node.api for node in self._stage.plan.nodes]
         account = self._stage.account("operator")
         with Sampler(self._stage.root) as sampler:
             with Load(self._manifest.load, targets, account) as clients:
