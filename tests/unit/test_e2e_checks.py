@@ -56,7 +56,7 @@ def _view(world: World, height: int) -> BlockView:
 
 
 def _epochs(world: World) -> Epochs:
-    return Epochs((Epoch(0, world.validators),))
+    return Epochs((Epoch(0, world.validators, world.chain_id),))
 
 
 def _with(ledger: Ledger, height: int, view: BlockView, *, node: str = "b") -> Ledger:

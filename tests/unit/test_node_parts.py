@@ -102,8 +102,8 @@ def test_who_is_in_no_committee_observes_until_an_epoch_lists_it() -> None:
     found = Committee(Epoch(0, fewer, bytes(32)), public_key=key, name="v3")
     assert found.index is None
     assert found.others == (0, 1, 2)
-    found.enter(Epoch(40, validators, bytes(32)))
-    assert (found.index, found.office.base) == (3, 40)
+    office = found.enter(Epoch(40, validators, bytes(32)))
+    assert (office.index, office.base) == (3, 40)
     assert found.office_in(Epoch(0, fewer, bytes(32))).index is None
 
 

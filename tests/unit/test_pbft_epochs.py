@@ -153,7 +153,7 @@ def test_a_log_that_outlived_its_epoch_is_not_taken_for_ours() -> None:
     desk = Desk(index=1, base=BASE)
     effects = desk.restart(records=old.log)
     assert (desk.replica.view, desk.replica.target_view) == (0, 0)
-    assert said(effects, NewView) == said(effects, Prepare) == []
+    assert said(effects, NewView) == [] and said(effects, Prepare) == []
     same = Desk(index=1)
     same.restart(records=old.log)
     assert (same.replica.view, same.replica.target_view) == (2, 3)
