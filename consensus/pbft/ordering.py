@@ -304,6 +304,8 @@ def _count_prepare(state: State, slot: Slot, sender: int, digest: bytes, signatu
         first = Prepare(view=state.view, height=slot.height, digest=earlier.subject)
         second = Prepare(view=state.view, height=slot.height, digest=digest)
         _accuse(state, sender, (first, earlier.signature), (second, signature))
+        if slot.height > state.schedule.start and sender == state.schedule.proposer(slot.height):
+            _expose(state, sender, (first, earlier.signature), (second, signature))
         return False
     if slot.accepted is not None and slot.accepted != digest:
         _show_primary_vote(state, slot, sender)
@@ -317,6 +319,15 @@ def _count_prepare(state: State, slot: Slot, sender: int, digest: bytes, signatu
         accept(state, slot, digest)
         advance_frontier(state)
     return True
+
+
+def _expose(
+    state: State, proposer: int, first: tuple[Prepare, bytes], second: tuple[Prepare, bytes]
+) -> None:
+    """The proposer lies: let all see both of its votes, so that the honest leave it together."""
+    state.betrayed_view = state.view
+    for vote, signature in (first, second):
+        state.broadcast(RelayedVote(voter=proposer, vote=vote, signature=signature))
 
 
 def _show_primary_vote(state: State, slot: Slot, to: int) -> None:
@@ -370,6 +381,7 @@ def _accuse(
     second: tuple[Prepare | Commit, bytes],
 ) -> None:
     epoch = state.config.base
+    state.liars.add(sender)
     state.emit(
         Accuse(
             first=SignedMessage(sender, encode_message(first[0]), first[1], epoch),

@@ -112,7 +112,9 @@ class State:
     last_reply: list[int] = field(default_factory=list)
     last_relay: list[int] = field(default_factory=list)
     last_broadcast: int = 0
-    attempts: int = 0  # view changes since something was decided
+    attempts: int = 0  # view changes since something was decided, but for those of the silent
+    liars: set[int] = field(default_factory=set)  # they signed what contradicts itself
+    betrayed_view: int = -1  # in which a proposer did so: it is left at once
     waiting_ticks: int = 0  # something should be decided and is not
     withheld_ticks: int = 0
     withheld_from: int = -1  # the proposer that withholds
