@@ -17,10 +17,11 @@ import plyvel
 from ledger.encoding import decode
 from ledger.errors import DecodeError, LedgerDamaged
 from ledger.mark import Mark
-from ledger.model import Block, transaction_id
+from ledger.model import Block, ValidatorSet, transaction_id
 from ledger.schema import (
     BLOCK,
     COMMIT_CERTIFICATE,
+    COMMITTEE,
     EXECUTION_CERTIFICATE,
     HEAD_KEY,
     HEADER,
@@ -87,13 +88,20 @@ def _search(database: plyvel.DB, acknowledged: int) -> Place:
     uncertified: Place | None = None
     has_hole = False
     for height in range(end + 1):
-        place = _damaged_record(database, height) or _damaged_index(database, height)
+        place = (
+            _damaged_record(database, height)
+            or _damaged_committee(database, height)
+            or _damaged_index(database, height)
+        )
         if place is not None:
             return place
         if _has(database, EXECUTION_CERTIFICATE, height):
             has_hole = uncertified is not None
         elif uncertified is None and height:
             uncertified = Place(height, "its execution certificate is missing")
+    for height in range(end + 1, end + GAP_MAX + 1):  # a committee is decided a window ahead
+        if _damaged_committee(database, height):
+            return Place(end, f"the committee above height {height}, decided before, is damaged")
     try:
         for _ in database.iterator(verify_checksums=True):  # a bounded one ends without an error
             pass
@@ -152,6 +160,21 @@ def _damaged_record(database: plyvel.DB, height: int) -> Place | None:
         is_optional = table == EXECUTION_CERTIFICATE or (table == COMMIT_CERTIFICATE and not height)
         if found is None and not is_optional:
             return Place(height, f"its {name} is missing")
+    return None
+
+
+def _damaged_committee(database: plyvel.DB, base: int) -> Place | None:
+    """The committee that orders the heights above `base`, if one begins there."""
+    try:
+        stored = database.get(at_height(COMMITTEE, base), verify_checksums=True)
+    except plyvel.Error:
+        return Place(base, "the committee that follows it cannot be read")
+    if stored is None:
+        return None
+    try:
+        decode(stored, ValidatorSet, size_max=STORED_SIZE_MAX)
+    except DecodeError:
+        return Place(base, "the committee that follows it is damaged")
     return None
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from crypto import sm3
 from ledger.blocks import genesis_block, proposal_of
+from ledger.committee import Epochs
 from ledger.disk import Snapshot
 from ledger.errors import LedgerDamaged
 from ledger.genesis import Genesis, chain_id
@@ -28,7 +29,7 @@ from ledger.model import (
 from ledger.pages import find_leaf, fold_leaves, walk_page
 from ledger.proof import leaf_hash, state_path
 from ledger.records import Records
-from ledger.schema import HASH, PAGE, STATE, TABLES, TRANSACTION, split_state_key
+from ledger.schema import COMMITTEE, HASH, PAGE, STATE, TABLES, TRANSACTION, split_state_key
 from ledger.stem import STEM_LEVELS
 from ledger.tables import check_tables
 
@@ -59,7 +60,9 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
     """
     records = Records(snapshot)
     height = records.head_height()
-    included = _scrub_blocks(records, height, progress)
+    epochs = records.epochs(snapshot.scan(COMMITTEE))
+    included = _scrub_blocks(records, epochs, height, progress)
+    _check_coming(records, epochs, height)
     _scrub_state(snapshot, records.statement(height), progress)
     _scrub_database(snapshot, included, height + 1, progress)
     progress(ScrubProgress("files", 0, None))
@@ -67,7 +70,11 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
 
 
 def check_height(
-    records: Records, genesis: Genesis, height: int, previous: BlockHeader | None
+    records: Records,
+    genesis: Genesis,
+    epochs: Epochs,
+    height: int,
+    previous: BlockHeader | None,
 ) -> BlockHeader:
     """Check one height against the header before it; its header. Raises LedgerDamaged."""
     block, header = records.block(height), records.header(height)
@@ -83,17 +90,18 @@ def check_height(
         _expect(block == genesis_block(genesis), height, "it is not the block of the genesis")
     statement = records.statement(height)
     _check_outcome(records, block, statement)
+    _check_committees(epochs, header, statement)
     _check_indexes(records, block, statement)
     _check_certificates(records, block, statement)
     return header
 
 
-def _scrub_blocks(records: Records, height: int, progress: Progress) -> int:
+def _scrub_blocks(records: Records, epochs: Epochs, height: int, progress: Progress) -> int:
     genesis = records.genesis()
     previous: BlockHeader | None = None
     included = 0
     for checked in range(height + 1):
-        previous = check_height(records, genesis, checked, previous)
+        previous = check_height(records, genesis, epochs, checked, previous)
         included += len(records.block(checked).transactions)
         progress(ScrubProgress("blocks", checked + 1, height + 1))
     return included
@@ -117,6 +125,34 @@ def _check_outcome(records: Records, block: Block, statement: ExecutionStatement
         time_ms=block.header.time_ms,
     )
     _expect(statement == expected, height, "its statement is about another block")
+
+
+def _check_committees(epochs: Epochs, header: BlockHeader, statement: ExecutionStatement) -> None:
+    """Block and statement name the committees that the table of committees has for them."""
+    height = header.height
+    own, following = epochs.at(height).validators, epochs.at(height + 1).validators
+    _expect(
+        header.validators_hash == own.digest,
+        height,
+        "its committee is not the one in the table of committees",
+    )
+    _expect(
+        statement.next_validators_hash == following.digest,
+        height,
+        "the committee that follows it is not the one in the table of committees",
+    )
+
+
+def _check_coming(records: Records, epochs: Epochs, head: int) -> None:
+    """What no block names yet: at most one committee waits, for a window at most."""
+    coming = [epoch.base for epoch in epochs.all if epoch.base > head]
+    window = records.genesis().limits.watermark_window
+    if len(coming) > 1 or any(not window < base <= head + window for base in coming):
+        raise LedgerDamaged(
+            f"the table of committees has entries for the heights above {coming}, which no block "
+            f"up to {head} can have decided; {_REMEDY}",
+            height=head,
+        )
 
 
 def _check_indexes(records: Records, block: Block, statement: ExecutionStatement) -> None:

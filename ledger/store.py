@@ -349,10 +349,11 @@ class Store:
         snapshot = self._disk.snapshot()
         records = Records(snapshot)
         height = records.head_height()
+        epochs = records.epochs(snapshot.scan(COMMITTEE))
         first = max(0, height - OPEN_CHECK_BLOCKS + 1)
         previous = records.header(first - 1) if first else None
         for checked in range(first, height + 1):
-            previous = check_height(records, self.genesis, checked, previous)
+            previous = check_height(records, self.genesis, epochs, checked, previous)
         statement = records.statement(height)
         root = self.tree.restore(
             (key[1:], page) for key, page in snapshot.scan(PAGE + bytes([STEM_LEVELS]))
@@ -367,7 +368,7 @@ class Store:
         self._versions = (_Version(statement, snapshot, None),)
         self._height = height
         self._certified_height = records.certified_height()
-        self._epochs = records.epochs(snapshot.scan(COMMITTEE))
+        self._epochs = epochs
 
     def _known(self, height: int) -> int:
         if not 0 <= height <= self._height:
