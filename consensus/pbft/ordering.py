@@ -20,6 +20,7 @@ from consensus.pbft.messages import (
     encode_message,
 )
 from consensus.pbft.state import EarlyMessage, Slot, State, Validity
+from consensus.pbft.timing import HOLE_TICKS
 from consensus.pbft.types import (
     Accuse,
     BatchReady,
@@ -44,7 +45,7 @@ def can_propose(state: State) -> bool:
     return (
         state.is_active
         and not state.is_halted
-        and height <= state.high
+        and height <= state.vote_max
         and state.schedule.proposer(height) == state.config.index
     )
 
@@ -192,7 +193,8 @@ def accept(state: State, slot: Slot, digest: bytes) -> None:
 
 def progress(state: State, slot: Slot) -> None:
     """Take every step that `slot` is ready for."""
-    if state.is_active and slot.accepted is not None and slot.height > state.stable:
+    may_vote = state.is_active and state.stable < slot.height <= state.vote_max
+    if may_vote and slot.accepted is not None:
         _try_votes(state, slot, slot.accepted)
     if slot.decision is not None and slot.height > state.delivered:
         is_at_hand(state, slot, slot.decision.proposal_digest)
@@ -200,8 +202,13 @@ def progress(state: State, slot: Slot) -> None:
 
 
 def deliver(state: State) -> None:
-    """Hand decided proposals to execution, in order, never more than a window ahead of it."""
-    while not state.catching_up and state.delivered - state.executed < state.config.window:
+    """Hand decided proposals to execution, in order, never more than a window ahead of it.
+
+    Not while a certificate has been missing for long: block sync, which fetches it, waits until
+    nothing is being executed, and under unbroken load that moment would never come.
+    """
+    is_awaiting_sync = state.catching_up or state.hole_ticks >= HOLE_TICKS
+    while not is_awaiting_sync and state.delivered - state.executed < state.config.window:
         slot = state.slots.get(state.delivered + 1)
         if slot is None or slot.decision is None:
             return
