@@ -548,7 +548,7 @@ class StatusReply(_message.Message):
     resident_bytes: _builtins.int
     """node and its workers"""
     phase: _builtins.str
-    """ordering | view_change | catching_up | observing | halted"""
+    """ordering | view_change | catching_up | observing | repairing | halted"""
     is_observer: _builtins.bool
     """a full copy without a vote; `index` means nothing then"""
     epoch: _builtins.int
