@@ -62,8 +62,9 @@ format: .make/installed ## Rewrites the sources in the house format
 bench: .make/installed ## Measures committed rate and finality beside their bounds
 	$(BIN)/python -m bench
 
-sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7
+sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7000
 	$(BIN)/python -m tests.sim --runs $(RUNS) --seed $(SEED)
+	$(BIN)/python -m tests.sim --moving --runs $$(( ($(RUNS) + 4) / 5 )) --seed $(SEED)
 
 twins: .make/installed ## Simulates a replica that exists twice: every schedule of two views
 	$(BIN)/python -m tests.sim.twins

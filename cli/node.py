@@ -137,11 +137,13 @@ def verify(
     from cli.output import progress
     from ledger.store import Store
     from node.bootstrap import LEDGER
+    from node.epochs import check_coming
 
     store = Store.open(data_dir / LEDGER)
     try:
         with progress("checking") as advance:
             store.scrub(lambda found: advance(found.done, found.total))
+        check_coming(store)
         statement = store.head_statement()
     finally:
         store.close()

@@ -82,7 +82,7 @@ def prove_transaction(node: Connection, wanted: bytes, genesis: Genesis) -> Bund
         certificate=proof.certificate,
         party=_sender_party(node, outcome),
     )
-    return _bundle(claim, genesis)
+    return _bundle(node, claim, genesis)
 
 
 def prove_evidence(node: Connection, evidence_id: str, genesis: Genesis) -> Bundle:
@@ -96,7 +96,7 @@ def prove_evidence(node: Connection, evidence_id: str, genesis: Genesis) -> Bund
             f"at height {claim.certificate.statement.height} no record has the id {evidence_id}; "
             "look for it with `shuxin evidence list SUBJECT`",
         )
-    return _bundle(claim, genesis)
+    return _bundle(node, claim, genesis)
 
 
 def _sender_party(node: Connection, outcome: Outcome) -> StateClaim | None:
@@ -117,13 +117,19 @@ def _state_claim(node: Connection, namespace: str, key: bytes) -> StateClaim:
     return StateClaim(namespace, key, found.proof, found.certificate)
 
 
-def _bundle(claim: TransactionClaim | StateClaim, genesis: Genesis) -> Bundle:
-    from ledger.bundle import Bundle
+def _bundle(node: Connection, claim: TransactionClaim | StateClaim, genesis: Genesis) -> Bundle:
+    """`claim` with the committees that lead from the genesis to its certificates."""
+    from ledger.bundle import Bundle, TransactionClaim
 
+    newest = claim.certificate.statement.height
+    if isinstance(claim, TransactionClaim) and claim.party is not None:
+        newest = max(newest, claim.party.certificate.statement.height)
     return Bundle(
         chain_id=claim.certificate.statement.chain_id,
         committee=genesis.validators,
-        committee_changes=(),
+        committee_changes=tuple(
+            change for change in node.committee_changes() if change.base <= newest
+        ),
         claim=claim,
     )
 
@@ -194,6 +200,7 @@ def _certified_fields(certified: Certified, *, raw: bool) -> dict[str, Json]:
         "chain_id": certified.chain_id.hex(),
         "signers": list(certified.signers),
         "signatures": len(certified.signers),
+        "epoch": certified.epoch,
         "quorum": certified.quorum,
         "validators": certified.validators,
     }

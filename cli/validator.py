@@ -12,14 +12,18 @@ from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, call, receipt_fields, records
 from cli.literals import parse_id, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, waiting
+from cli.proofs import TrustedGenesis, trusted_genesis
 
 if TYPE_CHECKING:
+    from ledger.committee import Epochs
+    from ledger.genesis import Genesis
     from ledger.values import Key, Value
 
 app = typer.Typer()
 CONTRACT = "governance"
 ACCUSATION = "accusation"
 COLUMNS = ("name", "party", "status", "seat", "orders", "address", "peer_id")
+HISTORY = ("first_height", "last_height", "decided_height", "members", "quorum", "digest")
 ACCUSED = ("validator", "kind", "view", "height", "accuser", "recorded_height", "recorded_ms")
 
 NodeName = Annotated[str, typer.Argument(parser=parse_id, metavar="NAME")]
@@ -75,6 +79,29 @@ def show_committee(ask: Invocation) -> Answer:
             "window": _number(committee["window"]),
             "organizations": [str(party) for party in organizations],
         }
+    )
+
+
+@verb(app, "history")
+def show_history(ask: Invocation, genesis: TrustedGenesis = None) -> Answer:
+    """List all committees since the genesis, each proven by the one before it (8.1.3a)."""
+    from crypto.providers.software import verify_batch
+    from ledger.genesis import chain_id
+    from ledger.succession import follow_changes
+
+    with ask.connection() as node:
+        trusted, trust = trusted_genesis(ask, node, genesis)
+        chain = chain_id(trusted)
+        if node.chain_id != chain:
+            raise CommandRefused(
+                "node.chain", f"{ask.target} serves another chain than that of {trust}"
+            )
+        changes = node.committee_changes()
+    epochs = follow_changes(trusted.validators, changes, chain, verify_batch)
+    return Table(
+        HISTORY,
+        _history_rows(epochs, trusted),
+        title=f"{len(epochs.all)} committees, proven from {trust}",
     )
 
 
@@ -150,6 +177,24 @@ def list_accusations(
     with ask.session() as session:
         records = session.view(ACCUSATION, "list", offset, limit)
     return records_table(records, columns=ACCUSED, whole=ask.json)
+
+
+def _history_rows(epochs: Epochs, genesis: Genesis) -> list[list[Json]]:
+    """In the order of HISTORY; the genesis decided the first, and the last has no end yet."""
+    from ledger.committee import deciding_height
+
+    window = genesis.limits.watermark_window
+    return [
+        [
+            epoch.base + 1,
+            epochs.last_of(epoch),
+            deciding_height(epoch.base, window) if epoch.base else 0,
+            [validator.name for validator in epoch.validators.validators],
+            epoch.validators.quorum,
+            epoch.validators.digest.hex(),
+        ]
+        for epoch in epochs.all
+    ]
 
 
 def _orders(serves: bool, is_member: bool, first_height: int) -> str:

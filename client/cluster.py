@@ -41,6 +41,7 @@ from client.trial import BEHIND, Clock, Trial, is_elsewhere
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis
 from ledger.model import Transaction, transaction_id
+from ledger.succession import CommitteeChange
 from ledger.values import Value
 
 NODES_MAX = 64  # that are worth listing; the rest of a longer list is a mistake
@@ -253,6 +254,13 @@ class Cluster:
 
     def genesis(self) -> Genesis:
         return self._insist(lambda place: self._nodes[place].genesis(), lambda found: Seen())
+
+    def committee_changes(self) -> tuple[CommitteeChange, ...]:
+        """All changes of the committee that took effect, oldest first; nobody checked them."""
+        return self._insist(
+            lambda place: self._nodes[place].committee_changes(),
+            lambda found: _certified_at(found[-1].base) if found else Seen(),
+        )
 
     def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome:
         """A transaction in a stored block; with its Merkle paths and certificate if `proof`."""

@@ -10,6 +10,7 @@ from client.account import Account
 from client.node import BlockView, ChainEvent, NodeStatus, Outcome, StateValue, Verdict
 from ledger.genesis import Genesis
 from ledger.model import Transaction
+from ledger.succession import CommitteeChange
 from ledger.values import Value
 
 
@@ -42,6 +43,8 @@ class Connection(Protocol):
     def status(self) -> NodeStatus: ...
 
     def genesis(self) -> Genesis: ...
+
+    def committee_changes(self) -> tuple[CommitteeChange, ...]: ...
 
     def submit(self, transaction: Transaction) -> bytes: ...
 

@@ -26,9 +26,11 @@ from ledger.model import (
     ExecutionCertificate,
     Receipt,
     Transaction,
+    ValidatorSet,
     transaction_id,
 )
 from ledger.proof import StateProof
+from ledger.succession import COMMITTEE_CHANGES_MAX, CommitteeChange
 from ledger.values import Value, decode_value
 from shuxin.v1 import node_pb2, node_pb2_grpc
 
@@ -279,6 +281,41 @@ class NodeClient:
     def genesis(self) -> Genesis:
         reply = self._stub.GetGenesis(node_pb2.GetGenesisRequest(), timeout=self._timeout_s)
         return decode(reply.genesis, Genesis, size_max=GENESIS_SIZE_MAX)
+
+    def committee_changes(self) -> tuple[CommitteeChange, ...]:
+        """All changes of the committee that took effect, oldest first.
+
+        They are the node's word: `ledger.succession.follow_changes` checks them.
+        """
+        found: list[CommitteeChange] = []
+        is_complete = False
+        while not is_complete:
+            page, is_complete = self._committees(found[-1].base if found else 0)
+            found += page
+            if len(found) > COMMITTEE_CHANGES_MAX or not (page or is_complete):
+                raise Refused(
+                    INCONSISTENT,
+                    f"the node lists changes of the committee without an end, or more than "
+                    f"{COMMITTEE_CHANGES_MAX}: ask another node",
+                )
+        return tuple(found)
+
+    @_translated
+    def _committees(self, above: int) -> tuple[list[CommitteeChange], bool]:
+        """The changes of one answer, and whether these are the last."""
+        request = node_pb2.GetCommitteesRequest(above=above)
+        reply = self._stub.GetCommittees(request, timeout=self._timeout_s)
+        changes = []
+        for item in reply.committees:
+            change = CommitteeChange(
+                validators=_decoded(item.validators, ValidatorSet),
+                certificate=_decoded(item.certificate, ExecutionCertificate),
+            )
+            if not above < change.base == item.base:
+                raise Refused(INCONSISTENT, "the changes of the committee do not follow each other")
+            above = change.base
+            changes.append(change)
+        return changes, reply.is_complete
 
     @_translated
     def submit(self, transaction: Transaction) -> bytes:

@@ -2,8 +2,8 @@
 
 A bundle claims that a transaction is in a certified block and what came of it, or that a key of
 the state held a value at a certified height. It holds all that is needed to check the claim but
-the genesis; checking it is pure and asks nobody. docs/bundle.md describes it, field by field, for
-those who write a checker of their own.
+the genesis, the changes of the committee since then included; checking it is pure and asks
+nobody. docs/bundle.md describes it, field by field, for those who write a checker of their own.
 
 Nothing in a bundle is reported that is not bound by a hash or a signature. So the place of a
 transaction within its block is not in it: a path binds sides, not an index (see ledger.merkle).
@@ -11,17 +11,16 @@ transaction within its block is not in it: a path binds sides, not an index (see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from crypto.provider import SignedItem
-from ledger.certificates import VerifyBatch, execution_items
+from ledger.certificates import VerifyBatch
+from ledger.committee import Epochs
 from ledger.encoding import decode, encode
 from ledger.errors import (
     BundleInvalid,
-    CertificateInvalid,
-    CommitteeChangeUnknown,
+    CommitteeChangeMissing,
     DecodeError,
     OtherBlock,
     OtherChain,
@@ -31,11 +30,8 @@ from ledger.errors import (
     OtherState,
     OtherTransaction,
     ProofInvalid,
-    QuorumMissing,
     SenderSignatureInvalid,
-    SignersInvalid,
     TransactionMalformed,
-    ValidatorSignatureInvalid,
 )
 from ledger.genesis import Genesis, chain_id
 from ledger.merkle import PathStep, transaction_leaf, verify_steps
@@ -56,13 +52,23 @@ from ledger.model import (
     transaction_id,
 )
 from ledger.proof import StateProof, verify_state_proof
+from ledger.succession import (
+    CHANGE_SIZE_MAX,
+    COMMITTEE_CHANGES_MAX,
+    CommitteeChange,
+    check_certificate,
+    follow_changes,
+    verified,
+)
 from ledger.values import decode_value, encode_value
 
 TAG_BUNDLE = b"shuxin/bundle/1\0"  # a file's first bytes: format and version
 _TAG_STEM = b"shuxin/bundle/"
-# Bytes of a file. A transaction has up to 128 KiB, its receipt up to 0.6 MiB, a state value 64 KiB;
-# two certificates and a committee of hundreds still fit.
-BUNDLE_SIZE_MAX = 2 << 20
+# Bytes of a file without changes of the committee. A transaction has up to 128 KiB, its receipt up
+# to 0.6 MiB, a state value 64 KiB; two certificates and a committee of hundreds still fit.
+_CLAIM_SIZE_MAX = 2 << 20
+# 29 MiB: what a checker reads into memory. A change among four validators has about 1 KiB.
+BUNDLE_SIZE_MAX = _CLAIM_SIZE_MAX + COMMITTEE_CHANGES_MAX * CHANGE_SIZE_MAX
 
 # Where the contract `parties` keeps whose an address is; entries there never change.
 PARTY_NAMESPACE = "parties"
@@ -96,22 +102,12 @@ class TransactionClaim(Record, frozen=True, tag="transaction"):
     party: StateClaim | None
 
 
-class CommitteeChange(Record):
-    """A committee and the certificate, made by the one before it, that names its digest.
-
-    Version 1 of the chain's rules changes no committee, so there is none of these yet.
-    """
-
-    validators: ValidatorSet
-    certificate: ExecutionCertificate
-
-
 class Bundle(Record):
     """What stands in the file after TAG_BUNDLE."""
 
     chain_id: bytes
     committee: ValidatorSet  # as of the genesis
-    committee_changes: tuple[CommitteeChange, ...]  # since then, in order; empty in this version
+    committee_changes: tuple[CommitteeChange, ...]  # since then, in order, none left out
     claim: TransactionClaim | StateClaim
 
 
@@ -141,7 +137,10 @@ def party_key(address: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """The block that a quorum vouches for. `signers` are the names of those who signed."""
+    """The block that a quorum vouches for. `signers` are the names of those who signed.
+
+    `epoch` is the height above which their committee orders, which has `validators` members.
+    """
 
     chain_id: bytes
     height: int
@@ -149,6 +148,7 @@ class Certified:
     block_hash: bytes
     state_root: bytes
     signers: tuple[str, ...]
+    epoch: int
     quorum: int
     validators: int
 
@@ -190,7 +190,7 @@ def check_bundle(bundle: Bundle, genesis: Genesis, verify_batch: VerifyBatch) ->
     """What `bundle` proves to somebody who trusts `genesis` and nothing else.
 
     Raises a BundleInvalid: the class says what is wrong, the text what that means. Checks run
-    from the trusted genesis outwards: chain, committee, certificate, block, paths, sender.
+    from the trusted genesis outwards: chain, committees, certificate, block, paths, sender.
     """
     chain = chain_id(genesis)
     if bundle.chain_id != chain:
@@ -202,12 +202,8 @@ def check_bundle(bundle: Bundle, genesis: Genesis, verify_batch: VerifyBatch) ->
         raise OtherCommittee(
             "the committee in the bundle is not the one of the genesis: the bundle was altered"
         )
-    if bundle.committee_changes:
-        raise CommitteeChangeUnknown(
-            "the bundle names changes of the committee, which this release cannot follow: "
-            "check it with a newer release"
-        )
-    trust = _Trust(chain, genesis.validators, verify_batch)
+    epochs = follow_changes(genesis.validators, bundle.committee_changes, chain, verify_batch)
+    trust = _Trust(chain, epochs, verify_batch)
     match bundle.claim:
         case TransactionClaim() as claim:
             return _check_transaction(claim, trust)
@@ -217,10 +213,10 @@ def check_bundle(bundle: Bundle, genesis: Genesis, verify_batch: VerifyBatch) ->
 
 @dataclass(frozen=True, slots=True)
 class _Trust:
-    """What the genesis gives a checker, and how signatures are verified."""
+    """What follows from the genesis, and how signatures are verified."""
 
     chain_id: bytes
-    validators: ValidatorSet
+    epochs: Epochs
     verify_batch: VerifyBatch
 
 
@@ -269,36 +265,18 @@ def _check_state(claim: StateClaim, trust: _Trust) -> StateFacts:
 
 
 def _check_certificate(certificate: ExecutionCertificate, trust: _Trust) -> Certified:
-    """A quorum of the committee signed the certificate's statement, and nobody else did."""
-    statement, signatures = certificate.statement, certificate.signatures
-    committee = trust.validators
-    where = f"certificate of block {statement.height}"
-    if statement.chain_id != trust.chain_id:
-        raise OtherChain(
-            f"the {where} is of the chain {statement.chain_id.hex()}, or of a height above a "
-            "recovery plan, which this release's bundles cannot show; an audit can"
-        )
-    if len(signatures) < committee.quorum:
-        raise QuorumMissing(
-            f"the {where} has {len(signatures)} signatures; {committee.quorum} of "
-            f"{committee.size} validators are needed"
-        )
-    try:
-        items = execution_items(certificate, committee, trust.chain_id)
-    except CertificateInvalid as error:
-        raise SignersInvalid(str(error)) from None
-    names = tuple(committee.validators[entry.validator].name for entry in signatures)
-    verdicts = _verified(items, trust)
-    if not all(verdicts):
-        bad = [name for name, good in zip(names, verdicts, strict=True) if not good]
-        raise ValidatorSignatureInvalid(
-            f"the {where}: {', '.join(bad)} did not sign this; the statement or the signature "
-            "was altered"
-        )
-    if statement.next_validators_hash != committee.digest:
-        raise CommitteeChangeUnknown(
-            f"the {where} hands over to another committee, which this release cannot follow: "
-            "check it with a newer release"
+    """A quorum of the committee of its height signed the certificate's statement."""
+    statement = certificate.statement
+    epoch = trust.epochs.at(statement.height)
+    committee = epoch.validators
+    signers = check_certificate(certificate, committee, trust.chain_id, trust.verify_batch)
+    # Every statement names the next committee: so no change before it can be left out unnoticed
+    # by who cannot forge it, and a small old quorum never stands for a larger new one.
+    following = trust.epochs.at(statement.height + 1)
+    if statement.next_validators_hash != following.validators.digest:
+        raise CommitteeChangeMissing(
+            f"the certificate of block {statement.height} names a committee to which the changes "
+            "in the bundle do not lead: one is missing; have the fact proven anew"
         )
     return Certified(
         chain_id=statement.chain_id,
@@ -306,7 +284,8 @@ def _check_certificate(certificate: ExecutionCertificate, trust: _Trust) -> Cert
         time_ms=statement.time_ms,
         block_hash=statement.block_hash,
         state_root=statement.state_root,
-        signers=names,
+        signers=signers,
+        epoch=epoch.base,
         quorum=committee.quorum,
         validators=committee.size,
     )
@@ -324,7 +303,7 @@ def _check_header(claim: TransactionClaim, trust: _Trust) -> None:
         raise OtherBlock(f"certificate and header of block {header.height} contradict each other")
     if header.chain_id != trust.chain_id:
         raise OtherChain(f"the header of block {header.height} is of another chain")
-    if header.validators_hash != trust.validators.digest:
+    if header.validators_hash != trust.epochs.at(header.height).validators.digest:
         raise OtherCommittee(f"the header of block {header.height} names another committee")
 
 
@@ -339,7 +318,7 @@ def _check_sender(transaction: Transaction, trust: _Trust) -> TransactionBody:
     if body.chain_id != trust.chain_id:
         raise OtherChain(f"the transaction was signed for the chain {body.chain_id.hex()}")
     signed = SignedItem(body.sender, TAG_TRANSACTION + data, transaction.signature)
-    if not all(_verified([signed], trust)):
+    if not all(verified([signed], trust.verify_batch)):
         raise SenderSignatureInvalid(
             f"the signature is not that of {address_of(body.sender)} over this transaction: it "
             "was altered"
@@ -362,12 +341,6 @@ def _check_party(claim: StateClaim, sender: str, trust: _Trust) -> PartyFacts:
     if not isinstance(party, str):
         raise OtherParty(f"the state names no party for {sender}, but something else")
     return PartyFacts(facts.certified, party)
-
-
-def _verified(items: Sequence[SignedItem], trust: _Trust) -> list[bool]:
-    verdicts = trust.verify_batch(items)
-    assert len(verdicts) == len(items), "verify_batch answers for every item"
-    return verdicts
 
 
 __all__ = [  # in reading order

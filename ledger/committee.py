@@ -103,3 +103,8 @@ class Epochs:
 def effective_base(decided_at: int, window: int) -> int:
     """The base of the epoch that the block at `decided_at` decides."""
     return decided_at + window
+
+
+def deciding_height(base: int, window: int) -> int:
+    """The height of the block that decided the epoch with this base."""
+    return base - window

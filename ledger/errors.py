@@ -59,11 +59,15 @@ class OtherChain(BundleInvalid):
 
 
 class OtherCommittee(BundleInvalid):
-    """The committee is not the one that the genesis names."""
+    """The committee is not the one that the genesis, or the last change before, names."""
 
 
-class CommitteeChangeUnknown(BundleInvalid):
-    """The bundle tells of changes of the committee, which this release cannot follow."""
+class CommitteeChangeInvalid(BundleInvalid):
+    """A change of the committee does not follow from what comes before it."""
+
+
+class CommitteeChangeMissing(BundleInvalid):
+    """A certificate names a committee to which the listed changes do not lead."""
 
 
 class QuorumMissing(BundleInvalid):

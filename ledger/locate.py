@@ -17,10 +17,17 @@ import plyvel
 from ledger.encoding import decode
 from ledger.errors import DecodeError, LedgerDamaged
 from ledger.mark import Mark
-from ledger.model import Block, transaction_id
+from ledger.model import (
+    Block,
+    BlockHeader,
+    ExecutionStatement,
+    ValidatorSet,
+    transaction_id,
+)
 from ledger.schema import (
     BLOCK,
     COMMIT_CERTIFICATE,
+    COMMITTEE,
     EXECUTION_CERTIFICATE,
     HEAD_KEY,
     HEADER,
@@ -87,7 +94,11 @@ def _search(database: plyvel.DB, acknowledged: int) -> Place:
     uncertified: Place | None = None
     has_hole = False
     for height in range(end + 1):
-        place = _damaged_record(database, height) or _damaged_index(database, height)
+        place = (
+            _damaged_record(database, height)
+            or _damaged_committee(database, height)
+            or _damaged_index(database, height)
+        )
         if place is not None:
             return place
         if _has(database, EXECUTION_CERTIFICATE, height):
@@ -98,7 +109,9 @@ def _search(database: plyvel.DB, acknowledged: int) -> Place:
         for _ in database.iterator(verify_checksums=True):  # a bounded one ends without an error
             pass
     except plyvel.Error:
-        return Place(end, "the state after it, or the tree over it, cannot be read")
+        return Place(
+            end, "the state after it, the tree over it or a committee to come cannot be read"
+        )
     if uncertified is not None and has_hole:
         return uncertified
     if _written(database) < acknowledged:
@@ -152,6 +165,37 @@ def _damaged_record(database: plyvel.DB, height: int) -> Place | None:
         is_optional = table == EXECUTION_CERTIFICATE or (table == COMMIT_CERTIFICATE and not height)
         if found is None and not is_optional:
             return Place(height, f"its {name} is missing")
+    return None
+
+
+def _damaged_committee(database: plyvel.DB, height: int) -> Place | None:
+    """The committee that takes over after `height`, if its block says that one does.
+
+    Not asked for elsewhere: a key that does not exist fails, too, when its neighbors are damaged.
+    """
+    try:
+        header = decode(
+            database.get(at_height(HEADER, height)) or b"", BlockHeader, size_max=STORED_SIZE_MAX
+        )
+        statement = decode(
+            database.get(at_height(STATEMENT, height)) or b"",
+            ExecutionStatement,
+            size_max=STORED_SIZE_MAX,
+        )
+        if header.validators_hash == statement.next_validators_hash:
+            return None
+    except (plyvel.Error, DecodeError):
+        return Place(height, "its header or statement is damaged")
+    try:
+        stored = database.get(at_height(COMMITTEE, height), verify_checksums=True)
+    except plyvel.Error:
+        return Place(height, "the committee that follows it cannot be read")
+    if stored is None:
+        return Place(height, "the committee that follows it is missing")
+    try:
+        decode(stored, ValidatorSet, size_max=STORED_SIZE_MAX)
+    except DecodeError:
+        return Place(height, "the committee that follows it is damaged")
     return None
 
 

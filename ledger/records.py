@@ -116,7 +116,10 @@ class Records:
         for key, data in stored:
             base = int.from_bytes(key[1:], "big")
             if len(key) != 9 or base <= epochs.newest.base:
-                raise LedgerDamaged("the table of committees is malformed; restore this ledger")
+                raise LedgerDamaged(
+                    f"the table of committees has an entry {key.hex()} that fits nowhere; "
+                    "restore this ledger"
+                )
             validators = _decoded(data, ValidatorSet, STORED_SIZE_MAX, "next committee", base)
             epochs = epochs.with_next(Epoch(base, validators, epochs.newest.domain))
         for recovery in recoveries:

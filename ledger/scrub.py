@@ -70,6 +70,7 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
     height = records.head_height()
     epochs = records.epochs(snapshot.scan(COMMITTEE), records.recoveries(snapshot.scan(RECOVERY)))
     included = _scrub_blocks(records, epochs, height, progress)
+    _check_coming(records, epochs, height)
     _scrub_state(snapshot, records.statement(height), progress)
     _scrub_database(snapshot, included, height + 1, progress)
     progress(ScrubProgress("files", 0, None))
@@ -95,6 +96,7 @@ def check_height(
         )
     statement = records.statement(height)
     _check_outcome(records, block, statement, epochs.at(height).domain)
+    _check_committees(epochs, header, statement)
     _check_indexes(records, block, statement)
     _check_certificates(records, block, statement)
     return header
@@ -130,6 +132,34 @@ def _check_outcome(
         time_ms=block.header.time_ms,
     )
     _expect(statement == expected, height, "its statement is about another block")
+
+
+def _check_committees(epochs: Epochs, header: BlockHeader, statement: ExecutionStatement) -> None:
+    """Block and statement name the committees that the table of committees has for them."""
+    height = header.height
+    own, following = epochs.at(height).validators, epochs.at(height + 1).validators
+    _expect(
+        header.validators_hash == own.digest,
+        height,
+        "its committee is not the one in the table of committees",
+    )
+    _expect(
+        statement.next_validators_hash == following.digest,
+        height,
+        "the committee that follows it is not the one in the table of committees",
+    )
+
+
+def _check_coming(records: Records, epochs: Epochs, head: int) -> None:
+    """What no block names yet: at most one committee waits, for a window at most."""
+    coming = [epoch.base for epoch in epochs.all if epoch.base > head]
+    window = records.genesis().limits.watermark_window
+    if len(coming) > 1 or any(not window < base <= head + window for base in coming):
+        raise LedgerDamaged(
+            f"the table of committees has entries for the heights above {coming}, which no block "
+            f"up to {head} can have decided; {_REMEDY}",
+            height=head,
+        )
 
 
 def _check_indexes(records: Records, block: Block, statement: ExecutionStatement) -> None:

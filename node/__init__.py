@@ -16,6 +16,7 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     intake      from untrusted bytes to a verified transaction
     transactions  the pool's traffic with the peers
     replica     the driver: input -> consensus step -> perform effects
+    fairness    what a backup holds against a primary that does not serve those who wait
     journal     votes and bodies, durable before they leave
     execution   the serial queue of all that changes the ledger
     execute     ordered proposal -> block -> contracts -> ledger

@@ -9,7 +9,9 @@ import structlog
 from contracts.registry import RegistryDamaged, committee_of, touches_committee
 from contracts.vm.host import StateReader
 from ledger.committee import Epoch, Epochs, effective_base
+from ledger.errors import LedgerDamaged
 from ledger.model import StateWrite
+from ledger.store import Store
 
 _log = structlog.get_logger("node.epochs")
 
@@ -55,3 +57,26 @@ def decided_epoch(
         return None
     base = effective_base(height, window)
     return Epoch(base, decided.validators, epochs.newest.domain)
+
+
+def check_coming(store: Store) -> None:
+    """A committee that waits to take over is stored as the contract decided it.
+
+    No block names it yet, so a scrub cannot tell. Raises LedgerDamaged.
+    """
+    coming = store.epochs.newest
+    if coming.base <= store.height:
+        return
+    try:
+        decided = committee_of(store)
+    except RegistryDamaged as error:
+        raise LedgerDamaged(str(error), height=store.height) from None
+    if decided is None or decided.first_height != coming.base + 1:
+        return  # the contract said something since that was no decision, see above
+    if decided.validators != coming.validators:
+        raise LedgerDamaged(
+            f"the committee stored for the heights above {coming.base} is not the one that the "
+            "contract governance decided; restore this ledger from a backup or let the node "
+            "rejoin with an empty data directory",
+            height=store.height,
+        )

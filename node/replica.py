@@ -40,6 +40,7 @@ from crypto.provider import CryptoProvider
 from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, Proposal, Transaction
 from node.committee import Office
+from node.fairness import Fairness
 from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
 from node.journal import Journal, JournalFailed
@@ -63,7 +64,6 @@ REOFFER_TICKS = 10  # a transaction that waits this long is shown to the primary
 # ... and after this long to all: one that few know is easily withheld, and who waits alone can
 # only leave the view alone.
 REOFFER_ALL_TICKS = 50
-WITHHELD_TICKS = 50  # overtaken by transactions that came this much later: the primary withholds
 
 
 class Driver:
@@ -101,7 +101,8 @@ class Driver:
         self._todo: deque[Input | None] = deque()  # to be stepped next, before what waits
         self._last_proposal_s = 0.0
         self._interval_s = BATCH_INTERVAL_S
-        self._tick = 0
+        self._tick = transactions.tick  # ages in the pool go on from epoch to epoch
+        self._fairness = Fairness(pool, limits)
         self._inputs_in, self._inputs = trio.open_memory_channel[Input | None](INPUTS_MAX)
         self._nursery: trio.Nursery | None = None
         self.on_deliver: Callable[[Deliver], None] = lambda effect: None
@@ -178,7 +179,7 @@ class Driver:
             age = self._longest_wait()
             if age is not None:
                 self._offer_again(age)
-            withheld = self._pool.is_overtaken(WITHHELD_TICKS, self.replica.is_in_flight)
+            withheld = self._fairness.is_withheld(self._tick, self.replica.is_in_flight)
             pending = age is not None or self._heartbeat.is_overdue()
             await self._inputs_in.send(Tick(pending=pending, withheld=withheld))
             await trio.sleep(TICK_MS / 1000)
@@ -293,6 +294,7 @@ class Driver:
                 self._network.send(self.office.peer_id(effect.to), Channel.VOTES, frame)
             case Deliver():
                 self._delivered = effect.proposal.height
+                self._fairness.delivered(effect.proposal, self._tick)
                 self.on_deliver(effect)
             case Certify():
                 self.on_certify(effect.certificate)

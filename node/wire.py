@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger.committee import Epoch
 from ledger.encoding import encode
 from ledger.merkle import ListPath
 from ledger.model import (
@@ -58,6 +59,13 @@ def block_reply(
         execution_certificate=encode(execution_certificate) if execution_certificate else b"",
         receipts=[encode(receipt) for receipt in receipts],
         hash=block_hash(block.header),
+    )
+
+
+def committee_item(epoch: Epoch, certificate: ExecutionCertificate) -> node_pb2.CommitteeItem:
+    """An epoch and the `certificate`, of its base, that hands over to it."""
+    return node_pb2.CommitteeItem(
+        base=epoch.base, validators=encode(epoch.validators), certificate=encode(certificate)
     )
 
 

@@ -24,6 +24,8 @@ G = (
 )
 SIGNER_ID = b"1234567812345678"
 TAG = b"shuxin/bundle/1\0"
+CHANGES_MAX = 1024
+Epochs: TypeAlias = list[tuple[int, Parts]]  # height above which a committee orders, and it
 Point: TypeAlias = tuple[int, int] | None
 
 
@@ -41,67 +43,94 @@ def check(file: bytes, genesis_file: bytes) -> Parts:
         chain_id, members, changes, claim = bundle
         need(2, chain_id == chain)
         need(3, members == committee)
-        need(4, changes == [])
+        epochs = check_changes(changes, chain, committee)
         if claim[0] == "transaction":
-            check_transaction(claim[1:], chain, committee)
+            check_transaction(claim[1:], chain, epochs)
         else:
             need(1, claim[0] == "state")
-            check_state(claim[1:], chain, committee)
+            check_state(claim[1:], chain, epochs)
     except (msgspec.DecodeError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise Refused(1) from error
     return list(claim)
 
 
-def check_transaction(claim: Parts, chain: bytes, committee: Parts) -> None:
+def check_changes(changes: Parts, chain: bytes, committee: Parts) -> Epochs:
+    """The committees, each believed on the word of the one before."""
+    need(4, len(changes) <= CHANGES_MAX)
+    epochs: Epochs = [(0, committee)]
+    for validators, certificate in changes:
+        base, before = epochs[-1]
+        need(4, certificate[0][1] > base)
+        statement = check_certificate(certificate, chain, before)
+        need(9, statement[5] == committee_digest(validators) != committee_digest(before))
+        epochs.append((statement[1], validators))
+    return epochs
+
+
+def committee_of(height: int, epochs: Epochs) -> Parts:
+    begun = [committee for base, committee in epochs if base < height]
+    return begun[-1] if begun else epochs[0][1]
+
+
+def check_transaction(claim: Parts, chain: bytes, epochs: Epochs) -> None:
     (body, signature), receipt, path, receipt_path, header, certificate, party = claim
-    statement = check_certificate(certificate, chain, committee)
-    need(10, tagged("header", msgspec.msgpack.encode(header)) == statement[2])
-    need(10, (header[2], header[4]) == (statement[1], statement[6]))
-    need(11, (header[1], header[7]) == (chain, committee_digest(committee)))
+    statement = check_claimed(certificate, chain, epochs)
+    need(11, tagged("header", msgspec.msgpack.encode(header)) == statement[2])
+    need(11, (header[2], header[4]) == (statement[1], statement[6]))
+    own = committee_digest(committee_of(header[2], epochs))
+    need(12, (header[1], header[7]) == (chain, own))
     transaction_id = tagged("transaction", body)
-    need(12, top(transaction_id, path) == header[6])
-    need(13, top(tagged("receipt", msgspec.msgpack.encode(receipt)), receipt_path) == statement[4])
-    need(14, receipt[0] == transaction_id)
+    need(13, top(transaction_id, path) == header[6])
+    need(14, top(tagged("receipt", msgspec.msgpack.encode(receipt)), receipt_path) == statement[4])
+    need(15, receipt[0] == transaction_id)
     _, signed_chain, sender, *rest = msgspec.msgpack.decode(body)
-    need(15, msgspec.msgpack.encode(msgspec.msgpack.decode(body)) == body)
-    need(15, len(rest) == 6 and len(sender) == 64)
-    need(16, signed_chain == chain)
-    need(17, is_signed(sender, b"shuxin/transaction/1\0" + body, signature))
+    need(16, msgspec.msgpack.encode(msgspec.msgpack.decode(body)) == body)
+    need(16, len(rest) == 6 and len(sender) == 64)
+    need(17, signed_chain == chain)
+    need(18, is_signed(sender, b"shuxin/transaction/1\0" + body, signature))
     if party is not None:
         kind, namespace, key, proof, _ = party
         address = sm3(sender)[:20].hex()
         wanted = msgspec.msgpack.encode(["party_by_address", address])
-        need(18, (kind, namespace, key) == ("state", "parties", wanted))
-        check_state(party[1:], chain, committee)
-        need(18, isinstance(msgspec.msgpack.decode(proof[0]), str))
+        need(19, (kind, namespace, key) == ("state", "parties", wanted))
+        check_state(party[1:], chain, epochs)
+        need(19, isinstance(msgspec.msgpack.decode(proof[0]), str))
 
 
-def check_state(claim: Parts, chain: bytes, committee: Parts) -> None:
+def check_state(claim: Parts, chain: bytes, epochs: Epochs) -> None:
     namespace, key, (value, neighbor, depths, siblings), certificate = claim
-    root = check_certificate(certificate, chain, committee)[3]
+    root = check_claimed(certificate, chain, epochs)[3]
     name = namespace.encode()
     path = sm3(b"\x12" + bytes([len(name)]) + name + key)
-    need(19, len(depths) == len(siblings) and list(depths) == sorted(set(depths)))
-    need(19, all(len(sibling) == 32 and any(sibling) for sibling in siblings))
+    need(20, len(depths) == len(siblings) and list(depths) == sorted(set(depths)))
+    need(20, all(len(sibling) == 32 and any(sibling) for sibling in siblings))
     if value is not None:
-        need(19, neighbor is None)
+        need(20, neighbor is None)
         node = sm3(b"\x10" + path + sm3(value))
     elif neighbor is not None:
         other, value_hash = neighbor
-        need(19, len(other) == len(value_hash) == 32 and other != path)
-        need(19, all(bit(other, depth) == bit(path, depth) for depth in depths))
+        need(20, len(other) == len(value_hash) == 32 and other != path)
+        need(20, all(bit(other, depth) == bit(path, depth) for depth in depths))
         node = sm3(b"\x10" + other + value_hash)
     else:
-        need(19, siblings == [])
+        need(20, siblings == [])
         node = bytes(32)
     for depth, sibling in zip(reversed(depths), reversed(siblings), strict=True):
         left, right = (sibling, node) if bit(path, depth) else (node, sibling)
         node = sm3(b"\x11" + bytes([depth]) + left + right)
-    need(19, node == root)
+    need(20, node == root)
+
+
+def check_claimed(certificate: Parts, chain: bytes, epochs: Epochs) -> Parts:
+    """The statement of a claim, if the committee of its height signed it."""
+    height = certificate[0][1]
+    statement = check_certificate(certificate, chain, committee_of(height, epochs))
+    need(10, statement[5] == committee_digest(committee_of(height + 1, epochs)))
+    return statement
 
 
 def check_certificate(certificate: Parts, chain: bytes, committee: Parts) -> Parts:
-    """The statement, if a quorum signed it."""
+    """The statement, if a quorum of this committee signed it."""
     statement, signatures = certificate
     validators = committee[0]
     faults = (len(validators) - 1) // 3
@@ -112,7 +141,6 @@ def check_certificate(certificate: Parts, chain: bytes, committee: Parts) -> Par
     message = b"shuxin/execution/1\0" + msgspec.msgpack.encode(statement)
     for validator, signature in signatures:
         need(8, is_signed(validators[validator][2], message, signature))
-    need(9, statement[5] == committee_digest(committee))
     return list(statement)
 
 
@@ -141,7 +169,7 @@ def top(leaf: bytes, path: Parts) -> bytes:
     """The root to which a path of the list tree leads."""
     node = sm3(b"\0" + leaf)
     for is_left, sibling in path:
-        need(12, isinstance(is_left, bool) and len(sibling) == 32)
+        need(13, isinstance(is_left, bool) and len(sibling) == 32)
         node = sm3(b"\1" + sibling + node) if is_left else sm3(b"\1" + node + sibling)
     return node
 

@@ -1,8 +1,7 @@
-"""Proof bundles for tests: good ones of a small chain, and ways to make others from them."""
+"""Proof bundles for tests: good ones of two small chains, and ways to make others from them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +22,7 @@ from ledger.bundle import (
     party_key,
 )
 from ledger.encoding import decode, encode
-from ledger.genesis import Genesis
+from ledger.genesis import Genesis, Limits
 from ledger.merkle import (
     path,
     receipts_leaves,
@@ -34,7 +33,6 @@ from ledger.merkle import (
 )
 from ledger.model import (
     TAG_TRANSACTION,
-    Block,
     ExecutionCertificate,
     ExecutionStatement,
     Receipt,
@@ -42,14 +40,16 @@ from ledger.model import (
     StateWrite,
     Transaction,
     TransactionBody,
+    Validator,
+    ValidatorSet,
     address_of,
     block_hash,
     execution_message,
     transaction_id,
 )
-from ledger.store import Commit
+from ledger.succession import CommitteeChange
 from ledger.values import encode_value
-from tests.ledger_world import World, committee, fake_sign, fake_verify_batch, sign_all
+from tests.ledger_world import World, all_but, committee, fake_sign, fake_verify_batch, sign_all
 
 R = TypeVar("R", bound=Record)
 PARTY = "supplier-a"
@@ -75,20 +75,19 @@ def proofs() -> Proofs:
     with TemporaryDirectory() as folder:
         world = World(Path(folder) / "ledger")
         ordered = [signed(world.transaction().body) for _ in PARTIES]
-        block, commit = world.block(ordered)
+        included = world.block(ordered)[0].transactions
         writes = (
             StateWrite("evidence", KEY, VALUE),
             *world.writes(40),
             *(
                 StateWrite(PARTY_NAMESPACE, party_key(_sender(transaction)), value)
-                for transaction, value in zip(block.transactions, PARTIES, strict=True)
+                for transaction, value in zip(included, PARTIES, strict=True)
                 if value is not None
             ),
         )
-        receipts, statement = world.outcome(block, writes)
-        world.store.commit(Commit(block, receipts, writes, statement, commit))
+        world.include(ordered, writes)
         world.certify(1)
-        bundles = [_transaction_bundle(world, block, receipts, at) for at in range(len(PARTIES))]
+        bundles = [_transaction_bundle(world, 1, place) for place in range(len(PARTIES))]
         made = Proofs(
             genesis=world.genesis,
             transaction=bundles[3],
@@ -100,9 +99,55 @@ def proofs() -> Proofs:
     return made
 
 
-def _transaction_bundle(
-    world: World, block: Block, receipts: Sequence[Receipt], place: int
-) -> Bundle:
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A chain whose committee changed twice, and bundles of what it holds.
+
+    Four validators order up to block 3, five up to block 7, then five of whom one is new.
+    """
+
+    genesis: Genesis
+    committees: tuple[ValidatorSet, ...]
+    transaction: Bundle  # of block 5, with a party proven at block 8
+    state: Bundle  # at block 8
+    handover: Bundle  # the state at block 7, the last one of the second committee
+
+
+@cache
+def moved() -> Moved:
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder) / "ledger", limits=Limits(watermark_window=2))
+        five = committee(5)
+        new = Validator("v5", "party5", b"\x66" * 64, "peer5")
+        others = ValidatorSet((five.validators[0], new, *five.validators[2:]))
+        ordered = [signed(world.transaction().body) for _ in range(3)]
+        parties = [
+            StateWrite(PARTY_NAMESPACE, party_key(_sender(transaction)), encode_value(PARTY))
+            for transaction in ordered
+        ]
+        world.commit(writes=[StateWrite("evidence", KEY, VALUE), *world.writes(9)], decides=five)
+        for _ in range(3):
+            world.commit()
+        world.include(ordered, parties, decides=others)
+        for _ in range(3):
+            world.commit()
+        for height in range(1, 8):
+            world.certify(height)
+        handover = _bundle(world, _state_claim(world, "evidence", KEY))
+        world.certify(8)
+        made = Moved(
+            genesis=world.genesis,
+            committees=(world.validators, five, others),
+            transaction=_transaction_bundle(world, 5, 1),
+            state=_bundle(world, _state_claim(world, "evidence", KEY)),
+            handover=handover,
+        )
+        world.store.close()
+    return made
+
+
+def _transaction_bundle(world: World, height: int, place: int) -> Bundle:
+    block, receipts = world.store.block(height), world.store.receipts(height)
     wanted = block.transactions[place]
     claim = TransactionClaim(
         transaction=wanted,
@@ -110,7 +155,7 @@ def _transaction_bundle(
         transaction_path=steps_of(path(transactions_leaves(block.transactions), place)),
         receipt_path=steps_of(path(receipts_leaves(receipts), place)),
         header=block.header,
-        certificate=world.execution_certificate(1),
+        certificate=world.execution_certificate(height),
         party=_state_claim(world, PARTY_NAMESPACE, party_key(_sender(wanted))),
     )
     return _bundle(world, claim)
@@ -121,7 +166,16 @@ def _sender(transaction: Transaction) -> str:
 
 
 def _bundle(world: World, claim: TransactionClaim | StateClaim) -> Bundle:
-    return Bundle(world.chain_id, world.validators, (), claim)
+    return Bundle(world.chain_id, world.validators, _changes(world), claim)
+
+
+def _changes(world: World) -> tuple[CommitteeChange, ...]:
+    """Those that took effect."""
+    return tuple(
+        CommitteeChange(epoch.validators, world.execution_certificate(epoch.base))
+        for epoch in world.store.epochs.all[1:]
+        if epoch.base <= world.store.certified_height
+    )
 
 
 def _state_claim(world: World, namespace: str, key: bytes) -> StateClaim:
@@ -136,10 +190,10 @@ def signed(body: bytes) -> Transaction:
     return Transaction(body, fake_sign(sender, TAG_TRANSACTION + body))
 
 
-def check(bundle: Bundle) -> Facts:
+def check(bundle: Bundle, genesis: Genesis | None = None) -> Facts:
     """As a reader of the file would: through its bytes."""
     read = decode_bundle(encode_bundle(bundle))
-    return check_bundle(read, proofs().genesis, fake_verify_batch)
+    return check_bundle(read, genesis or proofs().genesis, fake_verify_batch)
 
 
 def altered(record: R, **changes: object) -> R:
@@ -157,10 +211,13 @@ def with_claim(**changes: object) -> Bundle:
     return altered(bundle, claim=altered(claim_of(bundle), **changes))
 
 
-def resigned(statement: ExecutionStatement) -> ExecutionCertificate:
-    """What a colluding quorum could make."""
+def resigned(
+    statement: ExecutionStatement, validators: ValidatorSet | None = None
+) -> ExecutionCertificate:
+    """What a colluding quorum could make, of the committee of the genesis if none is given."""
+    signing = validators or committee()
     message = execution_message(statement)
-    return ExecutionCertificate(statement, sign_all(message, committee(), (0, 2, 3)))
+    return ExecutionCertificate(statement, sign_all(message, signing, all_but(1, signing)))
 
 
 def with_statement(**changes: object) -> Bundle:

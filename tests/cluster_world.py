@@ -203,6 +203,13 @@ class FakeNode(node_pb2_grpc.NodeServicer):
     ) -> pb.GenesisReply:
         raise NotImplementedError
 
+    def GetCommittees(
+        self, request: pb.GetCommitteesRequest, context: grpc.ServicerContext
+    ) -> pb.CommitteesReply:
+        act = self._begin("committees", context)
+        self._end(act, context)
+        return pb.CommitteesReply(is_complete=True)
+
     # --- behaviour --------------------------------------------------------------------------
 
     def _begin(self, call: str, context: grpc.ServicerContext) -> Act:

@@ -10,6 +10,7 @@ from crypto import sm3
 from crypto.provider import SignedItem
 from ledger.blocks import make_block, proposal_of
 from ledger.certificates import VoteKind, vote_message
+from ledger.committee import Epoch, effective_base
 from ledger.encoding import encode
 from ledger.genesis import Genesis, GenesisContract, GenesisParty, Limits, chain_id
 from ledger.merkle import receipts_root
@@ -61,6 +62,11 @@ def sign_all(
     )
 
 
+def all_but(idle: int, validators: ValidatorSet) -> tuple[int, ...]:
+    """The indexes of a committee of four or more of whom one does not vote: still a quorum."""
+    return tuple(index for index in range(validators.size) if index != idle)
+
+
 def make_genesis(limits: Limits | None = None) -> Genesis:
     return Genesis(
         version=1,
@@ -80,8 +86,8 @@ GENESIS_WRITES = tuple(StateWrite(NAMESPACE, b"k%06d" % i, b"opening") for i in 
 class World:
     """Makes valid blocks, one after the other, on a store."""
 
-    def __init__(self, path: Path, *, seed: int = 1) -> None:
-        self.genesis = make_genesis()
+    def __init__(self, path: Path, *, seed: int = 1, limits: Limits | None = None) -> None:
+        self.genesis = make_genesis(limits)
         self.chain_id = chain_id(self.genesis)
         self.validators = self.genesis.validators
         self.random = random.Random(seed)
@@ -89,6 +95,10 @@ class World:
         self.store = (
             Store.open(path) if path.exists() else Store.create(path, self.genesis, GENESIS_WRITES)
         )
+
+    def committee_of(self, height: int) -> ValidatorSet:
+        """Who orders and certifies this height, as far as the blocks decided."""
+        return self.store.epochs.at(height).validators
 
     def transaction(self, *, valid_until: int = 100, gas_limit: int = 1000) -> Transaction:
         body = TransactionBody(
@@ -116,7 +126,7 @@ class World:
             store.header(store.height),
             lambda wanted: store.find_transaction(wanted) is not None,
             self.genesis.limits,
-            self.validators.digest,
+            self.committee_of(height).digest,
             self.chain_id,
         )
         return block, self.commit_certificate(block)
@@ -124,7 +134,9 @@ class World:
     def commit_certificate(self, block: Block) -> CommitCertificate:
         height, digest = block.header.height, proposal_digest(proposal_of(block))
         message = vote_message(VoteKind.COMMIT, self.chain_id, 0, height, digest)
-        return CommitCertificate(0, height, digest, sign_all(message, self.validators, (0, 1, 3)))
+        validators = self.committee_of(height)
+        signatures = sign_all(message, validators, all_but(2, validators))
+        return CommitCertificate(0, height, digest, signatures)
 
     def outcome(
         self, block: Block, writes: Sequence[StateWrite]
@@ -137,7 +149,7 @@ class World:
             block_hash=block_hash(block.header),
             state_root=self.store.tree.apply(writes),
             receipts_root=receipts_root(receipts),
-            next_validators_hash=self.validators.digest,
+            next_validators_hash=self.committee_of(block.header.height + 1).digest,
             time_ms=block.header.time_ms,
         )
         return receipts, statement
@@ -150,17 +162,41 @@ class World:
             for n, i in enumerate(drawn)
         )
 
-    def commit(self, *, transactions: int = 3, writes: Sequence[StateWrite] | None = None) -> None:
-        """Store one more block."""
+    def commit(
+        self,
+        *,
+        transactions: int = 3,
+        writes: Sequence[StateWrite] | None = None,
+        decides: ValidatorSet | None = None,
+    ) -> None:
+        """Store one more block, which may decide a committee."""
         written = self.writes(6) if writes is None else tuple(writes)
-        block, certificate = self.block([self.transaction() for _ in range(transactions)])
-        receipts, statement = self.outcome(block, written)
-        self.store.commit(Commit(block, receipts, written, statement, certificate))
+        self.include([self.transaction() for _ in range(transactions)], written, decides=decides)
+
+    def include(
+        self,
+        ordered: Sequence[Transaction],
+        writes: Sequence[StateWrite],
+        *,
+        decides: ValidatorSet | None = None,
+    ) -> None:
+        """Store one more block of these transactions, which wrote that."""
+        block, certificate = self.block(ordered)
+        receipts, statement = self.outcome(block, writes)
+        epoch = None
+        if decides is not None:
+            window = self.genesis.limits.watermark_window
+            base = effective_base(block.header.height, window)
+            epoch = Epoch(base, decides, self.chain_id)
+        self.store.commit(Commit(block, receipts, writes, statement, certificate, epoch))
 
     def execution_certificate(self, height: int) -> ExecutionCertificate:
         statement = self.store.statement(height)
         message = execution_message(statement)
-        return ExecutionCertificate(statement, sign_all(message, self.validators, (0, 2, 3)))
+        validators = self.committee_of(height)
+        return ExecutionCertificate(
+            statement, sign_all(message, validators, all_but(1, validators))
+        )
 
     def certify(self, height: int) -> None:
         self.store.certify(self.execution_certificate(height))

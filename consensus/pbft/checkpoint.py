@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consensus.pbft.messages import Checkpoint, SignedMessage, encode_message
-from consensus.pbft.ordering import advance_decided, deliver, on_window_moved
+from consensus.pbft.ordering import advance_decided, deliver, on_window_moved, progress
 from consensus.pbft.quorum import Votes
 from consensus.pbft.state import State
 from consensus.pbft.types import Accuse, CatchUp, Certify, Executed, HaltKind, Retire, Synced
@@ -25,8 +25,8 @@ def on_executed(state: State, executed: Executed) -> None:
     advance_certified(state)
     collect_garbage(state)
     deliver(state)
-    if height <= state.stable:  # we lagged, and execution is what held the high watermark down
-        on_window_moved(state)
+    if height <= state.stable and state.vote_max in state.slots:
+        progress(state, state.slots[state.vote_max])  # we lagged: now we may vote on it, too
 
 
 def on_checkpoint(
@@ -124,7 +124,7 @@ def on_synced(state: State, synced: Synced) -> None:
     """Blocks were installed from peers: go on above them."""
     assert synced.height >= state.executed
     state.catching_up = False
-    state.behind_ticks = 0
+    state.behind_ticks = state.hole_ticks = 0
     state.executed = synced.height
     state.delivered = max(state.delivered, synced.height)
     state.decided = max(state.decided, synced.height)

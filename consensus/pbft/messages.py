@@ -89,7 +89,7 @@ class ViewChange(Record, frozen=True, tag=5):
     view: Number
     stable: ExecutionCertificate | None  # the base of my window; None: that of the epoch
     prepared: tuple[PreparedCertificate, ...]  # above it, heights ascend, latest view of each
-    silent: tuple[Index, ...]  # replicas I have not heard for long: no turn for them, please
+    unfit: tuple[Index, ...]  # not heard for long, or proven to lie: no turn for them, please
     # Views are counted anew by every committee: without it the promise of one epoch would be
     # evidence in another. (Votes and statements name a height, which is of one epoch only.)
     epoch: Number = 0
@@ -273,9 +273,8 @@ def _check_view_change(message: ViewChange) -> None:
             raise DecodeError("view change: prepared in a view that is not below it")
         _check_signatures(certificate.signatures)
         previous = certificate.height
-    silent = message.silent
-    if not all(first < second for first, second in pairwise(silent)):
-        raise DecodeError("view change: silent replicas must ascend strictly")
+    if not all(first < second for first, second in pairwise(message.unfit)):
+        raise DecodeError("view change: unfit replicas must ascend strictly")
 
 
 def _check_new_view(message: NewView) -> None:

@@ -59,7 +59,7 @@ def plan_of(new_view: NewView, validators: ValidatorSet, *, epoch: int) -> Plan:
         orders=tuple(_order(height, best.get(height)) for height in range(low + 1, start + 1)),
         start=start,
         skipped=skipped_replicas(
-            [change.silent for change in changes],
+            [change.unfit for change in changes],
             leader=leader(new_view.view, validators.size),
             size=validators.size,
             fault_bound=validators.fault_bound,

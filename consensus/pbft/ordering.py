@@ -20,6 +20,7 @@ from consensus.pbft.messages import (
     encode_message,
 )
 from consensus.pbft.state import EarlyMessage, Slot, State, Validity
+from consensus.pbft.timing import HOLE_TICKS
 from consensus.pbft.types import (
     Accuse,
     BatchReady,
@@ -44,7 +45,7 @@ def can_propose(state: State) -> bool:
     return (
         state.is_active
         and not state.is_halted
-        and height <= state.high
+        and height <= state.vote_max
         and state.schedule.proposer(height) == state.config.index
     )
 
@@ -98,7 +99,7 @@ def on_vote(state: State, sender: int, message: OrderingMessage, signature: byte
 
 def on_window_moved(state: State) -> None:
     """The watermarks are higher: vote on what was above them, look again at what was too early."""
-    for height in range(state.stable + 1, min(state.frontier, state.high) + 1):
+    for height in range(state.stable + 1, min(state.frontier, state.vote_max) + 1):
         slot = state.slots.get(height)
         if slot is not None and not slot.has_committed:
             progress(state, slot)
@@ -202,7 +203,8 @@ def accept(state: State, slot: Slot, digest: bytes) -> None:
 
 def progress(state: State, slot: Slot) -> None:
     """Take every step that `slot` is ready for."""
-    if state.is_active and slot.accepted is not None and slot.height > state.stable:
+    may_vote = state.is_active and state.stable < slot.height <= state.vote_max
+    if may_vote and slot.accepted is not None:
         _try_votes(state, slot, slot.accepted)
     if slot.decision is not None and slot.height > state.delivered:
         is_at_hand(state, slot, slot.decision.proposal_digest)
@@ -213,8 +215,11 @@ def deliver(state: State) -> None:
     """Hand decided proposals to execution, in order, never more than a window ahead of it.
 
     What was decided above the last height may lack a vote of the larger quorum that decides there.
+    Not while a certificate has been missing for long: block sync, which fetches it, waits until
+    nothing is being executed, and under unbroken load that moment would never come.
     """
-    while not state.catching_up and state.delivered - state.executed < state.config.window:
+    is_awaiting_sync = state.catching_up or state.hole_ticks >= HOLE_TICKS
+    while not is_awaiting_sync and state.delivered - state.executed < state.config.window:
         if state.is_of_next_epoch(state.delivered + 1):
             return
         slot = state.slots.get(state.delivered + 1)
@@ -319,6 +324,8 @@ def _count_prepare(state: State, slot: Slot, sender: int, digest: bytes, signatu
         first = Prepare(view=state.view, height=slot.height, digest=earlier.subject)
         second = Prepare(view=state.view, height=slot.height, digest=digest)
         _accuse(state, sender, (first, earlier.signature), (second, signature))
+        if slot.height > state.schedule.start and sender == state.schedule.proposer(slot.height):
+            _expose(state, sender, (first, earlier.signature), (second, signature))
         return False
     if slot.accepted is not None and slot.accepted != digest:
         _show_primary_vote(state, slot, sender)
@@ -332,6 +339,15 @@ def _count_prepare(state: State, slot: Slot, sender: int, digest: bytes, signatu
         accept(state, slot, digest)
         advance_frontier(state)
     return True
+
+
+def _expose(
+    state: State, proposer: int, first: tuple[Prepare, bytes], second: tuple[Prepare, bytes]
+) -> None:
+    """The proposer lies: let all see both of its votes, so that the honest leave it together."""
+    state.betrayed_view = state.view
+    for vote, signature in (first, second):
+        state.broadcast(RelayedVote(voter=proposer, vote=vote, signature=signature))
 
 
 def _show_primary_vote(state: State, slot: Slot, to: int) -> None:
@@ -385,6 +401,7 @@ def _accuse(
     second: tuple[Prepare | Commit, bytes],
 ) -> None:
     epoch = state.config.base
+    state.liars.add(sender)
     state.emit(
         Accuse(
             first=SignedMessage(sender, encode_message(first[0]), first[1], epoch),
@@ -397,12 +414,7 @@ def _accuse(
 
 
 def _try_votes(state: State, slot: Slot, digest: bytes) -> None:
-    """Prepare, and commit once a quorum prepared.
-
-    A NEW-VIEW, or the log of a former life, may order what is above our own high watermark:
-    another committee may have the say there, and our vote would count in its name too.
-    """
-    if not is_at_hand(state, slot, digest) or slot.height > state.high:
+    if not is_at_hand(state, slot, digest):
         return
     if not slot.has_prepared:
         _save_vote(state, slot, digest)

@@ -121,15 +121,20 @@ def _repeat(state: State) -> None:
         state.broadcast(state.own_view_change)
     stuck = sorted(height for height in state.slots if height > state.decided)
     _repeat_votes(state, stuck[:REPEAT_HEIGHTS])
-    first = state.certified + 1
-    for height in range(first, min(state.executed + 1, first + REPEAT_HEIGHTS)):
-        if (own := state.sayable(height)) is not None:
-            state.broadcast(Checkpoint(own))
+    _repeat_outcomes(state)
     for height in stuck:
         slot = state.slots[height]
         for digest in sorted(slot.wanted):
             ask_for_proposal(state, slot, digest)
         progress(state, slot)
+
+
+def _repeat_outcomes(state: State) -> None:
+    """Say again what came of the lowest heights whose certificate is missing."""
+    first = state.certified + 1
+    for height in range(first, min(state.executed + 1, first + REPEAT_HEIGHTS)):
+        if (own := state.sayable(height)) is not None:
+            state.broadcast(Checkpoint(own))
 
 
 def _repeat_votes(state: State, heights: list[int]) -> None:
@@ -173,6 +178,9 @@ def _notice_lag(state: State) -> None:
         state.behind_ticks = state.hole_ticks = 0
         return
     state.hole_ticks += 1
+    if is_resend_due(state.hole_ticks):  # under load nothing stalls, and nobody else would speak
+        state.broadcast(status(state))
+        _repeat_outcomes(state)
     if state.delivered > state.executed:
         state.behind_ticks = 0
         return

@@ -3,7 +3,7 @@
 The leader of view v is replica v mod n; it makes the NEW-VIEW and proposes first. After every
 `rotate_every` heights the next replica takes over within the same view, without a message: no
 primary orders for long (8.1.3d). A turn that falls to a dead replica costs a time-out and a view
-change, so the view changes carry who was silent; whoever f + 1 of them name (one of them is
+change, so the view changes carry who is unfit for one; whoever f + 1 of them name (one of them is
 honest) loses its turns for SKIP_ROUNDS rounds of the new view. After that it is offered a turn
 again, which costs a short time-out (`timing.TIMEOUT_SILENT_TICKS`) if it is still dead: about
 half a second in thousands of blocks.

@@ -112,7 +112,9 @@ class State:
     last_reply: list[int] = field(default_factory=list)
     last_relay: list[int] = field(default_factory=list)
     last_broadcast: int = 0
-    attempts: int = 0  # view changes since something was decided
+    attempts: int = 0  # view changes since something was decided, but for those of the silent
+    liars: set[int] = field(default_factory=set)  # they signed what contradicts itself
+    betrayed_view: int = -1  # in which a proposer did so: it is left at once
     waiting_ticks: int = 0  # something should be decided and is not
     withheld_ticks: int = 0
     withheld_from: int = -1  # the proposer that withholds
@@ -151,14 +153,18 @@ class State:
 
     @property
     def high(self) -> int:
-        """The high watermark: we vote on nothing above it.
+        """The high watermark: votes on nothing above it are counted."""
+        high = self.stable + self.config.window
+        return high if self.last is None else min(high, self.last)
 
-        It is a window above what a quorum executed and also above what we executed ourselves: a
-        change of the committee takes effect more than a window after the block that decides it,
+    @property
+    def vote_max(self) -> int:
+        """We vote on nothing above it: a window above what we executed ourselves.
+
+        A change of the committee takes effect more than a window after the block that decides it,
         so whoever has executed less does not know who may vote above.
         """
-        high = min(self.stable, self.executed) + self.config.window
-        return high if self.last is None else min(high, self.last)
+        return min(self.high, self.executed + self.config.window)
 
     @property
     def quorum(self) -> int:

@@ -27,12 +27,22 @@ def is_silent(state: State, index: int) -> bool:
     return index != state.config.index and state.now - state.last_heard[index] >= SILENT_TICKS
 
 
-def silent_replicas(state: State) -> tuple[int, ...]:
-    """At most f replicas that we have not heard for long, the longest silent first to count."""
+def hears_quorum(state: State) -> bool:
+    """Do enough replicas speak to us, ourselves among them, that something could be ordered?"""
+    size = state.config.validators.size
+    return sum(not is_silent(state, index) for index in range(size)) >= state.quorum
+
+
+def unfit_replicas(state: State) -> tuple[int, ...]:
+    """At most f replicas that should get no turn: proven liars, then the longest silent."""
     config = state.config
-    silent = [index for index in range(config.validators.size) if is_silent(state, index)]
+    silent = [
+        index
+        for index in range(config.validators.size)
+        if is_silent(state, index) and index not in state.liars
+    ]
     silent.sort(key=lambda index: (state.last_heard[index], index))
-    return tuple(sorted(silent[: config.validators.fault_bound]))
+    return tuple(sorted([*sorted(state.liars), *silent][: config.validators.fault_bound]))
 
 
 def is_resend_due(stalled_ticks: int) -> bool:

@@ -116,10 +116,10 @@ def _items(
 def _view_change_items(
     message: ViewChange, validators: ValidatorSet, chain_id: bytes
 ) -> list[SignedItem]:
-    if len(message.silent) > validators.fault_bound:
-        raise ClaimInvalid("view change: more replicas called silent than may fail")
-    if any(index >= validators.size for index in message.silent):
-        raise ClaimInvalid("view change: a stranger called silent")
+    if len(message.unfit) > validators.fault_bound:
+        raise ClaimInvalid("view change: more replicas called unfit than may fail")
+    if any(index >= validators.size for index in message.unfit):
+        raise ClaimInvalid("view change: a stranger called unfit")
     items: list[SignedItem] = []
     if message.stable is not None:
         items += execution_items(message.stable, validators, chain_id)

@@ -15,7 +15,7 @@ from consensus.pbft.quorum import Votes
 from consensus.pbft.repair import relay_new_view
 from consensus.pbft.schedule import Schedule, leader
 from consensus.pbft.state import FollowedNewView, Slot, State
-from consensus.pbft.timing import silent_replicas, timeout_ticks
+from consensus.pbft.timing import hears_quorum, is_silent, timeout_ticks, unfit_replicas
 from consensus.pbft.types import HaltKind, Persist, Tick
 from consensus.pbft.wal import SavedNewView, SavedViewChange, encode_record
 from ledger.encoding import encode
@@ -32,12 +32,13 @@ def suspect(state: State, tick: Tick) -> None:
     if (
         state.waiting_ticks >= timeout_ticks(state, primary)
         or state.withheld_ticks >= state.config.timeout_ticks
+        or state.betrayed_view == state.view
     ):
-        start_view_change(state, state.target + 1)
+        _give_up(state, primary)
 
 
-def start_view_change(state: State, view: int) -> None:
-    """Vote in no view below `view` from now on."""
+def start_view_change(state: State, view: int, *, is_charged: bool = True) -> None:
+    """Vote in no view below `view` from now on. `is_charged`: later time-outs are longer."""
     assert view > state.target
     if view >= NUMBER_MAX:
         return  # no record or message can name it; only more than f liars lead anyone there
@@ -52,12 +53,12 @@ def start_view_change(state: State, view: int) -> None:
         view=view,
         stable=state.stable_certificate,
         prepared=prepared,
-        silent=silent_replicas(state),
+        unfit=unfit_replicas(state),
         epoch=state.config.base,
     )
     state.target = view
     state.own_view_change = change
-    state.attempts += 1
+    state.attempts += is_charged
     _reset_clocks(state)
     state.emit(Persist(encode_record(SavedViewChange(change))))
     state.broadcast(change)
@@ -136,7 +137,8 @@ def _count_waiting(state: State, *, is_pending: bool) -> None:
     has_room = state.settled < state.high
     can_tell = state.decided >= state.stable
     if state.frontier > state.settled or (is_pending and has_room and can_tell):
-        state.waiting_ticks += 1
+        # Without a quorum it is us who are cut off, and to give up would only cost our vote.
+        state.waiting_ticks = state.waiting_ticks + 1 if hears_quorum(state) else 0
     else:
         state.waiting_ticks = 0
         state.attempts = 0  # nothing is left to do: the view is fine
@@ -159,7 +161,21 @@ def _await_new_view(state: State) -> None:
     state.new_view_ticks += 1
     awaited = leader(state.target, state.config.validators.size)
     if state.new_view_ticks >= timeout_ticks(state, awaited):
-        start_view_change(state, state.target + 1)
+        _give_up(state, awaited)
+
+
+def _give_up(state: State, suspect: int) -> None:
+    """Ask for the next view whose leader may do better.
+
+    Silence costs half a second and proves nothing about how fast the others are: it does not make
+    later time-outs longer, or a few dead replicas would hand a liar all the time it wants.
+    """
+    size = state.config.validators.size
+    avoided = {suspect, *unfit_replicas(state)} - {state.config.index}
+    view = state.target + 1
+    while leader(view, size) in avoided:  # at most f + 1 of them
+        view += 1
+    start_view_change(state, view, is_charged=not is_silent(state, suspect))
 
 
 def _reset_clocks(state: State) -> None:

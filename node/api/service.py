@@ -37,6 +37,7 @@ QUERY_SIZE_MAX = 64 << 10  # bytes
 QUERY_WINDOW_MS = 60_000
 HEARTBEAT_S = 2.0  # an idle event stream moves its cursor this often
 EVENTS_BLOCKS_MAX = 64  # heights read between two looks at whether the client is still there
+COMMITTEES_MAX = 64  # of one answer: 1.7 MB of committees of 64
 
 
 class NodeService(node_pb2_grpc.NodeServicer):
@@ -306,6 +307,25 @@ class NodeService(node_pb2_grpc.NodeServicer):
         self, request: pb.GetGenesisRequest, context: grpc.ServicerContext
     ) -> pb.GenesisReply:
         return pb.GenesisReply(genesis=encode(self._backend.genesis))
+
+    @guard.unary
+    def GetCommittees(
+        self, request: pb.GetCommitteesRequest, context: grpc.ServicerContext
+    ) -> pb.CommitteesReply:
+        store = self._backend.store
+        items: list[pb.CommitteeItem] = []
+        for epoch in store.epochs.all[1:]:
+            if epoch.base > store.height:
+                break  # decided, but not there yet
+            certificate = store.execution_certificate(epoch.base)
+            if certificate is None:
+                break  # nobody has handed over to it yet
+            if epoch.base <= request.above:
+                continue
+            if len(items) == COMMITTEES_MAX:
+                return pb.CommitteesReply(committees=items, is_complete=False)
+            items.append(wire.committee_item(epoch, certificate))
+        return pb.CommitteesReply(committees=items, is_complete=True)
 
 
 def _digest(data: bytes) -> bytes:

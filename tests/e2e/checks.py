@@ -139,9 +139,7 @@ def nothing_lost(
         for answer in acknowledged:
             wanted = answer.receipt.transaction_id
             if wanted not in found:
-                yield Finding(
-                    "lost", f"{ledger.node} lacks {wanted.hex()}, which {answer.node} acknowledged"
-                )
+                yield Finding("lost", f"{ledger.node} lacks {wanted.hex()}, acknowledged")
             elif found[wanted] != answer.receipt:
                 yield Finding("lost", f"{ledger.node}: another receipt for {wanted.hex()}")
 

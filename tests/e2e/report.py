@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -48,15 +47,10 @@ class Report:
         yield f"{self.title}: {self.nodes} nodes, {self.seconds:.0f} s under load"
         yield (
             f"  {count} calls certified ({count / self.seconds:.1f}/s, median "
-            f"{delays[count // 2]:.2f} s, longest {delays[-1]:.2f} s), {len(answers.retried)} "
-            f"attempts moved on to another node, {len(answers.failed)} calls failed"
+            f"{delays[count // 2]:.2f} s, longest {delays[-1]:.2f} s), {len(answers.failed)} failed"
             if count
             else f"  no call certified, {len(answers.failed)} failed"
         )
-        if answers.retried:
-            reasons = Counter(f"{attempt.node} {attempt.reason}" for attempt in answers.retried)
-            listed = ", ".join(f"{reason} ({n})" for reason, n in sorted(reasons.items()))
-            yield f"  moved on from: {listed}"
         yield f"  {self.height} blocks, committed in {self.views} views"
         for fault, seconds in self.resumed:
             took = "never" if seconds is None else f"{seconds:.2f} s"

@@ -86,7 +86,7 @@ class _Run:
         self._began = 0.0
 
     def play(self) -> Report:
-        targets = [(node.name, node.api) for node in self._stage.plan.nodes]
+        targets = [node.api for node in self._stage.plan.nodes]
         account = self._stage.account("operator")
         with Sampler(self._stage.root) as sampler:
             with Load(self._manifest.load, targets, account) as clients:
@@ -236,7 +236,9 @@ class _Run:
     ) -> Report:
         genesis, manifest = self._stage.genesis, self._manifest
         expect = manifest.expect
-        epochs = Epochs((Epoch(0, genesis.validators),))  # no event of a manifest begins another
+        epochs = Epochs(
+            [Epoch(0, genesis.validators, chain_id(genesis))]
+        )  # no event begins another
         ledgers, accusations = self._ledgers(height), self._accusations()
         resumed = checks.resumptions(self._faults, answers.acknowledged)
         silence = checks.longest_silence(answers.acknowledged, began=self._began, ended=ended)

@@ -458,7 +458,7 @@ class Peers(RuleBasedStateMachine):
                 self.prepared(max(number - 1, 0) % 1_000, orders[height], set())
                 for height in sorted(orders)
             ),
-            silent=tuple(sorted(senders))[: self.validators.fault_bound],
+            unfit=tuple(sorted(senders))[: self.validators.fault_bound],
             epoch=base if is_of_epoch else base + 1,
         )
         voters = self.everyone(senders)

@@ -11,8 +11,10 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 
-from tests.sim.draws import SCRIPTED_FROM, draw, run
+from tests.sim import draws, moving
+from tests.sim.draws import SCRIPTED_FROM, draw
 from tests.sim.pool import results
 from tests.sim.scenario import Outcome
 from tests.sim.shrink import as_test, shrunk
@@ -25,15 +27,19 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200, help="scenarios to draw")
     parser.add_argument("--seed", type=int, default=SCRIPTED_FROM, help="seed of the first")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--moving", action="store_true", help="networks whose committee changes")
     arguments = parser.parse_args()
+    run = moving.run if arguments.moving else draws.run
     start = time.monotonic()
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
     outcomes: list[Outcome] = []
     jobs = min(arguments.jobs, len(seeds))
     for seed, result in zip(seeds, results(run, seeds, jobs=jobs, chunk=CHUNK), strict=False):
         if isinstance(result, str):
-            print(f"{result}\nFAILED; reproduce with: python -m tests.sim --runs 1 --seed {seed}")
-            if seed >= SCRIPTED_FROM:
+            kind = " --moving" if arguments.moving else ""
+            again = f"python -m tests.sim{kind} --runs 1 --seed {seed}"
+            print(f"{result}\nFAILED; reproduce with: {again}")
+            if seed >= SCRIPTED_FROM and not arguments.moving:
                 print("Looking for a smaller scenario ...", flush=True)
                 print(as_test(shrunk(draw(seed)), f"seed_{seed}"))
             return 1
@@ -46,8 +52,8 @@ def main() -> int:
 
 def summary(outcomes: list[Outcome], seconds: float) -> str:
     worst = max(outcome.recovery_ms for outcome in outcomes)
-    counts = {size: sum(o.size == size for o in outcomes) for size in (4, 5, 6, 7, 10)}
-    sizes = ", ".join(f"{count} x {size}" for size, count in counts.items())
+    counts = Counter(outcome.size for outcome in outcomes)
+    sizes = ", ".join(f"{counts[size]} x {size}" for size in sorted(counts))
     return (
         f"{len(outcomes)} scenarios in {seconds:.1f} s, all checks passed\n"
         f"  replicas     {sizes}\n"
@@ -57,6 +63,7 @@ def summary(outcomes: list[Outcome], seconds: float) -> str:
         f"  heights      {sum(outcome.heights for outcome in outcomes)}\n"
         f"  commits      {sum(outcome.deliveries for outcome in outcomes)}\n"
         f"  views        {sum(outcome.views for outcome in outcomes)}\n"
+        f"  epochs       {sum(outcome.epochs for outcome in outcomes)}\n"
         f"  catch-ups    {sum(outcome.catch_ups for outcome in outcomes)}\n"
         f"  accusations  {sum(outcome.accusations for outcome in outcomes)}\n"
         f"  recovery     {worst} ms of virtual time at worst"

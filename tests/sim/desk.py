@@ -109,13 +109,15 @@ class Desk:
             effects += self.step(Tick(pending=pending, withheld=withheld))
         return effects
 
-    def keep_alive(self, ticks: int, *, pending: bool = True) -> list[Effect]:
-        """Let time pass while all peers are heard."""
+    def keep_alive(
+        self, ticks: int, *, pending: bool = True, silent: tuple[int, ...] = ()
+    ) -> list[Effect]:
+        """Let time pass while all peers, but for the `silent`, are heard."""
         effects: list[Effect] = []
         status = Status(view=0, is_active=True, decided=0, certified=0)
         for _ in range(ticks):
             for peer in range(self.validators.size):
-                if peer != self.config.index:
+                if peer != self.config.index and peer not in silent:
                     self.receive(peer, status)
             effects += self.tick(pending=pending)
         return effects

@@ -14,32 +14,27 @@ from tests.sim.mistakes import Patch
 
 
 def votes_above_the_last_height(patch: Patch) -> None:
-    def high(state: State) -> int:
-        return min(state.stable, state.executed) + state.config.window
-
-    patch.set(State, "high", property(high))
+    patch.set(State, "high", property(lambda self: self.stable + self.config.window))
 
 
 def votes_above_what_it_executed(patch: Patch) -> None:
-    def high(state: State) -> int:
-        high = state.stable + state.config.window
-        return high if state.last is None else min(high, state.last)
-
-    patch.set(State, "high", property(high))
+    patch.set(State, "vote_max", property(lambda self: self.high))
 
 
 def votes_on_all_that_a_new_view_orders(patch: Patch) -> None:
-    original = ordering._try_votes
+    original = ordering.progress
 
-    def eager(state: State, slot: Slot, digest: bytes) -> None:
+    def eager(state: State, slot: Slot) -> None:
         inner = Patch()
-        inner.set(State, "high", slot.height)
+        if slot.height <= state.schedule.start:
+            inner.set(State, "vote_max", slot.height)
         try:
-            original(state, slot, digest)
+            original(state, slot)
         finally:
             inner.undo()
 
-    patch.set(ordering, "_try_votes", eager)
+    patch.set(ordering, "progress", eager)
+    patch.set(view_change, "progress", eager)
 
 
 def next_epoch_taken_for_ours(patch: Patch) -> None:

@@ -1,8 +1,8 @@
 """A network in lock step: all that is said in one hop arrives in the next, and nothing is random.
 
 For enumerations (`twins`) and for faults that are tied to phases (`byzzfuzz`). Bodies are known to
-all, execution and disk take no time, and the clocks of all members move together, in between the
-hops. What is lost, and what a faulty member says instead, is up to the caller.
+all once they are submitted, execution and disk take no time, and the clocks of all move together,
+in between the hops. What is lost, and what a faulty member says instead, is up to the caller.
 """
 
 from __future__ import annotations
@@ -225,8 +225,9 @@ class Lockstep:
                 receivers = [one for one in self.members if one.index == effect.to]
                 self._say(member, receivers, effect.message, signature)
             case Validate():
-                proposal = effect.proposal
-                self._inbox.append(ProposalValidated(proposal.height, effect.digest, ok=True))
+                ids, height = effect.proposal.transaction_ids, effect.proposal.height
+                is_known = self.submitted.issuperset(ids)  # nobody has the body of another
+                self._inbox.append(ProposalValidated(height, effect.digest, ok=is_known))
             case FetchProposal():
                 self._fetch(member, effect)
             case Deliver():

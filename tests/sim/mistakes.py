@@ -264,8 +264,8 @@ def diverged_replica_goes_on(patch: Patch) -> None:
 
 
 def evidence_missing(patch: Patch) -> None:
-    def forgetful(*, view: int, silent: tuple[int, ...], **_: object) -> ViewChange:
-        return ViewChange(view=view, stable=None, prepared=(), silent=silent)
+    def forgetful(*, view: int, unfit: tuple[int, ...], **_: object) -> ViewChange:
+        return ViewChange(view=view, stable=None, prepared=(), unfit=unfit)
 
     patch.set(view_change, "ViewChange", forgetful)
 

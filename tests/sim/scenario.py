@@ -36,6 +36,7 @@ class Outcome:
     catch_ups: int
     accusations: int
     recovery_ms: int
+    epochs: int  # that were decided while it ran
 
 
 class Network:
@@ -133,6 +134,7 @@ class Network:
             catch_ups=self.checkers.catch_ups,
             accusations=self.checkers.accusations,
             recovery_ms=recovery_ms,
+            epochs=len(self.checkers.committees.all) - 1 if self.checkers.committees else 0,
         )
 
     def describe(self) -> str:

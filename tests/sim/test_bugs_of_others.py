@@ -253,6 +253,7 @@ def test_proposal_older_than_the_bounds_of_time_is_ordered_again() -> None:
     network.world.run(2 * TIME_SKEW_MS_MAX)
     network.world.heal()
     assert time_to_next_block(network) < 15_000
+    assert network.world.run_until(lambda: network.nodes[1].disk.head >= height, 2_000)
     assert network.nodes[1].disk.entries[height - 1].proposal.proposer == 0, "the same proposal"
     network.nodes[0].start()
     network.settle()

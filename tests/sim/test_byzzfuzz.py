@@ -63,7 +63,7 @@ def test_small_change_drops_one_item_of_the_evidence_or_changes_it() -> None:
     certificates = tuple(
         PreparedCertificate(0, height, bytes(32), (Signature(0, bytes(64)),)) for height in (1, 2)
     )
-    change = ViewChange(view=1, stable=None, prepared=certificates, silent=())
+    change = ViewChange(view=1, stable=None, prepared=certificates, unfit=())
     seen = {mutate(change, small(random, Known()), random) for random in map(Random, range(80))}
     assert {one.prepared for one in seen if isinstance(one, ViewChange)} >= {
         certificates[:1],

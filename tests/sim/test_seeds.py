@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.model import ValidatorSet
+from tests.sim import moving
 from tests.sim.draws import SCRIPTED_FROM, run
 from tests.sim.pool import results
 
@@ -29,6 +30,11 @@ SEEDS = (
 @pytest.mark.parametrize("seed", SEEDS)
 def test_drawn_scenario_keeps_every_promise(seed: int) -> None:
     run(seed)
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_drawn_network_whose_committee_changes_keeps_every_promise(seed: int) -> None:
+    moving.run(seed)
 
 
 def test_seed_means_the_same_in_every_process() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from contracts.vm.codes import Code
+from ledger.bundle import StateFacts
+from ledger.errors import BundleInvalid
+from tests.bundle_world import altered, check, moved
 from tests.business import STRANGER, node_public
 from tests.council import CONFIRM_MS, FOUNDERS, WINDOW, Council, signed, vote
 
@@ -61,3 +66,15 @@ def test_clause_8_1_3c_who_signs_two_forks_is_proven_on_chain_and_removed() -> N
     council.decided("expel_validator", LIAR)
     assert LIAR not in council.members()
     assert LIAR not in council.nodes()
+
+
+def test_clause_8_1_4d_a_state_is_believed_on_the_word_of_its_own_committee() -> None:
+    """状态一致: 委员会变更后, 仍可由创世配置逐届验证状态."""
+    chain = moved()
+    for bundle, height, epoch in ((chain.handover, 7, 3), (chain.state, 8, 7)):
+        facts = check(bundle, chain.genesis)
+        assert isinstance(facts, StateFacts)
+        assert (facts.certified.height, facts.certified.epoch) == (height, epoch)
+        for listed in ((), bundle.committee_changes[:1], bundle.committee_changes[1:]):
+            with pytest.raises(BundleInvalid):
+                check(altered(bundle, committee_changes=listed), chain.genesis)

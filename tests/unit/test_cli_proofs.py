@@ -17,6 +17,7 @@ BLOCK = Certified(
     block_hash=bytes(32),
     state_root=bytes(32),
     signers=("node0", "node1", "node3"),
+    epoch=0,
     quorum=3,
     validators=4,
 )

@@ -224,7 +224,7 @@ def test_a_forged_signature_is_told(world: World, ledger: Ledger, kind: str) -> 
 
 
 def _answer(ledger: Ledger, height: int, *, began: float = 0, ended: float = 1) -> Acknowledged:
-    return Acknowledged(began, ended, "a", height, ledger.blocks[height - 1].receipts[0])
+    return Acknowledged(began, ended, height, ledger.blocks[height - 1].receipts[0])
 
 
 def test_an_acknowledged_transaction_that_one_node_lacks_is_lost(ledger: Ledger) -> None:

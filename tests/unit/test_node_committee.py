@@ -1,4 +1,8 @@
-"""The committee changes while the network runs: whole nodes in one process, governance on chain."""
+"""The committee changes while the network runs: whole nodes in one process, governance on chain.
+
+In real time: every block costs these nodes so much work that a clock which jumps when nothing
+happens would run out while a busy machine is still at it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from client.account import Account
 from crypto import sm2
@@ -15,15 +18,12 @@ from crypto.providers.software import SoftwareProvider
 from ledger.genesis import GenesisParty, Limits
 from ledger.model import ValidatorSet
 from ledger.values import Value
-from tests.node_world import Nodes, eventually, quick_clock, running
+from tests.node_world import Nodes, eventually, running
+
+pytestmark = pytest.mark.slow
 
 WINDOW = 4
 LIMITS = Limits(watermark_window=WINDOW)
-
-
-@pytest.fixture
-def autojump_clock() -> MockClock:
-    return quick_clock()
 
 
 class Consortium(Nodes):

@@ -18,6 +18,7 @@ from trio.testing import MockClock
 
 from cli.main import main
 from client.errors import Refused
+from consensus.pbft.messages import Certified, Checkpoint, SignedMessage, decode_message
 from ledger.encoding import decode
 from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, ExecutionStatement
@@ -264,3 +265,47 @@ async def test_a_node_that_stops_in_its_repair_stops(committee: Nodes, clock: Mo
                 await trio.testing.wait_all_tasks_blocked()
                 go_on.set()
     assert diverged(committee.data_dir(3) / "ledger") == []
+
+
+def spoken(body: bytes) -> tuple[ExecutionStatement | None, bool]:
+    """The outcome that a frame of votes is about, and whether its sender states it himself."""
+    signed = decode(body, SignedMessage, size_max=1 << 20)
+    match decode_message(signed.message):
+        case Checkpoint(statement=statement):
+            return statement, True
+        case Certified(certificate=certificate):
+            return certificate.statement, False
+    return None, False
+
+
+async def test_a_repaired_node_never_states_a_second_outcome(
+    committee: Nodes, clock: MockClock
+) -> None:
+    committee.engines[3].wrong[WRONG_AT] = 1
+    quiet_from = dict.fromkeys(ALL, WRONG_AT + 1) | {3: WRONG_AT}  # outcomes that nobody hears
+    said: dict[int, set[bytes]] = {}
+
+    def hears(sender: str, to: str, channel: Channel, body: bytes) -> bool:
+        statement, is_own = spoken(body) if channel is Channel.VOTES else (None, False)
+        if statement is None:
+            return True
+        if is_own and sender == committee.peer_id(3):
+            said.setdefault(statement.height, set()).add(statement.state_root)
+        (index,) = [i for i in ALL if committee.peer_id(i) == to]
+        return statement.height < quiet_from[index]
+
+    committee.air.hears = hears
+    async with running(committee, *ALL):
+        old = committee.node(3).store
+        ids = await blocks(committee, "a", "b")
+        ids += await committee.hand_in(0, committee.transaction("c"))
+        await eventually(lambda: old.height == WRONG_AT + 1)
+        await eventually(lambda: WRONG_AT + 1 in said)
+        quiet_from[3] = WRONG_AT + 1
+        await has_followed(committee, old)
+        new = committee.node(3).store
+        await eventually(lambda: new.height == WRONG_AT + 1, within_s=120)
+        quiet_from.update(dict.fromkeys(ALL, FOR_EVER))
+        await alike(committee, ids)
+        assert new.statement(WRONG_AT + 1).state_root not in said[WRONG_AT + 1]
+    assert all(len(roots) == 1 for roots in said.values())

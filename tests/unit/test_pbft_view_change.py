@@ -10,11 +10,13 @@ from consensus.pbft.messages import (
     Prepare,
     PrePrepare,
     RelayedNewView,
+    RelayedVote,
     Status,
     ViewChange,
     null_proposal,
 )
 from consensus.pbft.types import (
+    Accuse,
     Broadcast,
     Effect,
     FetchProposal,
@@ -40,7 +42,7 @@ HUGE_VIEW = 1 << 50
 
 
 def change(view: int, **fields: object) -> ViewChange:
-    empty = {"stable": None, "prepared": (), "silent": ()}
+    empty = {"stable": None, "prepared": (), "unfit": ()}
     return ViewChange(view=view, **{**empty, **fields})  # type: ignore[arg-type]
 
 
@@ -66,9 +68,62 @@ def test_idle_replica_never_suspects() -> None:
 
 def test_silent_primary_gets_a_short_time_out() -> None:
     desk = Desk()
-    desk.tick(18)
-    assert said(desk.tick(4, pending=True), ViewChange) == []
-    assert said(desk.tick(1, pending=True), ViewChange) == [change(1, silent=(0,))]
+    desk.keep_alive(18, pending=False, silent=(0,))
+    assert said(desk.keep_alive(4, silent=(0,)), ViewChange) == []
+    assert said(desk.keep_alive(1, silent=(0,)), ViewChange) == [change(1, unfit=(0,))]
+
+
+def test_replica_that_hears_no_quorum_does_not_give_up() -> None:
+    """It is the one that is cut off, or has just come back: a promise would only cost its vote."""
+    desk = Desk()
+    assert said(desk.keep_alive(500, silent=(2, 3)), ViewChange) == []
+    assert said(desk.keep_alive(TIMEOUT - 1), ViewChange) == []
+    assert len(said(desk.keep_alive(1), ViewChange)) == 1
+
+
+def test_next_view_is_not_led_by_the_suspect_or_by_the_silent() -> None:
+    desk = Desk(index=3, size=7)
+    desk.keep_alive(18, pending=False, silent=(0, 1))
+    assert said(desk.keep_alive(5, silent=(0, 1)), ViewChange) == [change(2, unfit=(0, 1))]
+    rotated = Desk(index=3, rotate_every=1)
+    for height in (1, 2):
+        rotated.pre_prepare(proposal_of(height, proposer=height - 1), sender=height - 1)
+    rotated.validated(proposal_of(1))
+    rotated.prepares([2], proposal_of(1))
+    rotated.commits([0, 2], proposal_of(1))
+    views = [said_change.view for said_change in said(rotated.keep_alive(TIMEOUT), ViewChange)]
+    assert views == [2], "height 2 is the turn of 1, which would also lead view 1"
+
+
+def test_silence_of_a_primary_makes_no_later_time_out_longer() -> None:
+    desk = Desk(index=3, size=7)
+    desk.keep_alive(18, pending=False, silent=(0, 1))
+    desk.keep_alive(5, silent=(0, 1))
+    desk.view_changes([2, 4, 5, 6], 2)
+    quiet = (0, 1)
+    asked = [c.view for c in said(desk.keep_alive(TIMEOUT - 1, silent=quiet), ViewChange)]
+    assert set(asked) <= {2}, "the same again"
+    assert said(desk.keep_alive(1, silent=quiet), ViewChange)[-1].view > 2
+
+
+def test_proposer_that_contradicts_itself_is_shown_to_all_and_left_at_once() -> None:
+    desk = Desk()
+    desk.pre_prepare(proposal_of(1, "a"))
+    effects = desk.receive(0, PrePrepare(0, proposal_of(1, "b")))
+    assert len(of_kind(effects, Accuse)) == 1
+    digests = {proposal_digest(proposal_of(1, name)) for name in ("a", "b")}
+    assert {relayed.vote.digest for relayed in said(effects, RelayedVote)} == digests
+    assert said(desk.tick(), ViewChange) == [change(1, unfit=(0,))]
+
+
+def test_replica_other_than_the_proposer_that_contradicts_itself_ends_no_view() -> None:
+    desk = Desk()
+    desk.prepares([2], proposal_of(1, "a"))
+    effects = desk.prepares([2], proposal_of(1, "b"))
+    assert len(of_kind(effects, Accuse)) == 1
+    assert said(effects, RelayedVote) == []
+    assert said(desk.keep_alive(TIMEOUT - 1), ViewChange) == []
+    assert said(desk.keep_alive(1), ViewChange) == [change(1, unfit=(2,))]
 
 
 def test_proposal_that_is_not_decided_makes_backups_suspect() -> None:
@@ -335,7 +390,7 @@ def test_time_out_returns_to_normal_after_progress() -> None:
 
 def test_named_silent_replica_loses_its_turns() -> None:
     desk = Desk(index=1, rotate_every=1)
-    enter_view(desk, 2, v2=change(2, silent=(3,)), v0=change(2, silent=(3,)))
+    enter_view(desk, 2, v2=change(2, unfit=(3,)), v0=change(2, unfit=(3,)))
     assert desk.replica.proposer == 2
     desk.pre_prepare(proposal_of(1, proposer=2), view=2, sender=2)
     assert desk.replica.proposer == 0, "3 is skipped"

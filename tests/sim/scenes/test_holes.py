@@ -27,10 +27,6 @@ def lose_statements_of_next_height(network: Network, receivers: tuple[int, ...])
     return height
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="repetition and patience with a hole both start anew with every executed block",
-)
 @pytest.mark.parametrize("receivers", [(3,), (0, 1, 2, 3)], ids=["one", "all"])
 def test_hole_among_the_certificates_is_filled_under_load(receivers: tuple[int, ...]) -> None:
     network = Network(301, 4, rotate_every=1_000)

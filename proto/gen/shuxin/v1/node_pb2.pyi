@@ -548,7 +548,7 @@ class StatusReply(_message.Message):
     resident_bytes: _builtins.int
     """node and its workers"""
     phase: _builtins.str
-    """ordering | view_change | catching_up | observing | halted"""
+    """ordering | view_change | catching_up | observing | repairing | halted"""
     is_observer: _builtins.bool
     """a full copy without a vote; `index` means nothing then"""
     epoch: _builtins.int
@@ -618,3 +618,76 @@ class GenesisReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GenesisReply: _TypeAlias = GenesisReply  # noqa: Y015
+
+@_typing.final
+class GetCommitteesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABOVE_FIELD_NUMBER: _builtins.int
+    above: _builtins.int
+    def __init__(
+        self,
+        *,
+        above: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCommitteesRequest: _TypeAlias = GetCommitteesRequest  # noqa: Y015
+
+@_typing.final
+class CommitteeItem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    VALIDATORS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    base: _builtins.int
+    """the committee orders the heights above it"""
+    validators: _builtins.bytes
+    """canonical ValidatorSet"""
+    certificate: _builtins.bytes
+    """canonical ExecutionCertificate of `base`, by the committee before"""
+    def __init__(
+        self,
+        *,
+        base: _builtins.int = ...,
+        validators: _builtins.bytes = ...,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "certificate", b"certificate", "validators", b"validators"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitteeItem: _TypeAlias = CommitteeItem  # noqa: Y015
+
+@_typing.final
+class CommitteesReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITTEES_FIELD_NUMBER: _builtins.int
+    IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    is_complete: _builtins.bool
+    """false: ask again above the last one"""
+    @_builtins.property
+    def committees(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommitteeItem]:
+        """base ascends; only those that have taken over"""
+
+    def __init__(
+        self,
+        *,
+        committees: _abc.Iterable[Global___CommitteeItem] | None = ...,
+        is_complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committees", b"committees", "is_complete", b"is_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitteesReply: _TypeAlias = CommitteesReply  # noqa: Y015

@@ -84,6 +84,11 @@ class NodeStub:
                 request_serializer=shuxin_dot_v1_dot_node__pb2.GetGenesisRequest.SerializeToString,
                 response_deserializer=shuxin_dot_v1_dot_node__pb2.GenesisReply.FromString,
                 _registered_method=True)
+        self.GetCommittees = channel.unary_unary(
+                '/shuxin.v1.Node/GetCommittees',
+                request_serializer=shuxin_dot_v1_dot_node__pb2.GetCommitteesRequest.SerializeToString,
+                response_deserializer=shuxin_dot_v1_dot_node__pb2.CommitteesReply.FromString,
+                _registered_method=True)
 
 
 class NodeServicer:
@@ -154,6 +159,14 @@ class NodeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCommittees(self, request, context):
+        """The committees that followed that of the genesis, each with the certificate that hands over
+        to it, oldest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -206,6 +219,11 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.GetGenesis,
                     request_deserializer=shuxin_dot_v1_dot_node__pb2.GetGenesisRequest.FromString,
                     response_serializer=shuxin_dot_v1_dot_node__pb2.GenesisReply.SerializeToString,
+            ),
+            'GetCommittees': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCommittees,
+                    request_deserializer=shuxin_dot_v1_dot_node__pb2.GetCommitteesRequest.FromString,
+                    response_serializer=shuxin_dot_v1_dot_node__pb2.CommitteesReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -478,6 +496,33 @@ class Node:
             '/shuxin.v1.Node/GetGenesis',
             shuxin_dot_v1_dot_node__pb2.GetGenesisRequest.SerializeToString,
             shuxin_dot_v1_dot_node__pb2.GenesisReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCommittees(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuxin.v1.Node/GetCommittees',
+            shuxin_dot_v1_dot_node__pb2.GetCommitteesRequest.SerializeToString,
+            shuxin_dot_v1_dot_node__pb2.CommitteesReply.FromString,
             options,
             channel_credentials,
             insecure,

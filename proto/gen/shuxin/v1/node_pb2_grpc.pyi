@@ -48,6 +48,10 @@ class NodeStub:
     """Events in order of (height, index), from a cursor, certified heights only."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetStatusRequest, _node_pb2.StatusReply]
     GetGenesis: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetGenesisRequest, _node_pb2.GenesisReply]
+    GetCommittees: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetCommitteesRequest, _node_pb2.CommitteesReply]
+    """The committees that followed that of the genesis, each with the certificate that hands over
+    to it, oldest first, a page at a time.
+    """
 
 @_typing.type_check_only
 class NodeAsyncStub(NodeStub):
@@ -67,6 +71,10 @@ class NodeAsyncStub(NodeStub):
     """Events in order of (height, index), from a cursor, certified heights only."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_node_pb2.GetStatusRequest, _node_pb2.StatusReply]  # type: ignore[assignment]
     GetGenesis: _aio.UnaryUnaryMultiCallable[_node_pb2.GetGenesisRequest, _node_pb2.GenesisReply]  # type: ignore[assignment]
+    GetCommittees: _aio.UnaryUnaryMultiCallable[_node_pb2.GetCommitteesRequest, _node_pb2.CommitteesReply]  # type: ignore[assignment]
+    """The committees that followed that of the genesis, each with the certificate that hands over
+    to it, oldest first, a page at a time.
+    """
 
 class NodeServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -143,5 +151,15 @@ class NodeServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.GetGenesisRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.GenesisReply, _abc.Awaitable[_node_pb2.GenesisReply]]: ...
+
+    @_abc_1.abstractmethod
+    def GetCommittees(
+        self,
+        request: _node_pb2.GetCommitteesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.CommitteesReply, _abc.Awaitable[_node_pb2.CommitteesReply]]:
+        """The committees that followed that of the genesis, each with the certificate that hands over
+        to it, oldest first, a page at a time.
+        """
 
 def add_NodeServicer_to_server(servicer: NodeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
