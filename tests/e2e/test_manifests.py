@@ -12,7 +12,7 @@ import pytest
 from tests.e2e import manifest
 from tests.e2e.manifest import Manifest
 from tests.e2e.namespaces import NotAllowed
-from tests.e2e.runner import NotExecutable, run
+from tests.e2e.runner import run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -51,17 +51,12 @@ def test_three_primaries_killed_in_a_row_cost_neither_safety_nor_an_answer(tmp_p
     _play(manifest.shortened(manifest.load("primary_killed"), times=3), tmp_path)
 
 
+def test_an_observer_gets_a_vote_and_a_new_node_another_one_under_load(tmp_path: Path) -> None:
+    _play(manifest.shortened(manifest.load("committee"), times=2), tmp_path)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(LONG_TIMEOUT_S)
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_manifest_ends_without_a_finding(name: str, tmp_path: Path) -> None:
     _play(manifest.load(name), tmp_path, LATE.get(name))
-
-
-def test_a_change_of_the_committee_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    asked = manifest.decode(
-        'title = "t"\nduration_s = 9\n[[events]]\nkind = "promote"\nat_s = 1\nnode = "node4"\n'
-    )
-    with pytest.raises(NotExecutable, match="promote"):
-        run(asked, tmp_path)
-    assert list(tmp_path.iterdir()) == []

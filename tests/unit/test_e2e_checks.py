@@ -313,7 +313,7 @@ def _accused(world: World, *data: bytes, expected: tuple[str, ...] = ()) -> list
     return list(
         checks.justly_accused(
             [Accusation(f"holder{number}", one) for number, one in enumerate(data)],
-            world.genesis,
+            _epochs(world),
             liars={"v1"},
             expected=expected,
             holders_min=2,
