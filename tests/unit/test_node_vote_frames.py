@@ -43,9 +43,10 @@ def largest_new_view() -> messages.NewView:
 
 
 def test_the_new_view_of_the_largest_committee_fits_a_frame() -> None:
-    data = messages.encode_message(messages.RelayedNewView(63, largest_new_view(), b"s" * 64))
+    relayed = messages.RelayedNewView(63, largest_new_view(), b"s" * 64)
+    data = messages.encode_message(relayed)
     assert len(data) > 4 << 20, "a smaller limit would do"
-    assert messages.decode_message(data)
+    assert messages.decode_message(data) == relayed
     frame = encode(messages.SignedMessage(63, data, b"s" * 64, 2**40))
     assert len(frame) <= VOTES.frame_size_max
 
