@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+import structlog
 import trio
 
 from consensus.pbft.messages import ViewChange
@@ -65,6 +66,8 @@ REOFFER_TICKS = 10  # a transaction that waits this long is shown to the primary
 # only leave the view alone.
 REOFFER_ALL_TICKS = 50
 
+_log = structlog.get_logger("node.replica")
+
 
 class Driver:
     """Steps the replica of one epoch and performs what it asks for."""
@@ -103,6 +106,7 @@ class Driver:
         self._interval_s = BATCH_INTERVAL_S
         self._tick = transactions.tick  # ages in the pool go on from epoch to epoch
         self._fairness = Fairness(pool, limits)
+        self._told = (replica.view, replica.target_view)  # what the log knows
         self._inputs_in, self._inputs = trio.open_memory_channel[Input | None](INPUTS_MAX)
         self._nursery: trio.Nursery | None = None
         self.on_deliver: Callable[[Deliver], None] = lambda effect: None
@@ -214,7 +218,17 @@ class Driver:
                 continue
             for effect in self.replica.step(item):
                 effects.append((effect, self._signed(effect)))
+            self._tell()
         return effects
+
+    def _tell(self) -> None:
+        """What an operator asks first about a silence: who was given up, and when it ended."""
+        view, target = self._told
+        now = self._told = (self.replica.view, self.replica.target_view)
+        if now[1] > max(now[0], target):
+            _log.info("view_change", **{"from": now[0], "to": now[1]})
+        if now[0] > view:
+            _log.info("view_entered", view=now[0], proposer=self.replica.proposer)
 
     def _signed(self, effect: Effect) -> bytes:
         if not isinstance(effect, Broadcast | Send):

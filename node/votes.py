@@ -29,6 +29,8 @@ from p2p.network import Frame
 VOTES_BATCH_MAX = 64  # frames verified in one call
 VERIFIED_MAX = 4096  # remembered signatures: NEW-VIEW repeats the view changes already seen
 LATER_MAX = 256  # frames of later epochs kept of each peer: a burst of votes, not a history
+# ... and their bytes, for frames may be large: one NEW-VIEW of any committee, or a thousand votes.
+LATER_SIZE_MAX = 16 << 20
 ANSWER_INTERVAL_S = 1.0  # between two answers to a member of an earlier epoch
 
 Take = Callable[[Received], Awaitable[None]]
@@ -172,7 +174,10 @@ class Votes:
 
     def _keep(self, frame: Frame) -> None:
         """Peers are those of the registry, so there are few."""
-        self._later.setdefault(frame.peer_id, deque(maxlen=LATER_MAX)).append(frame)
+        kept = self._later.setdefault(frame.peer_id, deque(maxlen=LATER_MAX))
+        kept.append(frame)
+        while sum(len(one.body) for one in kept) > LATER_SIZE_MAX:
+            kept.popleft()
 
     def _answer(self, peer_id: str, signed: messages.SignedMessage) -> None:
         """Show a member of an earlier epoch the certificate that ended it."""

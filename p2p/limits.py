@@ -50,10 +50,13 @@ class ChannelLimits:
     queue_frames_max: int
     incoming_frames_max: int  # of all peers together, waiting for the node
     flow: Flow
+    incoming_size_max: int | None = None  # of them in bytes, on a FRESH channel; else frames tell
 
     def __post_init__(self) -> None:
         assert 0 < self.frame_size_max <= self.queue_size_max, "a queue holds its largest frame"
         assert self.frame_size_max < 1 << 31, "the top bit of a length marks a control word"
+        assert self.incoming_size_max is None or self.flow is Flow.FRESH, "others make peers wait"
+        assert (self.incoming_size_max or self.frame_size_max) >= self.frame_size_max
         assert self.queue_frames_max > 0 and self.incoming_frames_max > 0
 
 
@@ -61,11 +64,15 @@ def default_channels() -> dict[Channel, ChannelLimits]:
     """For blocks of up to 4 MiB and transactions of up to 128 KiB (the genesis defaults)."""
     return {
         Channel.VOTES: ChannelLimits(
-            frame_size_max=4 * MIB,  # a new-view message carries a quorum of view changes
+            # A NEW-VIEW of the largest committee with a full window: consensus takes 12 MiB, and
+            # its envelope needs less than 1 KiB. A link holds one that is not whole yet, a queue
+            # of 16 MiB, and of what all sent no more waits for the node than 64 MiB.
+            frame_size_max=12 * MIB + KIB,
             queue_size_max=16 * MIB,
             queue_frames_max=4096,
             incoming_frames_max=512,
             flow=Flow.FRESH,
+            incoming_size_max=64 * MIB,
         ),
         Channel.TRANSACTIONS: ChannelLimits(
             frame_size_max=1 * MIB,  # a batch
@@ -95,6 +102,8 @@ class NetworkLimits:
     upgrade_timeout_s: float = 3.0  # from TCP to an authenticated link: ends a slow-loris early
     retry_first_s: float = 0.2  # a restarted neighbour is found again at once,
     retry_factor: float = 1.6
-    retry_max_s: float = 3.0  # ... a dead one is asked every few seconds, for ever
+    # ... a dead one is asked every second, for ever: a node that comes back is missed as long as
+    # its neighbours wait, and so many refused connections cost nothing.
+    retry_max_s: float = 1.0
     pending_max: int = 64  # inbound connections that have not yet proven who they are
     pending_per_address_max: int = 16  # ... of one IP address (nodes of one host share it)

@@ -90,23 +90,38 @@ class Inbox:
     flowing: once a reader has waited for PATIENCE_S in vain, frames are counted as unread and
     lost until the node takes frames again. (Letting the stream stand instead would make the
     peer's multiplexer kill the link after 5 s, and every other channel with it.)
+
+    Votes are small, but a frame of them may be large: what would exceed their bytes is lost at
+    once, and small ones still find room.
     """
 
     def __init__(self, limits: ChannelLimits, counters: ChannelCounters) -> None:
         self._flow = limits.flow
         self._counters = counters
         self._is_stalled = False
+        self._size_max = limits.incoming_size_max
+        self._sizes: deque[int] = deque()  # of the frames put last; those that wait are its end
         self._send: trio.MemorySendChannel[Frame]
         self.frames: trio.MemoryReceiveChannel[Frame]
         self._send, self.frames = trio.open_memory_channel[Frame](limits.incoming_frames_max)
 
     async def put(self, frame: Frame) -> None:
+        if not self._has_room(len(frame.body)):
+            self._counters.unread += 1
+            return
         try:
             self._send.send_nowait(frame)
         except trio.WouldBlock:
             await self._put_later(frame)
         else:
             self._is_stalled = False
+            self._sizes.append(len(frame.body))
+
+    def _has_room(self, size: int) -> bool:
+        waiting = self._send.statistics().current_buffer_used
+        while len(self._sizes) > waiting:  # frames are taken in the order in which they came
+            self._sizes.popleft()
+        return self._size_max is None or sum(self._sizes) + size <= self._size_max
 
     def close(self) -> None:
         """No more frames: whoever iterates over `frames` ends after the last one."""
@@ -119,6 +134,7 @@ class Inbox:
         if not self._is_stalled:
             with trio.move_on_after(PATIENCE_S):
                 await self._send.send(frame)
+                self._sizes.append(len(frame.body))
                 return
             self._is_stalled = True
         self._counters.unread += 1

@@ -5,7 +5,7 @@ Every check yields findings; a run is good when there is none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -144,6 +144,51 @@ def nothing_lost(
                 yield Finding("lost", f"{ledger.node}: another receipt for {wanted.hex()}")
 
 
+def all_show(committees: Mapping[str, Epochs]) -> Iterator[Finding]:
+    """Every node proves the same committees, in force from the same heights."""
+    (first, epochs), *others = committees.items()
+    for name, other in others:
+        if other.all != epochs.all:
+            yield Finding("committee", f"{first} and {name} show different committees")
+
+
+def as_decided(
+    epochs: Epochs, members: Collection[str], *, changes: int, roles: Mapping[str, bool]
+) -> Iterator[Finding]:
+    """The committee came to be what the changes wanted, and everybody has its role in it.
+
+    `roles`: does the node take itself for a member?
+    """
+    if len(epochs.all) != 1 + changes:
+        yield Finding("committee", f"{len(epochs.all) - 1} changes in force, not {changes}")
+    names = {validator.name for validator in epochs.newest.validators.validators}
+    if names != set(members):
+        yield Finding("committee", f"it is {' '.join(sorted(names))}")
+    for name, is_member in sorted(roles.items()):
+        if is_member != (name in members):
+            yield Finding("committee", f"{name} {'votes' if is_member else 'does not vote'}")
+
+
+def cut_off(
+    expelled: Ledger, others: Sequence[Ledger], linked: Collection[str], *, grace: int
+) -> Iterator[Finding]:
+    """Who was expelled got no later block, contradicts none, and nobody is linked with it.
+
+    `linked`: who is. `grace`: the last height that it may have.
+    """
+    for name in sorted(linked):
+        yield Finding("expelled", f"{name} is still linked with {expelled.node}")
+    if len(expelled.blocks) > grace:
+        yield Finding("expelled", f"{expelled.node} has {len(expelled.blocks)} blocks")
+    for other in others:
+        for one, two in zip(expelled.blocks, other.blocks, strict=False):
+            if (one.block, one.hash, one.receipts) != (two.block, two.hash, two.receipts):
+                height = one.block.header.height
+                told = f"{expelled.node} and {other.node} differ at height {height}"
+                yield Finding("fork", told)
+                break
+
+
 def timely(
     ledger: Ledger,
     acknowledged: Sequence[Acknowledged],
@@ -175,7 +220,7 @@ def kept_busy(acknowledged: Sequence[Acknowledged]) -> Iterator[Finding]:
 
 def justly_accused(
     accusations: Sequence[Accusation],
-    genesis: Genesis,
+    epochs: Epochs,
     *,
     liars: Collection[str],
     expected: Collection[str],
@@ -186,7 +231,7 @@ def justly_accused(
     holders: dict[str, set[str]] = {name: set() for name in expected}
     for accusation in accusations:
         try:
-            offender = proven_offender(accusation.data, genesis, verify_batch)
+            offender = proven_offender(accusation.data, epochs, verify_batch)
         except (DecodeError, CertificateInvalid) as error:
             yield Finding("accusation", f"a file of {accusation.holder} proves nothing: {error}")
             continue
@@ -201,21 +246,22 @@ def justly_accused(
             )
 
 
-def proven_offender(data: bytes, genesis: Genesis, verify_batch: VerifyBatch) -> str:
+def proven_offender(data: bytes, epochs: Epochs, verify_batch: VerifyBatch) -> str:
     """The name of the validator that signed both votes. Raises DecodeError, CertificateInvalid."""
     pair = decode(data, tuple[SignedMessage, SignedMessage], size_max=ACCUSATION_SIZE_MAX)
-    members = genesis.validators.validators
     votes = [decode_message(signed.message) for signed in pair]
+    one, two = votes
+    if not isinstance(one, Prepare | Commit) or type(one) is not type(two):
+        raise CertificateInvalid("these are no two votes of one kind")
+    assert isinstance(two, Prepare | Commit)
+    epoch = epochs.at(one.height)
+    members = epoch.validators.validators
     items = []
     for signed, vote in zip(pair, votes, strict=True):
         if signed.sender != pair[0].sender or signed.sender >= len(members):
             raise CertificateInvalid("the senders differ or are no validators")
-        if not isinstance(vote, Prepare | Commit) or type(vote) is not type(votes[0]):
-            raise CertificateInvalid("these are no two votes of one kind")
-        message = signing_bytes(chain_id(genesis), vote)
+        message = signing_bytes(epoch.domain, vote)
         items.append(SignedItem(members[signed.sender].public_key, message, signed.signature))
-    one, two = votes
-    assert isinstance(one, Prepare | Commit) and isinstance(two, Prepare | Commit)
     if (one.view, one.height) != (two.view, two.height) or one.digest == two.digest:
         raise CertificateInvalid("the votes do not contradict each other")
     if not all(verify_batch(items)):

@@ -16,6 +16,7 @@ import msgspec
 from ledger.genesis import Limits
 
 FOLDER: Final = Path(__file__).resolve().parent / "manifests"
+MEMBERS_MIN: Final = 4  # of a committee (contracts/system/governance.py)
 TAIL_S: Final = 6.0  # of load after the last event of a shortened manifest
 
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=3600)]
@@ -35,9 +36,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class NetworkEntry(Entry, frozen=True, kw_only=True):
-    """`limits` replaces single values of the genesis (`ledger.genesis.Limits`)."""
+    """Named in this order, from node0 on: validators, observers, spares.
 
-    nodes: Annotated[int, msgspec.Meta(ge=4, le=31)] = 4
+    Observers are admitted before the load; spares are files until an event starts them.
+    `limits` replaces single values of the genesis (`ledger.genesis.Limits`).
+    """
+
+    nodes: Annotated[int, msgspec.Meta(ge=4, le=23)] = 4
+    observers: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0
+    spares: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0
     limits: dict[str, Annotated[int, msgspec.Meta(gt=0)]] = msgspec.field(default_factory=dict)
 
 
@@ -111,20 +118,35 @@ class Equivocate(Event, frozen=True, kw_only=True, tag="equivocate"):
     node: Name
 
 
+# Changes of the committee are carried out one after the other, each when the one before it is in
+# force, while the rest of the manifest goes on; the load lasts until the last one is.
 class AddValidator(Event, frozen=True, kw_only=True, tag="add_validator"):
-    """A new node joins the committee. Nothing executes it yet."""
-
-    node: Name
-
-
-class RemoveValidator(Event, frozen=True, kw_only=True, tag="remove_validator"):
-    """A node leaves the committee. Nothing executes it yet."""
+    """A spare is started, admitted as an observer, and gets a vote once it has caught up."""
 
     node: Name
 
 
 class Promote(Event, frozen=True, kw_only=True, tag="promote"):
-    """An observer becomes a validator. Nothing executes it yet."""
+    """An observer gets a vote."""
+
+    node: Name
+
+
+class RemoveValidator(Event, frozen=True, kw_only=True, tag="remove_validator"):
+    """A node leaves the committee and has to follow as an observer."""
+
+    node: Name
+
+
+class ReplaceValidator(Event, frozen=True, kw_only=True, tag="replace_validator"):
+    """A spare is started and admitted, and takes the place of `node`, which observes."""
+
+    node: Name
+    successor: Name
+
+
+class ExpelValidator(Event, frozen=True, kw_only=True, tag="expel_validator"):
+    """A node leaves the committee and is cut off; a liar only once the chain has the proof."""
 
     node: Name
 
@@ -138,10 +160,52 @@ AnyEvent: TypeAlias = (
     | ClockSkew
     | Equivocate
     | AddValidator
-    | RemoveValidator
     | Promote
+    | RemoveValidator
+    | ReplaceValidator
+    | ExpelValidator
 )
-CommitteeEvent: TypeAlias = AddValidator | RemoveValidator | Promote
+CommitteeEvent: TypeAlias = (
+    AddValidator | Promote | RemoveValidator | ReplaceValidator | ExpelValidator
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Who is what, by the manifest's own account."""
+
+    members: frozenset[str]
+    observers: frozenset[str]
+    spares: frozenset[str]
+    expelled: frozenset[str] = frozenset()
+
+    def after(self, event: CommitteeEvent) -> Seats:
+        """Raises ValueError for a node that is not what the event needs."""
+        members, observers, spares, expelled = (
+            set(self.members), set(self.observers), set(self.spares), set(self.expelled)
+        )  # fmt: skip
+        match event:
+            case AddValidator():
+                _move(event.node, spares, members, "a spare")
+            case Promote():
+                _move(event.node, observers, members, "an observer")
+            case RemoveValidator():
+                _move(event.node, members, observers, "a validator")
+            case ReplaceValidator():
+                _move(event.successor, spares, members, "a spare")
+                _move(event.node, members, observers, "a validator")
+            case ExpelValidator():
+                _move(event.node, members, expelled, "a validator")
+        if len(members) < MEMBERS_MIN:
+            raise ValueError(f"{event.node}: a committee has at least {MEMBERS_MIN} members")
+        return Seats(*map(frozenset, (members, observers, spares, expelled)))
+
+
+def _move(node: str, here: set[str], there: set[str], what: str) -> None:
+    if node not in here:
+        raise ValueError(f"{node} is not {what} then")
+    here.remove(node)
+    there.add(node)
 
 
 class Manifest(Entry, frozen=True, kw_only=True):
@@ -155,7 +219,7 @@ class Manifest(Entry, frozen=True, kw_only=True):
     events: tuple[AnyEvent, ...] = ()
 
     def __post_init__(self) -> None:
-        known = self.names
+        known = self.everyone
         for name in sorted(set(self._named()) - set(known)):
             raise ValueError(f"{name}: the network has {known[0]} to {known[-1]}")
         for limit in sorted(set(self.network.limits) - set(Limits.__struct_fields__)):
@@ -165,10 +229,32 @@ class Manifest(Entry, frozen=True, kw_only=True):
         for step in self.timeline():
             if step.at_s >= self.duration_s:
                 raise ValueError(f"an event at {step.at_s:g} s is not before the end of the load")
+        _ = self.seats_at_end  # raises when an event does not fit
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f"node{index}" for index in range(self.network.nodes))
+    def everyone(self) -> tuple[str, ...]:
+        network = self.network
+        return _names(0, network.nodes + network.observers + network.spares)
+
+    @property
+    def observers(self) -> tuple[str, ...]:
+        """Those that are admitted before the load."""
+        return _names(self.network.nodes, self.network.observers)
+
+    @property
+    def seats_at_start(self) -> Seats:
+        network = self.network
+        spares = _names(network.nodes + network.observers, network.spares)
+        return Seats(
+            frozenset(_names(0, network.nodes)), frozenset(self.observers), frozenset(spares)
+        )
+
+    @property
+    def seats_at_end(self) -> Seats:
+        seats = self.seats_at_start
+        for event in self.committee_events:
+            seats = seats.after(event)
+        return seats
 
     @property
     def fault_bound(self) -> int:
@@ -192,7 +278,9 @@ class Manifest(Entry, frozen=True, kw_only=True):
 
     @property
     def committee_events(self) -> tuple[CommitteeEvent, ...]:
-        return tuple(event for event in self.events if isinstance(event, CommitteeEvent))
+        """In the order in which they are due."""
+        events = [event for event in self.events if isinstance(event, CommitteeEvent)]
+        return tuple(sorted(events, key=lambda event: event.at_s))
 
     def timeline(self) -> list[Step]:
         """All beginnings and ends, in the order in which they are due."""
@@ -213,13 +301,19 @@ class Manifest(Entry, frozen=True, kw_only=True):
         yield from self.expect.accused
         for event in self.events:
             match event:
-                case RollingRestart() | AddValidator() | RemoveValidator() | Promote():
+                case RollingRestart():
                     continue
+                case ReplaceValidator():
+                    yield from (event.node, event.successor)
                 case Disconnect():
                     yield from (name for name in event.nodes if name not in roles)
                 case _:
                     if event.node not in roles:
                         yield event.node
+
+
+def _names(first: int, count: int) -> tuple[str, ...]:
+    return tuple(f"node{index}" for index in range(first, first + count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +343,17 @@ def load(name: str) -> Manifest:
 
 
 def shortened(manifest: Manifest, *, times: int) -> Manifest:
-    """The same with at most `times` kills of each kind, ending soon after the last event."""
+    """The same, ending soon after its last event, with at most `times` of each of them.
+
+    That is kills of one entry, and changes of the committee.
+    """
+    changes = manifest.committee_events[:times]
     events = tuple(
         msgspec.structs.replace(event, times=min(event.times, times))
         if isinstance(event, Kill)
         else event
         for event in manifest.events
+        if event in changes or not isinstance(event, CommitteeEvent)
     )
     whole = msgspec.structs.replace(manifest, events=events)
     last = max((step.at_s for step in whole.timeline()), default=0.0)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.e2e.checks import Fault, Finding
+from tests.e2e.council import Made, lines
 from tests.e2e.load import Answers
 
 SHOWN_MAX = 5  # findings of one kind: more say nothing new
@@ -33,6 +34,8 @@ class Report:
     answers: Answers
     resumed: tuple[tuple[Fault, float | None], ...]
     silence: tuple[float, float]
+    changes: tuple[Made, ...]
+    accused: Mapping[str, float]  # on chain: whom, and when
     accusations: Mapping[str, int]  # files by holder
     usage: Mapping[str, Usage]
     findings: tuple[Finding, ...]
@@ -55,6 +58,7 @@ class Report:
         for fault, seconds in self.resumed:
             took = "never" if seconds is None else f"{seconds:.2f} s"
             yield f"  {fault.at - self.began:6.1f} s  {fault.kind:11} {fault.node:7} resumed {took}"
+        yield from lines(self.changes, self.accused, self.began)
         at, length = self.silence
         yield f"  longest silence {length:.2f} s, from {at - self.began:.1f} s on"
         if self.accusations:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -21,23 +22,23 @@ from bench.processes import usage
 from cli import supervisor
 from client.errors import ClientError
 from client.node import NodeClient
-from ledger.committee import Epoch, Epochs
+from ledger.committee import Epochs
+from ledger.errors import CertificateInvalid
 from ledger.genesis import chain_id
 from tests.e2e import checks
 from tests.e2e.checks import Accusation, Fault, Finding, Ledger
+from tests.e2e.council import Council
 from tests.e2e.load import Answers, Load
 from tests.e2e.manifest import (
-    AddValidator,
     AnyEvent,
     ClockSkew,
+    CommitteeEvent,
     Disconnect,
     Equivocate,
     Kill,
     Manifest,
     ManifestInvalid,
     Pause,
-    Promote,
-    RemoveValidator,
     Restart,
     RollingRestart,
     Step,
@@ -46,28 +47,26 @@ from tests.e2e.manifest import (
 )
 from tests.e2e.namespaces import NotAllowed
 from tests.e2e.report import Report, Usage
-from tests.e2e.stage import Stage
+from tests.e2e.stage import SERVING, Stage
 
 TARGET_S = 20.0  # for an honest live node to be primary, when an event asks for it
 RESTART_S = 60.0  # for one node of a rolling restart to serve again
 SETTLE_S = 90.0  # after the load, with all nodes up: until all have the same head
 SAMPLE_S = 1.0
 LAG_MAX = 8  # heights behind the others at which a restarted node counts as having caught up
-
-
-class NotExecutable(Exception):
-    """The manifest asks for something that nothing here can do yet; names it."""
+# Heights that who is expelled may get after its last epoch: what was on its way to it.
+EXPELLED_GRACE = 2
 
 
 def run(manifest: Manifest, root: Path) -> Report:
-    """Raises NotExecutable, and namespaces.NotAllowed, before anything is started."""
-    if waiting := manifest.committee_events:
-        kinds = sorted({str(type(event).__struct_config__.tag) for event in waiting})
-        raise NotExecutable(f"{', '.join(kinds)}: the committee cannot be changed yet")
+    """Raises namespaces.NotAllowed before anything is started."""
     stage = Stage(root, manifest)
     try:
         stage.up()
-        return _Run(stage, manifest).play()
+        with Council(stage, manifest.seats_at_start, manifest.liars) as council:
+            for name in manifest.observers:
+                council.admit(name)
+            return _Run(stage, manifest, council).play()
     finally:
         stage.down()
 
@@ -75,10 +74,10 @@ def run(manifest: Manifest, root: Path) -> Report:
 class _Run:
     """One life of a network under its manifest."""
 
-    def __init__(self, stage: Stage, manifest: Manifest) -> None:
+    def __init__(self, stage: Stage, manifest: Manifest, council: Council) -> None:
         self._stage = stage
         self._manifest = manifest
-        self._honest = [name for name in stage.names if name not in manifest.liars]
+        self._council = council
         self._away: set[str] = set()  # down, stopped or cut off
         self._hit: dict[AnyEvent, tuple[str, ...]] = {}  # whom an event met that has an end
         self._faults: list[Fault] = []
@@ -86,7 +85,8 @@ class _Run:
         self._began = 0.0
 
     def play(self) -> Report:
-        targets = [node.api for node in self._stage.plan.nodes]
+        members = self._manifest.seats_at_start.members
+        targets = [node.api for node in self._stage.plan.nodes if node.name in members]
         account = self._stage.account("operator")
         with Sampler(self._stage.root) as sampler:
             with Load(self._manifest.load, targets, account) as clients:
@@ -95,9 +95,16 @@ class _Run:
                     _sleep_until(self._began + step.at_s)
                     self._perform(step)
                 _sleep_until(self._began + self._manifest.duration_s)
+                self._council.finish()
                 ended = time.monotonic()
             height = self._settle()
         return self._judge(clients.answers, ended, height, sampler.seen)
+
+    @property
+    def _honest(self) -> list[str]:
+        """Nodes that run, belong to the network and do not lie."""
+        without = self._manifest.liars | self._council.seats.expelled
+        return [name for name in self._stage.running if name not in without]
 
     # --- events -----------------------------------------------------------------------------
 
@@ -108,7 +115,7 @@ class _Run:
             case Restart():
                 self._signal("restart", self._resolve(step.event.node), signal.SIGTERM)
             case RollingRestart():
-                for name in self._stage.names:
+                for name in self._honest:
                     self._restart(name)
             case Pause():
                 self._pause(step.event, is_end=step.is_end)
@@ -118,8 +125,8 @@ class _Run:
                 self._skew(step.event, is_end=step.is_end)
             case Equivocate():
                 self._stage.make_liar(step.event.node)
-            case AddValidator() | RemoveValidator() | Promote():
-                raise AssertionError("refused before the start")
+            case event if isinstance(event, CommitteeEvent):
+                self._council.ask(event)
 
     def _kill(self, event: Kill) -> None:
         name = self._resolve(event.node)
@@ -149,8 +156,9 @@ class _Run:
         names = tuple(dict.fromkeys(self._resolve(target) for target in event.nodes))
         self._hit[event] = names
         self._away.update(names)
-        larger = max(len(names), len(self._stage.names) - len(names))
-        if larger >= self._stage.genesis.validators.quorum:
+        committee = self._stage.committee(self._honest)
+        inside = sum(validator.name in names for validator in committee.validators)
+        if max(inside, committee.size - inside) >= committee.quorum:
             self._note("disconnect", *names)  # otherwise nothing may go on before it heals
         self._stage.cut(names)
 
@@ -164,14 +172,14 @@ class _Run:
         """In order, and wait until the node serves a head near the others'."""
         before = self._stage.pid(name)
         self._signal("restart", name, signal.SIGTERM)
-        others = [other for other in self._stage.names if other != name]
+        others = [other for other in self._honest if other != name]
 
         def is_back() -> bool:
             found = self._stage.status_of(name)
             if self._stage.pid(name) in (None, before) or found is None:
                 return False
             heads = [s.height for other in others if (s := self._stage.status_of(other))]
-            return found.phase == "ordering" and found.height + LAG_MAX >= max(heads, default=0)
+            return found.phase in SERVING and found.height + LAG_MAX >= max(heads, default=0)
 
         self._stage.wait(is_back, timeout_s=RESTART_S, what=f"{name} is back after its restart")
 
@@ -197,11 +205,10 @@ class _Run:
             if target == "primary":
                 found[:] = [primary] if primary in serving else []
             elif primary is not None:
-                place = stage.names.index(primary)
-                found[:] = sorted(
-                    (name for name in serving if name != primary),
-                    key=lambda name: -((stage.names.index(name) - place) % len(stage.names)),
-                )[:1]
+                order = [member.name for member in stage.committee(live).validators]
+                place = order.index(primary)
+                later = [*order[place + 1 :], *order[:place]]
+                found[:] = [name for name in reversed(later) if name in serving][:1]
             return bool(found)
 
         stage.wait(is_found, timeout_s=TARGET_S, what=f"an honest live {target}")
@@ -235,15 +242,23 @@ class _Run:
         self, answers: Answers, ended: float, height: int | None, seen: dict[str, Usage]
     ) -> Report:
         genesis, manifest = self._stage.genesis, self._manifest
-        expect = manifest.expect
-        epochs = Epochs(
-            [Epoch(0, genesis.validators, chain_id(genesis))]
-        )  # no event begins another
+        expect, council = manifest.expect, self._council
+        shown = self._epochs()
+        epochs = next(iter(shown.values()))
         ledgers, accusations = self._ledgers(height), self._accusations()
         resumed = checks.resumptions(self._faults, answers.acknowledged)
         silence = checks.longest_silence(answers.acknowledged, began=self._began, ended=ended)
         findings = [
             *self._findings,
+            *council.findings,
+            *checks.all_show(shown),
+            *checks.as_decided(
+                epochs,
+                manifest.seats_at_end.members,
+                changes=len(manifest.committee_events),
+                roles=self._roles(),
+            ),
+            *self._expulsions(ledgers, epochs),
             *checks.no_fork(ledgers),
             *(found for ledger in ledgers for found in checks.well_formed(ledger, genesis, epochs)),
             *checks.certified(ledgers, chain_id(genesis), epochs),
@@ -260,7 +275,7 @@ class _Run:
             *checks.silent_at_most(silence, expect.silence_s, began=self._began),
             *checks.justly_accused(
                 accusations,
-                genesis,
+                epochs,
                 liars=manifest.liars,
                 expected=expect.accused,
                 holders_min=genesis.validators.fault_bound + 1,
@@ -270,29 +285,67 @@ class _Run:
             title=manifest.title,
             began=self._began,
             seconds=ended - self._began,
-            nodes=len(self._stage.names),
+            nodes=len(self._stage.running),
             height=max(len(ledger.blocks) for ledger in ledgers),
             answers=answers,
             resumed=tuple(resumed),
             silence=silence,
             views=max(checks.views(ledger) for ledger in ledgers),
+            changes=tuple(council.made),
+            accused=council.accused,
             accusations=Counter(accusation.holder for accusation in accusations),
             usage=seen,
             findings=tuple(findings),
         )
 
-    def _ledgers(self, height: int | None) -> list[Ledger]:
-        """Of all honest nodes; one that does not show its blocks is a finding of its own."""
-        ledgers = []
-        apis = {node.name: node.api for node in self._stage.plan.nodes}
+    def _epochs(self) -> dict[str, Epochs]:
+        """What each honest node proves of the committees."""
+        shown = {}
         for name in self._honest:
             try:
-                with NodeClient(apis[name]) as client:
-                    ledgers.append(checks.fetch(name, client, height))
-            except ClientError as error:
-                self._findings.append(Finding("ledger", f"{name}: {error}"))
+                shown[name] = self._stage.epochs(name)
+            except (ClientError, CertificateInvalid) as error:
+                self._findings.append(Finding("committee", f"{name}: {error}"))
+        assert shown, "no node shows its committees"
+        return shown
+
+    def _roles(self) -> dict[str, bool]:
+        found = [self._stage.status_of(name) for name in self._honest]
+        return {status.name: not status.is_observer for status in found if status is not None}
+
+    def _ledgers(self, height: int | None) -> list[Ledger]:
+        """Of all honest nodes; one that does not show its blocks is a finding of its own."""
+        ledgers = [ledger for name in self._honest if (ledger := self._ledger(name, height))]
         assert ledgers, "no node shows its blocks"
         return ledgers
+
+    def _ledger(self, name: str, height: int | None) -> Ledger | None:
+        apis = {node.name: node.api for node in self._stage.plan.nodes}
+        try:
+            with NodeClient(apis[name]) as client:
+                return checks.fetch(name, client, height)
+        except ClientError as error:
+            self._findings.append(Finding("ledger", f"{name}: {error}"))
+            return None
+
+    def _expulsions(self, ledgers: list[Ledger], epochs: Epochs) -> Iterator[Finding]:
+        """Of honest nodes, by their own ledgers; of all, by whom the others are linked with."""
+        linked: dict[str, list[str]] = {name: [] for name in self._council.seats.expelled}
+        for name in self._honest:
+            status = self._stage.status_of(name)
+            for peer in status.peers if status is not None else ():
+                if peer.connected and peer.name in linked:
+                    linked[peer.name].append(name)
+        for name, links in sorted(linked.items()):
+            shown = Ledger(name, ())
+            if name not in self._manifest.liars:
+                shown = self._ledger(name, None) or shown
+            last = max(
+                (epochs.last_of(epoch) or 0)
+                for epoch in epochs.all
+                if name in (member.name for member in epoch.validators.validators)
+            )
+            yield from checks.cut_off(shown, ledgers, links, grace=last + EXPELLED_GRACE)
 
     def _accusations(self) -> list[Accusation]:
         return [
@@ -344,7 +397,7 @@ def _sleep_until(at: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="of a manifest, without .toml")
-    parser.add_argument("--times", type=int, default=0, help="at most so many kills of each kind")
+    parser.add_argument("--times", type=int, default=0, help="at most so many of each event")
     parser.add_argument("--folder", type=Path, help="an empty one for the network; it is kept")
     asked = parser.parse_args()
     try:
@@ -353,7 +406,7 @@ def main() -> int:
             manifest = shortened(manifest, times=asked.times)
         folder = asked.folder or Path(tempfile.mkdtemp(prefix="e2e-"))
         report = run(manifest, folder / "net")
-    except (ManifestInvalid, NotExecutable, NotAllowed) as error:
+    except (ManifestInvalid, NotAllowed) as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1
     print(report.text())

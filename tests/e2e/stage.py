@@ -18,12 +18,16 @@ from pathlib import Path
 import msgspec
 
 from cli import netfiles, supervisor
-from cli.netfiles import NetworkPlan
+from cli.netfiles import NetworkPlan, NewNode
 from cli.supervisor import Program
 from client.errors import ClientError
 from client.node import NodeClient, NodeStatus
 from contracts.bundle import genesis_contracts
+from crypto.providers.software import verify_batch
+from ledger.committee import Epochs
 from ledger.genesis import Genesis, chain_id, load_genesis, save_genesis
+from ledger.model import ValidatorSet
+from ledger.succession import follow_changes
 from tests.e2e.harness import REPOSITORY, LocalNetwork
 from tests.e2e.launcher import CLOCK, EQUIVOCATE
 from tests.e2e.manifest import Manifest
@@ -31,6 +35,7 @@ from tests.e2e.namespaces import Isolation, NotAllowed
 
 UP_S = 120.0
 STATUS_S = 2.0  # a stopped process does not answer: ask the next one soon
+SERVING = ("ordering", "observing")
 # $0 is the gate: as long as the file is there the command waits. `exec` keeps the process id.
 GATE = ("/bin/sh", "-c", 'while [ -e "$0" ]; do sleep 0.1; done; exec "$@"')
 
@@ -43,6 +48,7 @@ class Stage(LocalNetwork):
         self._isolation = _isolation(manifest)
         try:
             super().__init__(root, nodes=manifest.network.nodes)
+            self.new_nodes = _more(root, manifest)
             if self._isolation is not None:
                 _move(root, self._isolation)
             self.genesis = _found(root, netfiles.load_plan(root), manifest.network.limits)
@@ -52,6 +58,10 @@ class Stage(LocalNetwork):
         self.plan = netfiles.load_plan(root)
         self.names = tuple(node.name for node in self.plan.nodes)
         self._launched = manifest.launched
+        self.running = [name for name in self.names if name in manifest.seats_at_start.members]
+        self._epochs = follow_changes(
+            self.genesis.validators, (), chain_id(self.genesis), verify_batch
+        )
         self._controls: dict[str, Path] = {}
         for name in self.names:
             self._controls[name] = root / "nodes" / name / "controls"
@@ -59,8 +69,17 @@ class Stage(LocalNetwork):
         self._clients = {n.name: NodeClient(n.api, timeout_s=STATUS_S) for n in self.plan.nodes}
 
     def up(self) -> None:
-        supervisor.start_detached(self.root, [self._program(name) for name in self.names])
-        self.wait(lambda: all(map(self.serves, self.names)), timeout_s=UP_S, what="all nodes serve")
+        """Start the validators of the genesis."""
+        programs = [self._program(name) for name in self.running]
+        supervisor.start_detached(self.root, programs)
+        self.wait(
+            lambda: all(map(self.serves, self.running)), timeout_s=UP_S, what="all nodes serve"
+        )
+
+    def start(self, name: str) -> None:
+        """Start one that has only been files so far."""
+        supervisor.extend(self.root, self._program(name))
+        self.running.append(name)
 
     def down(self) -> None:
         """Stop everything, also what the test stopped or held back."""
@@ -81,14 +100,38 @@ class Stage(LocalNetwork):
 
     def serves(self, name: str) -> bool:
         found = self.status_of(name)
-        return found is not None and found.phase == "ordering"
+        return found is not None and found.phase in SERVING
+
+    def committee(self, asked: Collection[str]) -> ValidatorSet:
+        """Who orders now, by the word of the one of `asked` that is farthest, and by proof."""
+        found = self._foremost(asked)
+        if found is None:
+            return self._epochs.newest.validators
+        epoch = self._epochs.starting_at(found.epoch)
+        if epoch is None:
+            self._epochs = self.epochs(found.name)
+            epoch = self._epochs.starting_at(found.epoch)
+        assert epoch is not None, f"{found.name} is in an epoch that it cannot prove"
+        return epoch.validators
+
+    def epochs(self, name: str) -> Epochs:
+        """All committees that `name` shows, proven. Raises ClientError, CertificateInvalid."""
+        changes = self._clients[name].committee_changes()
+        chain = chain_id(self.genesis)
+        return follow_changes(self.genesis.validators, changes, chain, verify_batch)
 
     def primary(self, asked: Collection[str]) -> str | None:
         """Who proposes next, by the word of the one of `asked` that is in the highest view."""
-        found = [status for name in asked if (status := self.status_of(name)) is not None]
-        if not found:
+        found = self._foremost(asked)
+        if found is None:
             return None
-        return self.names[max(found, key=lambda status: (status.view, status.height)).primary]
+        return self.committee([found.name]).validators[found.primary].name
+
+    def _foremost(self, asked: Collection[str]) -> NodeStatus | None:
+        """What the member among `asked` says that is in the latest epoch and highest view."""
+        found = [status for name in asked if (status := self.status_of(name)) is not None]
+        members = [status for status in found if not status.is_observer]
+        return max(members, key=lambda s: (s.epoch, s.view, s.height), default=None)
 
     def agreement(self, names: Collection[str]) -> int | None:
         """The height at which all of `names` stand, certified and with one state root."""
@@ -182,11 +225,23 @@ class Stage(LocalNetwork):
 def _isolation(manifest: Manifest) -> Isolation | None:
     """Namespaces wherever they are allowed: in them no other network can take a port of ours."""
     try:
-        return Isolation(manifest.network.nodes)
+        return Isolation(len(manifest.everyone))
     except NotAllowed:
         if manifest.is_partitioned:
             raise
         return None
+
+
+def _more(root: Path, manifest: Manifest) -> dict[str, NewNode]:
+    """Keys and configurations, as of `shuxin net add`, of the observers and spares."""
+    made: dict[str, NewNode] = {}
+    for name in manifest.everyone[manifest.network.nodes :]:
+        plan = netfiles.load_plan(root)
+        party = netfiles.PARTIES[len(plan.nodes) % len(netfiles.PARTIES)][0]
+        new = netfiles.add_node(root, plan, party=party)
+        assert new.entry.name == name
+        made[name] = new
+    return made
 
 
 def _found(root: Path, plan: NetworkPlan, changes: dict[str, int]) -> Genesis:

@@ -20,7 +20,13 @@ from consensus.pbft.messages import (
 )
 from ledger.committee import Epoch, Epochs
 from ledger.encoding import encode
-from ledger.model import CommitCertificate, ExecutionCertificate, Signature, block_hash
+from ledger.model import (
+    CommitCertificate,
+    ExecutionCertificate,
+    Signature,
+    ValidatorSet,
+    block_hash,
+)
 from tests.e2e import checks
 from tests.e2e.checks import Accusation, Fault, Finding, Ledger
 from tests.e2e.load import Acknowledged, Failed
@@ -313,7 +319,7 @@ def _accused(world: World, *data: bytes, expected: tuple[str, ...] = ()) -> list
     return list(
         checks.justly_accused(
             [Accusation(f"holder{number}", one) for number, one in enumerate(data)],
-            world.genesis,
+            _epochs(world),
             liars={"v1"},
             expected=expected,
             holders_min=2,
@@ -358,3 +364,65 @@ def test_accusations_that_prove_nothing_are_told(world: World) -> None:
     }
     for what, data in wrong.items():
         assert "proves nothing" in _told(_accused(world, data), "accusation"), what
+
+
+# --- committees -----------------------------------------------------------------------------
+
+
+def _grown(world: World, base: int = 2) -> Epochs:
+    """Two members change places: another committee of the same people."""
+    first, second, *rest = world.validators.validators
+    later = ValidatorSet((second, first, *rest))
+    return _epochs(world).with_next(Epoch(base, later, world.chain_id))
+
+
+def test_nodes_that_prove_different_committees_are_told(world: World) -> None:
+    shown = {"a": _epochs(world), "b": _epochs(world)}
+    assert list(checks.all_show(shown)) == []
+    assert "a and b" in _told(list(checks.all_show(shown | {"b": _grown(world)})), "committee")
+
+
+def test_another_base_is_another_committee(world: World) -> None:
+    shown = {"a": _grown(world, 2), "b": _grown(world, 3)}
+    assert "a and b" in _told(list(checks.all_show(shown)), "committee")
+
+
+def test_blocks_are_judged_by_the_committee_of_their_height(world: World, ledger: Ledger) -> None:
+    found = list(checks.well_formed(ledger, world.genesis, _grown(world)))
+    assert [finding.detail for finding in found] == [
+        f"a, height {height}: wrong committee" for height in range(3, HEIGHT + 1)
+    ]
+    signed = list(checks.certified([ledger], world.chain_id, _grown(world), fake_verify_batch))
+    heights = {finding.detail.split(":")[0] for finding in signed}
+    assert heights == {f"a, height {height}" for height in range(3, HEIGHT + 1)}
+
+
+def _decided(world: World, *, changes: int = 1, **roles: bool) -> list[Finding]:
+    members = {validator.name for validator in world.validators.validators}
+    return list(checks.as_decided(_grown(world), members, changes=changes, roles=roles))
+
+
+def test_a_change_that_did_not_come_into_force_is_told(world: World) -> None:
+    assert _decided(world) == []
+    assert "1 changes in force, not 2" in _told(_decided(world, changes=2), "committee")
+
+
+def test_another_committee_than_the_wanted_one_is_told(world: World) -> None:
+    found = list(checks.as_decided(_grown(world), {"v9"}, changes=1, roles={}))
+    assert "it is v0" in _told(found, "committee")
+
+
+def test_a_node_that_has_another_role_than_its_own_is_told(world: World) -> None:
+    assert _decided(world, v1=True, observer=False) == []
+    assert "v1 does not vote" in _told(_decided(world, v1=False), "committee")
+    assert "observer votes" in _told(_decided(world, observer=True), "committee")
+
+
+def test_an_expelled_node_that_gets_blocks_or_links_or_forked_is_told(ledger: Ledger) -> None:
+    gone = Ledger("gone", ledger.blocks[:2])
+    assert list(checks.cut_off(gone, [ledger], [], grace=2)) == []
+    assert "2 blocks" in _told(list(checks.cut_off(gone, [ledger], [], grace=1)), "expelled")
+    linked = list(checks.cut_off(gone, [ledger], ["v1"], grace=2))
+    assert "v1 is still linked" in _told(linked, "expelled")
+    other = _with(gone, 2, _changed(ledger.blocks[1], proposer=0), node="gone")
+    assert "height 2" in _told(list(checks.cut_off(other, [ledger], [], grace=2)), "fork")

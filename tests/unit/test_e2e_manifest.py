@@ -8,6 +8,7 @@ from tests.e2e import manifest
 from tests.e2e.manifest import Kill, Manifest, ManifestInvalid, Pause, decode, shortened
 
 HEAD = 'title = "t"\nduration_s = 60\n'
+SPARES = HEAD + "[network]\nobservers = 1\nspares = 1\n"  # node4, node5
 
 
 def _event(kind: str, **fields: object) -> str:
@@ -52,6 +53,16 @@ def _toml(value: object) -> str:
             "2 liars, but 1 are tolerated",
         ),
         (HEAD + '[expect]\naccused = ["node9"]\n', "node9"),
+        (HEAD + _event("add_validator", at_s=1, node="node4"), "node4"),
+        (SPARES + _event("add_validator", at_s=1, node="node4"), "node4 is not a spare"),
+        (SPARES + _event("promote", at_s=1, node="node5"), "node5 is not an observer"),
+        (SPARES + _event("remove_validator", at_s=1, node="node4"), "node4 is not a validator"),
+        (SPARES + _event("remove_validator", at_s=1, node="node0"), "at least 4 members"),
+        (SPARES + _event("replace_validator", at_s=1, node="node0"), "field `successor`"),
+        (
+            SPARES + _event("replace_validator", at_s=1, node="node0", successor="node9"),
+            "node9: the network has node0 to node5",
+        ),
     ],
 )  # fmt: skip
 def test_what_fits_no_network_is_refused(text: str, told: str) -> None:
@@ -67,6 +78,7 @@ def test_a_manifest_that_is_missing_is_named() -> None:
 def _every_kind() -> Manifest:
     return decode(
         HEAD
+        + "[network]\nobservers = 1\nspares = 2\n"
         + _event("kill", at_s=10, node="primary", times=3, every_s=5)
         + _event("pause", at_s=1, node="backup", for_s=30)
         + _event("restart", at_s=2, node="node1")
@@ -75,9 +87,11 @@ def _every_kind() -> Manifest:
         + _event("clock_skew", at_s=5, node="node2", offset_s=-60)
         + _event("clock_skew", at_s=7, node="node2", stopped=True, for_s=2)
         + _event("equivocate", at_s=0, node="node3")
-        + _event("add_validator", at_s=8, node="node4")
-        + _event("remove_validator", at_s=9, node="node0")
-        + _event("promote", at_s=9, node="node5")
+        + _event("expel_validator", at_s=12, node="node3")
+        + _event("promote", at_s=8, node="node4")
+        + _event("add_validator", at_s=9, node="node5")
+        + _event("remove_validator", at_s=10, node="node0")
+        + _event("replace_validator", at_s=11, node="node1", successor="node6")
     )
 
 
@@ -96,7 +110,21 @@ def test_liars_and_wrong_clocks_are_started_by_test_code_and_nobody_else() -> No
     assert read.liars == {"node3"}
     assert read.launched == {"node2", "node3"}
     assert read.is_partitioned
-    assert len(read.committee_events) == 3
+    assert len(read.committee_events) == 5
+
+
+def test_the_manifest_says_who_votes_in_the_end() -> None:
+    seats = _every_kind().seats_at_end
+    assert seats.members == {"node2", "node4", "node5", "node6"}
+    assert seats.observers == {"node0", "node1"}
+    assert seats.expelled == {"node3"}
+    assert not seats.spares
+
+
+def test_a_shortened_manifest_keeps_the_first_changes_of_the_committee() -> None:
+    short = shortened(_every_kind(), times=2)
+    assert [event.node for event in short.committee_events] == ["node4", "node5"]
+    assert "node3" in short.liars
 
 
 def test_a_shortened_manifest_keeps_the_first_kills_and_ends_soon_after_them() -> None:

@@ -94,8 +94,11 @@ async def test_a_dead_primary_is_replaced(committee: Nodes, clock: MockClock) ->
         primary = (await committee.status(0)).primary
         await committee.stop(primary)
         rest = [index for index in ALL if index != primary]
-        ids = await committee.hand_in(rest[0], committee.transaction("k"))
-        await committee.certified(ids, *rest)
+        with capture_logs() as logs:
+            ids = await committee.hand_in(rest[0], committee.transaction("k"))
+            await committee.certified(ids, *rest)
+    told = [(line["event"], line.get("from"), line.get("to", line.get("view"))) for line in logs]
+    assert told.count(("view_change", 0, 1)) == told.count(("view_entered", None, 1)) == len(rest)
 
 
 async def test_a_vote_in_another_members_name_is_refused(

@@ -16,13 +16,21 @@ from p2p.listen import REFUSALS_LOGGED_PER_MINUTE, Door, RefusalLog
 from p2p.queues import Frame, Inbox, Outgoing
 
 
-def limits(flow: Flow, *, size: int = 100, frames: int = 4, incoming: int = 1) -> ChannelLimits:
+def limits(
+    flow: Flow,
+    *,
+    size: int = 100,
+    frames: int = 4,
+    incoming: int = 1,
+    incoming_size: int | None = None,
+) -> ChannelLimits:
     return ChannelLimits(
         frame_size_max=min(50, size),
         queue_size_max=size,
         queue_frames_max=frames,
         incoming_frames_max=incoming,
         flow=flow,
+        incoming_size_max=incoming_size,
     )
 
 
@@ -95,6 +103,18 @@ async def test_votes_are_lost_and_counted_while_the_node_takes_none(autojump_clo
     await inbox.put(Frame("peer", b"new"))
     assert inbox.frames.receive_nowait().body == b"new"
     assert counters.unread == 4
+
+
+async def test_large_votes_are_lost_where_small_ones_still_find_room() -> None:
+    counters = ChannelCounters()
+    inbox = Inbox(limits(Flow.FRESH, incoming=10, incoming_size=90), counters)
+    for body in (b"a" * 50, b"b" * 50, b"c" * 20):
+        await inbox.put(Frame("peer", body))
+    assert counters.unread == 1
+    assert inbox.frames.receive_nowait().body == b"a" * 50
+    await inbox.put(Frame("peer", b"d" * 50))
+    assert counters.unread == 1, "what was taken makes room"
+    assert [inbox.frames.receive_nowait().body[:1] for _ in range(2)] == [b"c", b"d"]
 
 
 async def test_bulk_frames_wait_for_the_node_however_long(autojump_clock: Any) -> None:
