@@ -135,12 +135,15 @@ class Mover(Node):
         if self.is_member:
             super().step(event)
 
+    def is_overdue(self) -> bool:
+        """A decided change waits for heights to pass: then empty blocks are due."""
+        return self.epochs.newest.base > self.disk.head
+
     def offer(self) -> None:
         """Also blocks without transactions, while a decided change waits for heights to pass."""
         super().offer()
-        has_change = self.epochs.newest.base > self.disk.head
         is_due = self.world.now - self.proposed_at >= BATCH_DELAY_MS
-        if has_change and is_due and not self.inbox and self.replica.can_propose:
+        if self.is_overdue() and is_due and not self.inbox and self.replica.can_propose:
             self.proposed_at = self.world.now
             self.inbox.append(BatchReady((), self.time_ms()))
             self.later(BATCH_DELAY_MS, lambda: self.step(None))
