@@ -274,11 +274,11 @@ def evidence_of_executed_missing(patch: Patch) -> None:
     """What was executed is not yet stated by a quorum."""
     original = view_change.start_view_change
 
-    def start(state: State, view: int) -> None:
+    def start(state: State, view: int, *, is_charged: bool = True) -> None:
         hidden = {h: s.prepared for h, s in state.slots.items() if h <= state.executed}
         for height in hidden:
             state.slots[height].prepared = None
-        original(state, view)
+        original(state, view, is_charged=is_charged)
         for height, prepared in hidden.items():
             state.slots[height].prepared = prepared
 

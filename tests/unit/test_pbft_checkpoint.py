@@ -284,3 +284,12 @@ def test_outcome_that_differs_from_a_quorums_halts_also_after_block_sync() -> No
     )
     assert len(of_kind(effects, Halt)) == 1
     assert desk.tick() == [], "not a word more"
+
+
+def test_single_statements_below_the_window_are_forgotten() -> None:
+    desk = Desk(window=2)
+    desk.checkpoints([2], statement_of(3))
+    desk.certified(100)
+    assert desk.checkpoints([2], statement_of(3, root="x")) != [], "close to our own outcomes"
+    desk.step(Synced(100, desk.certificate(statement_of(100))))
+    assert desk.checkpoints([2], statement_of(3, root="y")) == []

@@ -416,3 +416,21 @@ def test_commit_in_our_name_that_this_life_did_not_cast_is_not_counted() -> None
     stolen = Commit(0, 1, proposal_digest(proposal))
     assert desk.step(desk.signed(1, stolen)) == []
     assert delivered(desk.commits([0, 2], proposal)) == []
+
+
+def test_whoever_voted_otherwise_before_us_is_shown_the_primarys_vote_too() -> None:
+    desk = Desk()
+    assert desk.prepares([2], proposal_of(1, "b")) == []
+    effects = desk.pre_prepare(proposal_of(1, "a"))
+    ((to, relayed),) = sent(effects, RelayedVote)
+    assert (to, relayed.vote.digest) == (2, proposal_digest(proposal_of(1, "a")))
+
+
+def test_decisions_that_are_known_or_settled_change_nothing() -> None:
+    desk = Desk()
+    desk.order(proposal_of(1))
+    assert desk.receive(2, decision_of(desk, 1)) == []
+    desk.execute(1)
+    desk.certified(1)
+    assert desk.receive(2, decision_of(desk, 1)) == []
+    assert desk.replica.next_height == 2

@@ -8,6 +8,7 @@ from consensus.pbft import wal
 from consensus.pbft.messages import (
     Checkpoint,
     Commit,
+    Decision,
     NewView,
     Prepare,
     PrePrepare,
@@ -27,6 +28,7 @@ from tests.sim.desk import (
     of_kind,
     proposal_of,
     said,
+    sent,
     statement_of,
 )
 
@@ -231,3 +233,17 @@ def test_evidence_too_far_above_the_checkpoint_waits_for_a_later_one() -> None:
 def test_log_of_a_replica_that_said_nothing_compacts_to_nothing() -> None:
     desk = Desk()
     assert desk.replica.compacted() == []
+
+
+def test_restarted_replica_gives_its_votes_where_it_lost_the_decision() -> None:
+    """Commit certificates are in the ledger, not in the log: a quorum of votes is as good."""
+    desk = Desk()
+    proposal = proposal_of(1)
+    desk.order(proposal)
+    desk.recovered = Recovered(head=1, statements=(statement_of(1),))
+    desk.restart()
+    effects = desk.receive(3, Status(view=0, is_active=True, decided=0, certified=0))
+    digest = proposal_digest(proposal)
+    assert sent(effects, Decision) == []
+    assert sent(effects, Prepare) == [(3, Prepare(0, 1, digest))]
+    assert sent(effects, Commit) == [(3, Commit(0, 1, digest))]

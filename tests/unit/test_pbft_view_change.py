@@ -472,3 +472,10 @@ def test_no_view_follows_the_last_that_a_message_can_name() -> None:
     assert desk.replica.target_view == NUMBER_MAX - 1
     desk.restart()
     assert desk.replica.target_view == NUMBER_MAX - 1
+
+
+def test_base_of_the_new_view_survives_a_restart() -> None:
+    desk = Desk(index=1)
+    enter_view(desk, 2, v0=change(2, stable=desk.certificate(statement_of(4))))
+    desk.restart()
+    assert (desk.replica.view, desk.replica.stable) == (2, 4)
