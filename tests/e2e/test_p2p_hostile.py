@@ -20,7 +20,7 @@ from p2p.address import parse_address
 from p2p.errors import ConnectFailed
 from p2p.frames import HEARTBEAT, Acknowledged, encode_acknowledged
 from p2p.identity import peer_id_of
-from p2p.limits import MIB
+from p2p.limits import MIB, default_channels
 from p2p.network import Channel, NetworkLimits, PeerAddress
 from p2p.security import IsAllowed, Security
 from tests.e2e.p2p_world import (
@@ -176,7 +176,8 @@ async def oversize(peer: Hostile) -> None:
 
 
 async def oversize_vote_after_good_frames(peer: Hostile) -> None:
-    wire = b"\x00\x00\x00\x03abc" * 3 + (4 * MIB + 1).to_bytes(4, "big") + b"secret-marker"
+    size = default_channels()[Channel.VOTES].frame_size_max + 1
+    wire = b"\x00\x00\x00\x03abc" * 3 + size.to_bytes(4, "big") + b"secret-marker"
     await peer.streams[Channel.VOTES].write(wire)
 
 
