@@ -23,6 +23,7 @@ from consensus.pbft.timing import (
     HOLE_TICKS,
     RELAY_TICKS,
     REPLY_TICKS,
+    hears_quorum,
     is_resend_due,
 )
 from consensus.pbft.types import Send
@@ -51,6 +52,7 @@ def introduce(state: State) -> None:
 
 def repair(state: State) -> None:
     """Once per tick, after the clocks moved."""
+    _notice_return(state)
     if _is_unsettled(state):
         state.stalled_ticks += 1
         if is_resend_due(state.stalled_ticks):
@@ -113,6 +115,17 @@ def _is_unsettled(state: State) -> bool:
         or state.certified < state.executed
         or state.certified < state.stable
     )
+
+
+def _notice_return(state: State) -> None:
+    """A quorum is heard again: what we said meanwhile reached too few, so say it now.
+
+    After a long silence repetitions are two seconds apart, as long as a time-out.
+    """
+    was_cut_off, state.is_cut_off = state.is_cut_off, not hears_quorum(state)
+    if was_cut_off and not state.is_cut_off and _is_unsettled(state):
+        state.stalled_ticks = 0
+        _repeat(state)
 
 
 def _repeat(state: State) -> None:

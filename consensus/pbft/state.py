@@ -123,6 +123,7 @@ class State:
     behind_ticks: int = 0  # others certified what we miss
     hole_ticks: int = 0  # ... and nothing more has been certified here
     is_restarted: bool = False
+    is_cut_off: bool = False  # no quorum was heard at the last tick
     last: int | None = None  # last height of our epoch, once we executed what decides it
     is_halted: bool = False
     is_retired: bool = False

@@ -217,6 +217,24 @@ def test_stuck_replica_repeats_its_votes_ever_more_rarely() -> None:
     assert said_at == [5, 10]
 
 
+def test_replica_that_hears_a_quorum_again_repeats_its_votes_at_once_and_then_as_at_first() -> None:
+    desk = Desk()
+    desk.tick()
+    proposal = proposal_of(1)
+    desk.pre_prepare(proposal)
+    desk.validated(proposal)
+    desk.prepares([2], proposal)
+    desk.keep_alive(70, silent=(2, 3))
+    said_at = [tick for tick in range(1, 19) if said(desk.keep_alive(1), Commit)]
+    assert said_at == [1, 5, 10]
+
+
+def test_replica_that_hears_a_quorum_again_has_nothing_to_repeat_when_idle() -> None:
+    desk = Desk()
+    desk.keep_alive(25, pending=False, silent=(2, 3))
+    assert said(desk.keep_alive(4, pending=False), Status) == []
+
+
 def test_unanswered_requests_are_repeated() -> None:
     desk = Desk()
     desk.prepares([0, 2, 3], proposal_of(1, "a"))
