@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.e2e import manifest
@@ -41,7 +42,9 @@ def test_three_primaries_killed_in_a_row_cost_neither_safety_nor_an_answer(tmp_p
 
 
 def test_an_observer_gets_a_vote_and_a_new_node_another_one_under_load(tmp_path: Path) -> None:
-    _play(manifest.shortened(manifest.load("committee"), times=2), tmp_path)
+    asked = manifest.shortened(manifest.load("committee"), times=2)
+    quick = msgspec.structs.replace(asked.network, limits={"watermark_window": 16})
+    _play(msgspec.structs.replace(asked, network=quick), tmp_path)
 
 
 @pytest.mark.long
