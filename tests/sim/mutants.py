@@ -180,7 +180,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("prepared not replayed", m.unreplayed(wal.SavedPrepared), committed_restart, 0),
     Mutant("promise not replayed", m.unreplayed(wal.SavedViewChange), lone_promise, 0),
     Mutant("new view not replayed", m.unreplayed(wal.SavedNewView), later_view, 0),
-    Mutant("proposals forgotten by restart", m.unreplayed(wal.SavedProposal), None, 5),
+    Mutant("proposals forgotten by restart", m.unreplayed(wal.SavedProposal), None, 10),
     Mutant("compaction loses prepares", m.uncompacted(wal.SavedPrepare), compaction, 0),
     Mutant("compaction loses certificates", m.uncompacted(wal.SavedPrepared), compaction, 0),
     Mutant("compaction loses the promise", m.uncompacted(wal.SavedViewChange), compaction, 0),
