@@ -164,7 +164,7 @@ class Votes:
             if signed.epoch < base:
                 self._answer(frame.peer_id, signed)
             elif signed.epoch > base:
-                self._keep(frame)
+                self._keep(frame, signed.epoch)
             else:
                 ours.append((frame, signed))
         if to is None or not ours:
@@ -172,8 +172,14 @@ class Votes:
         for received in await trio.to_thread.run_sync(to.gate.judge, ours):
             await to.take(received)
 
-    def _keep(self, frame: Frame) -> None:
-        """Peers are those of the registry, so there are few."""
+    def _keep(self, frame: Frame, base: int) -> None:
+        """Only of members of an epoch that is decided: others have nothing to say in it yet.
+
+        A node that does not know the epoch lags too far to vote in it when it begins.
+        """
+        epoch = self._store.epochs.starting_at(base)
+        if epoch is None or Office(epoch, None).index_of(frame.peer_id) is None:
+            return
         kept = self._later.setdefault(frame.peer_id, deque(maxlen=LATER_MAX))
         kept.append(frame)
         while sum(len(one.body) for one in kept) > LATER_SIZE_MAX:
