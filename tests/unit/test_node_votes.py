@@ -24,6 +24,7 @@ from consensus.pbft.types import Received
 from ledger.encoding import decode, encode
 from ledger.genesis import Limits
 from ledger.model import ValidatorSet
+from node import votes
 from node.committee import Committee, Office
 from node.votes import ANSWER_INTERVAL_S, LATER_MAX, Votes
 from p2p.limits import Channel
@@ -193,3 +194,21 @@ async def test_votes_of_the_next_epoch_wait_until_it_begins_bounded(tmp_path: Pa
         digests = [r.message.digest for r in scene.taken if isinstance(r.message, Commit)]
         assert len(digests) == LATER_MAX
         assert digests[-1] == (LATER_MAX + 9).to_bytes(32, "big"), "the newest are kept"
+
+
+async def test_of_large_frames_of_the_next_epoch_only_the_newest_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path)
+    scene.votes.serve(scene.committee.office, scene.take)
+    base = scene.third.base
+    size = len(encode(SignedMessage(1, encode_message(STATUS), bytes(64), base)))
+    monkeypatch.setattr(votes, "LATER_SIZE_MAX", 4 * size)
+    async with scene.running():
+        for decided in range(10):
+            said = Status(view=0, is_active=True, decided=decided, certified=0)
+            await scene.say(1, said, base)
+        scene.votes.serve(scene.committee.enter(scene.third), scene.take)
+        await scene.say(2, STATUS, base)
+        waited = [r.message for r in scene.taken if r.sender == scene.office(1, base).index]
+        assert [one.decided for one in waited if isinstance(one, Status)] == [6, 7, 8, 9]
