@@ -12,12 +12,15 @@ from tests.sim.twins import Twins, count, led_by, moved, renamings, run, schedul
 from tests.sim.twins import main as twins_main
 
 EVERY = 151  # of the schedules of two views: prime, so that no column of them is left out
+FIRST = (
+    98  # ... from here on: among these is one that a NEW-VIEW with the lowest base does not pass
+)
 
 
 @cache
 def part() -> list[Twins]:
     """All of one view and any partition; some of two views and two cells."""
-    return [*schedules(1, 2, 5), *list(schedules(2, 4, 2))[::EVERY]]
+    return [*schedules(1, 2, 5), *list(schedules(2, 4, 2))[FIRST::EVERY]]
 
 
 @pytest.mark.slow
