@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 import warnings
 
 from contracts.vm import limits
@@ -32,6 +33,10 @@ _STRING_END = {
     '"""': re.compile(r'(?:[^"\\]|\\[\s\S]|"(?!""))*"""'),
     "'''": re.compile(r"(?:[^'\\]|\\[\s\S]|'(?!''))*'''"),
 }
+# CPython 3.11 counts the depth of the tree it makes once for all threads of an interpreter, and
+# two that parse at a time throw each other's count off (SystemError); filters of warnings are
+# shared, too. A worker has one thread; audits and tests may have more.
+_PARSER = threading.Lock()
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -40,7 +45,7 @@ def parse(text: str, findings: Findings) -> ast.Module | None:
     if not _is_plain(text, findings) or not _is_shallow(text, findings):
         return None
     try:
-        with warnings.catch_warnings():
+        with _PARSER, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape" and the like go to no terminal
             tree = ast.parse(text, "contract", "exec")
     except SyntaxError as error:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from contracts.bundle import system_sources
 from contracts.vm.abi import extract
 from contracts.vm.check import check_source
 from contracts.vm.codes import ViewRefused
@@ -351,3 +355,23 @@ def test_the_bytecode_verifier_accepts_guarded_code() -> None:
     )
     module = compile(code, "forged", "exec", dont_inherit=True, optimize=0)
     assert set(verify(module, guards={"__len"})) == {"__f_x"}
+
+
+def test_sources_may_be_compiled_on_several_threads_at_once() -> None:
+    """CPython 3.11 alone would raise SystemError: it counts the depth of a tree for all threads.
+
+    Threads change in the middle of a tree where the garbage collector calls back into Python, as
+    it does where hypothesis is loaded.
+    """
+    source = dict(system_sources())["governance"]
+
+    def pause(phase: str, info: dict[str, int]) -> None:
+        time.sleep(0)
+
+    gc.callbacks.append(pause)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: check_source(source), range(12)))
+    finally:
+        gc.callbacks.remove(pause)
+    assert found == [[]] * 12
