@@ -247,3 +247,12 @@ def test_restarted_replica_gives_its_votes_where_it_lost_the_decision() -> None:
     assert sent(effects, Decision) == []
     assert sent(effects, Prepare) == [(3, Prepare(0, 1, digest))]
     assert sent(effects, Commit) == [(3, Commit(0, 1, digest))]
+
+
+def test_of_what_the_ledger_certified_nothing_is_taken_from_the_log() -> None:
+    desk = Desk()
+    desk.order(proposal_of(1))
+    desk.recovered = Recovered(head=1, certified=desk.certificate(statement_of(1)))
+    effects = desk.restart()
+    assert said(effects, Prepare) == [] and said(effects, Commit) == []
+    assert desk.replica.proposal(proposal_digest(proposal_of(1))) is None

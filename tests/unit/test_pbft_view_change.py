@@ -308,9 +308,10 @@ def test_committed_proposal_survives_the_new_view() -> None:
     assert delivered(desk.commits([2, 3], proposal, view=2)) == [], "exactly once"
 
 
-def test_new_view_that_drops_a_committed_proposal_halts_the_replica() -> None:
-    desk = Desk(index=1)
-    desk.order(proposal_of(1))
+def test_new_view_that_drops_committed_proposals_halts_the_replica_once() -> None:
+    desk = Desk()
+    for height in (1, 2):
+        desk.order(proposal_of(height))
     assert len(of_kind(enter_view(desk, 2), Halt)) == 1
 
 
