@@ -35,7 +35,7 @@ setup: .make/installed ## Installs system packages and .venv; runs once
 demo: .make/installed ## A network of four nodes and three executors runs a scenario and is audited
 	$(BIN)/shuxin scenario run insurance --demo
 
-test: .make/installed ## Every test
+test: .make/installed ## Every test but the long ones of make e2e
 	$(BIN)/python -m pytest
 
 e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
