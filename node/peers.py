@@ -11,6 +11,7 @@ from ledger.committee import Epochs
 from ledger.store import Store
 from p2p.address import parse_address
 from p2p.errors import AddressInvalid
+from p2p.identity import parse_peer_id
 from p2p.network import PeerAddress
 
 _log = structlog.get_logger("node.peers")
@@ -33,6 +34,7 @@ def peer_table(store: Store, configured: Mapping[str, str]) -> dict[str, PeerAdd
     return {
         name: PeerAddress(peer.peer_id, _address(name, configured, addresses))
         for name, peer in table.items()
+        if _is_peer_id(name, peer.peer_id)
     }
 
 
@@ -60,6 +62,16 @@ def _members(epochs: Epochs, base: int) -> list[tuple[str, str]]:
         if epoch.base >= base
         for validator in epoch.validators.validators
     ]
+
+
+def _is_peer_id(name: str, peer_id: str) -> bool:
+    """The contract looks at its letters only: what is none must not stop every node at once."""
+    try:
+        parse_peer_id(peer_id)
+    except AddressInvalid as error:
+        _log.error("peer_id_unfit", name=name, reason=str(error))
+        return False
+    return True
 
 
 def _address(name: str, configured: Mapping[str, str], on_chain: Mapping[str, str]) -> str:
