@@ -144,6 +144,8 @@ class Transactions:
         )
         for verdict in verdicts:
             if isinstance(verdict, Admitted):
+                if self._store.find_transaction(verdict.id) is not None:
+                    continue  # a block included it while its signature was checked
                 wanted = verdict.id in self._wanted
                 self._pool.add(verdict, tick=self.tick, beyond_bounds=wanted)
             elif verdict.code in _FORGED:
