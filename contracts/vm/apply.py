@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from contracts.vm import limits, prices
+from contracts.vm import features, limits, prices
 from contracts.vm.abi import describe
 from contracts.vm.codes import NODE_FAULTS, Code, OutOfGas, Stop
 from contracts.vm.compile import Compiled, compile_source
@@ -44,9 +44,14 @@ class _Bound:
 
 
 class Machine:
-    """The executor: one transaction at a time, blocks in order."""
+    """The executor: one transaction at a time, blocks in order.
 
-    def __init__(self, fetch: Fetch) -> None:
+    `language` is that of the chain (features.py). It may rise between blocks: what was deployed
+    under an earlier one keeps its meaning. Raises LanguageUnknown.
+    """
+
+    def __init__(self, fetch: Fetch, language: int = features.LATEST) -> None:
+        self.language = features.demand_language(language)
         self.meter = Meter()
         self.state = State(fetch)
         self.guards = make_guards(self.meter)
@@ -60,7 +65,7 @@ class Machine:
         self._events: list[Event] = []
         self._event_bytes = 0
         self._bound: dict[str, _Bound] = {}
-        self._compiled: dict[bytes, Compiled] = {}
+        self._compiled: dict[tuple[int, bytes], Compiled] = {}  # by language and code hash
         self._height = -1  # of the state in the cache
 
     # --- blocks and views -------------------------------------------------------------------
@@ -295,9 +300,10 @@ class Machine:
         return _Bound(raw, record.status, bind(compiled, name, self))
 
     def compiled(self, source: str, code_hash: bytes) -> Compiled:
-        compiled = self._compiled.get(code_hash)
+        place = (self.language, code_hash)
+        compiled = self._compiled.get(place)
         if compiled is None:
-            compiled = self._compiled[code_hash] = compile_source(source)
+            compiled = self._compiled[place] = compile_source(source, self.language)
             if len(self._compiled) > limits.CODE_CACHE_MAX:
                 del self._compiled[next(iter(self._compiled))]
         return compiled

@@ -140,9 +140,9 @@ class _Worker:
             case AskView(block, query):
                 return self.machine.view(block, query)
             case AskCheck(source):
-                return Checked(list(check(source)[0]))
+                return Checked(list(check(source, self.machine.language)[0]))
             case AskAbi(source):
-                findings, compiled = check(source)
+                findings, compiled = check(source, self.machine.language)
                 return Abi(describe(compiled) if compiled else "", list(findings))
             case Reset():
                 self.machine.reset()
