@@ -41,7 +41,7 @@ from ledger.model import (
 from ledger.store import Store
 from ledger.values import Value
 from node.announce import Announcer
-from node.api.backend import Situation, Viewed
+from node.api.backend import EngineState, Situation, Viewed
 from node.api.server import ApiServer
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Executor
@@ -290,7 +290,10 @@ class Served:
     def situation(self) -> Situation:
         epoch = self.store.current_epoch
         size = epoch.validators.size
-        return Situation("served", None, epoch.base, size, 0, 0, "observing", 0, (), 0)
+        state = EngineState(VM_VERSION, "", 0, 0)
+        return Situation(
+            "served", None, epoch.base, size, 0, 0, "observing", 0, (), 0, state, (), False
+        )
 
 
 @contextmanager
