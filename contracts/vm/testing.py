@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from contracts.vm.apply import Machine
 from contracts.vm.codes import ViewRefused
+from contracts.vm.features import LATEST
 from contracts.vm.limits import VIEW_GAS_MAX
 from contracts.vm.messages import BlockContext, Call, Install, Query
 from contracts.vm.state import StateKey
@@ -31,11 +32,13 @@ def account(name: str) -> str:
 class Chain:
     """Deploys, calls and asks contracts; keeps height and time."""
 
-    def __init__(self, *, height: int = 1, time_ms: int = 1_700_000_000_000) -> None:
+    def __init__(
+        self, *, height: int = 1, time_ms: int = 1_700_000_000_000, language: int = LATEST
+    ) -> None:
         self.height = height
         self.time_ms = time_ms
         self.state: dict[StateKey, bytes] = {}
-        self.machine = Machine(self._fetch)
+        self.machine = Machine(self._fetch, language)
         self._count = 0
 
     def deploy(self, name: str, source: str, args: Sequence[Value] = ()) -> Receipt:
