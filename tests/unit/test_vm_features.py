@@ -96,6 +96,11 @@ def test_an_old_contract_is_the_same_under_every_later_language(name: str) -> No
         assert check_source(source, language) == check_source(source, 1)
 
 
+@pytest.mark.parametrize("name", sorted(dict(system_sources())))
+def test_the_system_contracts_deploy_on_every_chain(name: str) -> None:
+    assert check_source(dict(system_sources())[name], 1) == []
+
+
 def test_the_names_of_the_engine_differ_and_the_latest_is_this_releases() -> None:
     names = [version.vm_version(language) for language in LANGUAGES]
     assert len(set(names)) == len(LANGUAGES)
