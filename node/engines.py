@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import structlog
 
+from contracts.vm import engines
 from contracts.vm.engine_schedule import (
     EngineSchedule,
     ScheduleDamaged,
     engine_at,
     schedule_of,
 )
-from contracts.vm.engines import ENGINES
 from ledger.errors import LedgerDamaged
 from ledger.genesis import Genesis
 from ledger.store import Store
@@ -46,7 +46,7 @@ class EngineWatch:
         self._store = store
         self._schedule = schedule_of(store)
         self._running = self._schedule.at(store.height).vm_version
-        _log.info("engine_in_force", vm_version=self._running, has=list(ENGINES))
+        _log.info("engine_in_force", vm_version=self._running, has=list(engines.ENGINES))
         self._tell()
 
     @property
@@ -91,6 +91,6 @@ class EngineWatch:
     def _missing(schedule: EngineSchedule, height: int) -> int:
         """The first height that this release cannot run; 0: none that is decided on."""
         for term in schedule.after(height):
-            if term.vm_version not in ENGINES:
+            if term.vm_version not in engines.ENGINES:
                 return term.from_height
         return 0

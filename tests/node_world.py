@@ -23,7 +23,7 @@ from contracts.vm import engines
 from contracts.vm.apply import Machine
 from contracts.vm.codes import ViewRefused
 from contracts.vm.engine_schedule import engine_at
-from contracts.vm.engines import Engine
+from contracts.vm.engines import Engine, EngineUnknown
 from contracts.vm.host import (
     BlockResult,
     EmptyReader,
@@ -165,7 +165,8 @@ class End:
 class OpenEngine:
     """The real compiler and executor in this process. `faults` are raised by the next blocks,
     `extra` is added to what a block writes: this node's outcome then differs; `wrong` tells how
-    many executions of a height go wrong. `on_genesis` is called when a ledger begins."""
+    many executions of a height go wrong. `on_genesis` is called when a ledger begins. `lacks` names
+    engines that this node's release does not have."""
 
     faults: deque[Exception] = field(default_factory=deque)
     extra: tuple[StateWrite, ...] = ()
@@ -175,6 +176,7 @@ class OpenEngine:
     blocks: int = 0
     process_id: int | None = None
     layers: tuple[str, ...] = ()
+    lacks: frozenset[str] = frozenset()
 
     def apply_genesis(self, genesis: Genesis) -> GenesisResult:
         self.on_genesis()
@@ -193,7 +195,10 @@ class OpenEngine:
             raise self.faults.popleft()
         self.blocks += 1
         calls = [call_of(transaction) for transaction in transactions]
-        machine = _machine(reader, engine_at(reader, block.height))
+        engine = engine_at(reader, block.height)
+        if engine.vm_version in self.lacks:
+            raise EngineUnknown(engine.vm_version, f"from height {block.height} on there is")
+        machine = _machine(reader, engine)
         receipts, writes = machine.apply_block(block, calls)
         if self.wrong[block.height]:
             self.wrong[block.height] -= 1
