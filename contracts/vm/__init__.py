@@ -7,7 +7,8 @@ Language, in reading order: limits, rules, features (what which language has), s
 bounded tree), types, declare (module level), body (scope and gas of one function), expressions,
 operators, calls, methods, comprehensions, storage_ops, statements, compile, verify (bytecode),
 check, abi.
-Execution: version, codes, prices, meter, values (borders), guards, state, standing (ctx.party),
-instance, prefetch, apply, lifecycle.
+Execution: version, engines (which names this release runs), engine_schedule (at which heights),
+codes, prices, meter, values (borders), guards, state, standing (ctx.party), instance, prefetch,
+apply, lifecycle, engine_calls.
 Isolation: jail, frames, worker (the child), host (the parent). For tests: testing.
 """
