@@ -10,5 +10,5 @@ check, abi.
 Execution: version, engines (which names this release runs), engine_schedule (at which heights),
 codes, prices, meter, values (borders), guards, state, standing (ctx.party), instance, prefetch,
 apply, lifecycle, engine_calls.
-Isolation: jail, frames, worker (the child), host (the parent). For tests: testing.
+Isolation: jail, frames, start and worker (the child), host (the parent). For tests: testing.
 """

@@ -5,14 +5,17 @@ has to run every height under the engine named for it, also years later: a node 
 audit and a repair replay from the genesis. So this table only grows:
 
 - A release that changes what decides acceptance, gas or outcome adds an engine and keeps those
-  before it. A new feature of the language is a new language (features.py). A new price or limit
-  keeps the old figure for the old engines: as the override of a constant here.
+  before it. A new feature of the language is a new language (features.py). Where a price or a
+  limit changes, FORMER gets a line for each language that had the old figure. A limit that is
+  checked by the parent, too, may rise but not fall: the parent goes by this release's.
 - An engine of another CPython has another name, and needs that interpreter.
 - An engine may be retired when no chain that the release is meant for ever ran on it, or all of
   them were refounded: a release without it can neither join such a chain nor audit it, and says
   so (`EngineUnknown`) before it executes anything.
 
-The worker process is started for one engine. Pure data, and no more is imported than names it.
+A worker process is one engine: start.py puts its figures into the tables before the machine is
+imported. What compiles or runs contracts in another process (`contract check`, tests) goes by the
+tables of this release. Pure data; nothing is imported here that reads a figure when it is.
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Final
 
-from contracts.vm.version import VM_VERSION, VM_VERSIONS
+from contracts.vm import limits, prices
+from contracts.vm.version import VM_VERSION, VM_VERSIONS, vm_version
 
-ENGINE_ARGUMENT: Final = "--engine"  # of contracts.vm.worker, before the name
+ENGINE_ARGUMENT: Final = "--engine"  # of contracts.vm.start, before the name
 NAME_SIZE_MAX: Final = 128  # characters
 _NAME = re.compile(r"shuxin-vm/([1-9][0-9]{0,5})\+cpython-[0-9]{1,2}\.[0-9]{1,3}\+[0-9a-f]{16}")
 
@@ -36,15 +40,40 @@ class Engine:
 
     vm_version: str
     language: int
+    figures: Mapping[str, int]  # prices and limits that are not this release's, by name
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What tells contracts.vm.worker to be this engine."""
+        """What tells contracts.vm.start to become this engine."""
         return (ENGINE_ARGUMENT, self.vm_version)
 
+    def install(self) -> None:
+        """Put the figures into the tables of this process, for good."""
+        for name, figure in self.figures.items():
+            setattr(_table(name), name, figure)
 
+
+def _table(name: str) -> ModuleType:
+    return prices if hasattr(prices, name) else limits
+
+
+def former(language: int, figures: Mapping[str, int]) -> Engine:
+    """An engine of earlier releases, which had these figures. Raises ValueError for no such one."""
+    for name, figure in figures.items():
+        present = getattr(_table(name), name, None)
+        if present is None or figure == present:
+            raise ValueError(f"{name} is no price or limit that has changed")
+        if _table(name) is limits and figure > present:
+            raise ValueError(f"{name} has fallen, and the parent would refuse what was valid")
+    return Engine(vm_version(language, figures), language, MappingProxyType(dict(figures)))
+
+
+# One line for each engine whose prices or limits have changed since: former(language, {NAME: old}).
+FORMER: Final[tuple[Engine, ...]] = ()
+
+_PRESENT = [Engine(name, number, MappingProxyType({})) for name, number in VM_VERSIONS.items()]
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
-    {name: Engine(name, language) for name, language in VM_VERSIONS.items()}
+    {engine.vm_version: engine for engine in (*FORMER, *_PRESENT)}
 )
 LATEST: Final = ENGINES[VM_VERSION]
 

@@ -321,7 +321,7 @@ class Worker:
     def _start(self) -> None:
         assert contracts.__file__ is not None
         root = str(Path(contracts.__file__).resolve().parent.parent)
-        command = [sys.executable, "-B", "-P", "-s", "-m", "contracts.vm.worker"]
+        command = [sys.executable, "-B", "-P", "-s", "-m", "contracts.vm.start"]
         command += self.engine.arguments
         # A fresh random hash seed, no settings of ours, no secrets of the environment.
         environment = {"PYTHONPATH": root, "MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"}

@@ -1,4 +1,4 @@
-"""The child process: `python -m contracts.vm.worker --engine NAME [--unjailed|--lenient]`.
+"""The child process: `python -m contracts.vm.start --engine NAME [--unjailed|--lenient]`.
 
 It is one engine (engines.py) for as long as it lives: the parent starts another at the height
 where the chain changes its engine. Answers one request at a time on its standard input and
@@ -9,7 +9,6 @@ cannot, unless told otherwise.
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Sequence
 
@@ -169,9 +168,3 @@ def _fetch(keys: Sequence[StateKey]) -> list[bytes | None]:
     if not isinstance(answer, Answer) or not 0 < len(answer.values) <= len(keys):
         raise msgspec.ValidationError("an answer was expected")
     return answer.values
-
-
-if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    # Straight out: interpreter shutdown would look for files that the jail hides.
-    os._exit(code)

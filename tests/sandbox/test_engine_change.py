@@ -97,7 +97,7 @@ def run(worker: Worker, reader: MemoryReader, height: int) -> Code:
 
 @pytest.mark.parametrize("name", [ABSENT, "", "../../etc/passwd", "shuxin-vm/0"])
 def test_the_worker_is_no_engine_that_this_release_does_not_have(name: str) -> None:
-    command = [sys.executable, "-m", "contracts.vm.worker", "--engine", name, "--unjailed"]
+    command = [sys.executable, "-m", "contracts.vm.start", "--engine", name, "--unjailed"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     ready = reply_decoder.decode(done.stdout[4:])
     assert isinstance(ready, Ready)

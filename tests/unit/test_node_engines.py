@@ -56,7 +56,7 @@ def clock() -> MockClock:
 
 def has(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """From now on the release has these engines; what it does not know runs like the latest."""
-    found = {name: engines.ENGINES.get(name, Engine(name, LATEST.language)) for name in names}
+    found = {name: engines.ENGINES.get(name, Engine(name, LATEST.language, {})) for name in names}
     monkeypatch.setattr(engines, "ENGINES", MappingProxyType(found))
 
 
