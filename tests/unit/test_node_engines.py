@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from cli.main import main
-from contracts.vm import engines
+from contracts.vm import engines, jail
 from contracts.vm.codes import Code
 from contracts.vm.engine_schedule import (
     KEY,
@@ -31,6 +31,7 @@ from ledger.errors import LedgerDamaged
 from ledger.model import Height, Receipt, StateWrite
 from ledger.store import Store
 from ledger.values import encode_value
+from node import run
 from node.audit import replay
 from node.bootstrap import LEDGER, open_or_create
 from tests.moving_chain import Chain
@@ -71,7 +72,10 @@ def deciding(committee: Nodes, name: str) -> Nodes:
 
 
 async def test_all_nodes_halt_before_a_height_that_none_can_run_and_lose_nothing(
-    tmp_path: Path, clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     committee = ShownNodes(tmp_path)
     deciding(committee, COMING)
@@ -81,6 +85,9 @@ async def test_all_nodes_halt_before_a_height_that_none_can_run_and_lose_nothing
             await committee.certified(ids, *ALL)
             engine = (await committee.status(0)).engine
             shown = await trio.to_thread.run_sync(scrape, committee.port)
+            node = f"127.0.0.1:{committee.running[0][2]}"
+            assert await trio.to_thread.run_sync(main, ["node", "status", "--node", node]) == 0
+            told = capsys.readouterr().out
             ids = await committee.hand_in(0, committee.transaction("b"))
             await committee.certified(ids, *ALL)
             ids = await committee.hand_in(0, committee.transaction("c"))
@@ -88,6 +95,8 @@ async def test_all_nodes_halt_before_a_height_that_none_can_run_and_lose_nothing
                 await committee.phase(index, "halted")
             heights = [committee.node(index).store.height for index in ALL]
             waiting = [i for i in ids if committee.node(0).store.find_transaction(i) is None]
+    assert f"this release halts at height {CHANGE_AT}" in told
+    assert f"{COMING} from height {CHANGE_AT}" in told and "INCOMPLETE" in told
     assert (engine.vm_version, engine.next_vm_version) == (LATEST.vm_version, COMING)
     assert engine.next_height == engine.missing_height == CHANGE_AT
     assert shown["shuxin_engine_missing_height", ()] == CHANGE_AT
@@ -146,6 +155,28 @@ async def test_a_node_without_a_jail_says_so(tmp_path: Path, clock: MockClock) -
     assert (bare.jail, bare.is_jailed) == ((), False)
     assert (jailed.jail, jailed.is_jailed) == (("landlock", "limits", "seccomp"), True)
     assert shown["shuxin_jailed", ()] == 0
+
+
+@pytest.mark.parametrize("layers", [(), ("limits",), ("network namespace", "landlock", "limits")])
+def test_workers_without_a_required_layer_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layers: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(run, "Worker", lambda *, allow_unjailed: OpenEngine(layers=layers))
+    with capture_logs() as logs:
+        run.open_engine(Nodes(tmp_path, size=1).config(0))
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("unjailed", "warning")
+    assert set(line["missing"]) == set(jail.REQUIRED) - set(layers)
+    assert "allow_unjailed is set" in line["advice"]
+
+
+def test_a_jailed_worker_is_nothing_to_warn_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "Worker", lambda *, allow_unjailed: OpenEngine(layers=jail.REQUIRED))
+    with capture_logs() as logs:
+        run.open_engine(Nodes(tmp_path, size=1).config(0))
+    assert [(line["event"], line["log_level"]) for line in logs] == [("engine", "info")]
 
 
 # --- opening ------------------------------------------------------------------------------------
