@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from contracts.vm import limits, prices
-from contracts.vm.engines import ENGINES, FORMER, LATEST, former
+from contracts.vm import limits, prices, start, worker
+from contracts.vm.engines import ENGINES, FORMER, LATEST, Engine, former
 from contracts.vm.version import VM_VERSION, vm_version
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +89,27 @@ def test_an_engine_charges_by_its_own_figures() -> None:
 def test_an_engine_has_its_own_limits() -> None:
     assert ran_under({"STORED_KEY_SIZE_MAX": 3})[2] == "value_limit"
     assert ran_under({"FLUSH_EVERY": limits.FLUSH_EVERY // 2})[0] == 0
+
+
+@pytest.mark.parametrize("name", ["test", "unknown"])
+def test_the_child_has_its_figures_before_it_becomes_the_worker(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = (prices.GAS_WRITE, limits.EVENTS_MAX)
+    figures = {"GAS_WRITE": old[0] + 7, "EVENTS_MAX": old[1] - 7}
+    for module, constant, value in ((prices, "GAS_WRITE", old[0]), (limits, "EVENTS_MAX", old[1])):
+        monkeypatch.setattr(module, constant, value)  # set back at the end
+    monkeypatch.setattr(start, "ENGINES", {"test": Engine("test", 2, figures)})
+    seen: list[tuple[object, ...]] = []
+
+    def become(arguments: Sequence[str]) -> int:
+        seen.append((*arguments, prices.GAS_WRITE, limits.EVENTS_MAX))
+        return 7
+
+    monkeypatch.setattr(worker, "main", become)
+    assert start.main(["--engine", name, "--unjailed"]) == 7
+    expected = tuple(figures.values()) if name == "test" else old
+    assert seen == [("--engine", name, "--unjailed", *expected)]
 
 
 def test_this_release_has_one_engine_of_each_name_and_its_own_last() -> None:
