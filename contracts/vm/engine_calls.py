@@ -6,7 +6,8 @@
            check_engine(vm_version: str, from_height: int) -> bool      a refusal says why not
            check_cancel(from_height: int) -> bool
 
-Contracts reach nothing else of `contract`. The call must come from `proposal` while it answers a
+Contracts reach nothing else of `contract`. The call must come from the `proposal` that the genesis
+deployed (where it deployed none, nobody can take the name and decide), while it answers a
 transaction of its own: so nobody is in the middle of anything when the schedule changes.
 """
 
@@ -94,6 +95,11 @@ class EngineCalls:
     def _demand_proposal(self, sender: str) -> None:
         if sender != SENDER:
             raise Stop(Code.not_allowed, "the engine changes by `shuxin proposal change-engine`")
+        raw, _ = self._machine.state.load(SPACE, PROPOSAL.encode())
+        assert raw is not None, "it is calling"
+        self._machine.meter.charge(prices.GAS_READ)
+        if self._machine.lifecycle.decode_record(raw).deployer != "genesis":
+            raise Stop(Code.not_allowed, f"this chain began without {PROPOSAL}: its engine stays")
         if not self._machine.is_outermost(PROPOSAL):
             raise Stop(Code.reentrancy, f"{PROPOSAL} must be called by a transaction")
 

@@ -31,7 +31,7 @@ from contracts.vm.lifecycle import CODE
 from contracts.vm.testing import Chain, account
 from contracts.vm.version import vm_version
 from ledger.model import Height, Receipt
-from ledger.values import Value
+from ledger.values import Value, encode_value
 from tests.council import WINDOW, Council
 
 
@@ -327,6 +327,18 @@ def test_a_contract_that_is_only_being_deployed_decides_nothing() -> None:
     chain = Chain()
     receipt = chain.deploy("proposal", HASTY.format(name=NEXT))
     assert (receipt.status, len(terms_of(chain))) == (Code.reentrancy, 1)
+
+
+def test_the_name_of_the_contract_proposal_is_not_enough() -> None:
+    """A chain that began without it: whoever may deploy must not become who decides."""
+    chain = Chain()
+    register = "from contracts.dialect import view\n@view\n"
+    register += "def has_role(address: str, role: str) -> bool:\n    return True\n"
+    assert chain.deploy("parties", register).status == 0
+    source = CALLER.format(name=NEXT)
+    chain.must(account("a"), "contract", "deploy", "proposal", source, encode_value([]))
+    receipt = chain.call(account("a"), "proposal", "change")
+    assert (receipt.status, len(terms_of(chain))) == (Code.not_allowed, 1)
 
 
 # --- by proposal --------------------------------------------------------------------------------
