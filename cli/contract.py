@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from cli.domain import GasLimit, Reason, SourceFile, call
+from cli.domain import GasLimit, Reason, SourceFile, VmVersion, call
 from cli.literals import parse_values, read_source
 from cli.options import Invocation, verb
 from cli.output import REFUSED, Answer, Fields, Json, Table, Text, plain
@@ -27,11 +27,15 @@ Sequence = Annotated[int, typer.Option(min=0, help="Which version; 0: the presen
 
 
 @verb(app, "check")
-def check(ask: Invocation, source: SourceFile) -> Answer:
+def check(ask: Invocation, source: SourceFile, vm_version: VmVersion = "") -> Answer:
     """Check a contract's source against the dialect, without a network."""
+    from contracts.vm import engines
     from contracts.vm.check import check_source
 
-    findings = check_source(_source_text(source))
+    engine = engines.LATEST
+    if vm_version:
+        engine = engines.find(vm_version, where="--vm-version names")
+    findings = check_source(_source_text(source), engine.language)
     failed = any(finding.severity == "error" for finding in findings)
     if not findings and not ask.json:
         return Fields({"file": str(source), "verdict": "clean"})
@@ -121,6 +125,26 @@ def source_of(ask: Invocation, name: Name, sequence: Sequence = 0) -> Answer:
         number = sequence or _sequence(session.view(LIFECYCLE, "show", name))
         text = session.view(LIFECYCLE, "source", name, number)
     return Text(str(text))
+
+
+@verb(app, "engine")
+def engine(ask: Invocation) -> Answer:
+    """Show which engine runs the contracts, at which heights, and which one is to come."""
+    with ask.session() as session:
+        told = _record(session.view(LIFECYCLE, "engine"))
+    terms = told.get("terms")
+    height = told.get("height")
+    rows: list[list[Json]] = []
+    for term in reversed(terms if isinstance(terms, list) else []):
+        assert isinstance(term, dict) and isinstance(height, int)
+        first = term["from_height"]
+        assert isinstance(first, int)
+        is_coming = first > height
+        state = "scheduled" if is_coming else "past"
+        if not is_coming and not any(row[2] == "in force" for row in rows):
+            state = "in force"
+        rows.append([first, term["vm_version"], state])
+    return Table(("from_height", "vm_version", "state"), rows[::-1])
 
 
 @verb(app, "call")

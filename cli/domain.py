@@ -44,6 +44,12 @@ GasLimit = Annotated[
     int | None,
     typer.Option(min=1, help="Most gas it may use; by default what such calls need."),
 ]
+VmVersion = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Contract engine, by the name that chains use; by default the latest."
+    ),
+]
 SourceFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
 
 

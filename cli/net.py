@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.domain import VmVersion
 from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, Table, note
 
@@ -30,11 +31,19 @@ def new(
     executors: Annotated[
         bool, typer.Option(help="Also an executor for each of the three suppliers.")
     ] = True,
+    vm_version: VmVersion = "",
 ) -> Answer:
     """Make keys, genesis and commented configurations for a network on this machine."""
     from cli import netfiles
+    from contracts.vm import engines
 
-    plan = netfiles.create(root, nodes=nodes, port_base=port_base, executors=executors)
+    plan = netfiles.create(
+        root,
+        nodes=nodes,
+        port_base=port_base,
+        executors=executors,
+        vm_version=vm_version or engines.LATEST.vm_version,
+    )
     return Fields(
         {
             "folder": str(root),

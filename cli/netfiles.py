@@ -22,7 +22,7 @@ from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, render_client_config
 from cli.output import CommandRefused
 from cli.supervisor import Program
 from contracts.bundle import genesis_contracts
-from contracts.vm.version import VM_VERSION
+from contracts.vm import engines
 from crypto import sm2
 from crypto.keys import save_key
 from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis
@@ -73,8 +73,16 @@ class NetworkPlan:
     executors: tuple[str, ...]
 
 
-def create(root: Path, *, nodes: int, port_base: int, executors: bool) -> NetworkPlan:
-    """Write a whole network into the new folder `root`. Raises CommandRefused."""
+def create(
+    root: Path,
+    *,
+    nodes: int,
+    port_base: int,
+    executors: bool,
+    vm_version: str = engines.LATEST.vm_version,
+) -> NetworkPlan:
+    """Write a whole network into the new folder `root`. Raises CommandRefused, EngineUnknown."""
+    engines.find(vm_version, where="--vm-version names")
     if not NODES_MIN <= nodes <= NODES_MAX:
         raise CommandRefused("net.size", f"--nodes takes {NODES_MIN} to {NODES_MAX}")
     if root.exists() and any(root.iterdir()):
@@ -100,7 +108,7 @@ def create(root: Path, *, nodes: int, port_base: int, executors: bool) -> Networ
             addresses={entry.name: entry.listen for entry in entries},
         ),
         limits=limits,
-        vm_version=VM_VERSION,
+        vm_version=vm_version,
     )
     save_genesis(genesis, root / "genesis.json")
     for entry in entries:

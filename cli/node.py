@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields, Table
+from cli.output import Answer, Fields, Json, Table
+
+if TYPE_CHECKING:
+    from client.node import EngineStatus
 
 app = typer.Typer()
 
@@ -52,12 +55,25 @@ def status(ask: Invocation) -> Answer:
             "validators": found.validators,
             "pool": found.mempool_transactions,
             "memory_mb": found.resident_bytes >> 20,
+            "engine": found.engine.vm_version,
+            **_coming(found.engine),
+            "jail": list(found.jail) if found.is_jailed else f"INCOMPLETE: {list(found.jail)}",
             "peers": [
                 {"name": p.name, "peer_id": p.peer_id, "connected": p.connected}
                 for p in found.peers
             ],
         }
     )
+
+
+def _coming(engine: EngineStatus) -> dict[str, Json]:
+    """A change of the engine that is decided on; where the node would halt at it, that first."""
+    shown: dict[str, Json] = {}
+    if engine.missing_height:
+        shown["engine_missing"] = f"this release halts at height {engine.missing_height}"
+    if engine.next_height:
+        shown["engine_next"] = f"{engine.next_vm_version} from height {engine.next_height}"
+    return shown
 
 
 @verb(app, "recover")

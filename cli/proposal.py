@@ -1,4 +1,5 @@
-"""Proposals (提案): who runs the chain, decided by the manager and a quorum of organizations."""
+"""Proposals (提案): who runs the chain and on which engine, decided by the manager and a quorum of
+organizations."""
 
 from __future__ import annotations
 
@@ -14,12 +15,18 @@ from cli.output import Answer
 app = typer.Typer()
 CONTRACT = "proposal"
 
+FromHeight = Annotated[
+    int, typer.Option(min=1, help="First height of that engine, more than a window ahead.")
+]
 NodeName = Annotated[str, typer.Option(parser=parse_id, help="Name of the node.")]
 
 add_reads(
     app,
     CONTRACT,
-    columns=("id", "kind", "node", "successor", "proposer", "approvals", "rejections", "status"),
+    columns=(
+        *("id", "kind", "node", "successor", "from_height"),
+        *("proposer", "approvals", "rejections", "status"),
+    ),
 )
 
 
@@ -75,6 +82,35 @@ def replace_validator(
 ) -> Answer:
     """Propose that an observer takes the place of a validator, in one step."""
     return _propose(ask, proposal_id, "replace_validator", name, reason, successor)
+
+
+@verb(app, "change-engine")
+def change_engine(
+    ask: Invocation,
+    proposal_id: Id,
+    vm_version: Annotated[
+        str, typer.Option(metavar="NAME", help="Engine that is to run the contracts.")
+    ],
+    from_height: FromHeight,
+    reason: Reason,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Also one that this release does not have.")
+    ] = False,
+) -> Answer:
+    """Propose that another engine runs the contracts from a height on (合约引擎)."""
+    from contracts.vm import engines
+
+    if not unknown:  # a slip of the pen, once in force, would halt every node
+        engines.find(vm_version, where="--vm-version names")
+    return call(ask, CONTRACT, "change_engine", proposal_id, vm_version, from_height, reason)
+
+
+@verb(app, "cancel-engine")
+def cancel_engine(
+    ask: Invocation, proposal_id: Id, from_height: FromHeight, reason: Reason
+) -> Answer:
+    """Propose that the change of the engine that is scheduled last does not happen."""
+    return call(ask, CONTRACT, "cancel_engine", proposal_id, from_height, reason)
 
 
 @verb(app, "approve")

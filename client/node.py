@@ -55,6 +55,19 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What runs the contracts, and the next engine that is decided on ("" and 0: none).
+
+    `missing_height`: the first that the node's release cannot run, and halts at; 0: none.
+    """
+
+    vm_version: str
+    next_vm_version: str
+    next_height: int
+    missing_height: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """A node's own account of where it stands; times in Unix ms, sizes in bytes."""
 
@@ -76,6 +89,9 @@ class NodeStatus:
     resident_bytes: int
     phase: str
     peers: tuple[Peer, ...]
+    engine: EngineStatus
+    jail: tuple[str, ...]  # layers that hold around the contract workers
+    is_jailed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +291,14 @@ class NodeClient:
             resident_bytes=reply.resident_bytes,
             phase=reply.phase,
             peers=tuple(Peer(p.name, p.peer_id, p.connected) for p in reply.peers),
+            engine=EngineStatus(
+                reply.engine.vm_version,
+                reply.engine.next_vm_version,
+                reply.engine.next_height,
+                reply.engine.missing_height,
+            ),
+            jail=tuple(reply.jail),
+            is_jailed=reply.is_jailed,
         )
 
     @_translated

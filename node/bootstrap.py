@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
-from contracts.vm.version import VM_VERSION
+from contracts.vm import engines
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
 from node.clock import SKEW_MS_MIN
+from node.engines import check_engine
 from node.execute import Engine
 from node.heartbeat import HEARTBEAT_MS_MIN
 from node.journal import sync_directory
@@ -23,19 +24,16 @@ class WrongChain(Exception):
 
 
 class GenesisUnfit(Exception):
-    """This release cannot run the chain of this genesis, or no network can work by its limits."""
+    """No network of this release can work by the limits of this genesis."""
 
 
 def check_genesis(genesis: Genesis) -> None:
-    """Whether this release runs the chain and its limits fit the protocol. Raises GenesisUnfit.
+    """Whether this release runs the chain and its limits fit the protocol.
 
-    All nodes load the same genesis, so all of one release refuse it, or none.
+    All nodes load the same genesis, so all of one release refuse it, or none. What the chain
+    changed to since, its state says. Raises GenesisUnfit, EngineUnknown.
     """
-    if genesis.vm_version != VM_VERSION:
-        raise GenesisUnfit(
-            f"genesis: the chain runs its contracts on {genesis.vm_version}, this release on "
-            f"{VM_VERSION}, and they could disagree about a block; use the chain's release"
-        )
+    engines.find(genesis.vm_version, where="the genesis names")
     limits = genesis.limits
     bounds = (
         ("validators", genesis.validators.size, VALIDATORS_MAX),
@@ -67,7 +65,8 @@ def check_genesis(genesis: Genesis) -> None:
 def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
     """The checked ledger in `data_dir`.
 
-    Raises LedgerDamaged, or WrongChain when the directory holds another chain.
+    Raises LedgerDamaged, WrongChain when the directory holds another chain, or EngineUnknown when
+    this release cannot run the heights where it stands.
     """
     path = data_dir / LEDGER
     settle(path)
@@ -86,5 +85,10 @@ def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
             f"{path} holds chain {found}…, the genesis is {chain_id(genesis).hex()[:16]}…: "
             "check genesis and data_dir in the configuration"
         )
+    try:
+        check_engine(store, genesis)
+    except BaseException:
+        store.close()
+        raise
     tidy(path)
     return store

@@ -84,12 +84,17 @@ class Engine(Protocol):
         """Of the process beside ours, if there is one."""
         ...
 
+    @property
+    def layers(self) -> Sequence[str]:
+        """Of the jail around that process, as far as they hold."""
+        ...
+
     def apply_genesis(self, genesis: Genesis) -> GenesisResult: ...
 
     def apply_block(
         self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
     ) -> BlockResult:
-        """Raises WorkerFault: a fault of this node, never a verdict."""
+        """Raises WorkerFault or EngineFault: faults of this node, never a verdict."""
         ...
 
     def view(
@@ -102,7 +107,7 @@ class Engine(Protocol):
         args: bytes,
         reader: StateReader,
     ) -> ViewResult:
-        """Raises ViewRefused, WorkerFault."""
+        """Raises ViewRefused, WorkerFault, EngineFault."""
         ...
 
     def close(self) -> None: ...
@@ -131,8 +136,8 @@ class Executor:
         """Make, run and durably store the block of an ordered proposal.
 
         `bodies` holds a verified transaction for every id the proposal names, unless a block
-        includes it already. Raises contracts.vm WorkerFault when the engine fails (a fault of
-        this node, never a verdict).
+        includes it already. Raises contracts.vm WorkerFault when the engine fails, EngineFault
+        when this release has none for the height (faults of this node, never a verdict).
         """
         block = self.make(proposal, bodies)
         return block, self.apply(block, certificate)

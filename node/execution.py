@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from consensus.pbft.types import Deliver, Executed, HaltKind
+from contracts.vm.engines import EngineFault
 from contracts.vm.host import WorkerFault
 from crypto.provider import CryptoProvider
 from ledger.certificates import verify_execution_certificate
@@ -150,7 +151,7 @@ class ExecutionQueue:
             except Diverged as found:
                 reason = f"execution stopped: {found}"
                 self._switch.halt(reason, found.evidence, kind=HaltKind.DIVERGED)
-            except (WorkerFault, LedgerError, OSError) as error:
+            except (EngineFault, WorkerFault, LedgerError, OSError) as error:
                 self._switch.halt(f"execution stopped: {error}")
             finally:
                 if isinstance(work, _Request):

@@ -64,6 +64,7 @@ class NodeCollector(Collector):
         situation = sources.backend.situation()
         yield from _chain(sources.backend, situation)
         yield from _phase(situation)
+        yield from _engine(situation)
         yield from _work(sources.tally)
         yield from _pool(sources.pool)
         yield from _delays(sources.tally)
@@ -107,6 +108,21 @@ def _phase(situation: Situation) -> Iterator[Metric]:
     for phase in PHASES:
         family.add_metric([phase], float(phase == situation.phase))
     yield family
+
+
+def _engine(situation: Situation) -> Iterator[Metric]:
+    engine = situation.engine
+    info = {"vm_version": engine.vm_version, "next_vm_version": engine.next_vm_version}
+    yield InfoMetricFamily("shuxin_engine", "What runs the contracts, and what will.", value=info)
+    yield _gauge(
+        "engine_next_height", "From which the next engine runs; 0: none.", engine.next_height
+    )
+    yield _gauge(
+        "engine_missing_height",
+        "From which this release cannot run the chain, and halts; 0: none that is decided on.",
+        engine.missing_height,
+    )
+    yield _gauge("jailed", "1 when all required layers of the jail hold.", situation.is_jailed)
 
 
 def _work(tally: Tally) -> Iterator[Metric]:

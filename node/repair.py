@@ -20,8 +20,8 @@ import structlog
 import trio
 
 from consensus.pbft.types import HaltKind
+from contracts.vm.engines import LATEST, EngineFault
 from contracts.vm.host import WorkerFault
-from contracts.vm.version import VM_VERSION
 from crypto.provider import CryptoProvider
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged, LedgerError
@@ -110,8 +110,8 @@ def rebuild(old: Store, order: RepairOrder, workshop: Workshop, advance: Advance
     """Make the ledger that takes the place of `old` at its next opening; its height.
 
     `advance(height)` is told of every block and may raise to stop. Nothing of `old` changes but
-    the order that is kept in it. Raises Incurable; WorkerFault, LedgerError and OSError where
-    another attempt may help.
+    the order that is kept in it. Raises Incurable; EngineFault where another release has to do it;
+    WorkerFault, LedgerError and OSError where another attempt may help.
     """
     old.put_meta(ORDER_KEY, encode(order))
     path = building(workshop.ledger)
@@ -158,8 +158,8 @@ def _still_diverges(again: Diverged) -> str:
     return (
         f"block {own.height}, executed anew on a state rebuilt from the genesis, again differs "
         f"from what a quorum signed: {'; '.join(fields)}; {which}; so the fault is in this release "
-        f"(shuxin {VERSION}, {VM_VERSION}) or this machine, not in the ledger: compare the release "
-        "with the other nodes', install theirs or move to another machine, and restart"
+        f"(shuxin {VERSION}, {LATEST.vm_version}) or this machine, not in the ledger: compare the "
+        "release with the other nodes', install theirs or move to another machine, and restart"
     )
 
 
@@ -207,7 +207,7 @@ class Repair:
             height = await self._patiently(self._order)
         except Incurable as found:
             self.failure = str(found)
-        except (WorkerFault, LedgerError, OSError) as error:
+        except (EngineFault, WorkerFault, LedgerError, OSError) as error:
             self.failure = (
                 f"the ledger could not be rebuilt: {error}; correct that and restart: the repair "
                 "then begins again"

@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from consensus.pbft.types import Accuse
+from contracts.vm import jail
 from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
@@ -33,6 +34,7 @@ from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
 from node.config import NodeConfig
+from node.engines import EngineWatch
 from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
@@ -114,6 +116,7 @@ class Node:
         self.announcer = Announcer(self.store.certified_height)
         self._view_engine = self._open_engine()
         self._views = Views(self.store, self._view_engine)
+        self._engines = EngineWatch(self.store)
         self._accusations = Accusations(config.data_dir / "accusations")
         peers = peer_table(self.store, config.peers)
         warn_of_gaps(peers, config.peers, config.name)
@@ -283,6 +286,7 @@ class Node:
             self._nursery.cancel_scope.cancel()
 
     def _after_block(self) -> None:
+        self._engines.follow()
         if self._executor.take_governed():
             self._update_peers()
         self._acts.confirm_where_awaited()
@@ -389,6 +393,9 @@ class Node:
                 for i in self._committee.others
             ),
             resident_bytes=_resident_bytes(self._engine, self._view_engine),
+            engine=self._engines.state,
+            jail=tuple(self._engine.layers),
+            is_jailed=not _missing_layers(self._engine),
         )
 
     def _phase(self) -> str:
@@ -410,8 +417,21 @@ def _open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: byte
 
 def open_engine(config: NodeConfig) -> Engine:
     worker = Worker(allow_unjailed=config.allow_unjailed)
-    _log.info("engine", jail=worker.layers, is_jailed=bool(worker.layers))
+    missing = _missing_layers(worker)
+    if missing:
+        _log.warning(
+            "unjailed",
+            missing=missing,
+            jail=worker.layers,
+            advice="allow_unjailed is set: contracts run without these bounds; never in production",
+        )
+    else:
+        _log.info("engine", jail=worker.layers, is_jailed=True)
     return worker
+
+
+def _missing_layers(engine: Engine) -> list[str]:
+    return [layer for layer in jail.REQUIRED if layer not in engine.layers]
 
 
 def _wall_ms() -> int:

@@ -63,6 +63,7 @@ class ReplayEngine:
     extra: tuple[StateWrite, ...] = ()
     wrong: Counter[int] = field(default_factory=Counter)
     process_id: int | None = None
+    layers: tuple[str, ...] = ()
 
     def apply_genesis(self, genesis: Genesis) -> GenesisResult:
         return GenesisResult(GENESIS_WRITES)

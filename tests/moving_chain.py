@@ -30,6 +30,7 @@ from ledger.model import (
     ExecutionStatement,
     Proposal,
     Query,
+    Receipt,
     Signature,
     Transaction,
     Validator,
@@ -41,7 +42,7 @@ from ledger.model import (
 from ledger.store import Store
 from ledger.values import Value
 from node.announce import Announcer
-from node.api.backend import Situation, Viewed
+from node.api.backend import EngineState, Situation, Viewed
 from node.api.server import ApiServer
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Executor
@@ -57,7 +58,7 @@ WINDOW = 4
 class Chain:
     """Parties p0, p1, ... run a node each, of which the first four are the first committee."""
 
-    def __init__(self, root: Path, *, size: int = 6) -> None:
+    def __init__(self, root: Path, *, size: int = 6, vm_version: str = VM_VERSION) -> None:
         self.root = root
         self.data = root / "data"
         self.manager = Account(SoftwareProvider(sm2.generate()))
@@ -68,7 +69,7 @@ class Chain:
             for index, private in enumerate(self._private)
             for peer_id in [peer_id_of(generate_seed())]
         )
-        self.genesis = self._genesis()
+        self.genesis = self._genesis(vm_version)
         self.chain_id = chain_id(self.genesis)
         save_genesis(self.genesis, root / "genesis.json")
         engine = OpenEngine()
@@ -80,7 +81,7 @@ class Chain:
         )
         self._numbers = itertools.count()
 
-    def _genesis(self) -> Genesis:
+    def _genesis(self, vm_version: str) -> Genesis:
         validators, limits = ValidatorSet(self.nodes[:4]), Limits(watermark_window=WINDOW)
         parties = (
             GenesisParty("bureau", "Bureau", ("manager",), (self.manager.address,)),
@@ -97,13 +98,19 @@ class Chain:
             parties=parties,
             contracts=genesis_contracts(parties, validators=validators, limits=limits),
             limits=limits,
-            vm_version=VM_VERSION,
+            vm_version=vm_version,
         )
 
     # --- blocks -------------------------------------------------------------------------------
 
     def include(self, *transactions: Transaction) -> int:
         """The next block, ordered, executed and certified; all of it must succeed."""
+        receipts = self.attempt(*transactions)
+        assert all(receipt.status == 0 for receipt in receipts), receipts
+        return self.store.height
+
+    def attempt(self, *transactions: Transaction) -> tuple[Receipt, ...]:
+        """The next block, whatever comes of the transactions in it."""
         height = self.store.height + 1
         bodies = {bytes(transaction_id(transaction)): transaction for transaction in transactions}
         validators = self.committee(height)
@@ -112,10 +119,8 @@ class Chain:
         )
         certificate = self.ordered(proposal, validators)
         _, statement = self._executor.deliver(proposal, certificate, bodies)
-        receipts = self.store.receipts(height)
-        assert all(receipt.status == 0 for receipt in receipts), receipts
         self.store.certify(self.certified(statement, validators))
-        return height
+        return tuple(self.store.receipts(height))
 
     def committee(self, height: int) -> ValidatorSet:
         return self.store.epochs.at(height).validators
@@ -202,6 +207,12 @@ class Chain:
         )
         assert self.store.epochs.newest.validators == after
         return height
+
+    def change_engine(self, vm_version: str, *, after: int = 2) -> int:
+        """Have another engine decided on; its first height, `after` blocks beyond the earliest."""
+        from_height = self.store.height + 2 + WINDOW + 1 + after
+        self._approved("change_engine", vm_version, from_height, "why not")
+        return from_height
 
     def _approved(self, method: str, *args: Value) -> str:
         """A proposal of the manager, and a block in which as many as it takes approve it."""
@@ -290,7 +301,10 @@ class Served:
     def situation(self) -> Situation:
         epoch = self.store.current_epoch
         size = epoch.validators.size
-        return Situation("served", None, epoch.base, size, 0, 0, "observing", 0, (), 0)
+        state = EngineState(VM_VERSION, "", 0, 0)
+        return Situation(
+            "served", None, epoch.base, size, 0, 0, "observing", 0, (), 0, state, (), False
+        )
 
 
 @contextmanager

@@ -19,8 +19,11 @@ from client.account import Account
 from client.build import build_transaction
 from client.node import NodeClient, NodeStatus
 from contracts.bundle import genesis_contracts
+from contracts.vm import engines
 from contracts.vm.apply import Machine
 from contracts.vm.codes import ViewRefused
+from contracts.vm.engine_schedule import engine_at
+from contracts.vm.engines import Engine, EngineUnknown
 from contracts.vm.host import (
     BlockResult,
     EmptyReader,
@@ -162,7 +165,8 @@ class End:
 class OpenEngine:
     """The real compiler and executor in this process. `faults` are raised by the next blocks,
     `extra` is added to what a block writes: this node's outcome then differs; `wrong` tells how
-    many executions of a height go wrong. `on_genesis` is called when a ledger begins."""
+    many executions of a height go wrong. `on_genesis` is called when a ledger begins. `lacks` names
+    engines that this node's release does not have."""
 
     faults: deque[Exception] = field(default_factory=deque)
     extra: tuple[StateWrite, ...] = ()
@@ -171,12 +175,16 @@ class OpenEngine:
     on_view: Callable[[], None] = lambda: None
     blocks: int = 0
     process_id: int | None = None
+    layers: tuple[str, ...] = ()
+    lacks: frozenset[str] = frozenset()
 
     def apply_genesis(self, genesis: Genesis) -> GenesisResult:
         self.on_genesis()
         installs = [Install(c.name, c.source, c.args) for c in genesis.contracts]
         context = BlockContext(chain_id(genesis), 0, genesis.time_ms)
-        receipts, writes = _machine(EmptyReader()).apply_genesis(context, installs)
+        engine = engines.find(genesis.vm_version)
+        machine = _machine(EmptyReader(), engine)
+        receipts, writes = machine.apply_genesis(context, installs, engine.vm_version)
         assert all(receipt.status == 0 for receipt in receipts), receipts
         return GenesisResult(writes)
 
@@ -187,7 +195,11 @@ class OpenEngine:
             raise self.faults.popleft()
         self.blocks += 1
         calls = [call_of(transaction) for transaction in transactions]
-        receipts, writes = _machine(reader).apply_block(block, calls)
+        engine = engine_at(reader, block.height)
+        if engine.vm_version in self.lacks:
+            raise EngineUnknown(engine.vm_version, f"from height {block.height} on there is")
+        machine = _machine(reader, engine)
+        receipts, writes = machine.apply_block(block, calls)
         if self.wrong[block.height]:
             self.wrong[block.height] -= 1
             writes = (*writes, WRONG)
@@ -207,7 +219,7 @@ class OpenEngine:
         if self.faults:
             raise self.faults.popleft()
         query = Query(sender, contract, method, args, VIEW_GAS_MAX)
-        answer = _machine(reader).view(block, query)
+        answer = _machine(reader, engine_at(reader, block.height)).view(block, query)
         if answer.status != 0:
             raise ViewRefused(answer.status, answer.detail)
         return ViewResult(answer.value, answer.gas_used)
@@ -216,11 +228,11 @@ class OpenEngine:
         """Nothing is open."""
 
 
-def _machine(reader: StateReader) -> Machine:
+def _machine(reader: StateReader, engine: Engine) -> Machine:
     def fetch(keys: Sequence[StateKey]) -> list[bytes | None]:
         return [reader.get(namespace, key) for namespace, key in keys]
 
-    return Machine(fetch)
+    return Machine(fetch, engine.language)
 
 
 # --- the nodes ------------------------------------------------------------------------------

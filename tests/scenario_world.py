@@ -16,12 +16,13 @@ import msgspec
 
 from client.account import Account
 from client.errors import Refused
-from client.node import ChainEvent, NodeClient, NodeStatus, Outcome
+from client.node import ChainEvent, EngineStatus, NodeClient, NodeStatus, Outcome
 from client.session import Session
 from contracts.bundle import init_args, system_sources
 from contracts.vm.codes import ViewRefused
 from contracts.vm.state import StateKey
 from contracts.vm.testing import Chain
+from contracts.vm.version import VM_VERSION
 from crypto import sm2, sm3
 from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
@@ -87,6 +88,9 @@ class ChainNode(NodeClient):
             resident_bytes=0,
             phase="ordering",
             peers=(),
+            engine=EngineStatus(VM_VERSION, "", 0, 0),
+            jail=(),
+            is_jailed=False,
         )
 
     def submit(self, transaction: Transaction) -> bytes:

@@ -31,6 +31,10 @@ class WrongEngine:
     def process_id(self) -> int | None:
         return self._worker.process_id
 
+    @property
+    def layers(self) -> Sequence[str]:
+        return self._worker.layers
+
     def apply_genesis(self, genesis: Genesis) -> GenesisResult:
         return self._worker.apply_genesis(genesis)
 

@@ -23,6 +23,8 @@ class Context:
     time_ms: int  # block time, Unix milliseconds
     contract: str  # name of this contract
     method: str  # method of this contract that was called from outside
+    party: str  # id of the active party that the sender speaks for; "" if there is none
+    roles: list[str]  # of that party, in the order of the register; empty if there is none
     tx_id: bytes  # 32 bytes; empty in a view query
 
     def __getattr__(self, name: str) -> NoReturn:

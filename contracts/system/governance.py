@@ -208,6 +208,12 @@ def committee_() -> Committee:
 
 
 @view
+def window_() -> int:
+    """The heights that may be in flight at once: what is decided takes effect beyond them."""
+    return watermark_window.get()
+
+
+@view
 def organizations() -> list[str]:
     """The parties that run a validator now; each has one vote, whatever it runs."""
     found: list[str] = []

@@ -151,6 +151,16 @@ def has_role(address: str, role: str) -> bool:
 
 
 @view
+def standing(address: str) -> tuple[str, list[str]]:
+    """What `ctx.party` and `ctx.roles` say of `address`: its active party and that one's roles,
+    in the order of ROLES; "" and none if it speaks for no active party."""
+    party = parties.get(party_by_address.get(address, ""))
+    if party is None or party.status != "active" or address not in party.accounts:
+        return "", []
+    return party.id, [role for role in ROLES if role in party.roles]
+
+
+@view
 def is_active(party_id: str) -> bool:
     """Is the party known and active?"""
     party = parties.get(party_id)

@@ -1,9 +1,10 @@
-"""Proposals to change who runs the chain, and the votes on them (clauses 8.1.3, 6.6.1).
+"""Proposals to change who runs the chain, or its engine, and the votes on them (8.1.3, 6.6.1).
 
 The manager, or a party that runs a validator (an organization), proposes. A proposal is approved
 when a manager and a quorum of the organizations are for it, one vote each, however many nodes or
 accounts they have. Then the contract `governance` carries it out: observers at once, the
-committee after its new members confirmed.
+committee after its new members confirmed. A change of the engine that runs the contracts goes
+into the schedule of the machine, for a height that leaves every node a window to get ready.
 
 States: open -> decided | rejected | withdrawn | expired; for the committee
 open -> approved -> decided | withdrawn | lapsed.
@@ -53,6 +54,8 @@ class Proposal:
     rejections: list[str]
     status: str = "open"
     note: str = ""  # reason of the last rejection
+    vm_version: str = ""  # of change_engine
+    from_height: int = 0  # of change_engine and cancel_engine
 
 
 proposals = Map(str, Proposal)
@@ -118,6 +121,24 @@ def propose(proposal_id: str, kind: str, node: str, successor: str, reason: str)
             [],
         )
     )
+
+
+@call
+def change_engine(proposal_id: str, vm_version: str, from_height: int, reason: str) -> None:
+    """Proposes that another engine runs the contracts from a height on."""
+    voter = require_voter()
+    require_lead(from_height)
+    view_contract("contract", "check_engine", vm_version, from_height, returns=bool)
+    enter_engine(proposal_id, "change_engine", vm_version, from_height, voter, reason)
+
+
+@call
+def cancel_engine(proposal_id: str, from_height: int, reason: str) -> None:
+    """Proposes that the last scheduled change of the engine, for that height, does not happen."""
+    voter = require_voter()
+    require_lead(from_height)
+    view_contract("contract", "check_cancel", from_height, returns=bool)
+    enter_engine(proposal_id, "cancel_engine", "", from_height, voter, reason)
 
 
 @call
@@ -250,10 +271,46 @@ def enter(new: Proposal) -> None:
         kind=new.kind,
         node=new.node,
         successor=new.successor,
+        vm_version=new.vm_version,
+        from_height=new.from_height,
         party_id=new.proposer,
         reason=new.reason,
     )
     take_approval(new, new.proposer)
+
+
+def enter_engine(
+    proposal_id: str, kind: str, vm_version: str, from_height: int, voter: str, reason: str
+) -> None:
+    enter(
+        Proposal(
+            proposal_id,
+            kind,
+            "",
+            "",
+            "",
+            b"",
+            "",
+            "",
+            reason,
+            voter,
+            ctx.time_ms,
+            ctx.time_ms + TERM_MS,
+            [voter],
+            [],
+            vm_version=vm_version,
+            from_height=from_height,
+        )
+    )
+
+
+def require_lead(from_height: int) -> None:
+    """No height that is ordered already, or may be before this block is executed, changes hands."""
+    window = view_contract("governance", "window", returns=int)
+    require(
+        from_height > ctx.height + window,
+        "proposal.from_height: give a height more than a watermark window ahead",
+    )
 
 
 def take_approval(given: Proposal, voter: str) -> None:
@@ -275,6 +332,14 @@ def take_approval(given: Proposal, voter: str) -> None:
     elif given.kind == "dismiss_observer":
         proposals[given.id] = replace(given, status="decided")
         call_contract("governance", "dismiss", given.node)
+    elif given.kind == "change_engine":
+        require_lead(given.from_height)
+        proposals[given.id] = replace(given, status="decided")
+        call_contract("contract", "change_engine", given.vm_version, given.from_height)
+    elif given.kind == "cancel_engine":
+        require_lead(given.from_height)
+        proposals[given.id] = replace(given, status="decided")
+        call_contract("contract", "cancel_engine", given.from_height)
     else:
         expires_ms = call_contract(
             "governance", "ask", given.id, given.kind, given.node, given.successor, returns=int

@@ -3,10 +3,12 @@
 It is no general sandbox for Python: it accepts a typed subset (contracts/dialect/GUIDE.md) and
 rewrites it. It knows no network, no disk and no key; state comes in by key and leaves as writes.
 
-Language, in reading order: limits, rules, source (text to bounded tree), types, declare (module
-level), body (scope and gas of one function), expressions, operators, calls, methods,
-comprehensions, storage_ops, statements, compile, verify (bytecode), check, abi.
-Execution: version, codes, prices, meter, values (borders), guards, state, instance, prefetch,
-apply, lifecycle.
-Isolation: jail, frames, worker (the child), host (the parent). For tests: testing.
+Language, in reading order: limits, rules, features (what which language has), source (text to
+bounded tree), types, declare (module level), body (scope and gas of one function), expressions,
+operators, calls, methods, comprehensions, storage_ops, statements, compile, verify (bytecode),
+check, abi.
+Execution: version, engines (which names this release runs), engine_schedule (at which heights),
+codes, prices, meter, values (borders), guards, state, standing (ctx.party), instance, prefetch,
+apply, lifecycle, engine_calls.
+Isolation: jail, frames, start and worker (the child), host (the parent). For tests: testing.
 """

@@ -5,14 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from contracts.vm.compile import Compiled, Method, compile_source
+from contracts.vm.features import LATEST
 from contracts.vm.types import show
 
 ABI_VERSION = 1
 
 
-def extract(source: str) -> str:
-    """The ABI of `source` as JSON. Raises SourceRefused."""
-    return describe(compile_source(source))
+def extract(source: str, language: int = LATEST) -> str:
+    """The ABI of `source` as JSON. Raises SourceRefused, LanguageUnknown."""
+    return describe(compile_source(source, language))
 
 
 def describe(compiled: Compiled) -> str:

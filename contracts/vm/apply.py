@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from contracts.vm import limits, prices
+from contracts.vm import features, limits, prices
 from contracts.vm.abi import describe
 from contracts.vm.codes import NODE_FAULTS, Code, OutOfGas, Stop
 from contracts.vm.compile import Compiled, compile_source
+from contracts.vm.engine_schedule import KEY, SPACE, encode_schedule, founded
 from contracts.vm.guards import make_guards
 from contracts.vm.instance import Entrypoint, Instance, bind
 from contracts.vm.lifecycle import (
@@ -27,7 +28,7 @@ from contracts.vm.lifecycle import (
 from contracts.vm.messages import BlockContext, Call, Install, Query, Viewed
 from contracts.vm.meter import Meter
 from contracts.vm.prefetch import Planner
-from contracts.vm.state import Fetch, State
+from contracts.vm.state import UNDECODED, Fetch, State
 from contracts.vm.values import Inner, walk
 from ledger.model import Event, Receipt, StateWrite
 from ledger.values import Value, encode_value
@@ -44,9 +45,14 @@ class _Bound:
 
 
 class Machine:
-    """The executor: one transaction at a time, blocks in order."""
+    """The executor: one transaction at a time, blocks in order.
 
-    def __init__(self, fetch: Fetch) -> None:
+    `language` is that of the chain (features.py). It may rise between blocks: what was deployed
+    under an earlier one keeps its meaning. Raises LanguageUnknown.
+    """
+
+    def __init__(self, fetch: Fetch, language: int = features.LATEST) -> None:
+        self.language = features.demand_language(language)
         self.meter = Meter()
         self.state = State(fetch)
         self.guards = make_guards(self.meter)
@@ -57,10 +63,11 @@ class Machine:
         self.transaction_id = b""
         self._planner = Planner(self.instance, self.state)
         self._running: list[str] = []
+        self._called = ""  # the contract that the transaction or the query names
         self._events: list[Event] = []
         self._event_bytes = 0
         self._bound: dict[str, _Bound] = {}
-        self._compiled: dict[bytes, Compiled] = {}
+        self._compiled: dict[tuple[int, bytes], Compiled] = {}  # by language and code hash
         self._height = -1  # of the state in the cache
 
     # --- blocks and views -------------------------------------------------------------------
@@ -121,11 +128,18 @@ class Machine:
         return self._receipt(call, code, detail, value)
 
     def apply_genesis(
-        self, block: BlockContext, contracts: Sequence[Install]
+        self, block: BlockContext, contracts: Sequence[Install], vm_version: str = ""
     ) -> tuple[list[Receipt], tuple[StateWrite, ...]]:
-        """Deploy all, in order; stops after the first failure (the last receipt then)."""
+        """Deploy all, in order; stops after the first failure (the last receipt then).
+
+        `vm_version` goes on record as the chain's engine; "": the chain has one on record.
+        """
         self.reset()
         self.block = block
+        if vm_version:
+            schedule = encode_schedule(founded(vm_version))
+            self.state.write(SPACE, self.state.space(SPACE), KEY, (schedule, UNDECODED))
+            self.state.accept()
         receipts: list[Receipt] = []
         for item in contracts:
             receipts.append(self._deploy_at_genesis(item))
@@ -147,6 +161,7 @@ class Machine:
         self.origin = origin
         self.transaction_id = transaction_id
         self.is_read_only = False
+        self._called = ""
         self._running.clear()
         self._events.clear()
         self._event_bytes = 0
@@ -188,6 +203,7 @@ class Machine:
 
     def _enter_outer(self, name: str, method: str, arguments: bytes, *, is_view: bool) -> bytes:
         """A call from outside any contract: arguments and result are encoded."""
+        self._called = name
         if name == CONTRACT:
             return self.lifecycle.handle(self.origin, method, arguments, is_view=is_view)
         instance = self.instance(name, is_view=is_view)
@@ -214,10 +230,14 @@ class Machine:
             raise Stop(Code.reentrancy, f"{contract} is still running"[:200])
         if len(self._running) >= limits.CROSS_CALL_DEPTH_MAX:
             raise Stop(Code.depth_limit, "contracts call each other too deep")
+        before = self.is_read_only
+        if contract == CONTRACT and self.lifecycle.engine.answers(caller, method):
+            if not is_view and before:
+                raise Stop(Code.read_only, "a view makes no calls")
+            return self.lifecycle.engine.invoke(caller, method, arguments, is_view=is_view)
         instance = self.instance(contract, is_view=is_view)
         entry = self._entrypoint(instance, method, is_view=is_view)
         values = entry.arguments.check(arguments)
-        before = self.is_read_only
         if not is_view and before:
             raise Stop(Code.read_only, "a view makes no calls")
         self.is_read_only = before or is_view
@@ -227,6 +247,10 @@ class Machine:
             walk(result, self.meter, limits.RETURN_SIZE_MAX)
         outside: Value = entry.to_outside(result)
         return outside
+
+    def is_outermost(self, name: str) -> bool:
+        """Does the contract `name` run, called by a transaction, and no other beside it?"""
+        return self._called == name and self._running == [name]
 
     def run_entry(
         self, instance: Instance, entry: Entrypoint, sender: str, values: list[Inner]
@@ -295,9 +319,10 @@ class Machine:
         return _Bound(raw, record.status, bind(compiled, name, self))
 
     def compiled(self, source: str, code_hash: bytes) -> Compiled:
-        compiled = self._compiled.get(code_hash)
+        place = (self.language, code_hash)
+        compiled = self._compiled.get(place)
         if compiled is None:
-            compiled = self._compiled[code_hash] = compile_source(source)
+            compiled = self._compiled[place] = compile_source(source, self.language)
             if len(self._compiled) > limits.CODE_CACHE_MAX:
                 del self._compiled[next(iter(self._compiled))]
         return compiled

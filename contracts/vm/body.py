@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from contracts.vm import emit, limits, prices
+from contracts.vm import emit, features, limits, prices
 from contracts.vm.declare import Declarations, Function
 from contracts.vm.rules import Findings
 from contracts.vm.types import INT, NEVER, UNKNOWN, OptionalOf, Type, is_assignable, show
@@ -104,6 +104,10 @@ class Body:
     def unknown(self, rule: str, node: ast.expr, reason: str = "") -> Typed:
         self.add(rule, node, reason)
         return Typed(emit.constant(0), UNKNOWN)
+
+    def demand_feature(self, name: str, node: ast.expr) -> None:
+        """A finding at `node` unless the chain's language has the feature (features.py)."""
+        features.admit(self.unit.findings, self.unit.declarations.language, name, node)
 
     def spend(self, gas: int) -> None:
         self.cost += gas

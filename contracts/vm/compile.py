@@ -9,7 +9,7 @@ import ast
 from dataclasses import dataclass
 from types import CodeType
 
-from contracts.vm import limits
+from contracts.vm import features, limits
 from contracts.vm.body import Access, Body, Site, Unit
 from contracts.vm.declare import Function, Storage, declare
 from contracts.vm.expressions import translate
@@ -49,13 +49,19 @@ class Compiled:
     records: tuple[RecordOf, ...]
 
 
-def check(source: str) -> tuple[tuple[Finding, ...], Compiled | None]:
-    """All findings, and the compiled contract unless one of them is an error."""
+def check(
+    source: str, language: int = features.LATEST
+) -> tuple[tuple[Finding, ...], Compiled | None]:
+    """All findings, and the compiled contract unless one of them is an error.
+
+    Raises LanguageUnknown.
+    """
+    features.demand_language(language)
     findings = Findings()
     tree = parse(source, findings)
     if tree is None:
         return findings.in_order(), None
-    declarations = declare(tree, findings)
+    declarations = declare(tree, findings, language)
     unit = Unit(declarations, findings)
     functions = [_translate(unit, function) for function in declarations.functions.values()]
     _check_calls(unit)
@@ -66,9 +72,9 @@ def check(source: str) -> tuple[tuple[Finding, ...], Compiled | None]:
     return findings.in_order(), _finish(unit, module)
 
 
-def compile_source(source: str) -> Compiled:
-    """The compiled contract. Raises SourceRefused with every finding."""
-    findings, compiled = check(source)
+def compile_source(source: str, language: int = features.LATEST) -> Compiled:
+    """The compiled contract. Raises SourceRefused with every finding, LanguageUnknown."""
+    findings, compiled = check(source, language)
     if compiled is None:
         raise SourceRefused(findings)
     return compiled

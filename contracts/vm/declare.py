@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import contracts.dialect
-from contracts.vm import limits
+from contracts.vm import features, limits
 from contracts.vm.rules import Findings
 from contracts.vm.types import (
     BOOL,
@@ -76,6 +76,7 @@ Declared: TypeAlias = tuple[Type, Constant]
 
 @dataclass(slots=True)
 class Declarations:
+    language: int = features.LATEST
     imports: set[str] = field(default_factory=set)
     constants: dict[str, Declared] = field(default_factory=dict)
     storage: dict[str, Storage] = field(default_factory=dict)
@@ -91,18 +92,18 @@ def is_name(name: str) -> bool:
     return len(name) <= limits.NAME_LENGTH_MAX and _NAME.fullmatch(name) is not None
 
 
-def declare(tree: ast.Module, findings: Findings) -> Declarations:
+def declare(tree: ast.Module, findings: Findings, language: int) -> Declarations:
     """Everything that the module declares; what is wrong lands in `findings`."""
-    declarer = _Declarer(findings)
+    declarer = _Declarer(findings, language)
     for position, statement in enumerate(tree.body):
         declarer.statement(statement, is_first=position == 0)
     return declarer.result
 
 
 class _Declarer:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, language: int) -> None:
         self.findings = findings
-        self.result = Declarations()
+        self.result = Declarations(language)
 
     def statement(self, node: ast.stmt, *, is_first: bool) -> None:
         match node:
@@ -143,6 +144,9 @@ class _Declarer:
         for name in names:
             if name not in DIALECT:
                 self.add("N001", node, f"contracts.dialect has no `{name}`")
+            feature = features.feature_of_import(name)
+            if feature is not None:
+                features.admit(self.findings, self.result.language, feature, node)
             if name in self.result.lines:
                 self.add("N003", node, f"`{name}` is taken")
             self.result.imports.add(name)

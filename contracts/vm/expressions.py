@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 
 from contracts.vm import calls, comprehensions, emit, operators, prices
-from contracts.vm.body import INT_BITS, Body, Typed
+from contracts.vm.body import INT_BITS, Access, Body, Typed
 from contracts.vm.declare import BUILTINS, checked_literal, constant_type
-from contracts.vm.storage_ops import operate
+from contracts.vm.standing import FIELDS as STANDING_FIELDS
+from contracts.vm.standing import PARTIES
+from contracts.vm.standing import VIEW as STANDING_VIEW
+from contracts.vm.storage_ops import note_access, operate
 from contracts.vm.types import (
     BOOL,
     BYTES,
@@ -138,12 +141,24 @@ def _attribute(body: Body, node: ast.Attribute) -> Typed:
 def _context(body: Body, node: ast.Attribute) -> Typed:
     if "ctx" not in body.unit.declarations.imports:
         return body.unknown("N001", node, "`ctx` is not imported")
+    if node.attr in STANDING_FIELDS:
+        return _standing(body, node)
     if node.attr not in CONTEXT:
         return body.unknown("L005", node, f"ctx has no `{node.attr}`")
     body.unit.context_used.add(node.attr)
     if node.attr in ("sender", "origin"):
         body.function.effects.add("identity")
     return Typed(emit.load(f"__ctx_{node.attr}"), CONTEXT[node.attr])
+
+
+def _standing(body: Body, node: ast.Attribute) -> Typed:
+    """`ctx.party` and `ctx.roles`: asked for at their first use, so a guard gives them."""
+    body.demand_feature("ctx_party", node)
+    body.unit.context_used.add(node.attr)
+    body.function.effects.add("identity")
+    body.spend(prices.GAS_GUARD)
+    note_access(body, Access("contract", PARTIES, STANDING_VIEW, (("sender", 0),)))
+    return Typed(emit.call(f"__ctx_{node.attr}"), STANDING_FIELDS[node.attr])
 
 
 def _subscript(body: Body, node: ast.Subscript) -> Typed:

@@ -14,6 +14,10 @@ class PipeBroken(Exception):
     """The other end closed, stalled beyond the deadline, or sent no frame."""
 
 
+class TooSlow(PipeBroken):
+    """The other end stalled beyond the deadline."""
+
+
 def send(descriptor: int, payload: bytes, *, deadline: float | None = None) -> None:
     """Write one frame. With a `deadline` (monotonic) the descriptor must be non-blocking."""
     data = memoryview(len(payload).to_bytes(4, "big") + payload)
@@ -60,4 +64,4 @@ def _wait(descriptor: int, event: int, deadline: float) -> None:
     poll.register(descriptor, event)
     left = deadline - time.monotonic()
     if left <= 0 or not poll.poll(left * 1000):
-        raise PipeBroken("no answer in time")
+        raise TooSlow("no answer in time")

@@ -3,6 +3,9 @@
 Blocking, one request at a time. A worker that dies, runs out of memory, stalls or breaks a rule
 is a fault of this node, never a verdict on a transaction: it is restarted, the request retried
 once, and then `WorkerFault` tells the node to abstain.
+
+The child is one engine. Which one runs a height the state says (engine_schedule.py); where that
+is another than the child's, up or down the chain, the child is stopped and the right one started.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ from typing import NoReturn, Protocol, TypeVar
 import msgspec
 
 import contracts
-from contracts.vm import frames, limits
+from contracts.vm import engines, frames, limits
 from contracts.vm.codes import ViewRefused
+from contracts.vm.engine_schedule import engine_at
+from contracts.vm.engines import Engine
 from contracts.vm.lifecycle import CODE, CONTRACT
 from contracts.vm.messages import (
     Abi,
@@ -55,7 +60,6 @@ from contracts.vm.revalidate import (
     validate_writes,
 )
 from contracts.vm.rules import Finding, SourceRefused
-from contracts.vm.version import VM_VERSION
 from ledger.encoding import decode
 from ledger.genesis import Genesis, chain_id
 from ledger.model import (
@@ -68,7 +72,11 @@ from ledger.model import (
 )
 
 START_TIMEOUT_S = 30.0  # imports and a warm-up, on a busy machine
-REQUEST_TIMEOUT_S = 30.0  # a view or a check
+REQUEST_TIMEOUT_S = 30.0  # a check, or one contract of a genesis
+# A view holds a thread of the client interface, and all other views. VIEW_GAS_MAX stands for half
+# a second of computing and its reads for another: five times that is a machine in trouble or a
+# worker astray, and whoever asked does better with another node.
+VIEW_TIMEOUT_S = 5.0
 BLOCK_TIMEOUT_S = 60.0  # beside a second for every 5 million units of gas: ten times the worst
 GAS_PER_SECOND = 5_000_000
 ANSWER_SIZE_MAX = 8 << 20  # bytes of state in one answer; the worker asks again for the rest
@@ -120,10 +128,11 @@ class EmptyReader:
 
 
 class Worker:
-    """One jailed child. `layers` says which parts of the jail hold."""
+    """One jailed child. `layers` says which parts of the jail hold, `engine` which one it is."""
 
     def __init__(self, *, jail: bool = True, allow_unjailed: bool = False) -> None:
         """Start the child. Raises JailRefused unless it is jailed or that is waived."""
+        self.engine: Engine = engines.LATEST  # until a state asks for another
         self._mode = "" if jail else "--unjailed"
         if jail and allow_unjailed:
             self._mode = "--lenient"
@@ -153,12 +162,11 @@ class Worker:
     # --- requests ---------------------------------------------------------------------------
 
     def apply_genesis(self, genesis: Genesis) -> GenesisResult:
-        """Deploy the contracts of the genesis. Raises GenesisRefused, WorkerFault."""
-        if genesis.vm_version != VM_VERSION:
-            raise GenesisRefused(
-                f"the chain runs on {genesis.vm_version}, this node is {VM_VERSION}: "
-                "install the release that the chain was made with"
-            )
+        """Deploy the contracts of the genesis, under the engine that it names.
+
+        Raises GenesisRefused, EngineUnknown, WorkerFault.
+        """
+        engine = engines.find(genesis.vm_version, where="the genesis names")
         block = BlockContext(chain_id(genesis), 0, genesis.time_ms)
         installs = [Install(item.name, item.source, item.args) for item in genesis.contracts]
         marker = [Call(b"", "genesis", CONTRACT, "deploy", b"", 1 << 62)] * len(installs)
@@ -170,17 +178,21 @@ class Worker:
                 last = receipts[-1]
                 raise GenesisRefused(f"contract {name}: {last.error}: {last.detail}")
             validate_receipts(receipts, marker)
-            validate_writes(reply.writes, marker, lambda _: False)
+            validate_writes(reply.writes, marker, lambda _: False, founding=genesis.vm_version)
             return GenesisResult(tuple(reply.writes))
 
-        request = ApplyGenesis(block, installs)
+        request = ApplyGenesis(block, installs, genesis.vm_version)
         timeout = REQUEST_TIMEOUT_S * (1 + len(installs))
-        return self._ask(request, Applied, validate, EmptyReader(), timeout)
+        return self._ask(request, Applied, validate, EmptyReader(), timeout, engine)
 
     def apply_block(
         self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
     ) -> BlockResult:
-        """Execute a block on the state of `reader`, which stands after the block before."""
+        """Execute a block on the state of `reader`, which stands after the block before.
+
+        Raises EngineUnknown before anything runs, ScheduleDamaged, WorkerFault.
+        """
+        engine = engine_at(reader, block.height)
         calls = [call_of(transaction) for transaction in transactions]
 
         def is_deployed(name: str) -> bool:
@@ -192,7 +204,7 @@ class Worker:
             return BlockResult(tuple(reply.receipts), tuple(reply.writes))
 
         timeout = BLOCK_TIMEOUT_S + sum(call.gas_limit for call in calls) / GAS_PER_SECOND
-        return self._ask(ApplyBlock(block, calls), Applied, validate, reader, timeout)
+        return self._ask(ApplyBlock(block, calls), Applied, validate, reader, timeout, engine)
 
     def view(
         self,
@@ -205,14 +217,19 @@ class Worker:
         reader: StateReader,
         gas_limit: int = limits.VIEW_GAS_MAX,
     ) -> ViewResult:
-        """Ask a @view on the state after `block.height`. Raises ViewRefused, WorkerFault."""
+        """Ask a @view on the state after `block.height`, under the engine of that height.
+
+        Raises ViewRefused, EngineUnknown, ScheduleDamaged, WorkerFault.
+        """
+        engine = engine_at(reader, block.height)
         query = Query(sender, contract, method, args, min(gas_limit, limits.VIEW_GAS_MAX))
 
         def validate(reply: Viewed) -> Viewed:
             validate_view(reply, query.gas_limit)
             return reply
 
-        answer = self._ask(AskView(block, query), Viewed, validate, reader, REQUEST_TIMEOUT_S)
+        request = AskView(block, query)
+        answer = self._ask(request, Viewed, validate, reader, VIEW_TIMEOUT_S, engine)
         if answer.status != 0:
             raise ViewRefused(answer.status, answer.detail)
         return ViewResult(answer.value, answer.gas_used)
@@ -249,9 +266,14 @@ class Worker:
         validate: Callable[[_R], _T],
         reader: StateReader,
         timeout_s: float,
+        engine: Engine | None = None,
     ) -> _T:
+        """`engine` None: whichever runs."""
         payload = encoder.encode(request)
         with self._lock:
+            if engine is not None and engine != self.engine:
+                self._stop()
+                self.engine = engine
             for attempt in (1, 2):
                 try:
                     if self._process is None:
@@ -263,19 +285,22 @@ class Worker:
                 except (frames.PipeBroken, ReplyInvalid) as error:
                     self._stop()
                     self.restarts += 1
-                    if attempt == 2:
-                        self._fault(request, error)
+                    # A view that stalled once would hold its thread twice as long.
+                    is_over = isinstance(error, frames.TooSlow) and isinstance(request, AskView)
+                    if attempt == 2 or is_over:
+                        self._fault(request, error, attempt)
                 except BaseException as error:
                     if not isinstance(error, GenesisRefused):
                         self._stop()  # it may be in the middle of a question
                     raise
         raise AssertionError("the second attempt returns or raises")
 
-    def _fault(self, request: Request, error: Exception) -> NoReturn:
+    def _fault(self, request: Request, error: Exception, attempts: int) -> NoReturn:
         kind = type(request).__name__
+        often = "twice" if attempts == 2 else "once"
         raise WorkerFault(
-            f"the contract worker failed twice on {kind}: {error}. The node abstains; look at its "
-            "log and memory, then restart it"
+            f"the contract worker failed {often} on {kind}: {error}. The node abstains; look at "
+            "its log and memory, then restart it"
         ) from error
 
     def _exchange(self, payload: bytes, reader: StateReader, deadline: float) -> Reply:
@@ -296,7 +321,8 @@ class Worker:
     def _start(self) -> None:
         assert contracts.__file__ is not None
         root = str(Path(contracts.__file__).resolve().parent.parent)
-        command = [sys.executable, "-B", "-P", "-s", "-m", "contracts.vm.worker"]
+        command = [sys.executable, "-B", "-P", "-s", "-m", "contracts.vm.start"]
+        command += self.engine.arguments
         # A fresh random hash seed, no settings of ours, no secrets of the environment.
         environment = {"PYTHONPATH": root, "MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"}
         self._process = process = subprocess.Popen(
@@ -319,6 +345,12 @@ class Worker:
         if not isinstance(ready, Ready) or ready.refusal:
             self._stop()
             raise JailRefused(ready.refusal if isinstance(ready, Ready) else "no greeting")
+        if ready.vm_version != self.engine.vm_version:
+            self._stop()
+            raise WorkerFault(
+                f"the contract worker is {ready.vm_version}, not {self.engine.vm_version}: the "
+                "files of this release do not belong together; install it anew"
+            )
         self.layers = tuple(ready.layers)
 
     def _stop(self) -> None:

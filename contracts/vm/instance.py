@@ -13,6 +13,8 @@ from contracts.vm.compile import Compiled, Method
 from contracts.vm.declare import Storage
 from contracts.vm.guard_bounds import Guard
 from contracts.vm.meter import Meter
+from contracts.vm.standing import FIELDS as STANDING_FIELDS
+from contracts.vm.standing import Standing, refuse_register
 from contracts.vm.state import UNDECODED, Entry, Space, State
 from contracts.vm.storage_ops import guard_name
 from contracts.vm.types import NONE, Scalar, Type
@@ -70,23 +72,32 @@ class Instance:
     entrypoints: dict[str, Entrypoint]
     init: Entrypoint | None
     migrate: Entrypoint | None
+    context: tuple[str, ...] = ()  # fields of ctx that are set when a call begins
+    standing: Standing | None = None  # for the fields that are asked for at their first use
     plans: dict[str, object] = field(default_factory=dict)  # see prefetch.py
 
     def set_context(self, values: dict[str, str | int | bytes]) -> None:
         """Make ctx hold `values`; a contract is never entered twice at a time."""
         scope = self.scope
-        for name in self.compiled.context:
+        for name in self.context:
             scope[f"__ctx_{name}"] = values[name]
+        if self.standing is not None:
+            self.standing.begin(str(values["sender"]))
 
 
 def bind(compiled: Compiled, name: str, executor: Executor) -> Instance:
-    """`compiled` as the contract `name`."""
+    """`compiled` as the contract `name`. Raises Stop(check_failed)."""
     scope: dict[str, Any] = dict(executor.guards)
     scope["__builtins__"] = {}
     for storage in compiled.storage.values():
         scope.update(_storage_guards(storage, name, executor))
     scope["__emit"] = _emit_guard(compiled, name, executor)
     scope["__invoke"] = _invoke_guard(compiled, name, executor)
+    standing = None
+    if compiled.context & STANDING_FIELDS.keys():
+        refuse_register(name)
+        standing = Standing(name, executor)
+        scope.update(standing.guards())
     for function_name, code in compiled.functions.items():
         scope[function_name] = FunctionType(code, scope)
 
@@ -106,6 +117,8 @@ def bind(compiled: Compiled, name: str, executor: Executor) -> Instance:
         {key: enter(method) for key, method in compiled.methods.items()},
         enter(compiled.init) if compiled.init else None,
         enter(compiled.migrate) if compiled.migrate else None,
+        tuple(sorted(compiled.context - STANDING_FIELDS.keys())),
+        standing,
     )
 
 

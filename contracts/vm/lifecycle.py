@@ -9,7 +9,7 @@ The system contract `contract` has no source: the machine itself answers for it.
            source(name: str, sequence: int) -> str
 
 State, namespace "code": NAME -> ContractRecord; NAME/SEQUENCE -> source text, kept for replay;
-/names -> all names in order of deployment.
+/names -> all names in order of deployment. What it answers about the engine: engine_calls.py.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from contracts.vm import limits, prices
 from contracts.vm.codes import Code, Stop
+from contracts.vm.engine_calls import EngineCalls
 from contracts.vm.rules import SourceRefused
 from contracts.vm.state import UNDECODED
 from contracts.vm.types import BYTES, INT, STR, Type
@@ -71,6 +72,7 @@ class Lifecycle:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._upgraded: str | None = None
+        self.engine = EngineCalls(machine)
 
         def takes(**parameters: Type) -> Arguments:
             return Arguments(tuple(parameters.items()), machine.meter)
@@ -81,12 +83,14 @@ class Lifecycle:
             "freeze": (takes(name=STR, reason=STR), self._freeze),
             "unfreeze": (takes(name=STR), self._unfreeze),
             "revoke": (takes(name=STR, reason=STR), self._revoke),
+            **self.engine.calls,
         }
         self._views: dict[str, tuple[Arguments, Callable[..., Value]]] = {
             "show": (takes(name=STR), self._show),
             "list": (takes(), self._list),
             "abi": (takes(name=STR), self._abi),
             "source": (takes(name=STR, sequence=INT), self._source),
+            **self.engine.views,
         }
 
     def handle(self, sender: str, method: str, arguments: bytes, *, is_view: bool) -> bytes:

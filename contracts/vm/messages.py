@@ -60,6 +60,7 @@ class ApplyBlock(Message, frozen=True):
 class ApplyGenesis(Message, frozen=True):
     block: BlockContext
     contracts: list[Install]
+    vm_version: str
 
 
 class AskView(Message, frozen=True):
@@ -92,10 +93,11 @@ class Answer(Message, frozen=True):
 
 
 class Ready(Message, frozen=True):
-    """The first message: which layers of the jail hold."""
+    """The first message: which engine this is and which layers of the jail hold."""
 
     layers: list[str]
     refusal: str  # why the worker will not run; empty if it does
+    vm_version: str
 
 
 class Need(Message, frozen=True):

@@ -12,6 +12,14 @@ import msgspec
 
 from contracts.vm import limits
 from contracts.vm.codes import Code
+from contracts.vm.engine_calls import PROPOSAL
+from contracts.vm.engine_schedule import (
+    KEY,
+    ScheduleDamaged,
+    decode_schedule,
+    encode_schedule,
+    founded,
+)
 from contracts.vm.lifecycle import CODE, CONTRACT, CONTRACTS_MAX, RESERVED, is_contract_name
 from contracts.vm.messages import Call, Viewed
 from ledger.errors import DecodeError
@@ -73,16 +81,26 @@ def validate_writes(
     writes: Sequence[StateWrite],
     calls: Sequence[Call],
     is_deployed: Callable[[str], bool],
+    *,
+    founding: str = "",
 ) -> None:
-    """Sorted, bounded, canonical, and only into namespaces of contracts. Raises ReplyInvalid."""
+    """Sorted, bounded, canonical, and only into namespaces of contracts. Raises ReplyInvalid.
+
+    `founding`: these are the writes of a genesis, whose engine this is.
+    """
     known: set[str] = set()
     may_deploy = any(call.contract == CONTRACT for call in calls)
+    may_schedule = any(call.contract == PROPOSAL for call in calls)
     created = {write.key for write in writes if write.namespace == CODE}
     before: tuple[str, bytes] | None = None
     for write in writes:
         place = (write.namespace, write.key)
         _demand(before is None or before < place, "writes in strict order")
         before = place
+        if write.namespace == CODE and write.key == KEY:
+            _demand(may_schedule or bool(founding), "`proposal` decides on the engine")
+            _validate_schedule(write, founding)
+            continue
         if write.namespace == CODE:
             _demand(may_deploy, "code changes by the contract `contract` only")
             _validate_code(write)
@@ -93,7 +111,7 @@ def validate_writes(
             _demand(name.encode() in created or is_deployed(name), "a deployed contract")
             known.add(name)
         _validate_write(write)
-    _demand(not writes or bool(calls), "writes come from transactions")
+    _demand(not writes or bool(calls) or bool(founding), "writes come from transactions")
 
 
 def _validate_write(write: StateWrite) -> None:
@@ -105,6 +123,17 @@ def _validate_write(write: StateWrite) -> None:
     _demand(isinstance(key, list) and bool(key) and isinstance(key[0], str), "a storage key")
     if write.value is not None:
         _validate_value(write.value, limits.STORED_VALUE_SIZE_MAX)
+
+
+def _validate_schedule(write: StateWrite, founding: str) -> None:
+    _demand(write.value is not None, "the schedule of engines is never removed")
+    assert write.value is not None
+    try:
+        decode_schedule(write.value)
+    except ScheduleDamaged as error:
+        raise ReplyInvalid(str(error)) from None
+    is_founded = not founding or write.value == encode_schedule(founded(founding))
+    _demand(is_founded, "a chain begins on the engine of its genesis")
 
 
 def _validate_code(write: StateWrite) -> None:

@@ -42,6 +42,10 @@ RULES: Final[dict[str, tuple[str, str]]] = {
         "write `from contracts.dialect import NAME`",
     ),
     "N005": ("locals are assigned on every path before use", "assign it before the branch"),
+    "N006": (
+        "this chain's language does not have it yet",
+        "do without it, or propose the change of the engine and wait for its height",
+    ),
     "L001": ("only the subset's statements", "see the guide for the accepted statements"),
     "L002": ("only the subset's expressions", "see the guide for the accepted expressions"),
     "L003": (

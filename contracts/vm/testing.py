@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 from contracts.vm.apply import Machine
 from contracts.vm.codes import ViewRefused
+from contracts.vm.engine_schedule import KEY, SPACE, encode_schedule, founded
+from contracts.vm.features import LATEST
 from contracts.vm.limits import VIEW_GAS_MAX
 from contracts.vm.messages import BlockContext, Call, Install, Query
 from contracts.vm.state import StateKey
+from contracts.vm.version import vm_version
 from crypto import sm3
 from ledger.model import Receipt, StateWrite
 from ledger.values import Value, decode_value, encode_value
@@ -29,13 +32,19 @@ def account(name: str) -> str:
 
 
 class Chain:
-    """Deploys, calls and asks contracts; keeps height and time."""
+    """Deploys, calls and asks contracts; keeps height and time.
 
-    def __init__(self, *, height: int = 1, time_ms: int = 1_700_000_000_000) -> None:
+    It runs on the engine of this release that has `language`. Raises LanguageUnknown.
+    """
+
+    def __init__(
+        self, *, height: int = 1, time_ms: int = 1_700_000_000_000, language: int = LATEST
+    ) -> None:
         self.height = height
         self.time_ms = time_ms
-        self.state: dict[StateKey, bytes] = {}
-        self.machine = Machine(self._fetch)
+        engine = encode_schedule(founded(vm_version(language)))
+        self.state: dict[StateKey, bytes] = {(SPACE, KEY): engine}
+        self.machine = Machine(self._fetch, language)
         self._count = 0
 
     def deploy(self, name: str, source: str, args: Sequence[Value] = ()) -> Receipt:

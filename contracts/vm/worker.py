@@ -1,19 +1,20 @@
-"""The child process: `python -m contracts.vm.worker [--unjailed|--lenient]`.
+"""The child process: `python -m contracts.vm.start --engine NAME [--unjailed|--lenient]`.
 
-Answers one request at a time on its standard input and output. Jails itself before it reads the
-first byte from the parent, and refuses to work if it cannot, unless told otherwise.
+It is one engine (engines.py) for as long as it lives: the parent starts another at the height
+where the chain changes its engine. Answers one request at a time on its standard input and
+output. Jails itself before it reads the first byte from the parent, and refuses to work if it
+cannot, unless told otherwise.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Sequence
 
 import msgspec
 
-from contracts.vm import frames, jail
+from contracts.vm import engines, frames, jail
 from contracts.vm.abi import describe
 from contracts.vm.apply import Machine
 from contracts.vm.codes import NODE_FAULTS
@@ -72,16 +73,18 @@ def show(key: str) -> list[Item]:
 
 def main(arguments: Sequence[str]) -> int:
     sys.setrecursionlimit(RECURSION_MAX)
-    _warm_up()
+    name = arguments[arguments.index(engines.ENGINE_ARGUMENT) + 1]
     try:
+        engine = engines.find(name, where="the worker was started as")
+        _warm_up(engine)
         layers = _jail(arguments)
-    except jail.JailUnavailable as error:
-        _send(Ready([], str(error)))
+    except (engines.EngineUnknown, jail.JailUnavailable) as error:
+        _send(Ready([], str(error), name))
         return 1
     gc.freeze()
     gc.disable()
-    _send(Ready(layers, ""))
-    worker = _Worker()
+    _send(Ready(layers, "", engine.vm_version))
+    worker = _Worker(engine)
     while True:
         try:
             request = request_decoder.decode(frames.receive(_READ))
@@ -102,11 +105,11 @@ def _jail(arguments: Sequence[str]) -> list[str]:
     return jail.enter(allow_missing="--lenient" in arguments)
 
 
-def _warm_up() -> None:
+def _warm_up(engine: engines.Engine) -> None:
     """Load everything that is loaded lazily while files can still be opened."""
-    machine = Machine(lambda keys: [None] * len(keys))
+    machine = Machine(lambda keys: [None] * len(keys), engine.language)
     install = Install("warm", _WARM_UP, encode_value([]))
-    receipts, _ = machine.apply_genesis(BlockContext(b"", 0, 0), [install])
+    receipts, _ = machine.apply_genesis(BlockContext(b"", 0, 0), [install], engine.vm_version)
     private = sm2.generate()
     good = sm2.sign(private, b"")
     bad = good[:-1] + bytes([good[-1] ^ 1])
@@ -127,22 +130,22 @@ def _warm_up() -> None:
 
 
 class _Worker:
-    def __init__(self) -> None:
-        self.machine = Machine(_fetch)
+    def __init__(self, engine: engines.Engine) -> None:
+        self.machine = Machine(_fetch, engine.language)
 
     def answer(self, request: Request) -> Reply:
         match request:
             case ApplyBlock(block, calls):
                 return self._apply(block, calls)
-            case ApplyGenesis(block, contracts):
-                receipts, writes = self.machine.apply_genesis(block, contracts)
+            case ApplyGenesis(block, contracts, vm_version):
+                receipts, writes = self.machine.apply_genesis(block, contracts, vm_version)
                 return Applied(receipts, list(writes))
             case AskView(block, query):
                 return self.machine.view(block, query)
             case AskCheck(source):
-                return Checked(list(check(source)[0]))
+                return Checked(list(check(source, self.machine.language)[0]))
             case AskAbi(source):
-                findings, compiled = check(source)
+                findings, compiled = check(source, self.machine.language)
                 return Abi(describe(compiled) if compiled else "", list(findings))
             case Reset():
                 self.machine.reset()
@@ -165,9 +168,3 @@ def _fetch(keys: Sequence[StateKey]) -> list[bytes | None]:
     if not isinstance(answer, Answer) or not 0 < len(answer.values) <= len(keys):
         raise msgspec.ValidationError("an answer was expected")
     return answer.values
-
-
-if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    # Straight out: interpreter shutdown would look for files that the jail hides.
-    os._exit(code)

@@ -23,6 +23,16 @@ class PeerState:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineState:
+    """The engine that runs the contracts, and the next one that is decided on."""
+
+    vm_version: str
+    next_vm_version: str  # "": no change is decided on
+    next_height: int  # its first; 0: none
+    missing_height: int  # the first that this release cannot run; 0: none that is decided on
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """Where the node stands.
 
@@ -40,6 +50,9 @@ class Situation:
     mempool_transactions: int
     peers: tuple[PeerState, ...]
     resident_bytes: int
+    engine: EngineState
+    jail: tuple[str, ...]  # layers around the contract workers
+    is_jailed: bool  # all that are required hold
 
 
 @dataclass(frozen=True, slots=True)

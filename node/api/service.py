@@ -296,6 +296,14 @@ class NodeService(node_pb2_grpc.NodeServicer):
             time_ms=header.time_ms,
             resident_bytes=situation.resident_bytes,
             phase=situation.phase,
+            engine=pb.EngineStatus(
+                vm_version=situation.engine.vm_version,
+                next_vm_version=situation.engine.next_vm_version,
+                next_height=situation.engine.next_height,
+                missing_height=situation.engine.missing_height,
+            ),
+            jail=situation.jail,
+            is_jailed=situation.is_jailed,
             peers=[
                 pb.PeerStatus(name=peer.name, peer_id=peer.peer_id, connected=peer.connected)
                 for peer in situation.peers

@@ -37,10 +37,14 @@ def shuxin(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess
 class LocalNetwork:
     """A network in a folder; `up` and `down` are the command line's."""
 
-    def __init__(self, root: Path, *, nodes: int = 4, executors: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, nodes: int = 4, executors: bool = False, vm_version: str = ""
+    ) -> None:
         self.root = root
-        flag = "--executors" if executors else "--no-executors"
-        made = shuxin("net", "new", str(root), "--nodes", str(nodes), flag)
+        flags = ["--executors" if executors else "--no-executors"]
+        if vm_version:
+            flags += ["--vm-version", vm_version]
+        made = shuxin("net", "new", str(root), "--nodes", str(nodes), *flags)
         assert made.returncode == 0, made.stderr
         self.plan: NetworkPlan = load_plan(root)
 

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.vm import host
 from contracts.vm.codes import ViewRefused
+from contracts.vm.engines import EngineUnknown
 from contracts.vm.host import GenesisRefused, Worker, WorkerFault
 from contracts.vm.messages import BlockContext, Call, Viewed
 from contracts.vm.revalidate import (
@@ -199,7 +200,7 @@ def test_a_genesis_that_does_not_deploy_is_refused(worker: Worker) -> None:
 
 def test_a_chain_of_another_engine_version_is_refused(worker: Worker) -> None:
     other = msgspec.structs.replace(genesis(), vm_version="shuxin-vm/0")
-    with pytest.raises(GenesisRefused, match="install the release"):
+    with pytest.raises(EngineUnknown, match="install a release that has it"):
         worker.apply_genesis(other)
 
 

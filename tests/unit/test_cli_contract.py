@@ -14,7 +14,15 @@ from cli.options import Invocation
 from client.errors import Refused
 from client.node import Outcome
 from contracts.vm.codes import ViewRefused
-from ledger.model import Transaction
+from contracts.vm.engine_schedule import (
+    KEY,
+    SPACE,
+    EngineSchedule,
+    EngineTerm,
+    encode_schedule,
+)
+from contracts.vm.version import vm_version
+from ledger.model import Height, Transaction
 from ledger.values import Value
 from tests.business import Business
 
@@ -188,3 +196,42 @@ def test_source_with_findings_is_refused_here_and_there(
     assert json.loads(capsys.readouterr().out) == []
     (tmp_path / "long.py").write_text("#" * (64 << 10) + "\n")
     assert refused(capsys, "chipworks", "check", str(tmp_path / "long.py")) == "file.size"
+
+
+NEEDS_TWO = """from contracts.dialect import ctx, view
+
+
+@view
+def who() -> str:
+    \"\"\"The party that asks.\"\"\"
+    return ctx.party
+"""
+
+
+def test_a_source_is_checked_for_the_engine_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "who.py"
+    path.write_text(NEEDS_TWO)
+    check = ["contract", "check", str(path)]
+    assert main(check) == main([*check, "--vm-version", vm_version(2)]) == 0
+    assert main([*check, "--vm-version", vm_version(1)]) == 1
+    assert "N006" in capsys.readouterr().out
+    assert main([*check, "--vm-version", "shuxin-vm/0"]) == 1
+    assert "does not have" in capsys.readouterr().err
+
+
+def test_the_engines_of_the_chain_are_shown_with_what_becomes_of_them(
+    sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Business.latest is not None
+    height = Business.latest.chain.height
+    names = [f"shuxin-vm/{language}+cpython-3.11+0123456789abcdef" for language in (2, 3, 4)]
+    terms = zip((0, height - 1, height + 9), names, strict=True)
+    schedule = EngineSchedule(tuple(EngineTerm(Height(at), name) for at, name in terms))
+    Business.latest.chain.state[SPACE, KEY] = encode_schedule(schedule)
+    assert run(capsys, "nobody", "engine") == [
+        {"from_height": 0, "vm_version": names[0], "state": "past"},
+        {"from_height": height - 1, "vm_version": names[1], "state": "in force"},
+        {"from_height": height + 9, "vm_version": names[2], "state": "scheduled"},
+    ]

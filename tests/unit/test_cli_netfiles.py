@@ -11,6 +11,9 @@ import pytest
 from cli import netfiles
 from cli.options import Invocation
 from cli.output import CommandRefused
+from contracts.vm.engines import EngineUnknown
+from contracts.vm.version import VM_VERSION, vm_version
+from ledger.genesis import load_genesis
 
 pytestmark = pytest.mark.slow  # a key's passphrase is stretched for 0.2 s
 
@@ -62,3 +65,18 @@ def test_a_folder_in_use_is_left_alone(network: Path) -> None:
 def test_a_network_of_a_size_that_tolerates_nothing_is_refused(tmp_path: Path, nodes: int) -> None:
     with pytest.raises(CommandRefused, match=r"net\.size"):
         netfiles.create(tmp_path / "net", nodes=nodes, port_base=40_000, executors=False)
+
+
+def test_a_network_begins_on_the_engine_that_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnknown, match="--vm-version names the engine vm/0"):
+        netfiles.create(
+            tmp_path / "no", nodes=4, port_base=40_000, executors=False, vm_version="vm/0"
+        )
+    assert not (tmp_path / "no").exists()
+    root = tmp_path / "net"
+    netfiles.create(root, nodes=4, port_base=40_000, executors=False, vm_version=vm_version(1))
+    assert load_genesis(root / "genesis.json").vm_version == vm_version(1)
+
+
+def test_a_network_begins_on_the_latest_engine_by_default(network: Path) -> None:
+    assert load_genesis(network / "genesis.json").vm_version == VM_VERSION

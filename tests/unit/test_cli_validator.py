@@ -11,6 +11,7 @@ import trio
 from cli.main import main
 from consensus.pbft.messages import Checkpoint, Commit, Prepare, SignedMessage, encode_message
 from consensus.pbft.types import Accuse
+from contracts.vm.version import VM_VERSION
 from crypto import sm2
 from ledger.certificates import VoteKind
 from ledger.encoding import encode
@@ -68,6 +69,33 @@ def test_a_replacement_names_who_enters(session: FakeSession) -> None:
     assert main(words) == 2
     assert main([*words, "--successor", "m"]) == 0
     assert session.calls == [("proposal", "propose", ("p", "replace_validator", "n", "m", "r"))]
+
+
+def test_an_engine_that_this_release_lacks_is_proposed_on_purpose_only(
+    session: FakeSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slip = VM_VERSION[:-1] + "x"
+    words = ["proposal", "change-engine", "p", "--from-height", "99", "--reason", "r"]
+    assert main([*words, "--vm-version", slip]) != 0
+    assert session.calls == [] and "does not have" in capsys.readouterr().err
+    assert main([*words, "--vm-version", slip, "--unknown"]) == 0
+    assert main([*words, "--vm-version", VM_VERSION]) == 0
+    assert session.calls == [
+        ("proposal", "change_engine", ("p", name, 99, "r")) for name in (slip, VM_VERSION)
+    ]
+
+
+@pytest.mark.parametrize("height", ["0", "-1", "soon"])
+def test_a_change_of_the_engine_has_a_height(height: str, session: FakeSession) -> None:
+    for verb in (["change-engine", "p", "--vm-version", VM_VERSION], ["cancel-engine", "p"]):
+        assert main(["proposal", *verb, "--reason", "r"]) == 2
+        assert main(["proposal", *verb, "--reason", "r", "--from-height", height]) == 2
+    assert session.calls == []
+
+
+def test_a_scheduled_engine_is_cancelled_by_its_height(session: FakeSession) -> None:
+    assert main(["proposal", "cancel-engine", "p", "--from-height", "99", "--reason", "r"]) == 0
+    assert session.calls == [("proposal", "cancel_engine", ("p", 99, "r"))]
 
 
 @pytest.mark.parametrize("key", ["", "12", "zz" * 64, "00" * 63, "00" * 65])

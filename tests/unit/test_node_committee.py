@@ -55,6 +55,10 @@ class Consortium(Nodes):
         )
         await self._approve(proposal)
 
+    async def change_engine(self, vm_version: str, from_height: int) -> None:
+        proposal = await self._propose("change_engine", vm_version, from_height, "why not")
+        await self._approve(proposal)
+
     async def _propose(self, method: str, *args: Value) -> str:
         proposal = f"proposal-{next(self._numbers)}"
         await self.call(0, self.manager, "proposal", method, proposal, *args)

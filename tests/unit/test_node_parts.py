@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from consensus.pbft.messages import SignedMessage
 from consensus.pbft.types import Accuse
+from contracts.vm.engines import EngineUnknown
 from contracts.vm.version import VM_VERSION
 from crypto import sm2
 from crypto.errors import KeyFileInvalid
@@ -271,7 +272,7 @@ def test_limits_that_honest_clocks_or_disks_cannot_bear_are_refused(limits: Limi
 
 def test_a_chain_of_another_contract_engine_is_refused() -> None:
     genesis = msgspec.structs.replace(fit_genesis(), vm_version="shuxin-vm/0")
-    with pytest.raises(GenesisUnfit, match="shuxin-vm/0"):
+    with pytest.raises(EngineUnknown, match="shuxin-vm/0"):
         check_genesis(genesis)
 
 

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from client.account import Account
+from contracts.vm.engine_schedule import schedule_of
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider, verify_batch
 from ledger.certificates import commit_items
@@ -144,6 +145,29 @@ async def test_all_go_back_and_go_on(network: Consortium, clock: MockClock) -> N
         store.close()
     verdict = await trio.to_thread.run_sync(audited, network, 0)
     assert (verdict.divergence, verdict.recoveries) == (None, 1)
+
+
+async def test_a_plan_leads_out_of_an_engine_that_no_release_has(
+    network: Consortium, clock: MockClock
+) -> None:
+    async with running(network, *ALL) as nursery:
+        ids = await blocks(network, KEPT, *ALL)
+        change_at = KEPT + 4 + WINDOW + 1  # above the proposal, three approvals and the window
+        absent = "shuxin-vm/9+cpython-3.11+0123456789abcdef"
+        await network.change_engine(absent, change_at)
+        await blocks(network, change_at - 1 - network.node(0).store.height, *ALL)
+        ids += await network.hand_in(0, network.transaction("for that height"))
+        for index in ALL:
+            await network.phase(index, "halted")
+        await network.stop(*ALL)
+        for done in await follow(network, agreed(network), *ALL):
+            assert done.height == KEPT
+        await network.start(nursery, *ALL)
+        await blocks(network, change_at + 2 - KEPT, *ALL)
+        store = network.node(0).store
+        assert store.height > change_at and schedule_of(store).after(0) == ()
+        assert store.find_transaction(ids[KEPT - 1]) is not None
+        await network.stop(*ALL)
 
 
 def audited(network: Consortium, index: int) -> Verdict:

@@ -528,6 +528,9 @@ class StatusReply(_message.Message):
     PHASE_FIELD_NUMBER: _builtins.int
     IS_OBSERVER_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    JAIL_FIELD_NUMBER: _builtins.int
+    IS_JAILED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     chain_id: _builtins.bytes
@@ -553,8 +556,16 @@ class StatusReply(_message.Message):
     """a full copy without a vote; `index` means nothing then"""
     epoch: _builtins.int
     """height above which the committee in office orders"""
+    is_jailed: _builtins.bool
+    """all required ones do"""
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerStatus]: ...
+    @_builtins.property
+    def engine(self) -> Global___EngineStatus: ...
+    @_builtins.property
+    def jail(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """layers that hold around the contract workers"""
+
     def __init__(
         self,
         *,
@@ -576,14 +587,49 @@ class StatusReply(_message.Message):
         phase: _builtins.str = ...,
         is_observer: _builtins.bool = ...,
         epoch: _builtins.int = ...,
+        engine: Global___EngineStatus | None = ...,
+        jail: _abc.Iterable[_builtins.str] | None = ...,
+        is_jailed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "certified_height", b"certified_height", "chain_id", b"chain_id", "epoch", b"epoch", "height", b"height", "index", b"index", "is_observer", b"is_observer", "mempool_transactions", b"mempool_transactions", "name", b"name", "peers", b"peers", "phase", b"phase", "primary", b"primary", "resident_bytes", b"resident_bytes", "state_root", b"state_root", "time_ms", b"time_ms", "validators", b"validators", "version", b"version", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "certified_height", b"certified_height", "chain_id", b"chain_id", "engine", b"engine", "epoch", b"epoch", "height", b"height", "index", b"index", "is_jailed", b"is_jailed", "is_observer", b"is_observer", "jail", b"jail", "mempool_transactions", b"mempool_transactions", "name", b"name", "peers", b"peers", "phase", b"phase", "primary", b"primary", "resident_bytes", b"resident_bytes", "state_root", b"state_root", "time_ms", b"time_ms", "validators", b"validators", "version", b"version", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusReply: _TypeAlias = StatusReply  # noqa: Y015
+
+@_typing.final
+class EngineStatus(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VM_VERSION_FIELD_NUMBER: _builtins.int
+    NEXT_VM_VERSION_FIELD_NUMBER: _builtins.int
+    NEXT_HEIGHT_FIELD_NUMBER: _builtins.int
+    MISSING_HEIGHT_FIELD_NUMBER: _builtins.int
+    vm_version: _builtins.str
+    """runs the contracts at `height`"""
+    next_vm_version: _builtins.str
+    """decided on; empty: none"""
+    next_height: _builtins.int
+    """its first; 0: none"""
+    missing_height: _builtins.int
+    """first that this release cannot run, and halts at; 0: none"""
+    def __init__(
+        self,
+        *,
+        vm_version: _builtins.str = ...,
+        next_vm_version: _builtins.str = ...,
+        next_height: _builtins.int = ...,
+        missing_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_height", b"missing_height", "next_height", b"next_height", "next_vm_version", b"next_vm_version", "vm_version", b"vm_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EngineStatus: _TypeAlias = EngineStatus  # noqa: Y015
 
 @_typing.final
 class GetGenesisRequest(_message.Message):
