@@ -36,7 +36,9 @@ def voter(machine: Machine, caller: str, sender: str) -> str:
     """The active party of `sender`, if it is a manager or an organization. Raises Stop."""
     party = _ask(machine, caller, "parties", "active_party_of", sender)
     if isinstance(party, str) and party:
-        if party in _organizations(machine, caller) or _is_manager(machine, caller, party):
+        if _is_manager(machine, caller, party):
+            return party
+        if party in _organizations(machine, caller):
             return party
     raise Stop(Code.not_allowed, "sign for a manager or for a party that runs a validator")
 

@@ -6,8 +6,8 @@ The system contract `contract` has no source: the machine itself answers for it.
     upgrade(name: str, sequence: int, source: str)       sequence: the present one plus one
     approve(name: str, sequence: int, code_hash: bytes)  for contracts of the genesis
     freeze(name: str, reason: str)  unfreeze(name: str)  revoke(name: str, reason: str)
-    views: show(name: str) -> dict   pending(name: str) -> dict | None   list() -> list[str]   abi(name: str) -> str
-           source(name: str, sequence: int) -> str
+    views: show(name: str) -> dict   pending(name: str) -> dict | None
+           list() -> list[str]   abi(name: str) -> str   source(name: str, sequence: int) -> str
 
 State, namespace "code": NAME -> ContractRecord; NAME/SEQUENCE -> source text, kept for replay;
 NAME/pending -> Pending or None; /names -> all names in order of deployment.
@@ -349,7 +349,9 @@ class Lifecycle:
 
     def _source(self, name: str, sequence: int) -> Value:
         record = self._record(name)
-        if not 1 <= sequence <= record.sequence:
+        pending = self._pending(name)  # who approves it has to read it
+        is_waiting = pending is not None and sequence == pending.sequence
+        if not (1 <= sequence <= record.sequence or is_waiting):
             raise Stop(Code.bad_value, f"sequences of {name} are 1 to {record.sequence}")
         raw, _ = self._machine.state.load(CODE, _source_key(name, sequence))
         assert raw is not None, "old code is kept"

@@ -188,3 +188,20 @@ def test_source_with_findings_is_refused_here_and_there(
     assert json.loads(capsys.readouterr().out) == []
     (tmp_path / "long.py").write_text("#" * (64 << 10) + "\n")
     assert refused(capsys, "chipworks", "check", str(tmp_path / "long.py")) == "file.size"
+
+
+def test_a_contract_of_the_genesis_waits_for_approvals(
+    sources: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = run(capsys, "bureau", "source", "demand")
+    assert isinstance(text, dict)
+    newer, other = tmp_path / "newer.py", tmp_path / "other.py"
+    newer.write_text(str(text["text"]) + "\n# repaired\n")
+    other.write_text(str(text["text"]) + "\n# not the same\n")
+    assert refused(capsys, "chipworks", "approve", "demand", str(newer)) == "not_allowed"
+    run(capsys, "bureau", "upgrade", "demand", str(newer))
+    record = run(capsys, "insurer", "show", "demand")
+    assert isinstance(record, dict)
+    assert (record["sequence"], record["pending"]["approvals"]) == (1, ["bureau"])
+    assert refused(capsys, "bureau", "approve", "demand", str(newer)) == "not_allowed"
+    assert refused(capsys, "opco", "approve", "demand", str(other)) == "not_allowed"

@@ -125,6 +125,7 @@ def test_an_approval_is_of_one_party_one_version_and_one_source(chain: Chain) ->
     pending = chain.view(A, "contract", "pending", "rules")
     assert isinstance(pending, dict)
     assert (pending["approvals"], pending["code_hash"]) == (["m"], HASH)
+    assert chain.view(A, "contract", "source", "rules", 2) == NEWER
 
 
 def test_what_nobody_completed_within_a_week_is_void(chain: Chain) -> None:
