@@ -10,7 +10,8 @@ The system contract `contract` has no source: the machine itself answers for it.
            list() -> list[str]   abi(name: str) -> str   source(name: str, sequence: int) -> str
 
 State, namespace "code": NAME -> ContractRecord; NAME/SEQUENCE -> source text, kept for replay;
-NAME/pending -> Pending or None; /names -> all names in order of deployment.
+NAME/pending -> Pending or None; NAME/layout -> declarations of all earlier versions;
+/names -> all names in order of deployment.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from contracts.vm.approvals import (
     with_approval,
 )
 from contracts.vm.codes import Code, Stop
+from contracts.vm.layout import conflict, layout_of
 from contracts.vm.rules import SourceRefused
 from contracts.vm.state import UNDECODED
 from contracts.vm.types import BYTES, INT, STR, Type
@@ -201,11 +203,14 @@ class Lifecycle:
         if sequence != record.sequence + 1:
             raise Stop(Code.bad_sequence, f"the next sequence is {record.sequence + 1}")
         if not party:
-            self._carry_out(sender, record, self._keep(name, sequence, source))
+            code_hash = self._keep(name, sequence, source)
+            self._demand_layout(record, source, code_hash)
+            self._carry_out(sender, record, code_hash)
             return None
         if self._pending(name) is not None:
             raise Stop(Code.exists, f"a version of {name} waits for approvals already")
         code_hash = self._keep(name, sequence, source)
+        self._demand_layout(record, source, code_hash)
         expires_ms = self._machine.block.time_ms + TERM_MS
         pending = Pending(name, sequence, code_hash, expires_ms, (party,))
         self._take_approval(sender, record, pending, "UpgradeProposed")
@@ -246,6 +251,11 @@ class Lifecycle:
     def _carry_out(self, sender: str, record: ContractRecord, code_hash: bytes) -> None:
         """Put the kept source of the next sequence in place and run its @migrate."""
         name = record.name
+        if retired := self._layout(record):
+            encoded = encode_value(dict(retired.items()))
+            if len(encoded) > limits.STORED_VALUE_SIZE_MAX:  # beyond it the parent refuses a block
+                raise Stop(Code.value_limit, f"{name} declared too many names in its life")
+            self._write(_layout_key(name), encoded)
         self._machine.state.undecode(name)
         self._upgraded = name
         after = self._stand(name, record.sequence + 1, code_hash, record.deployer)
@@ -256,6 +266,21 @@ class Lifecycle:
             self._put(_changed(after, FROZEN, self._machine.block.height))
         self._emit("Upgraded", after)
         self._upgraded = None
+
+    def _layout(self, record: ContractRecord) -> dict[str, str]:
+        """The declarations of the present version and of all earlier ones."""
+        raw, _ = self._machine.state.load(CODE, _layout_key(record.name))
+        earlier = {} if raw is None else decode_value(raw)
+        assert isinstance(earlier, dict)
+        compiled = self._machine.compiled(self.source(record), record.code_hash)
+        present = {str(name): str(kind) for name, kind in earlier.items()}
+        return {**present, **layout_of(compiled.storage)}
+
+    def _demand_layout(self, record: ContractRecord, source: str, code_hash: bytes) -> None:
+        newer = layout_of(self._machine.compiled(source, code_hash).storage)
+        self._machine.meter.charge(len(self.source(record)) * prices.GAS_SOURCE_BYTE)
+        if reason := conflict(self._layout(record), newer):
+            raise Stop(Code.check_failed, reason[:200])
 
     def _pending(self, name: str) -> Pending | None:
         """The version that waits; none once its week is over."""
@@ -361,6 +386,10 @@ class Lifecycle:
 
 def _source_key(name: str, sequence: int) -> bytes:
     return f"{name}/{sequence}".encode()
+
+
+def _layout_key(name: str) -> bytes:
+    return f"{name}/layout".encode()
 
 
 def _pending_key(name: str) -> bytes:
