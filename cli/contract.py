@@ -72,10 +72,29 @@ def upgrade(
     ] = 0,
     gas_limit: GasLimit = None,
 ) -> Answer:
-    """Put newer source in a contract's place and run its @migrate (its deployer or the manager)."""
+    """Put newer source in a contract's place and run its @migrate (its deployer or the manager).
+
+    For a contract of the genesis this is a proposal: it waits for a manager and a quorum of the
+    organizations to `approve` the same source.
+    """
     text = _source_text(source)
     number = sequence or _present_sequence(ask, name) + 1
     return call(ask, LIFECYCLE, "upgrade", name, number, text, gas_limit=gas_limit)
+
+
+@verb(app, "approve")
+def approve(
+    ask: Invocation,
+    name: Name,
+    source: SourceFile,
+    gas_limit: GasLimit = None,
+) -> Answer:
+    """Approve the version of a genesis contract that waits, if its source is exactly SOURCE."""
+    from crypto import sm3
+
+    code_hash = sm3.digest(_source_text(source).encode())
+    number = _present_sequence(ask, name) + 1
+    return call(ask, LIFECYCLE, "approve", name, number, code_hash, gas_limit=gas_limit)
 
 
 @verb(app, "freeze")
@@ -114,8 +133,9 @@ def show(ask: Invocation, name: Name) -> Answer:
     with ask.session() as session:
         record = _record(session.view(LIFECYCLE, "show", name))
         abi = session.view(LIFECYCLE, "abi", name)
+        pending = plain(session.view(LIFECYCLE, "pending", name))
     shown = {column: record.get(column) for column in COLUMNS}
-    return Fields({**shown, **_interface(abi, as_json=ask.json)})
+    return Fields({**shown, "pending": pending, **_interface(abi, as_json=ask.json)})
 
 
 @verb(app, "source")

@@ -56,6 +56,7 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("proposal", "approve"): GAS_MEDIUM,  # asks after 64 organizations, then carries out
         ("contract", "deploy"): GAS_WHOLE,  # 64 KiB of source are compiled
         ("contract", "upgrade"): GAS_WHOLE,
+        ("contract", "approve"): GAS_WHOLE,  # the last one carries the upgrade out
     }
 )
 

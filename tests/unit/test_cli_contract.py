@@ -235,3 +235,20 @@ def test_the_engines_of_the_chain_are_shown_with_what_becomes_of_them(
         {"from_height": height - 1, "vm_version": names[1], "state": "in force"},
         {"from_height": height + 9, "vm_version": names[2], "state": "scheduled"},
     ]
+
+
+def test_a_contract_of_the_genesis_waits_for_approvals(
+    sources: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = run(capsys, "bureau", "source", "demand")
+    assert isinstance(text, dict)
+    newer, other = tmp_path / "newer.py", tmp_path / "other.py"
+    newer.write_text(str(text["text"]) + "\n# repaired\n")
+    other.write_text(str(text["text"]) + "\n# not the same\n")
+    assert refused(capsys, "chipworks", "approve", "demand", str(newer)) == "not_allowed"
+    run(capsys, "bureau", "upgrade", "demand", str(newer))
+    record = run(capsys, "insurer", "show", "demand")
+    assert isinstance(record, dict)
+    assert (record["sequence"], record["pending"]["approvals"]) == (1, ["bureau"])
+    assert refused(capsys, "bureau", "approve", "demand", str(newer)) == "not_allowed"
+    assert refused(capsys, "opco", "approve", "demand", str(other)) == "not_allowed"

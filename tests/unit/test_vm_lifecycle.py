@@ -35,19 +35,19 @@ def show() -> int:
 """
 COUNTER_2 = """
 from contracts.dialect import Var, call, migrate, require, view
-value = Var(str)
+text = Var(str)
 old = Var(int)
 @migrate
 def migrate_from(sequence: int) -> None:
     require(sequence == 1, "only from 1")
-    value.set(f"upgraded from {sequence}")
+    text.set(f"upgraded from {sequence}")
 @call
 def add(n: int) -> str:
-    value.set(value.get() + "+" + str(n))
-    return value.get()
+    text.set(text.get() + "+" + str(n))
+    return text.get()
 @view
 def show() -> str:
-    return value.get()
+    return text.get()
 """
 
 
@@ -133,17 +133,39 @@ def test_a_failed_migration_after_writing_other_types_leaves_no_decoded_value(
 ) -> None:
     deploy(chain, TECH)
     late = COUNTER_2.replace(
-        'value.set(f"upgraded from {sequence}")', 'value.set("x")\n    require(False, "late")'
+        'text.set(f"upgraded from {sequence}")', 'text.set("x")\n    require(False, "late")'
     ).replace('require(sequence == 1, "only from 1")', "old.is_set()")
     assert chain.call(TECH, "contract", "upgrade", "counter", 2, late).error == "refused"
     assert chain.must(STRANGER, "counter", "add", 1) == 6
 
 
-def test_reading_values_of_another_type_after_an_upgrade_is_bad_storage(chain: Chain) -> None:
+@pytest.mark.parametrize("declared", ["Var(str)", "Map(str, int)", "Var(bool)", "Var(list[int])"])
+def test_a_stored_name_keeps_its_type(chain: Chain, declared: str) -> None:
     deploy(chain, TECH)
-    lazy = COUNTER_2.replace('value.set(f"upgraded from {sequence}")', "old.is_set()")
-    assert chain.call(TECH, "contract", "upgrade", "counter", 2, lazy).status == 0
-    assert chain.call(STRANGER, "counter", "add", 1).error == "bad_storage"
+    head = "from contracts.dialect import Map, Var, view\n"
+    tail = "other = Var(int)\n@view\ndef show() -> int:\n    return other.get(0)\n"
+    changed = f"{head}value = {declared}\n{tail}"
+    receipt = chain.call(TECH, "contract", "upgrade", "counter", 2, changed)
+    assert (receipt.error, receipt.detail[:15]) == ("check_failed", "storage `value`")
+    assert "@migrate" in receipt.detail
+    # A version without the name may follow, but the name stays taken.
+    assert chain.call(TECH, "contract", "upgrade", "counter", 2, head + tail).error == ""
+    assert chain.call(TECH, "contract", "upgrade", "counter", 3, changed).error == "check_failed"
+    back = head + "value = Var(int)\n" + tail
+    assert chain.call(TECH, "contract", "upgrade", "counter", 3, back).error == ""
+
+
+def test_a_life_of_too_many_names_is_refused_and_harms_no_node(chain: Chain) -> None:
+    deploy(chain, TECH)
+    head = "from contracts.dialect import Var, view\n"
+    tail = "@view\ndef show() -> int:\n    return 0\n"
+    for sequence in range(2, 20):
+        names = "".join(f"v{sequence}_{i} = Var(int)\n" for i in range(200))
+        source = head + names + tail
+        receipt = chain.call(TECH, "contract", "upgrade", "counter", sequence, source)
+        if receipt.status != 0:
+            break
+    assert (receipt.error, receipt.detail[-4:]) == ("value_limit", "life"), receipt.detail
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 3, -1])

@@ -122,16 +122,6 @@ def test_without_a_register_the_transaction_fails_and_nobody_is_taken_for_a_stra
     assert (receipt.error, receipt.detail) == ("unknown_contract", "no contract `parties`")
 
 
-def test_a_revoked_register_answers_nothing(chain: Chain) -> None:
-    chain.must(MANAGER, "contract", "revoke", "parties", "test")
-    assert chain.call(LAB, "desk", "count").error == "contract_revoked"
-
-
-def test_a_frozen_register_still_answers(chain: Chain) -> None:
-    chain.must(MANAGER, "contract", "freeze", "parties", "test")
-    assert chain.must(LAB, "desk", "count") == 2
-
-
 def test_a_register_of_an_older_make_is_named(chain: Chain) -> None:
     chain = Chain()
     old = REGISTER.replace("def standing(", "def another(")
