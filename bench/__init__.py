@@ -5,4 +5,10 @@ load         signed transactions, an open-loop sender, a watcher of certified bl
 processes    processor time and memory of the nodes
 report       the table, for people and for docs/benchmarks.md
 __main__     make bench
+
+vm           make bench-vm: contract calls beside plain Python
+vm_rig       the machine in process and jailed, over one state
+vm_unmetered the workloads compiled without gas
+vm_report    its tables
+plain        the same blocks in plain Python: the reference
 """
