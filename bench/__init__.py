@@ -14,5 +14,6 @@ gas          make bench-gas: ns and bytes per unit of gas
 gas_rows     the operations it times, each a small program
 gas_memory   programs that keep all they can
 gas_report   its tables
+gas_page     the generated parts of docs/gas.md
 plain        the same blocks in plain Python: the reference
 """

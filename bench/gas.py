@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import gas_memory, gas_report
+from bench import gas_memory, gas_page, gas_report
 from bench.gas_rows import PRELUDE, ROWS, Row
 from bench.vm_rig import source_of
 from contracts.vm.testing import Chain, account
@@ -174,6 +174,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.gas", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
+    parser.add_argument("--page", type=Path, help="renew the generated parts of docs/gas.md")
     options = parser.parse_args()
     print(f"{len(ROWS)} operations, {options.rounds} rounds …", file=sys.stderr)
     figures = all_figures(options.rounds)
@@ -182,6 +183,13 @@ def main() -> int:
     print(text)
     if options.output:
         options.output.write_text(text)
+    if options.page:
+        page = options.page.read_text(encoding="utf-8")
+        page = gas_page.with_part(page, gas_page.PRICES, gas_page.price_table())
+        said = gas_report.summary(figures, memory, FACTOR_MAX)
+        measured = gas_page.measured_table(figures, said)
+        page = gas_page.with_part(page, gas_page.MEASURED, measured)
+        options.page.write_text(page, encoding="utf-8")
     return 0 if is_met else 1
 
 

@@ -39,10 +39,7 @@ def render(figures: Sequence[Figure], memory: Memory, factor_max: float) -> tupl
     factor = figures[0].ns_per_gas / median
     is_met = factor <= factor_max and memory.share_of_limit <= SHARE_MAX
     lines = [
-        f"Machine: {platform.machine()}, Python {platform.python_version()}; "
-        f"{len(figures)} operations, median {median:.2f} ns per unit of gas; the dearest "
-        f"({figures[0].label}) takes {factor:.2f} times the median, at most {factor_max} "
-        f"are allowed: {'met' if factor <= factor_max else 'MISSED'}.",
+        summary(figures, memory, factor_max),
         "",
         "| operation | covers | gas | ns | ns per gas | / median |",
         "|---|---|---|---|---|---|",
@@ -60,14 +57,30 @@ def render(figures: Sequence[Figure], memory: Memory, factor_max: float) -> tupl
         "|---|---|",
         *_memory(memory.kept),
         "",
-        "At the gas bounds of a transaction and of a block at most "
-        f"{memory.block_bytes / 1e6:,.0f} MB live at once: "
-        f"{memory.share_of_limit:.0%} of the worker's {jail.MEMORY_MAX >> 20} MiB "
-        f"(at most {SHARE_MAX:.0%}: {'met' if memory.share_of_limit <= SHARE_MAX else 'MISSED'}).",
-        "",
-        f"Measured: {time.strftime('%Y-%m-%d', time.gmtime())}",
     ]
     return "\n".join(lines) + "\n", is_met
+
+
+def summary(figures: Sequence[Figure], memory: Memory, factor_max: float) -> str:
+    """Both bounds in words, with the date."""
+    median = statistics.median(figure.ns_per_gas for figure in figures)
+    factor = figures[0].ns_per_gas / median
+    share = memory.share_of_limit
+    return (
+        f"Measured on {time.strftime('%Y-%m-%d', time.gmtime())} with `make bench-gas` "
+        f"({platform.machine()}, Python {platform.python_version()}): {len(figures)} operations, "
+        f"median {median:.2f} ns per unit of gas; the dearest ({figures[0].label}) takes "
+        f"{factor:.2f} times the median ({_verdict(factor <= factor_max)}: at most {factor_max}).\n"
+        f"Alive at most {memory.live[0].bytes_per_gas:.1f} bytes per unit within a transaction "
+        f"({memory.live[0].label}), kept at most {memory.kept[0].bytes_per_gas:.2f} until the "
+        f"block ends ({memory.kept[0].label}): at the gas bounds of a transaction and of a block "
+        f"{memory.block_bytes / 1e6:,.0f} MB, {share:.0%} of the worker's "
+        f"{jail.MEMORY_MAX >> 20} MiB ({_verdict(share <= SHARE_MAX)}: at most {SHARE_MAX:.0%})."
+    )
+
+
+def _verdict(is_met: bool) -> str:
+    return "met" if is_met else "MISSED"
 
 
 def _names(covers: str) -> str:
