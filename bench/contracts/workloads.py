@@ -49,6 +49,7 @@ def reads(first: int, count: int) -> None:
 
 @call
 def writes(count: int) -> None:
+    require(ctx.sender != "", "writes.sender: somebody calls")
     for place in range(count):
         counters[place] = place
 
