@@ -25,7 +25,7 @@ SEED ?= 3000
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage lint format bench sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,12 @@ format: .make/installed ## Rewrites the sources in the house format
 
 bench: .make/installed ## Measures committed rate and finality beside their bounds
 	$(BIN)/python -m bench
+
+bench-vm: .make/installed ## Contract calls in process and jailed beside plain Python; fails beyond its bounds
+	$(BIN)/python -m bench.vm
+
+bench-gas: .make/installed ## Nanoseconds and bytes per unit of gas of every priced operation; fails beyond its bounds
+	$(BIN)/python -m bench.gas
 
 sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7000
 	$(BIN)/python -m tests.sim --runs $(RUNS) --seed $(SEED)

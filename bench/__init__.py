@@ -5,4 +5,15 @@ load         signed transactions, an open-loop sender, a watcher of certified bl
 processes    processor time and memory of the nodes
 report       the table, for people and for docs/benchmarks.md
 __main__     make bench
+
+vm           make bench-vm: contract calls beside plain Python
+vm_rig       the machine in process and jailed, over one state
+vm_unmetered the workloads compiled without gas
+vm_report    its tables
+gas          make bench-gas: ns and bytes per unit of gas
+gas_rows     the operations it times, each a small program
+gas_memory   programs that keep all they can
+gas_report   its tables
+gas_page     the generated parts of docs/gas.md
+plain        the same blocks in plain Python: the reference
 """

@@ -299,12 +299,12 @@ class Machine:
 
     def instance(self, name: str, *, is_view: bool) -> Instance:
         """The contract `name`, ready to run. Raises Stop if it is unknown, frozen or revoked."""
-        if not is_contract_name(name):
+        known = self._bound.get(name)
+        if known is None and not is_contract_name(name):
             raise Stop(Code.unknown_contract, "no contract has such a name")
         raw, _ = self.state.load("code", name.encode())
         if raw is None:
             raise Stop(Code.unknown_contract, f"no contract `{name}`")
-        known = self._bound.get(name)
         if known is None or known.raw != raw:
             known = self._bound[name] = self._bind(name, raw)
             if len(self._bound) > limits.CODE_CACHE_MAX:

@@ -18,8 +18,8 @@ from contracts.vm import emit, features, limits, prices
 from contracts.vm.declare import Declarations, Function
 from contracts.vm.rules import Findings
 from contracts.vm.types import INT, NEVER, UNKNOWN, OptionalOf, Type, is_assignable, show
+from contracts.vm.widths import INT_BITS, local_widths
 
-INT_BITS = 257  # an int of the language, at its bound
 Narrowing: TypeAlias = dict[str, Type]
 # Where the value of a storage key part comes from, when that is known before execution.
 Source: TypeAlias = tuple[str, int | str | bytes | bool] | None
@@ -94,6 +94,8 @@ class Body:
         self.loop_depth = 0
         self.temporaries = 0
         self.reassigned: set[str] = set()
+        constants = {name: value for name, (_, value) in unit.declarations.constants.items()}
+        self._widths = local_widths(function.node, constants)
         self._translate = translate
 
     # --- findings and gas -------------------------------------------------------------------
@@ -156,7 +158,7 @@ class Body:
             return None
         if not _is_assigned(self.scope, name):
             self.add("N005", node, f"`{name}` may be unassigned here")
-        return Typed(emit.load(name), kind)
+        return Typed(emit.load(name), kind, self._widths.get(name, INT_BITS))
 
     def bind(self, name: str, kind: Type, node: ast.expr | ast.stmt) -> None:
         """Assign a value of type `kind` to the local `name` at this point."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from contracts.vm import emit, limits, prices
 from contracts.vm import storage_ops as storage
-from contracts.vm.body import INT_BITS, Access, Body, Site, Typed
+from contracts.vm.body import Access, Body, Site, Typed
 from contracts.vm.declare import Function
 from contracts.vm.methods import translate_method
 from contracts.vm.types import (
@@ -31,6 +31,7 @@ from contracts.vm.types import (
     parse_type,
     show,
 )
+from contracts.vm.widths import INT_BITS, LENGTH_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ HOST: Final[Mapping[str, Host]] = {
     "to_hex": Host("__to_hex", (BYTES,), STR),
     "from_hex": Host("__from_hex", (STR,), BYTES),
     "is_name": Host("__is_name", (STR,), BOOL, prices.GAS_GUARD * 3),
-    "int_from_bytes": Host("__int_from_bytes", (BYTES,), INT),
-    "int_to_bytes": Host("__int_to_bytes", (INT, INT), BYTES),
+    "int_from_bytes": Host("__int_from_bytes", (BYTES,), INT, prices.GAS_GUARD * 2),
+    "int_to_bytes": Host("__int_to_bytes", (INT, INT), BYTES, prices.GAS_GUARD * 2),
 }
 
 
@@ -320,7 +321,7 @@ def _len(body: Body, node: ast.Call, _: Type | None) -> Typed:
         return Typed(emit.constant(0), UNKNOWN)
     if value.type not in (STR, BYTES) and not isinstance(value.type, (ListOf, DictOf, TupleOf)):
         return body.unknown("T001", node, f"{show(value.type)} has no length")
-    return Typed(emit.call("__len", value.node), INT, 20)
+    return Typed(emit.call("__len", value.node), INT, LENGTH_BITS)
 
 
 def _extreme(guard: str) -> Callable[[Body, ast.Call, Type | None], Typed]:
@@ -390,7 +391,7 @@ def _str(body: Body, node: ast.Call, _: Type | None) -> Typed:
     value = _one(body, node)
     if value is None or value.type not in (INT, BOOL, STR, UNKNOWN):
         return body.unknown("T001", node, "str() takes an int or a bool")
-    body.spend(prices.GAS_ITEM)
+    body.spend(prices.GAS_TEXT + prices.GAS_ITEM)
     return Typed(emit.call("__fmt", value.node), STR)
 
 
@@ -398,7 +399,7 @@ def _int(body: Body, node: ast.Call, _: Type | None) -> Typed:
     value = _one(body, node)
     if value is None or value.type not in (STR, UNKNOWN):
         return body.unknown("T001", node, "int() takes decimal digits as str")
-    body.spend(prices.GAS_ITEM)
+    body.spend(prices.GAS_TEXT + prices.GAS_ITEM)
     return Typed(emit.call("__int", value.node), INT)
 
 

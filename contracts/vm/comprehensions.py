@@ -150,7 +150,7 @@ def iterable(body: Body, node: ast.expr) -> tuple[ast.expr, Type]:
         case ast.Call(
             func=ast.Name(id="range" | "enumerate" | "zip" | "reversed" as name), keywords=[]
         ) if body.lookup(name, node) is None:
-            body.spend(prices.GAS_GUARD)
+            body.spend(prices.GAS_GUARD * 2)
             return _iterator_call(body, name, node)
         case ast.Call(
             func=ast.Attribute(value=owner, attr="items" | "keys" | "values" as method),

@@ -60,6 +60,18 @@ def charge(amount: int) -> list[ast.stmt]:
     return [add, flush()] if amount > FLUSH_EVERY else [add]
 
 
+def take_charge(code: list[ast.stmt]) -> int:
+    """Remove the charge that `code` starts with; returns its amount."""
+    match code:
+        case [
+            ast.AugAssign(target=ast.Name(id=name), value=ast.Constant(value=int() as gas)),
+            *_,
+        ] if name == GAS:
+            del code[: 2 if gas > FLUSH_EVERY else 1]
+            return gas
+    return 0
+
+
 def flush() -> ast.stmt:
     return assign(GAS, call("__flush", load(GAS)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from contracts.vm import calls, comprehensions, emit, operators, prices
-from contracts.vm.body import INT_BITS, Access, Body, Typed
+from contracts.vm.body import Access, Body, Typed
 from contracts.vm.declare import BUILTINS, checked_literal, constant_type
 from contracts.vm.standing import FIELDS as STANDING_FIELDS
 from contracts.vm.standing import PARTIES
@@ -31,6 +31,7 @@ from contracts.vm.types import (
     join,
     show,
 )
+from contracts.vm.widths import INT_BITS
 
 CONTEXT = {
     "sender": STR,
@@ -119,7 +120,7 @@ def _joined(body: Body, node: ast.JoinedStr) -> Typed:
                 parts.append(typed.node)
             case _:
                 body.add("L002", node, "f-strings take no conversion and no format")
-    body.spend(prices.GAS_GUARD + len(parts) * prices.GAS_ITEM)
+    body.spend(prices.GAS_GUARD + prices.GAS_TEXT + len(parts) * prices.GAS_ITEM)
     return Typed(emit.call("__fmt", *parts), STR)
 
 
@@ -207,7 +208,7 @@ def _slice(body: Body, node: ast.Subscript, value: Typed, part: ast.Slice) -> Ty
         emit.constant(None) if bound is None else body.fitting(bound, INT)
         for bound in (part.lower, part.upper)
     ]
-    body.spend(prices.GAS_GUARD)
+    body.spend(prices.GAS_GUARD + prices.GAS_TEXT)
     return Typed(emit.call("__slice", value.node, *bounds), value.type)
 
 

@@ -6,6 +6,7 @@ types that the compiler proved.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from contracts.dialect import functions as host
@@ -137,6 +138,25 @@ def _iteration(meter: Meter) -> dict[str, Guard]:
             raise Stop(Code.bad_value, "range() with step 0")
         return range(*bounds)
 
+    def paced(cost: int, turns: int, *bounds: int) -> Iterable[range]:
+        """range(*bounds) in parts of at most `turns` numbers, each paid before it is run over."""
+        whole = numbers(*bounds)
+        try:
+            count = len(whole)
+        except OverflowError:  # more than any gas pays for: the parts tell
+            return parts(whole, cost, turns)
+        if count > turns:
+            return parts(whole, cost, turns)
+        charge(count * cost)
+        return (whole,)
+
+    def parts(rest: range, cost: int, turns: int) -> Iterator[range]:
+        while rest:
+            part = rest[:turns]
+            rest = rest[turns:]
+            charge(len(part) * cost)
+            yield part
+
     # Loops over a dict run over a copy: changing it meanwhile is well defined then.
     def keys(items: dict[Any, Inner]) -> list[Inner]:
         charge(len(items) * prices.GAS_ITEM)
@@ -152,6 +172,7 @@ def _iteration(meter: Meter) -> dict[str, Guard]:
 
     return {
         "__range": numbers,
+        "__paced": paced,
         "__keys": keys,
         "__values": values,
         "__items": pairs,

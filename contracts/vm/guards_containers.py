@@ -110,7 +110,7 @@ def _orders(meter: Meter) -> dict[str, Guard]:
     def extreme_cost(items: Any) -> None:
         if not items:
             raise Stop(Code.bad_value, "min() or max() of nothing")
-        charge(len(items) * 3)
+        charge(len(items) * 5)
         for item in items:
             if type(item) is not int:
                 charge(text_size(item) >> 3)

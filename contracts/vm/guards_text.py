@@ -76,7 +76,7 @@ def _text_parts(meter: Meter) -> dict[str, Guard]:
         return text.split(separator)
 
     def join(separator: str, items: list[str]) -> str:
-        charge(len(items) * 2)
+        charge(len(items) * prices.GAS_GUARD)  # each is measured first
         size = text_size(separator) * len(items)
         for item in items:
             size += text_size(item)

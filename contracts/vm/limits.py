@@ -42,6 +42,7 @@ ARGUMENTS_SIZE_MAX = 128 << 10  # bytes of encoded arguments, as large as a tran
 # --- machine ----------------------------------------------------------------------------------
 
 FLUSH_EVERY = 2_000  # gas units that may gather in a local counter
+PACED_GAS_MAX = 8_000  # gas units that a loop over range() pays ahead, before those turns run
 INTERMEDIATE_BITS_MAX = 1_100  # an int expression is checked before it may grow beyond this
 STATE_CACHE_BYTES_MAX = 12 << 20  # of keys and values; then the cache starts afresh
 CODE_CACHE_MAX = 64  # compiled contracts kept

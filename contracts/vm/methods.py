@@ -42,6 +42,8 @@ _BYTES: Final[dict[str, tuple[str, tuple[Type, ...], Type]]] = {
     "decode": ("__decode", (), STR),
 }
 
+_REPEATED: Final = frozenset({"split", "join", "replace"})  # they measure before they build
+
 
 def translate_method(body: Body, node: ast.Call) -> Typed:
     """`value.method(arguments)`."""
@@ -63,6 +65,7 @@ def translate_method(body: Body, node: ast.Call) -> Typed:
             if name not in table:
                 return body.unknown("L005", node, f"{show(owner.type)} has no {name}()")
             guard, parameters, returns = table[name]
+            body.spend(prices.GAS_TEXT * (2 if name in _REPEATED else 1))
             return _call(body, node, guard, owner, parameters, returns)
         case OptionalOf():
             return body.unknown("T005", node, f"this may be None: no {name}() yet")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from contracts.vm import emit, limits, prices
-from contracts.vm.body import INT_BITS, Body, Narrowing, Typed, settle
+from contracts.vm.body import Body, Narrowing, Typed, settle
 from contracts.vm.types import (
     BOOL,
     BYTES,
@@ -23,6 +23,7 @@ from contracts.vm.types import (
     join,
     show,
 )
+from contracts.vm.widths import INT_BITS, result_width
 
 _ORDERED = (INT, STR, BYTES)
 
@@ -44,6 +45,7 @@ def combine(
     if isinstance(operator, ast.Add) and left.type == right.type:
         body.spend(prices.GAS_GUARD)
         if left.type in (STR, BYTES):
+            body.spend(prices.GAS_TEXT)
             return Typed(emit.call("__cat", left.node, right.node), left.type)
         if isinstance(left.type, ListOf):
             return Typed(emit.call("__cat_list", left.node, right.node), left.type)
@@ -61,19 +63,16 @@ def _integers(
         return Typed(emit.call(guard, settle(left).node, settle(right).node), INT)
     match operator:
         case ast.Add() | ast.Sub() | ast.BitAnd() | ast.BitOr() | ast.BitXor():
-            bits = max(left.bits, right.bits) + 1
-        case ast.Mult():
-            bits = left.bits + right.bits
-            body.spend(prices.GAS_DIVIDE)
-        case ast.FloorDiv() | ast.Mod():
-            bits = max(left.bits, right.bits) + 1
+            pass
+        case ast.Mult() | ast.FloorDiv() | ast.Mod():
             body.spend(prices.GAS_DIVIDE)
         case _:
             body.add("L002", node, "int has no such operator; `//` divides")
             return Typed(left.node, UNKNOWN)
+    bits = result_width(operator, left.bits, right.bits)
     if bits > limits.INTERMEDIATE_BITS_MAX:
         return _integers(body, operator, settle(left), settle(right), node)
-    if bits >= INT_BITS:
+    if bits >= INT_BITS and not isinstance(operator, (ast.FloorDiv, ast.Mod)):
         bits = max(bits, INT_BITS + 1)  # exactly at the bound still needs the check
     body.spend(prices.GAS_NODE * 2)
     return Typed(ast.BinOp(left.node, operator, right.node), INT, bits)
@@ -202,7 +201,7 @@ def _priced(body: Body, first: Typed, second: Typed) -> ast.expr:
         if isinstance(side, ast.Constant) and isinstance(side.value, (str, bytes)):
             body.spend(len(side.value) // 8)
             return first.node
-    body.spend(prices.GAS_GUARD)
+    body.spend(prices.GAS_GUARD + (prices.GAS_TEXT if first.type in (STR, BYTES) else 0))
     return emit.call("__priced", first.node)
 
 
@@ -240,6 +239,7 @@ def _in_value(body: Body, left: ast.expr, right: ast.expr, node: ast.Compare) ->
         case DictOf(key, _):
             return emit.call("__in_dict", body.fitting(left, key), container.node)
         case Scalar() if kind in (STR, BYTES):
+            body.spend(prices.GAS_TEXT)
             return emit.call("__in_text", body.fitting(left, kind), container.node)
         case _:
             return body.unknown("T001", node, f"`in` does not search {show(kind)}").node

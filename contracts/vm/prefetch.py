@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import msgspec
+
 from contracts.vm import limits
 from contracts.vm.body import Access, Source
 from contracts.vm.codes import Stop
@@ -18,13 +20,14 @@ from contracts.vm.instance import Instance, key_part, key_prefix
 from contracts.vm.lifecycle import is_contract_name
 from contracts.vm.messages import Call
 from contracts.vm.state import State, StateKey
-from ledger.errors import DecodeError
-from ledger.values import Value, decode_value
+from ledger.values import Value
 
 PLAN_SIZE_MAX = 32  # keys per method; more would not pay
 PLAN_STEPS_MAX = 200  # accesses followed while planning
 KEYS_PER_BLOCK_MAX = 20_000
 ARGUMENTS_SIZE_MAX = 2 << 10  # bytes; planning is not paid for, so large arguments go without
+
+_decoder = msgspec.msgpack.Decoder()
 
 # Like Source, but ("argument", i) counts the outermost method's arguments.
 Part: TypeAlias = Source
@@ -130,8 +133,8 @@ def _instantiate(plan: list[PlannedKey], call: Call, found: dict[StateKey, None]
     if len(call.arguments) > ARGUMENTS_SIZE_MAX:
         return
     try:
-        arguments = decode_value(call.arguments)
-    except DecodeError:
+        arguments = _decoder.decode(call.arguments)  # a guess needs no canonical form
+    except (msgspec.MsgspecError, RecursionError, ValueError):
         return
     if not isinstance(arguments, list):
         return

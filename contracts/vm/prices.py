@@ -19,7 +19,8 @@ GAS_NODE = 2  # one expression node
 GAS_STATEMENT = 2
 GAS_ITERATION = 6
 GAS_FUNCTION = 15  # call of a contract's own function
-GAS_GUARD = 15  # call of a host guard, beside what the guard charges itself
+GAS_GUARD = 20  # call of a host guard, beside what the guard charges itself
+GAS_TEXT = 50  # beside that for making, cutting and searching texts, however short
 GAS_DIVIDE = 8
 GAS_POWER = 120  # square-and-multiply up to 1,100 bits
 GAS_ITEM = 10  # one slot in a list or tuple with its value: about 80 bytes
@@ -44,4 +45,4 @@ GAS_SM3 = 200
 GAS_SM3_64 = 30  # per 64-byte block
 # A good signature under a known key takes 0.32 ms. A bad one under a new key takes 0.72 ms, since
 # libcrypto's "no" is asked for twice: whoever chooses the arguments chooses the dearest.
-GAS_SM2_VERIFY = 75_000
+GAS_SM2_VERIFY = 100_000

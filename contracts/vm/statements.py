@@ -15,6 +15,7 @@ from contracts.vm.body import Body, Narrowing, Typed, settle
 from contracts.vm.comprehensions import bind_target, iterable
 from contracts.vm.declare import is_name
 from contracts.vm.operators import combine, narrowings
+from contracts.vm.pace import paced
 from contracts.vm.storage_ops import operate
 from contracts.vm.types import (
     BOOL,
@@ -344,7 +345,12 @@ def _if(body: Body, node: ast.If) -> tuple[int, ast.stmt]:
     after_second = (scope.is_dead, set(scope.assigned), dict(scope.narrowed))
 
     _merge(body, [after_first, after_second])
-    return head, ast.If(test, first, second)
+    # What both ways cost is charged with the head; the dearer one pays the rest.
+    costs = emit.take_charge(first), emit.take_charge(second)
+    shared = min(costs)
+    first = [*emit.charge(costs[0] - shared), *first] or [ast.Pass()]
+    second = [*emit.charge(costs[1] - shared), *second]
+    return head + shared, ast.If(test, first, second)
 
 
 def _merge(body: Body, branches: Sequence[tuple[bool, set[str], Narrowing]]) -> None:
@@ -395,7 +401,7 @@ def _for(body: Body, node: ast.For) -> tuple[int, ast.stmt]:
     target = bind_target(body, node.target, kind)
     code = _loop_body(body, node, {})
     body.scope.assigned = assigned  # what it runs over may be empty
-    return head, ast.For(target, iterator, code, [])
+    return head, paced(body, node, iterator, ast.For(target, iterator, code, []))
 
 
 def _while(body: Body, node: ast.While) -> tuple[int, ast.stmt]:

@@ -139,6 +139,21 @@ statements = st.one_of(
     st.builds(
         "for i in {}:\n        if i > 40:\n            break\n        a += i".format, lists(1)
     ),
+    st.builds(
+        "c = {}\n    for i in range({} % 250):\n        c {}= {}\n        if {}:\n"
+        "            a = c\n        else:\n            c -= i".format,
+        st.sampled_from(["0", "7", "a", "2 ** 255"]),
+        ints(0),
+        st.sampled_from(["+", "-", "*", "//", "%", "&", "^"]),
+        st.sampled_from(["i", "i * i", "(i + 1)", "b", "c", "(c % 1000)", "len(xs)", "2 ** 250"]),
+        bools(1),
+    ),
+    st.builds(
+        "for i in range({} % 30, {} % 30, {}):\n        a += i\n        b -= a".format,
+        ints(0),
+        ints(0),
+        st.sampled_from(["1", "2", "(-1)", "(-7)"]),
+    ),
     st.builds("for k in d:\n        b += d[k]\n        s = k".format),
     st.builds("while a > 3:\n        a = a // 2 - {}".format, st.sampled_from(["1", "0"])),
     st.builds("xs.sort()\n    xs.reverse()".format),

@@ -279,7 +279,7 @@ def test_the_first_use_pays_the_view_and_later_ones_a_guard(chain: Chain) -> Non
         deployed(chain.deploy(name, gas_source(text)))
     used = {name: gas(chain, name) for name in uses}
     later = used["three"] - used["two"]
-    assert later == used["two"] - used["one"] < 50
+    assert later == used["two"] - used["one"] < 4 * prices.GAS_GUARD
     assert used["roles"] == used["two"] + 3 * prices.GAS_ITEM
     first = used["one"] - used["none"]
     assert 2 * prices.GAS_READ + prices.GAS_CROSS_CALL < first < 3 * prices.GAS_READ + 2_000
