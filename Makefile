@@ -22,10 +22,13 @@ APT_PACKAGES := python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-d
 RUNS ?= 200
 # Scenarios from this seed on are values, which can be shrunk; earlier seeds keep their meaning.
 SEED ?= 3000
+MINUTES ?= 5
+# Number of the first round of make fuzz-vm; other numbers are other programs.
+FIRST ?= 0
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage fuzz-vm lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +77,9 @@ sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEE
 
 twins: .make/installed ## Simulates a replica that exists twice: every schedule of two views
 	$(BIN)/python -m tests.sim.twins
+
+fuzz-vm: .make/installed ## Drawn programs in the contract machine and in plain Python: make fuzz-vm MINUTES=30
+	$(BIN)/python -m tests.fuzz_vm --minutes $(MINUTES) --seed $(FIRST)
 
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --grpc_python_out=$(1) \
 	--mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) proto/shuxin/v1/*.proto
