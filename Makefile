@@ -28,7 +28,7 @@ FIRST ?= 0
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage fuzz-vm versions lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,21 @@ CORE_TESTS := tests/unit/test_pbft_*.py tests/property/test_pbft_*.py tests/sim/
 coverage: .make/installed ## Which branches of consensus/ no test takes: none
 	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
+
+# Other versions of CPython run the corpus of tests/sandbox beside 3.11, with these packages alone.
+VERSION_NEEDS := msgspec cffi pycparser pytest iniconfig pluggy packaging pygments psutil
+versions: .make/installed ## Equal results of the contract machine on the CPython versions at hand
+	@for version in 3.12 3.13; do \
+		python="$$(ls -d $$HOME/.pyenv/versions/$$version*/bin/python 2>/dev/null | tail -1)"; \
+		python="$${python:-$$(command -v python$$version || true)}"; \
+		if [ -z "$$python" ]; then echo "No CPython $$version here: left out"; continue; fi; \
+		folder=".make/py$${version/./}"; \
+		echo "CPython $$version: $$python"; \
+		[ -x "$$folder/bin/python" ] || "$$python" -m venv "$$folder"; \
+		"$$folder/bin/python" -m pip --disable-pip-version-check install --quiet \
+			$$(grep -E "^($$(echo $(VERSION_NEEDS) | tr ' ' '|'))==" requirements/dev.txt | cut -d' ' -f1); \
+	done
+	$(BIN)/python -m pytest -q tests/sandbox/test_corpus.py
 
 lint: .make/installed proto-check ## Format, rules, types, import layers
 	$(BIN)/ruff format --check .

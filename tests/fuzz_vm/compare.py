@@ -13,6 +13,7 @@ from contracts.vm.testing import Chain, account
 from contracts.vm.types import STR
 from ledger.model import Receipt
 from ledger.values import Value, decode_value, encode_value
+from tests.fuzz_vm.generator import generator
 from tests.fuzz_vm.grammar import Writer
 from tests.fuzz_vm.reference import Map, Missing, Refused, World, outside
 
@@ -50,12 +51,12 @@ class Outcome:
 
 
 def drawn(seed: int) -> str:
-    return Writer(random.Random(f"program {seed}")).program()
+    return Writer(generator("program", seed)).program()
 
 
 def compare(seed: int) -> Outcome:
     """Draw the program of `seed` and run it. Raises Differs."""
-    return compare_source(drawn(seed), random.Random(f"arguments {seed}"))
+    return compare_source(drawn(seed), generator("arguments", seed))
 
 
 def compare_source(source: str, rng: random.Random) -> Outcome:

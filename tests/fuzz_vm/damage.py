@@ -15,6 +15,7 @@ from functools import lru_cache
 from contracts.bundle import system_sources
 from contracts.vm.check import check_source
 from tests.fuzz_vm.compare import Differs
+from tests.fuzz_vm.generator import generator
 from tests.fuzz_vm.grammar import Writer
 
 _NOISE = [
@@ -142,7 +143,7 @@ _SPACES = ["\n", "\n    ", "\n        ", "\n\n", " ", "\t", "\r", "\x0c", "\u4e2
 
 def check_soup(seed: int) -> bool:
     """Random text; returns whether it was accepted. Raises Differs."""
-    rng = random.Random(f"soup {seed}")
+    rng = generator("soup", seed)
     if rng.random() < 0.5:
         text = "".join(
             chr(rng.choice((rng.randrange(128), rng.randrange(32, 127), 10, 32)))
@@ -157,7 +158,7 @@ def check_soup(seed: int) -> bool:
 
 def check_damaged(seed: int) -> bool:
     """A real contract with a few tokens or branches of its tree changed. Raises Differs."""
-    rng = random.Random(f"damage {seed}")
+    rng = generator("damage", seed)
     source = rng.choice(_corpus()) if rng.random() < 0.5 else Writer(rng).program()
     change = _trees if rng.random() < 0.4 else _tokens
     return _checked(change(source, rng))

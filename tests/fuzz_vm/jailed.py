@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Final
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from contracts.vm.host import Worker
 from contracts.vm.testing import Chain
 from tests.fuzz_vm.compare import CALLS, GAS, Differs, arguments_from, drawn
+from tests.fuzz_vm.generator import generator
 from tests.jailed_chain import ACCOUNT, JailedChain
 
 _SAME: Final = bytes(32)  # ids of transactions differ by how they are made
@@ -20,7 +20,7 @@ def compare_jailed(seed: int, worker: Worker) -> None:
     source = drawn(seed)
     chain, jailed = Chain(height=0), JailedChain(worker, [("program", source)])
     chain.deploy("program", source)
-    rng = random.Random(f"arguments {seed}")
+    rng = generator("arguments", seed)
     for _ in range(CALLS):
         arguments = arguments_from(rng)
         here = chain.call(ACCOUNT, "program", "main", *arguments, gas_limit=GAS)
