@@ -13,11 +13,11 @@ from pathlib import Path
 from bench.plain import CONTRACT, PlainChain
 from contracts.vm.apply import Machine
 from contracts.vm.host import Worker, call_of
-from contracts.vm.messages import BlockContext, Install
+from contracts.vm.messages import BlockContext
 from contracts.vm.state import StateKey
 from contracts.vm.version import VM_VERSION
 from ledger.encoding import encode
-from ledger.genesis import Genesis, Limits
+from ledger.genesis import Genesis, GenesisContract, Limits
 from ledger.model import Receipt, StateWrite, Transaction, TransactionBody, ValidatorSet
 from ledger.store import Store
 from ledger.values import Value, encode_value
@@ -50,21 +50,19 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.state: dict[StateKey, bytes] = {}
         self.machine = Machine(lambda keys: [self.state.get(key) for key in keys])
-        installs = [
-            Install(CONTRACT, source_of("workloads"), encode_value([])),
-            Install("peer", source_of("peer"), encode_value([])),
-        ]
-        receipts, genesis_writes = self.machine.apply_genesis(self.context(0), installs)
-        demand_success(receipts)
-        self._keep(genesis_writes)
+        contracts = (
+            GenesisContract(CONTRACT, source_of("workloads"), encode_value([])),
+            GenesisContract("peer", source_of("peer"), encode_value([])),
+        )
+        genesis = Genesis(1, "bench", 1, ValidatorSet(()), (), contracts, Limits(), VM_VERSION)
+        self.worker = Worker(allow_unjailed=True)
+        self._keep(self.worker.apply_genesis(genesis).writes)
         self.joins = [transaction(i, i, "join", []) for i in range(MEMBERS)]
         receipts, writes = self.in_process(self.joins)
         demand_success(receipts)
         self._keep(writes)
-        genesis = Genesis(1, "bench", 1, ValidatorSet(()), (), (), Limits(), VM_VERSION)
         everything = [StateWrite(space, key, value) for (space, key), value in self.state.items()]
         self.store = Store.create(folder / "store", genesis, everything)
-        self.worker = Worker(allow_unjailed=True)
         self.plain_state = self._plain_state()
 
     def close(self) -> None:

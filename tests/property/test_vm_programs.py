@@ -198,16 +198,18 @@ def test_programs_mean_the_same_as_in_python(
     items: list[Value] = [*xs]
     receipt = chain.call(ALICE, "program", "main", a, b, text, "t", items, gas_limit=3_000_000)
     assert receipt.error != "internal", source
+    if receipt.error in OWN_BOUNDS:
+        return  # Python may go on, and its integers may grow for hours
     try:
         expected = in_python(source, [a, b, text, "t", list(xs)])
     except (ArithmeticError, LookupError, ValueError) as error:
         accepted = {code for code, kind in PYTHON_ERRORS.items() if isinstance(error, kind)}
-        assert receipt.error in accepted | OWN_BOUNDS, (error, source)
+        assert receipt.error in accepted, (error, source)
         return
     if receipt.status == 0:
         assert decode_value(receipt.return_value) == list(expected), source
     else:
-        assert receipt.error in OWN_BOUNDS | {"bad_value"}, (receipt, source)
+        assert receipt.error == "bad_value", (receipt, source)
 
 
 @settings(max_examples=300, deadline=None)
