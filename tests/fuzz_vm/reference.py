@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import sys
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -86,6 +87,7 @@ class World:
             "from_hex": from_hex,
             "int_to_bytes": int_to_bytes,
             "is_name": is_name,
+            "place": _place,
             "record": record,
             "replace": replace,
             "require": _require,
@@ -125,14 +127,16 @@ def outside(value: Any) -> Any:
     return value
 
 
-class _Views(ast.NodeTransformer):
-    """dict.keys() and values() give lists in the dialect."""
+class _Dialect(ast.NodeTransformer):
+    """dict.keys() and values() give lists; insert takes any int, as slices do."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         match node.func:
             case ast.Attribute(attr="keys" | "values"):
                 return ast.Call(ast.Name("list", ast.Load()), [node], [])
+            case ast.Attribute(attr="insert"):
+                node.args[0] = ast.Call(ast.Name("place", ast.Load()), [node.args[0]], [])
         return node
 
 
@@ -143,13 +147,17 @@ def _without_imports(source: str) -> ast.Module:
         for node in tree.body
         if not (isinstance(node, ast.ImportFrom) and node.module == "contracts.dialect")
     ]
-    changed: ast.Module = _Views().visit(tree)
+    changed: ast.Module = _Dialect().visit(tree)
     return ast.fix_missing_locations(changed)
 
 
 def _require(condition: bool, _: str) -> None:
     if not condition:
         raise Refused
+
+
+def _place(position: int) -> int:
+    return max(-sys.maxsize, min(position, sys.maxsize))
 
 
 def _int(text: str) -> int:
