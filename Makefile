@@ -28,7 +28,7 @@ FIRST ?= 0
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm versions lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ CORE_TESTS := tests/unit/test_pbft_*.py tests/property/test_pbft_*.py tests/sim/
 coverage: .make/installed ## Which branches of consensus/ no test takes: none
 	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
+
+mutants-vm: .make/installed ## Which small changes of check, compile and verify no test sees: only excused ones
+	$(BIN)/python -m tests.mutation
 
 # Other versions of CPython run the corpus of tests/sandbox beside 3.11, with these packages alone.
 VERSION_NEEDS := msgspec cffi pycparser pytest iniconfig pluggy packaging pygments psutil

@@ -90,11 +90,6 @@ def test_one_jailed_worker_outlives_every_attack() -> None:
         assert (worker.process_id, worker.restarts) == (before, 0)
 
 
-def test_a_cpython_that_is_not_known_may_run_nothing() -> None:
-    assert verify.opcodes_of((3, 14)) == frozenset()
-    assert verify.opcodes_of(sys.version_info[:2]) == verify.OPCODES
-
-
 def test_what_a_receipt_says_of_a_syntax_error_quotes_no_parser() -> None:
     for source in ("x = = 1\n", "def f(:\n", "f'{a b}'\n", "'abc\n"):
         with pytest.raises(SourceRefused) as refused:
