@@ -22,10 +22,13 @@ APT_PACKAGES := python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-d
 RUNS ?= 200
 # Scenarios from this seed on are values, which can be shrunk; earlier seeds keep their meaning.
 SEED ?= 3000
+MINUTES ?= 5
+# Number of the first round of make fuzz-vm; other numbers are other programs.
+FIRST ?= 0
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +51,24 @@ CORE_TESTS := tests/unit/test_pbft_*.py tests/property/test_pbft_*.py tests/sim/
 coverage: .make/installed ## Which branches of consensus/ no test takes: none
 	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
+
+mutants-vm: .make/installed ## Which small changes of check, compile and verify no test sees: only excused ones
+	$(BIN)/python -m tests.mutation
+
+# Other versions of CPython run the corpus of tests/sandbox beside 3.11, with these packages alone.
+VERSION_NEEDS := msgspec cffi pycparser pytest iniconfig pluggy packaging pygments psutil
+versions: .make/installed ## Equal results of the contract machine on the CPython versions at hand
+	@for version in 3.12 3.13; do \
+		python="$$(ls -d $$HOME/.pyenv/versions/$$version*/bin/python 2>/dev/null | tail -1)"; \
+		python="$${python:-$$(command -v python$$version || true)}"; \
+		if [ -z "$$python" ]; then echo "No CPython $$version here: left out"; continue; fi; \
+		folder=".make/py$${version/./}"; \
+		echo "CPython $$version: $$python"; \
+		[ -x "$$folder/bin/python" ] || "$$python" -m venv "$$folder"; \
+		"$$folder/bin/python" -m pip --disable-pip-version-check install --quiet \
+			$$(grep -E "^($$(echo $(VERSION_NEEDS) | tr ' ' '|'))==" requirements/dev.txt | cut -d' ' -f1); \
+	done
+	$(BIN)/python -m pytest -q tests/sandbox/test_corpus.py
 
 lint: .make/installed proto-check ## Format, rules, types, import layers
 	$(BIN)/ruff format --check .
@@ -74,6 +95,9 @@ sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEE
 
 twins: .make/installed ## Simulates a replica that exists twice: every schedule of two views
 	$(BIN)/python -m tests.sim.twins
+
+fuzz-vm: .make/installed ## Drawn programs in the contract machine and in plain Python: make fuzz-vm MINUTES=30
+	$(BIN)/python -m tests.fuzz_vm --minutes $(MINUTES) --seed $(FIRST)
 
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --grpc_python_out=$(1) \
 	--mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) proto/shuxin/v1/*.proto

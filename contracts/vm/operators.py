@@ -84,7 +84,10 @@ def unary(body: Body, node: ast.UnaryOp) -> Typed:
         case ast.Not():
             body.demand(operand.type, BOOL, node.operand)
             return Typed(ast.UnaryOp(node.op, operand.node), BOOL)
-        case ast.USub() | ast.Invert() | ast.UAdd():
+        case ast.UAdd():
+            body.demand(operand.type, INT, node.operand)
+            return operand  # nothing to do, and each version of CPython has another opcode for it
+        case ast.USub() | ast.Invert():
             body.demand(operand.type, INT, node.operand)
             if isinstance(operand.node, ast.Constant) and type(operand.node.value) is int:
                 return Typed(ast.UnaryOp(node.op, operand.node), INT, operand.bits + 1)

@@ -24,6 +24,7 @@ class Finding:
     severity: str = "error"  # or "warning"
 
 
+SYNTAX: Final = "S004"
 # rule id -> (what the rule demands, what to do)
 RULES: Final[dict[str, tuple[str, str]]] = {
     "S001": ("source is ASCII", "write other characters as \\u escapes inside string literals"),
@@ -94,12 +95,19 @@ RULES: Final[dict[str, tuple[str, str]]] = {
 
 
 class SourceRefused(ValueError):
-    """Source that has errors; `findings` lists them."""
+    """Source that has errors; `findings` lists them.
+
+    The sentence lands in receipts, so it quotes nothing of CPython's parser: what that says, and
+    where it stands when it does, changes with any release.
+    """
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         first = findings[0]
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        super().__init__(f"{first.line}:{first.column} {first.rule} {first.reason}{more}")
+        told = f"{first.line}:{first.column} {first.rule} {first.reason}"
+        if first.rule == SYNTAX:
+            told = f"{SYNTAX} {RULES[SYNTAX][0]}"
+        super().__init__(told + more)
         self.findings = findings
 
 

@@ -86,6 +86,10 @@ class EmptyReader:
             self.values[write.namespace, write.key] = write.value
 
 
+def source_of(bomb: str) -> str:
+    return f"{HEAD}@call\ndef attack() -> None:\n    {BOMBS[bomb]}\n"
+
+
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
     with Worker(allow_unjailed=True) as worker:

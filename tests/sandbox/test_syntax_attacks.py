@@ -216,24 +216,31 @@ BOMBS = {
 }
 
 
+def in_function(attack: str) -> str:
+    return (
+        f"{HEAD}store = Var(int)\ndef helper() -> int:\n    return store.get()\n"
+        f"@call\ndef attack() -> None:\n    {IN_FUNCTIONS[attack][1]}\n"
+    )
+
+
+def at_module_level(attack: str) -> str:
+    return f"{HEAD}store = Var(int)\n{AT_MODULE_LEVEL[attack][1]}\n"
+
+
 def rules_of(source: str) -> set[str]:
     return {finding.rule for finding in check_source(source) if finding.severity == "error"}
 
 
 @pytest.mark.parametrize("attack", IN_FUNCTIONS)
 def test_refused_inside_a_function(attack: str) -> None:
-    rule, code = IN_FUNCTIONS[attack]
-    source = (
-        f"{HEAD}store = Var(int)\ndef helper() -> int:\n    return store.get()\n"
-        f"@call\ndef attack() -> None:\n    {code}\n"
-    )
-    assert rule in rules_of(source)
+    rule, _ = IN_FUNCTIONS[attack]
+    assert rule in rules_of(in_function(attack))
 
 
 @pytest.mark.parametrize("attack", AT_MODULE_LEVEL)
 def test_refused_at_module_level(attack: str) -> None:
-    rule, code = AT_MODULE_LEVEL[attack]
-    assert rule in rules_of(f"{HEAD}store = Var(int)\n{code}\n")
+    rule, _ = AT_MODULE_LEVEL[attack]
+    assert rule in rules_of(at_module_level(attack))
 
 
 @pytest.mark.parametrize("attack", BOMBS)

@@ -1,0 +1,1 @@
+"""Mutation testing of what decides over contracts: check, compile and verify."""

@@ -1,0 +1,217 @@
+"""`python -m tests.mutation [--module NAME] [--sample N --seed S]`: which mutants do tests kill?
+
+The tests are collected and run once, to learn which of them reach which line. Then every mutant
+runs in a fork: the changed code takes the place of the old in the functions themselves, so that
+everybody who imported them has it, and the tests that reach its line run until one fails. A
+mutant that takes too long counts as killed. Survivors have to stand, with the reason why they
+may live, in survivors.txt; the run fails for one that is not there and for one that is there
+without need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+import coverage
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutation.operators import Mutant, mutants
+
+MODULES = (
+    *("verify", "compile", "source", "declare", "types", "body", "emit", "methods", "calls"),
+    *("statements", "expressions", "operators", "comprehensions", "storage_ops"),
+)
+TESTS = (
+    "tests/unit/test_vm_refusals.py",
+    "tests/unit/test_vm_language.py",
+    "tests/unit/test_vm_verify.py",
+    "tests/unit/test_vm_pace.py",
+    "tests/unit/test_gas_golden.py",
+    "tests/unit/test_system_sources.py",
+    "tests/unit/test_vm_prefetch.py",
+    "tests/sandbox/test_syntax_attacks.py",
+    "tests/sandbox/test_value_attacks.py",
+    "tests/sandbox/test_cross_contract_attacks.py",
+)
+SECONDS_MAX = 20  # for the tests of one mutant; all of them together take less
+REACHING_MAX = 400  # tests that a mutant meets, those of rarely reached lines first
+KILLED, BROKEN = 1, 3  # how a fork ends; 0 when no test failed
+SURVIVORS = Path(__file__).with_name("survivors.txt")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Tool:
+    """A pytest plugin whose test loop is the mutation run."""
+
+    def __init__(self, modules: list[str], sample: int, seed: int, jobs: int) -> None:
+        self.modules = modules
+        self.sample = sample
+        self.seed = seed
+        self.jobs = jobs
+        self.survived: list[str] = []
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in modules}
+        self._reaching: dict[str, dict[int, list[int]]] = {}
+        self._running: dict[int, tuple[Mutant, float]] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._learn(session.items)
+        chosen = [
+            mutant
+            for name in self.modules
+            for mutant in mutants(name, _path(name).read_text(encoding="ascii"))
+        ]
+        if self.sample:
+            chosen = random.Random(self.seed).sample(chosen, min(self.sample, len(chosen)))
+        for mutant in chosen:
+            while len(self._running) >= self.jobs:
+                self._wait()
+            self._start(mutant, session.items)
+        while self._running:
+            self._wait()
+        return True
+
+    def _learn(self, items: list[pytest.Item]) -> None:
+        """Which tests, by their place in `items`, reach which line of which module."""
+        paths = [str(_path(name)) for name in self.modules]
+        measure = coverage.Coverage(data_file=None, include=paths, config_file=False)
+        measure.start()
+        for number, item in enumerate(items):
+            measure.switch_context(str(number))
+            if not _passes(item):
+                raise SystemExit(f"{item.nodeid} fails without any mutant")
+        measure.stop()
+        data = measure.get_data()
+        for name in self.modules:
+            lines = data.contexts_by_lineno(str(_path(name)))
+            self._reaching[name] = {
+                line: [int(context) for context in contexts if context]
+                for line, contexts in lines.items()
+            }
+
+    def _start(self, mutant: Mutant, items: list[pytest.Item]) -> None:
+        reaching = self._reaching[mutant.module]
+        tests = sorted(
+            {t for line in range(mutant.line, mutant.end + 1) for t in reaching.get(line, ())}
+        )
+        random.Random(mutant.name).shuffle(tests)
+        child = os.fork()
+        if child:
+            self._running[child] = (mutant, time.monotonic() + SECONDS_MAX)
+            return
+        code = BROKEN
+        with contextlib.suppress(BaseException):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+            _install(mutant)
+            code = KILLED
+            code = 0 if all(_passes(items[t]) for t in tests[:REACHING_MAX]) else KILLED
+        os._exit(code)
+
+    def _wait(self) -> None:
+        while True:
+            for child, (mutant, end) in list(self._running.items()):
+                done, status = os.waitpid(child, os.WNOHANG)
+                if not done and time.monotonic() > end:
+                    os.kill(child, signal.SIGKILL)
+                    done, status = os.waitpid(child, 0)
+                if done:
+                    del self._running[child]
+                    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == BROKEN:
+                        raise SystemExit(f"{mutant.name} could not be put in place")
+                    self._count(mutant, survived=status == 0)
+                    return
+            time.sleep(0.002)
+
+    def _count(self, mutant: Mutant, *, survived: bool) -> None:
+        self.counts[mutant.module]["survived" if survived else "killed"] += 1
+        if survived:
+            self.survived.append(mutant.name)
+            print(f"survived: {mutant.name} (line {mutant.line})", flush=True)
+
+
+def _path(name: str) -> Path:
+    return ROOT / "contracts/vm" / f"{name}.py"
+
+
+def _passes(item: pytest.Item) -> bool:
+    return all(report.passed for report in runtestprotocol(item, log=False, nextitem=None))
+
+
+def _install(mutant: Mutant) -> None:
+    """Give the functions of the loaded module the code of the changed one."""
+    module = importlib.import_module(f"contracts.vm.{mutant.module}")
+    code = compile(mutant.tree, str(_path(mutant.module)), "exec", dont_inherit=True)
+    path = mutant.function.split(".")
+    holder = code
+    for part in path:
+        holder = next(c for c in holder.co_consts if isinstance(c, CodeType) and c.co_name == part)
+    _function(module, path).__code__ = holder
+
+
+def _function(module: ModuleType, path: list[str]) -> FunctionType:
+    found: object = module
+    for part in path:
+        found = vars(found)[part]
+    if isinstance(found, (classmethod, staticmethod, property)):
+        found = found.fget if isinstance(found, property) else found.__func__
+    found = getattr(found, "__wrapped__", found)
+    assert isinstance(found, FunctionType)
+    return found
+
+
+def _excused() -> dict[str, str]:
+    """Survivors that may live, with the reason: `NAME` lines, each followed by `    why`."""
+    excused: dict[str, str] = {}
+    if SURVIVORS.exists():
+        name = ""
+        for line in SURVIVORS.read_text(encoding="utf-8").splitlines():
+            if line.startswith("    "):
+                excused[name] = line.strip()
+            elif line and not line.startswith("#"):
+                name = line
+    return excused
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("--module", choices=MODULES, action="append", help="default: all")
+    parser.add_argument("--sample", type=int, default=0, help="so many mutants; 0: all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    modules = arguments.module or list(MODULES)
+    tool = Tool(modules, arguments.sample, arguments.seed, arguments.jobs)
+    files = [test for test in TESTS if (ROOT / test).exists()]
+    options = ["-q", "-p", "no:cacheprovider", "-o", "timeout=0", "--no-header", *files]
+    status = pytest.main(options, plugins=[tool])
+    total: Counter[str] = Counter()
+    for name, counts in tool.counts.items():
+        total.update(counts)
+        print(f"{name:16} killed {counts['killed']:5}  survived {counts['survived']:4}")
+    print(f"{'all':16} killed {total['killed']:5}  survived {total['survived']:4}")
+    excused = _excused()
+    new = [name for name in tool.survived if name not in excused]
+    for name in new:
+        print(f"not in {SURVIVORS.name}: {name}")
+    here = [name for name in excused if name.split()[0] in modules]
+    gone = [] if arguments.sample else [name for name in here if name not in tool.survived]
+    for name in gone:
+        print(f"killed by now, or gone: {name}")
+    return 1 if new or gone or status not in (0, 5) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Mutants of a module: one small change each, in the body of a function.
+
+A mutant is told by module, function and change, not by line, so that its name outlives edits
+elsewhere in the file.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+TEXT_MAX = 70  # characters of source in the name of a mutant
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change: `line` is where it stands, for choosing tests; the rest names it."""
+
+    module: str
+    function: str
+    change: str
+    line: int
+    end: int
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        return f"{self.module} {self.function}: {self.change}"
+
+
+def mutants(module: str, source: str) -> Iterator[Mutant]:
+    """All mutants of a module, in the order of its text; equal names are numbered."""
+    tree = ast.parse(source)
+    counts: dict[str, int] = {}
+    for function, node in _functions(tree):
+        for inner in ast.walk(node):
+            for change, make in _changes(inner):
+                name = f"{function}: {change}"
+                counts[name] = counts.get(name, 0) + 1
+                if counts[name] > 1:
+                    change = f"{change} ({counts[name]})"
+                line = getattr(inner, "lineno", node.lineno)
+                end = getattr(inner, "end_lineno", None) or line
+                yield Mutant(module, function, change, line, end, _mutated(tree, inner, make))
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Functions of the module and methods of its classes; what nests in one belongs to it."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef):
+                    yield f"{node.name}.{method.name}", method
+
+
+Change: TypeAlias = Callable[[Any], None]  # of the node itself, whatever its kind
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    match node:
+        case ast.Compare(ops=[operator, *_]) if type(operator) in COMPARISONS:
+            other = COMPARISONS[type(operator)]
+            yield f"{_text(node)} -> {other.__name__}", partial(_compare_by, other)
+        case ast.BoolOp():
+            swapped = ast.Or if isinstance(node.op, ast.And) else ast.And
+            yield f"{_text(node)} -> {swapped.__name__}", _setter("op", swapped())
+        case ast.UnaryOp(op=ast.Not()):
+            yield f"{_text(node)} -> without not", _drop_not
+        case ast.BinOp() if type(node.op) in ARITHMETIC and not _is_types(node):
+            other_operator = ARITHMETIC[type(node.op)]
+            yield f"{_text(node)} -> {other_operator.__name__}", _setter("op", other_operator())
+        case ast.AugAssign() if type(node.op) in ARITHMETIC:
+            yield f"{_text(node)} -> left out", _leave_out
+        case ast.Constant(value=bool() as flag):
+            yield f"{flag} -> {not flag}", _setter("value", not flag)
+        case ast.Constant(value=int() as number):
+            yield f"{number} -> {number + 1}", _setter("value", number + 1)
+        case ast.If() | ast.IfExp():
+            for value in (True, False):
+                change = f"if {_text(node.test)} -> if {value}"
+                yield change, _setter("test", ast.Constant(value))
+        case ast.Expr(value=ast.Call()):
+            yield f"{_text(node)} -> left out", _leave_out
+        case ast.Return(value=ast.expr() as result) if not _is_none(result):
+            yield f"{_text(node)} -> None", _setter("value", ast.Constant(None))
+        case ast.Match() if len(node.cases) > 1:
+            for index, case in enumerate(node.cases[:-1]):
+                yield f"case {_text(case.pattern)} -> left out", partial(_drop_case, index)
+
+
+def _compare_by(other: type[ast.cmpop], node: Any) -> None:
+    node.ops = [other(), *node.ops[1:]]
+
+
+def _setter(field: str, value: object) -> Change:
+    return lambda node: setattr(node, field, value)
+
+
+def _drop_not(node: Any) -> None:
+    _become(node, ast.Call(ast.Name("bool", ast.Load()), [node.operand], []))
+
+
+def _leave_out(node: Any) -> None:
+    _become(node, ast.Pass())
+
+
+def _drop_case(index: int, node: Any) -> None:
+    del node.cases[index]
+
+
+def _is_types(node: ast.BinOp) -> bool:
+    return isinstance(node.op, ast.BitOr) and isinstance(node.right, ast.Constant)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _text(node: ast.AST) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 3]}..."
+
+
+def _become(node: Any, other: ast.AST) -> None:
+    """Turn the node itself into another, so that whatever holds it may stay as it is."""
+    node.__class__ = other.__class__
+    node.__dict__.clear()
+    node.__dict__.update(other.__dict__)
+
+
+def _mutated(tree: ast.Module, spot: ast.AST, make: Change) -> ast.Module:
+    memo: dict[int, object] = {}
+    changed = copy.deepcopy(tree, memo)
+    make(memo[id(spot)])
+    return ast.fix_missing_locations(changed)
