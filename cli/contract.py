@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from cli.domain import GasLimit, Reason, SourceFile, VmVersion, call
+from cli import contract_check
+from cli.domain import GasLimit, Reason, SourceFile, call
 from cli.literals import parse_values, read_source
 from cli.options import Invocation, verb
-from cli.output import REFUSED, Answer, Fields, Json, Table, Text, plain
+from cli.output import Answer, Fields, Json, Table, Text, plain
 from cli.tx import Arguments
 
 if TYPE_CHECKING:
@@ -26,25 +27,8 @@ Method = Annotated[str, typer.Argument(metavar="METHOD")]
 Sequence = Annotated[int, typer.Option(min=0, help="Which version; 0: the present one.")]
 
 
-@verb(app, "check")
-def check(ask: Invocation, source: SourceFile, vm_version: VmVersion = "") -> Answer:
-    """Check a contract's source against the dialect, without a network."""
-    from contracts.vm import engines
-    from contracts.vm.check import check_source
-
-    engine = engines.LATEST
-    if vm_version:
-        engine = engines.find(vm_version, where="--vm-version names")
-    findings = check_source(_source_text(source), engine.language)
-    failed = any(finding.severity == "error" for finding in findings)
-    if not findings and not ask.json:
-        return Fields({"file": str(source), "verdict": "clean"})
-    return Table(
-        ("line", "column", "rule", "severity", "reason", "fix"),
-        [(f.line, f.column, f.rule, f.severity, f.reason, f.fix) for f in findings],
-        title=str(source),
-        exit_code=REFUSED if failed else 0,
-    )
+verb(app, "check")(contract_check.check)
+verb(app, "rules")(contract_check.rules)
 
 
 @verb(app, "deploy")

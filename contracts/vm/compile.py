@@ -18,6 +18,7 @@ from contracts.vm.rules import Finding, Findings, SourceRefused
 from contracts.vm.source import parse
 from contracts.vm.statements import translate_function
 from contracts.vm.storage_ops import guard_name
+from contracts.vm.style import check_style
 from contracts.vm.types import RecordOf, Type
 from contracts.vm.verify import verify
 
@@ -50,11 +51,11 @@ class Compiled:
 
 
 def check(
-    source: str, language: int = features.LATEST
+    source: str, language: int = features.LATEST, *, with_style: bool = True
 ) -> tuple[tuple[Finding, ...], Compiled | None]:
     """All findings, and the compiled contract unless one of them is an error.
 
-    Raises LanguageUnknown.
+    Style is looked at where there is no error. Raises LanguageUnknown.
     """
     features.demand_language(language)
     findings = Findings()
@@ -65,16 +66,17 @@ def check(
     unit = Unit(declarations, findings)
     functions = [_translate(unit, function) for function in declarations.functions.values()]
     _check_calls(unit)
-    _check_style(unit)
     if findings.error_count:
         return findings.in_order(), None
+    if with_style:
+        check_style(unit, tree, source)
     module = ast.Module([*functions, *unit.comprehensions], [])
     return findings.in_order(), _finish(unit, module)
 
 
 def compile_source(source: str, language: int = features.LATEST) -> Compiled:
     """The compiled contract. Raises SourceRefused with every finding, LanguageUnknown."""
-    findings, compiled = check(source, language)
+    findings, compiled = check(source, language, with_style=False)
     if compiled is None:
         raise SourceRefused(findings)
     return compiled
@@ -154,20 +156,3 @@ def _visit(unit: Unit, name: str, depth: dict[str, int], path: tuple[str, ...]) 
     if depth[name] > limits.CALL_DEPTH_MAX:
         unit.findings.add("R002", node.lineno, node.col_offset)
     return depth[name]
-
-
-def _check_style(unit: Unit) -> None:
-    declarations = unit.declarations
-    called = {callee for f in declarations.functions.values() for callee in f.calls}
-    for name in declarations.storage:
-        if name not in unit.storage_used:
-            unit.findings.add("W001", declarations.lines[name], 0, f"`{name}` is never used")
-    for function in declarations.functions.values():
-        node = function.node
-        if function.kind == "helper" and function.name not in called:
-            reason = f"`{function.name}` is never called"
-            unit.findings.add("W002", node.lineno, node.col_offset, reason)
-        is_open = "write" in function.effects and "identity" not in function.effects
-        if function.kind == "call" and is_open:
-            reason = f"`{function.name}` writes for anybody"
-            unit.findings.add("W003", node.lineno, node.col_offset, reason)

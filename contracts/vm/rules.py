@@ -91,6 +91,13 @@ RULES: Final[dict[str, tuple[str, str]]] = {
     "W001": ("storage is used", "delete the declaration"),
     "W002": ("helpers are used", "delete the function or decorate it"),
     "W003": ("a @call that writes checks who calls", "read ctx.sender or ask a view about it"),
+    "W004": ("what only reads is a @view", "write @view instead of @call"),
+    "W005": ("loops over arguments are bounded", "begin with `require(len(xs) <= MAX, ...)`"),
+    "W006": ("an event starts with an id to look for", "put an id (str, bytes, int) first"),
+    "W007": ("a copy of stored data is assigned back", "assign it: `m[key] = copy`"),
+    "W008": ("ctx.origin decides nothing", "decide by ctx.sender or ctx.party"),
+    "W010": ("what is declared is used", "delete it, or start a parameter with `_`"),
+    "W099": ("allowances are needed and say why", "delete it, or write the reason behind it"),
 }
 
 

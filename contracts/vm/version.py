@@ -43,7 +43,11 @@ def rules_hash(language: int = LATEST, figures: Mapping[str, int] = _NO_FIGURES)
         _constants(limits, {name for feature in absent for name in feature.limits}, figures),
         _constants(prices, {name for feature in absent for name in feature.prices}, figures),
         [(code.name, int(code)) for code in Code],
-        sorted(RULES.keys() - {rule for feature in absent for rule in feature.rules}),
+        sorted(
+            rule
+            for rule in RULES.keys() - {rule for feature in absent for rule in feature.rules}
+            if not rule.startswith("W")  # warnings are for people and decide nothing
+        ),
         sorted(GUARDS - {guard for feature in absent for guard in feature.guards}),
         sorted(OPCODES),
         sorted(name for name, feature in FEATURES.items() if feature.since <= language),

@@ -289,20 +289,6 @@ def put(line: Line) -> None:
     assert [item["name"] for item in abi["records"]] == ["Point", "Line"]
 
 
-@pytest.mark.parametrize(
-    ("source", "rule"),
-    [
-        ("unused = Var(int)\n", "W001"),
-        ("def unused() -> int:\n    return 1\n", "W002"),
-        ("x = Var(int)\n@call\ndef f(n: int) -> None:\n    x.set(n)\n", "W003"),
-    ],
-)
-def test_style_findings_are_warnings_and_do_not_stop_a_contract(source: str, rule: str) -> None:
-    findings = check_source(HEAD + source)
-    assert [(f.rule, f.severity) for f in findings] == [(rule, "warning")]
-    compile_source(HEAD + source)
-
-
 def test_a_refused_source_carries_all_its_findings() -> None:
     with pytest.raises(SourceRefused) as refused:
         compile_source("import os\nimport sys\n")
