@@ -90,7 +90,9 @@ class Largest:
         self.compute([[party, dataset] for party, dataset in pairs[::2]])
         self.deliver()
         self.do("operator", "contract", "deploy", "small", SMALL, encode_value([]))
-        self.do("operator", "contract", "upgrade", "small", 2, SMALL)
+        for step in ("reject", "withdraw"):
+            self.do("manager", "contract", "upgrade", "small", 2, SMALL, wide(160))
+            self.do("manager", "contract", step, "small", 2, wide(160))
         self.do("manager", "contract", "freeze", "small", wide(160))
         self.do("manager", "contract", "unfreeze", "small")
         self.do("manager", "contract", "revoke", "small", wide(160))

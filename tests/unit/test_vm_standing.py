@@ -108,7 +108,7 @@ def test_the_register_is_not_upgraded_to_it_either(chain: Chain) -> None:
         "or address not in party.accounts:\n        return", ":\n        return"
     )
     before = dict(chain.state)
-    refused = chain.call(MANAGER, "contract", "upgrade", "parties", 2, changed)
+    refused = chain.call(MANAGER, "contract", "upgrade", "parties", 2, changed, "why")
     assert refused.error == "check_failed"
     assert chain.state == before
     assert pair(chain.view(LAB, "desk", "who"))[0] == "lab"
