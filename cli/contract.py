@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from cli.domain import GasLimit, Reason, SourceFile, VmVersion, call, time_text
-from cli.literals import parse_values, read_source
+from cli.literals import parse_digest, parse_id, parse_values, read_source
 from cli.options import Invocation, verb
 from cli.output import REFUSED, Answer, CommandRefused, Fields, Json, Table, Text, plain
 from cli.proofs import BundleOutput, TrustedGenesis, prove_contract, proven, trusted_genesis
@@ -165,6 +165,52 @@ def policy(ask: Invocation) -> Answer:
         needs: list[Json] = [" or ".join(map(str, _list(group))) for group in groups]
         rows.append([rule["step"], needs, rule["parties_min"], rule["organizations"]])
     return Table(("step", "one_of_each", "parties_min", "organizations"), rows)
+
+
+@verb(app, "set-policy")
+def set_policy(
+    ask: Invocation,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="See `shuxin contract policy`.")],
+    group: Annotated[
+        list[str],
+        typer.Option(help="owner, organization or roles, with commas: a voice of one of them."),
+    ],
+    witness: Annotated[
+        list[str], typer.Option(parser=parse_id, help="Party; all of them can satisfy the rule.")
+    ],
+    reason: Reason,
+    parties_min: Annotated[int, typer.Option(help="So many distinct parties.")] = 2,
+    organizations: Annotated[bool, typer.Option(help="A quorum of them, too.")] = False,
+) -> Answer:
+    """Propose whose approvals a step needs, to a manager and a quorum of the organizations."""
+    groups: Value = [[*one.split(",")] for one in group]
+    rule: list[Value] = [step, groups, parties_min, organizations]
+    return call(ask, LIFECYCLE, "set_policy", *rule, [*witness], reason)
+
+
+@verb(app, "pending-policy")
+def pending_policy(ask: Invocation) -> Answer:
+    """Show the rule that waits for approvals, and its hash."""
+    with ask.session() as session:
+        pending = session.view(LIFECYCLE, "pending_policy")
+    if pending is None:
+        raise CommandRefused("contract.pending", "no rule waits for approvals")
+    return Fields(_record(pending))
+
+
+@verb(app, "approve-policy")
+def approve_policy(
+    ask: Invocation,
+    rule_hash: Annotated[bytes, typer.Argument(parser=parse_digest, metavar="HASH")],
+) -> Answer:
+    """Approve the rule that waits, by the hash that `pending-policy` shows with it."""
+    return call(ask, LIFECYCLE, "approve_policy", rule_hash)
+
+
+@verb(app, "reject-policy")
+def reject_policy(ask: Invocation, reason: Reason) -> Answer:
+    """End the rule that waits for approvals (manager)."""
+    return call(ask, LIFECYCLE, "reject_policy", reason)
 
 
 @verb(app, "history")

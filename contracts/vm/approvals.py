@@ -1,6 +1,6 @@
 """Who must agree before a contract changes or ends (8.1.5 a, d, e).
 
-The rules are a table of this release, shown by the view `contract.policy`. Parties approve, one
+The rules are the policy (policy.py), shown by the view `contract.policy`. Parties approve, one
 voice each however many accounts and roles they have; standing counts at the last approval. For
 contracts of the genesis the rule is that of `contracts/system/proposal.py`, frozen or not: what
 the chain itself does is never in such a hurry that fewer may decide, freezing contains it.
@@ -8,11 +8,13 @@ the chain itself does is never in such a hurry that fewer may decide, freezing c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from contracts.vm.code_records import CONTRACT, FROZEN, GENESIS, REVOKE, ContractRecord, Pending
+from contracts.vm import limits, prices
+from contracts.vm.code_records import CONTRACT, Pending, Records
 from contracts.vm.codes import Code, Stop
+from contracts.vm.policy import DEFAULT, ORGANIZATION, OWNER, POLICY_KEY, Policy, Rule
+from ledger.encoding import decode
 
 if TYPE_CHECKING:
     from contracts.vm.apply import Machine
@@ -22,50 +24,6 @@ if TYPE_CHECKING:
 FOUNDATION: Final = frozenset({"parties", "governance", "proposal"})
 TERM_MS: Final = 7 * 24 * 3600 * 1000  # people have a week to decide, as on proposals
 APPROVALS_MAX: Final = 128  # twice the largest committee
-OWNER: Final = "owner"  # the party that deployed the contract
-ORGANIZATION: Final = "organization"  # a party that runs a validator
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A voice of each group is needed; the other capacities are roles of section 6.6."""
-
-    name: str
-    groups: tuple[tuple[str, ...], ...]
-    parties_min: int  # distinct parties, however many capacities each of them has
-    organizations: bool = False  # a quorum of them, too
-
-
-GENESIS_UPGRADE: Final = Rule("genesis_upgrade", (("manager",),), 1, organizations=True)
-ORDINARY_UPGRADE: Final = Rule("upgrade", ((OWNER,), ("manager",), ("operator",)), 2)
-# The repair of a frozen contract does not wait for its owner, who may be the one at fault.
-EXPEDITED: Final = Rule(
-    "expedited_upgrade", (("manager",), ("operator", "tech_provider", ORGANIZATION)), 2
-)
-REVOCATION: Final = Rule("revoke", (("manager",), (OWNER, "manager", "operator", ORGANIZATION)), 2)
-RULES: Final = (ORDINARY_UPGRADE, EXPEDITED, REVOCATION, GENESIS_UPGRADE)
-
-
-def rule_of(record: ContractRecord, step: str) -> Rule:
-    """What `step` needs, as the contract stands now."""
-    if record.deployer == GENESIS:
-        return GENESIS_UPGRADE
-    if step == REVOKE:
-        return REVOCATION
-    return EXPEDITED if record.status == FROZEN else ORDINARY_UPGRADE
-
-
-def policy() -> Value:
-    """The table, for people and programs."""
-    return [
-        {
-            "step": rule.name,
-            "groups": [list(group) for group in rule.groups],
-            "parties_min": rule.parties_min,
-            "organizations": "quorum" if rule.organizations else "",
-        }
-        for rule in RULES
-    ]
 
 
 def with_approval(pending: Pending, party: str) -> Pending:
@@ -88,8 +46,17 @@ def with_approval(pending: Pending, party: str) -> Pending:
 class Approvals:
     """Asks the contracts `parties` and `governance` who somebody is."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, records: Records) -> None:
         self._machine = machine
+        self._records = records
+
+    def policy(self) -> Policy:
+        """The rules in force."""
+        raw = self._records.load(POLICY_KEY)
+        self._machine.meter.charge(prices.GAS_READ)
+        if raw is None:
+            return DEFAULT
+        return decode(raw, Policy, size_max=limits.STORED_VALUE_SIZE_MAX)
 
     def acting(self, sender: str, roles: tuple[str, ...]) -> str:
         """The active party of `sender`, which has one of `roles`. Raises Stop."""
@@ -113,15 +80,21 @@ class Approvals:
             raise Stop(Code.not_allowed, f"{party} has no voice in this: {_spelled(rule)}"[:200])
         return party
 
-    def missing(self, rule: Rule, owner: str, approvals: tuple[str, ...]) -> list[str]:
+    def missing(
+        self, rule: Rule, owner: str, approvals: tuple[str, ...], *, is_any_owner: bool = False
+    ) -> list[str]:
         """What `approvals` lack, in words; none: it is decided.
 
         A party that was suspended has no voice. An owner without a voice is not waited for.
+        `is_any_owner`: of a contract that any of them could own.
         """
         active = [party for party in approvals if self._is_active(party)]
-        counted = [party for party in active if self._is_asked(party, rule, owner)]
+        is_everybody = is_any_owner and any(OWNER in group for group in rule.groups)
+        counted = [party for party in active if is_everybody or self._is_asked(party, rule, owner)]
         lacking: list[str] = []
         for group in rule.groups:
+            if is_any_owner and OWNER in group:
+                continue
             if group == (OWNER,) and not self._is_active(owner):
                 continue
             if not any(self._has_any(party, group, owner) for party in counted):
@@ -168,4 +141,4 @@ def _spelled(rule: Rule) -> str:
     asked = [" or ".join(group) for group in rule.groups]
     if rule.organizations:
         asked.append("a quorum of the organizations")
-    return f"{rule.name} needs {', '.join(asked)}"
+    return f"{rule.step} needs {', '.join(asked)}"

@@ -3,6 +3,7 @@
     NAME -> ContractRecord           NAME/SEQUENCE -> source text, kept for replay and audit
     NAME/pending -> Pending or nil   NAME/layout -> declarations of all earlier versions
     NAME/step/NUMBER -> Step         /names -> all names in order of deployment
+    /policy -> Policy                /policy/pending -> PendingRule or nil (policy.py)
 
 `Records` reads and writes them for the running transaction and pays for it.
 """
@@ -45,6 +46,7 @@ EVENTS: Final = {
     "unfreeze": "Unfrozen",
     REVOKE: "Revoked",
 }
+ROLES_GOVERN: Final = ("manager",)
 NAMES_KEY: Final = b"/names"
 NO_PENDING: Final = encode_value(None)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -126,6 +128,14 @@ def place_of(key: bytes) -> tuple[str, str] | None:
     return match[1], "source" if what.isdecimal() else what.partition("/")[0]
 
 
+def demand_reason(reason: str) -> None:
+    """Raises Stop for none, and for one that is too long."""
+    if not reason.strip():
+        raise Stop(Code.bad_arguments, "say why: the reason is kept on the chain")
+    if len(reason.encode()) > REASON_SIZE_MAX:
+        raise Stop(Code.value_limit, "the reason is too long")
+
+
 def changed(record: ContractRecord, **fields: str | int | bytes) -> ContractRecord:
     """`record` with other values in these fields."""
     present = {name: getattr(record, name) for name in record.__struct_fields__}
@@ -141,10 +151,10 @@ class Records:
     def decode(self, raw: bytes) -> ContractRecord:
         return decode(raw, ContractRecord, size_max=limits.STORED_VALUE_SIZE_MAX)
 
-    def _load(self, key: bytes) -> bytes | None:
+    def load(self, key: bytes) -> bytes | None:
         return self._machine.state.load(CODE, key)[0]
 
-    def _write(self, key: bytes, value: bytes) -> None:
+    def write(self, key: bytes, value: bytes) -> None:
         state, meter = self._machine.state, self._machine.meter
         meter.charge(prices.GAS_WRITE + (len(key) + len(value)) * prices.GAS_WRITE_BYTE)
         state.write(CODE, state.space(CODE), key, (value, UNDECODED))
@@ -153,19 +163,19 @@ class Records:
 
     def find(self, name: str) -> ContractRecord:
         """Raises Stop for no such contract."""
-        raw = self._load(name.encode()) if is_contract_name(name) else None
+        raw = self.load(name.encode()) if is_contract_name(name) else None
         if raw is None:
             raise Stop(Code.unknown_contract, f"no contract `{name}`"[:200])
         return self.decode(raw)
 
     def is_taken(self, name: str) -> bool:
-        return self._load(name.encode()) is not None
+        return self.load(name.encode()) is not None
 
     def put(self, record: ContractRecord) -> None:
-        self._write(record.name.encode(), encode(record))
+        self.write(record.name.encode(), encode(record))
 
     def names(self) -> list[Value]:
-        raw = self._load(NAMES_KEY)
+        raw = self.load(NAMES_KEY)
         names = [] if raw is None else decode_value(raw)
         assert isinstance(names, list)
         return names
@@ -175,24 +185,24 @@ class Records:
         names = self.names()
         if len(names) >= CONTRACTS_MAX:
             raise Stop(Code.value_limit, "too many contracts")
-        self._write(NAMES_KEY, encode_value([*names, name]))
+        self.write(NAMES_KEY, encode_value([*names, name]))
 
     # --- sources ----------------------------------------------------------------------------
 
     def source(self, name: str, sequence: int) -> str:
-        raw = self._load(source_key(name, sequence))
+        raw = self.load(source_key(name, sequence))
         assert raw is not None, "every version has its source, also old ones"
         return raw.decode("ascii")
 
     def keep_source(self, name: str, sequence: int, source: str) -> bytes:
         """Store a checked source; its hash."""
         text = source.encode()
-        self._write(source_key(name, sequence), text)
+        self.write(source_key(name, sequence), text)
         return sm3.digest(text)
 
     def layout(self, name: str) -> dict[str, str]:
         """The declarations of the versions before the present one."""
-        raw = self._load(layout_key(name))
+        raw = self.load(layout_key(name))
         earlier = {} if raw is None else decode_value(raw)
         assert isinstance(earlier, dict)
         return {str(declared): str(kind) for declared, kind in earlier.items()}
@@ -201,24 +211,24 @@ class Records:
         encoded = encode_value(dict(layout.items()))
         if len(encoded) > limits.STORED_VALUE_SIZE_MAX:  # beyond it the parent refuses a block
             raise Stop(Code.value_limit, f"{name} declared too many names in its life")
-        self._write(layout_key(name), encoded)
+        self.write(layout_key(name), encoded)
 
     # --- what waits -------------------------------------------------------------------------
 
     def pending(self, name: str) -> Pending | None:
         """What waits for approvals; none once its week is over."""
-        raw = self._load(pending_key(name))
+        raw = self.load(pending_key(name))
         if raw is None or raw == NO_PENDING:
             return None
         pending = decode(raw, Pending, size_max=limits.STORED_VALUE_SIZE_MAX)
         return pending if self._machine.block.time_ms < pending.expires_ms else None
 
     def put_pending(self, pending: Pending) -> None:
-        self._write(pending_key(pending.name), encode(pending))
+        self.write(pending_key(pending.name), encode(pending))
 
     def clear_pending(self, name: str) -> None:
-        if self._load(pending_key(name)) not in (None, NO_PENDING):
-            self._write(pending_key(name), NO_PENDING)
+        if self.load(pending_key(name)) not in (None, NO_PENDING):
+            self.write(pending_key(name), NO_PENDING)
 
     # --- history ----------------------------------------------------------------------------
 
@@ -251,7 +261,7 @@ class Records:
             self._machine.transaction_id,
         )
         self.put(after)
-        self._write(step_key(record.name, after.steps), encode(made))
+        self.write(step_key(record.name, after.steps), encode(made))
         fields = [
             ("name", encode_value(record.name)),
             ("sequence", encode_value(sequence)),
@@ -268,7 +278,7 @@ class Records:
         """Steps in order, `offset` of them skipped."""
         found: list[Step] = []
         for number in range(offset + 1, min(offset + limit, record.steps) + 1):
-            raw = self._load(step_key(record.name, number))
+            raw = self.load(step_key(record.name, number))
             assert raw is not None, "every step is kept"
             self._machine.meter.charge(prices.GAS_READ + len(raw) * prices.GAS_READ_BYTE)
             found.append(decode(raw, Step, size_max=limits.STORED_VALUE_SIZE_MAX))

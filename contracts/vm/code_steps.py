@@ -10,25 +10,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from contracts.vm import prices
-from contracts.vm.approvals import FOUNDATION, TERM_MS, Approvals, rule_of, with_approval
+from contracts.vm.approvals import FOUNDATION, TERM_MS, Approvals, with_approval
 from contracts.vm.code_records import (
     ACTIVE,
     FROZEN,
     GENESIS,
-    REASON_SIZE_MAX,
     RESERVED,
     REVOKE,
     REVOKED,
+    ROLES_GOVERN,
     UPGRADE,
     Actor,
     ContractRecord,
     Pending,
     Records,
     changed,
+    demand_reason,
     is_contract_name,
 )
 from contracts.vm.codes import Code, Stop
 from contracts.vm.layout import conflict, layout_of
+from contracts.vm.policy import Rule, rule_of
 from contracts.vm.rules import SourceRefused
 from crypto import sm3
 from ledger.values import Value, decode_value
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 # The proposer alone is the policy of a first deployment: a new contract harms no other one, and
 # who calls it can read it first.
 ROLES_DEPLOY: Final = ("manager", "operator", "tech_provider")
-ROLES_GOVERN: Final = ("manager",)
 
 
 class Steps:
@@ -90,8 +91,8 @@ class Steps:
 
     def upgrade(self, sender: str, name: str, sequence: int, source: str, reason: str) -> Value:
         record = self._records.find(name)
-        party = self._approvals.voice(sender, rule_of(record, UPGRADE), record.owner)
-        _demand_reason(reason)
+        party = self._approvals.voice(sender, self._rule(record, UPGRADE), record.owner)
+        demand_reason(reason)
         if record.status == REVOKED:
             raise Stop(Code.contract_revoked, f"{name} is revoked")
         if sequence != record.sequence + 1:
@@ -106,8 +107,8 @@ class Steps:
         record = self._records.find(name)
         if record.deployer == GENESIS:
             raise Stop(Code.not_allowed, f"{name} is of the genesis: upgrade it by approvals")
-        party = self._approvals.voice(sender, rule_of(record, REVOKE), record.owner)
-        _demand_reason(reason)
+        party = self._approvals.voice(sender, self._rule(record, REVOKE), record.owner)
+        demand_reason(reason)
         if record.status == REVOKED:
             raise Stop(Code.not_allowed, f"{name} is {record.status}")
         self._demand_nothing_waits(name)
@@ -118,7 +119,7 @@ class Steps:
     def approve(self, sender: str, name: str, sequence: int, code_hash: bytes) -> Value:
         record = self._records.find(name)
         pending = self._waiting(name, sequence)
-        party = self._approvals.voice(sender, rule_of(record, pending.step), record.owner)
+        party = self._approvals.voice(sender, self._rule(record, pending.step), record.owner)
         if code_hash != pending.code_hash:
             raise Stop(Code.not_allowed, "another source waits: read it and approve its hash")
         after = with_approval(pending, party)
@@ -142,7 +143,7 @@ class Steps:
         return self._drop(Actor(sender, party), pending, "reject", reason)
 
     def _drop(self, actor: Actor, pending: Pending, step: str, reason: str) -> Value:
-        _demand_reason(reason)
+        demand_reason(reason)
         self._records.clear_pending(pending.name)
         self._records.note(self._records.find(pending.name), step, actor, reason, pending)
         return None
@@ -166,7 +167,7 @@ class Steps:
     ) -> None:
         """Keep the approval, and carry out what it completes."""
         noted = self._records.note(record, step, actor, reason, pending)
-        rule = rule_of(record, pending.step)
+        rule = self._rule(record, pending.step)
         if self._approvals.missing(rule, record.owner, pending.approvals):
             self._records.put_pending(pending)
             return
@@ -175,6 +176,9 @@ class Steps:
             self._carry_out(actor, noted, pending)
         else:
             self._stand(actor, noted, REVOKED, REVOKE, pending.reason)
+
+    def _rule(self, record: ContractRecord, step: str) -> Rule:
+        return rule_of(self._approvals.policy(), record, step)
 
     def _waiting(self, name: str, sequence: int) -> Pending:
         self._records.find(name)
@@ -232,7 +236,7 @@ class Steps:
     def freeze(self, sender: str, name: str, reason: str) -> Value:
         """In an emergency: calls are refused from here on, views still answer."""
         actor = Actor(sender, self._approvals.acting(sender, ROLES_GOVERN))
-        _demand_reason(reason)
+        demand_reason(reason)
         record = self._records.find(name)
         if record.deployer == GENESIS and name in FOUNDATION:
             raise Stop(Code.not_allowed, f"the chain rests on {name}: upgrade it by approvals")
@@ -254,10 +258,3 @@ class Steps:
     ) -> None:
         after = changed(record, status=status, height=self._machine.block.height)
         self._records.note(after, step, actor, reason)
-
-
-def _demand_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Stop(Code.bad_arguments, "say why: the reason is kept on the chain")
-    if len(reason.encode()) > REASON_SIZE_MAX:
-        raise Stop(Code.value_limit, "the reason is too long")

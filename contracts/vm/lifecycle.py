@@ -8,7 +8,11 @@ It has no source: the machine itself answers for it. Its methods:
     approve(name: str, sequence: int, code_hash: bytes)  of what waits (approvals.py)
     withdraw(name: str, sequence: int, reason: str)  reject(name: str, sequence: int, reason: str)
     freeze(name: str, reason: str)  unfreeze(name: str)
+    set_policy(step: str, groups: list[list[str]], parties_min: int, organizations: bool,
+               witnesses: list[str], reason: str)            (policy.py, policy_calls.py)
+    approve_policy(rule_hash: bytes)  reject_policy(reason: str)
     views: show(name: str) -> dict   pending(name: str) -> dict | None   policy() -> list[dict]
+           pending_policy() -> dict | None
            history(name: str, offset: int, limit: int) -> list[dict]
            list() -> list[str]   abi(name: str) -> str   source(name: str, sequence: int) -> str
 
@@ -21,7 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from contracts.vm import prices
-from contracts.vm.approvals import Approvals, policy, rule_of
+from contracts.vm.approvals import Approvals
 from contracts.vm.code_records import (
     FROZEN,
     GENESIS,
@@ -34,7 +38,9 @@ from contracts.vm.code_records import (
 from contracts.vm.code_steps import Steps
 from contracts.vm.codes import Code, Stop
 from contracts.vm.engine_calls import EngineCalls
-from contracts.vm.types import BYTES, INT, STR, Type
+from contracts.vm.policy import rule_of
+from contracts.vm.policy_calls import PolicyCalls
+from contracts.vm.types import BOOL, BYTES, INT, STR, ListOf, Type
 from contracts.vm.values import Arguments, Inner
 from ledger.values import Value, encode_value
 
@@ -56,8 +62,9 @@ class Lifecycle:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._records = Records(machine)
-        self._approvals = Approvals(machine)
+        self._approvals = Approvals(machine, self._records)
         self._steps = steps = Steps(machine, self._records, self._approvals)
+        policy = PolicyCalls(machine, self._records, self._approvals)
         self.engine = EngineCalls(machine)
 
         def takes(**parameters: Type) -> Arguments:
@@ -73,12 +80,26 @@ class Lifecycle:
             "freeze": (takes(name=STR, reason=STR), steps.freeze),
             "unfreeze": (takes(name=STR), steps.unfreeze),
             "revoke": (takes(name=STR, reason=STR), steps.revoke),
+            "set_policy": (
+                takes(
+                    step=STR,
+                    groups=ListOf(ListOf(STR)),
+                    parties_min=INT,
+                    organizations=BOOL,
+                    witnesses=ListOf(STR),
+                    reason=STR,
+                ),
+                policy.propose,
+            ),
+            "approve_policy": (takes(rule_hash=BYTES), policy.approve),
+            "reject_policy": (takes(reason=STR), policy.reject),
             **self.engine.calls,
         }
         self._views: dict[str, tuple[Arguments, Callable[..., Value]]] = {
             "show": (takes(name=STR), self._show),
             "pending": (takes(name=STR), self._show_pending),
-            "policy": (takes(), policy),
+            "policy": (takes(), policy.show),
+            "pending_policy": (takes(), policy.show_pending),
             "history": (takes(name=STR, offset=INT, limit=INT), self._history),
             "list": (takes(), self._list),
             "abi": (takes(name=STR), self._abi),
@@ -129,7 +150,7 @@ class Lifecycle:
         pending = self._records.pending(name)
         if pending is None:
             return None
-        rule = rule_of(record, pending.step)
+        rule = rule_of(self._approvals.policy(), record, pending.step)
         missing: list[Value] = [*self._approvals.missing(rule, record.owner, pending.approvals)]
         return {
             "step": pending.step,
@@ -138,7 +159,7 @@ class Lifecycle:
             "reason": pending.reason,
             "expires_ms": pending.expires_ms,
             "approvals": list(pending.approvals),
-            "rule": rule.name,
+            "rule": rule.step,
             "missing": missing,
         }
 

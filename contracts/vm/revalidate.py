@@ -35,6 +35,7 @@ from contracts.vm.engine_schedule import (
     founded,
 )
 from contracts.vm.messages import Call, Viewed
+from contracts.vm.policy import POLICY_KEY, POLICY_PENDING_KEY, PendingRule, Policy
 from ledger.encoding import decode
 from ledger.errors import DecodeError
 from ledger.model import Event, Receipt, Record, StateWrite
@@ -158,6 +159,13 @@ def _validate_code(write: StateWrite) -> None:
     assert value is not None
     if write.key == NAMES_KEY:
         _validate_value(value, _NAMES_SIZE_MAX)
+        return
+    if write.key == POLICY_KEY:
+        _decoded(value, Policy)
+        return
+    if write.key == POLICY_PENDING_KEY:
+        if value != NO_PENDING:
+            _decoded(value, PendingRule)
         return
     place = place_of(write.key)
     _demand(place is not None, "a key of code")

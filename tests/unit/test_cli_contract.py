@@ -263,3 +263,31 @@ def test_a_contract_of_the_genesis_waits_for_approvals(
     assert (record["sequence"], record["pending"]["approvals"]) == (1, ["bureau"])
     assert refused(capsys, "bureau", "approve", "demand", str(newer)) == "not_allowed"
     assert refused(capsys, "opco", "approve", "demand", str(other)) == "not_allowed"
+
+
+def test_the_policy_is_shown_and_changed_by_votes(
+    sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = ("set-policy", "revoke", "--group", "manager", "--group", "owner,operator")
+    witnesses = "--witness", "bureau", "--witness", "opco", "--witness", "health"
+    wanted = *rule, *witnesses, "--parties-min", "3", *WHY
+    assert refused(capsys, "chipworks", *wanted) == "not_allowed"
+    assert refused(capsys, "bureau", *rule, *witnesses[:2], *WHY) == "not_allowed"
+    assert refused(capsys, "bureau", "pending-policy") == "contract.pending"
+    rule_hash = ""
+    for attempt in ("rejected", "approved"):
+        run(capsys, "bureau", *wanted)
+        pending = run(capsys, "insurer", "pending-policy")
+        assert isinstance(pending, dict)
+        assert (pending["approvals"], pending["parties_min"]) == (["bureau"], 3)
+        rule_hash = str(pending["rule_hash"])
+        if attempt == "rejected":
+            run(capsys, "bureau", "reject-policy", *WHY)
+    for party in ("opco", "health"):
+        run(capsys, party, "approve-policy", rule_hash)
+    rows = run(capsys, "insurer", "policy")
+    assert isinstance(rows, list)
+    found = {row["step"]: (row["parties_min"], row["organizations"]) for row in rows}
+    assert (found["revoke"], found["genesis_upgrade"]) == ((3, ""), (1, "quorum"))
+    assert main(["contract", "policy", "--key", "insurer"]) == 0
+    assert "owner or operator" in capsys.readouterr().out

@@ -14,6 +14,7 @@ from contracts.vm.code_records import (
     place_of,
 )
 from contracts.vm.messages import Call
+from contracts.vm.policy import DEFAULT, POLICY_KEY, POLICY_PENDING_KEY
 from contracts.vm.revalidate import ReplyInvalid, validate_writes
 from contracts.vm.testing import Chain
 from ledger.encoding import encode
@@ -42,6 +43,8 @@ def validate(key: bytes, value: bytes | None) -> None:
         (b"notes/layout", encode_value({"a": "b"})),
         (b"notes/step/1", STEP),
         (NAMES_KEY, encode_value(["notes"])),
+        (POLICY_KEY, encode(DEFAULT)),
+        (POLICY_PENDING_KEY, NO_PENDING),
     ],
 )
 def test_what_the_life_of_contracts_writes_is_taken(key: bytes, value: bytes) -> None:
@@ -77,6 +80,9 @@ def test_what_the_life_of_contracts_writes_is_taken(key: bytes, value: bytes) ->
         (b"/name", NO_PENDING),
         (b"n\xc3\xa4", RECORD),
         (NAMES_KEY, b"\xc1"),
+        (POLICY_KEY, NO_PENDING),
+        (POLICY_PENDING_KEY, encode(DEFAULT)),
+        (b"/policy/else", NO_PENDING),
     ],
 )
 def test_anything_else_is_a_fault_of_the_worker(key: bytes, value: bytes) -> None:
