@@ -44,7 +44,9 @@ def replay(
 @verb(app, "check")
 def check_bundle(
     ask: Invocation,
-    bundle: Annotated[Path, typer.Argument(help="File that `tx prove` or `evidence prove` wrote.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="File that `tx`, `evidence` or `contract prove` wrote.")
+    ],
     genesis: Annotated[
         Path, typer.Option(help="The genesis file you trust; all else is checked against it.")
     ] = Path("genesis.json"),

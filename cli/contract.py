@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from cli import contract_check
-from cli.domain import GasLimit, Reason, SourceFile, call
-from cli.literals import parse_values, read_source
+from cli.domain import GasLimit, Reason, SourceFile, call, time_text
+from cli.literals import parse_digest, parse_id, parse_values, read_source
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields, Json, Table, Text, plain
+from cli.output import Answer, CommandRefused, Fields, Json, Table, Text, plain
+from cli.proofs import BundleOutput, TrustedGenesis, prove_contract, proven, trusted_genesis
 from cli.tx import Arguments
 
 if TYPE_CHECKING:
+    from client.session import Session
     from ledger.values import Value
 
 app = typer.Typer()
 LIFECYCLE = "contract"  # the system contract that deploys the others
-COLUMNS = ("name", "status", "sequence", "deployer", "height", "code_hash")
+COLUMNS = ("name", "status", "sequence", "owner", "deployer", "height", "code_hash")
+STEP_COLUMNS = (
+    "step",
+    "height",
+    "time_ms",
+    "party",
+    "account",
+    "sequence",
+    "reason",
+    "code_hash",
+    "transaction_id",
+)
 
 Name = Annotated[str, typer.Argument(metavar="CONTRACT")]
 Method = Annotated[str, typer.Argument(metavar="METHOD")]
+OptionalSource = Annotated[
+    Path | None, typer.Argument(exists=True, dir_okay=False, metavar="SOURCE")
+]
 Sequence = Annotated[int, typer.Option(min=0, help="Which version; 0: the present one.")]
 
 
@@ -51,34 +68,54 @@ def upgrade(
     ask: Invocation,
     name: Name,
     source: SourceFile,
+    reason: Reason,
     sequence: Annotated[
         int, typer.Option(min=0, help="Number that the new version gets; 0: the next one.")
     ] = 0,
     gas_limit: GasLimit = None,
 ) -> Answer:
-    """Put newer source in a contract's place and run its @migrate (its deployer or the manager).
+    """Propose newer source for a contract; approved, it takes its place and runs its @migrate.
 
-    For a contract of the genesis this is a proposal: it waits for a manager and a quorum of the
-    organizations to `approve` the same source.
+    It waits for those whom `shuxin contract policy` names to `approve` the same source.
     """
     text = _source_text(source)
     number = sequence or _present_sequence(ask, name) + 1
-    return call(ask, LIFECYCLE, "upgrade", name, number, text, gas_limit=gas_limit)
+    return call(ask, LIFECYCLE, "upgrade", name, number, text, reason, gas_limit=gas_limit)
 
 
 @verb(app, "approve")
 def approve(
     ask: Invocation,
     name: Name,
-    source: SourceFile,
+    source: OptionalSource = None,
     gas_limit: GasLimit = None,
 ) -> Answer:
-    """Approve the version of a genesis contract that waits, if its source is exactly SOURCE."""
+    """Approve the version that waits, if its source is exactly SOURCE; a revocation without one."""
     from crypto import sm3
 
-    code_hash = sm3.digest(_source_text(source).encode())
-    number = _present_sequence(ask, name) + 1
-    return call(ask, LIFECYCLE, "approve", name, number, code_hash, gas_limit=gas_limit)
+    if source is not None:
+        code_hash = sm3.digest(_source_text(source).encode())
+        number = _present_sequence(ask, name) + 1
+        return call(ask, LIFECYCLE, "approve", name, number, code_hash, gas_limit=gas_limit)
+    pending = _pending(ask, name)
+    if pending["step"] != "revoke":
+        raise CommandRefused(
+            "contract.source", "an upgrade waits: name the file that you have read"
+        )
+    version = pending["sequence"], pending["code_hash"]
+    return call(ask, LIFECYCLE, "approve", name, *version, gas_limit=gas_limit)
+
+
+@verb(app, "withdraw")
+def withdraw(ask: Invocation, name: Name, reason: Reason) -> Answer:
+    """Take back what waits for approvals (the party that proposed it)."""
+    return call(ask, LIFECYCLE, "withdraw", name, _pending(ask, name)["sequence"], reason)
+
+
+@verb(app, "reject")
+def reject(ask: Invocation, name: Name, reason: Reason) -> Answer:
+    """End what waits for approvals (manager)."""
+    return call(ask, LIFECYCLE, "reject", name, _pending(ask, name)["sequence"], reason)
 
 
 @verb(app, "freeze")
@@ -95,8 +132,92 @@ def unfreeze(ask: Invocation, name: Name) -> Answer:
 
 @verb(app, "revoke")
 def revoke(ask: Invocation, name: Name, reason: Reason) -> Answer:
-    """Take a contract out of service for good; its code is kept for audits (manager)."""
+    """Propose to take a contract out of service for good; its code is kept for audits."""
     return call(ask, LIFECYCLE, "revoke", name, reason)
+
+
+@verb(app, "policy")
+def policy(ask: Invocation) -> Answer:
+    """Show whose approvals an upgrade, an expedited one and a revocation need."""
+    with ask.session() as session:
+        rules = plain(session.view(LIFECYCLE, "policy"))
+    rows: list[list[Json]] = []
+    for rule in rules if isinstance(rules, list) else []:
+        assert isinstance(rule, dict)
+        groups = rule["groups"]
+        assert isinstance(groups, list)
+        needs: list[Json] = [" or ".join(map(str, _list(group))) for group in groups]
+        rows.append([rule["step"], needs, rule["parties_min"], rule["organizations"]])
+    return Table(("step", "one_of_each", "parties_min", "organizations"), rows)
+
+
+@verb(app, "set-policy")
+def set_policy(
+    ask: Invocation,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="See `shuxin contract policy`.")],
+    group: Annotated[
+        list[str],
+        typer.Option(help="owner, organization or roles, with commas: a voice of one of them."),
+    ],
+    witness: Annotated[
+        list[str], typer.Option(parser=parse_id, help="Party; all of them can satisfy the rule.")
+    ],
+    reason: Reason,
+    parties_min: Annotated[int, typer.Option(help="So many distinct parties.")] = 2,
+    organizations: Annotated[bool, typer.Option(help="A quorum of them, too.")] = False,
+) -> Answer:
+    """Propose whose approvals a step needs, to a manager and a quorum of the organizations."""
+    groups: Value = [[*one.split(",")] for one in group]
+    rule: list[Value] = [step, groups, parties_min, organizations]
+    return call(ask, LIFECYCLE, "set_policy", *rule, [*witness], reason)
+
+
+@verb(app, "pending-policy")
+def pending_policy(ask: Invocation) -> Answer:
+    """Show the rule that waits for approvals, and its hash."""
+    with ask.session() as session:
+        pending = session.view(LIFECYCLE, "pending_policy")
+    if pending is None:
+        raise CommandRefused("contract.pending", "no rule waits for approvals")
+    return Fields(_record(pending))
+
+
+@verb(app, "approve-policy")
+def approve_policy(
+    ask: Invocation,
+    rule_hash: Annotated[bytes, typer.Argument(parser=parse_digest, metavar="HASH")],
+) -> Answer:
+    """Approve the rule that waits, by the hash that `pending-policy` shows with it."""
+    return call(ask, LIFECYCLE, "approve_policy", rule_hash)
+
+
+@verb(app, "reject-policy")
+def reject_policy(ask: Invocation, reason: Reason) -> Answer:
+    """End the rule that waits for approvals (manager)."""
+    return call(ask, LIFECYCLE, "reject_policy", reason)
+
+
+@verb(app, "history")
+def history(ask: Invocation, name: Name) -> Answer:
+    """List every step of a contract's life: who, when, which version, why."""
+    with ask.session() as session:
+        steps = _history(session, name, raw=ask.json)
+    columns = STEP_COLUMNS if ask.json else STEP_COLUMNS[:7]
+    return Table(columns, [[step[column] for column in columns] for step in steps])
+
+
+@verb(app, "prove")
+def prove(
+    ask: Invocation,
+    name: Name,
+    genesis: TrustedGenesis = None,
+    output: BundleOutput = None,
+) -> Answer:
+    """Fetch a contract's record with its proof and check it here; --output keeps the proof."""
+    with ask.connection() as node:
+        trusted, trust = trusted_genesis(ask, node, genesis)
+        bundle = prove_contract(node, name, trusted)
+    return proven(ask, bundle, trusted, trust=trust, output=output)
 
 
 @verb(app, "list")
@@ -113,13 +234,17 @@ def list_contracts(ask: Invocation) -> Answer:
 
 @verb(app, "show")
 def show(ask: Invocation, name: Name) -> Answer:
-    """Show a contract: version, status, code hash, methods."""
+    """Show a contract: version, status, code hash, what waits, history, methods."""
     with ask.session() as session:
         record = _record(session.view(LIFECYCLE, "show", name))
         abi = session.view(LIFECYCLE, "abi", name)
         pending = plain(session.view(LIFECYCLE, "pending", name))
+        steps: list[Json] = [*_history(session, name, raw=ask.json)]
     shown = {column: record.get(column) for column in COLUMNS}
-    return Fields({**shown, "pending": pending, **_interface(abi, as_json=ask.json)})
+    if not ask.json:
+        steps = [_told(step) for step in steps if isinstance(step, dict)]
+    told = {**shown, "pending": pending, "history": steps}
+    return Fields({**told, **_interface(abi, as_json=ask.json)})
 
 
 @verb(app, "source")
@@ -181,6 +306,43 @@ def _source_text(path: SourceFile) -> str:
 def _present_sequence(ask: Invocation, name: str) -> int:
     with ask.session() as session:
         return _sequence(session.view(LIFECYCLE, "show", name))
+
+
+def _pending(ask: Invocation, name: str) -> dict[str, Value]:
+    """What waits for approvals of a contract."""
+    with ask.session() as session:
+        pending = session.view(LIFECYCLE, "pending", name)
+    if not isinstance(pending, dict):
+        raise CommandRefused("contract.pending", f"nothing waits for approvals of {name}")
+    return {str(field): value for field, value in pending.items()}
+
+
+def _history(session: Session, name: str, *, raw: bool) -> list[dict[str, Json]]:
+    """All steps of a contract, page by page; `raw` keeps times as numbers."""
+    from contracts.vm.code_records import STEPS_PAGE_MAX
+
+    found: list[dict[str, Json]] = []
+    while True:
+        page = session.view(LIFECYCLE, "history", name, len(found), STEPS_PAGE_MAX)
+        for step in page if isinstance(page, list) else []:
+            fields = _record(step)
+            time_ms = fields["time_ms"]
+            if not raw and isinstance(time_ms, int):
+                fields["time_ms"] = time_text(time_ms)
+            found.append(fields)
+        if not isinstance(page, list) or len(page) < STEPS_PAGE_MAX:
+            return found
+
+
+def _told(step: dict[str, Json]) -> str:
+    """One step as a line."""
+    why = f": {step['reason']}" if step["reason"] else ""
+    who = step["party"] or step["account"]
+    return f"{step['height']} {step['time_ms']} {step['step']} {step['sequence']} by {who}{why}"
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _sequence(record: Value) -> int:

@@ -99,6 +99,20 @@ def prove_evidence(node: Connection, evidence_id: str, genesis: Genesis) -> Bund
     return _bundle(node, claim, genesis)
 
 
+def prove_contract(node: Connection, name: str, genesis: Genesis) -> Bundle:
+    """A contract's record with its proof. Not checked yet."""
+    from contracts.vm.code_records import CODE
+
+    claim = _state_claim(node, CODE, name.encode())
+    if claim.proof.value is None:
+        height = claim.certificate.statement.height
+        raise CommandRefused(
+            "contract.unknown",
+            f"at height {height} there is no contract {name}; see `shuxin contract list`",
+        )
+    return _bundle(node, claim, genesis)
+
+
 def _sender_party(node: Connection, outcome: Outcome) -> StateClaim | None:
     from ledger.bundle import PARTY_NAMESPACE, party_key
     from ledger.encoding import decode
@@ -252,6 +266,15 @@ def _state_told(facts: StateFacts, *, raw: bool) -> dict[str, Json]:
         )
         shown = {**record, "time_ms": written if raw else when}
         return {"verdict": f"proven: {sentence}", "kind": "state", "record": shown}
+    contract = _contract_record(facts)
+    if contract is not None:
+        owner = f", of the party {contract['owner']}," if contract["owner"] else ""
+        sentence = (
+            f"in {_block(facts.certified)} the contract {contract['name']}{owner} is "
+            f"{contract['status']} with version {contract['sequence']}, since block "
+            f"{contract['height']}; the SM3 of its source is {contract['code_hash']}"
+        )
+        return {"verdict": f"proven: {sentence}", "kind": "state", "record": contract}
     held = "nothing" if facts.value is None else "this value"
     return {
         "verdict": f"proven: the state of {_block(facts.certified)} holds {held} under this key "
@@ -278,6 +301,23 @@ def _evidence_record(facts: StateFacts) -> dict[str, Json] | None:
     if key != [EVIDENCE_MAP, values[0]]:
         return None
     return {name: plain(value) for name, value in zip(names, values, strict=True)}
+
+
+def _contract_record(facts: StateFacts) -> dict[str, Json] | None:
+    """The fields by name, if this is the record of a contract's life."""
+    from contracts.vm.code_records import CODE, ContractRecord, place_of
+    from ledger.encoding import decode
+    from ledger.errors import DecodeError
+
+    if facts.namespace != CODE or facts.value is None:
+        return None
+    try:
+        record = decode(facts.value, ContractRecord, size_max=len(facts.value))
+    except DecodeError:
+        return None
+    if place_of(facts.key) != (record.name, ""):
+        return None
+    return {field: plain(getattr(record, field)) for field in record.__struct_fields__}
 
 
 def _block(certified: Certified) -> str:

@@ -56,6 +56,9 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("proposal", "approve"): GAS_MEDIUM,  # asks after 64 organizations, then carries out
         ("contract", "deploy"): GAS_WHOLE,  # 64 KiB of source are compiled
         ("contract", "upgrade"): GAS_WHOLE,
+        ("contract", "revoke"): GAS_WHOLE,  # whose approvals it needs is the policy's affair
+        ("contract", "set_policy"): GAS_WHOLE,  # standing of all witnesses
+        ("contract", "approve_policy"): GAS_WHOLE,
         ("contract", "approve"): GAS_WHOLE,  # the last one carries the upgrade out
     }
 )

@@ -26,6 +26,7 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     halt        the switch that stops a node that must not go on;  retire: a stop in order
     repair      rebuilds a ledger whose state is not the quorum's;  ledgers: the folders beside it
     rebuild     a ledger anew out of the blocks of another;  recover: after a fork, by a signed plan
+    life        says when contracts are frozen
     tally       what the node counts;  metrics, metrics_page: how it shows that
     accusations proof of misbehavior, kept on disk;  findings: read back for people
     complaints  the log's share of it

@@ -23,6 +23,7 @@ from ledger.model import address_of
 from node import VERSION
 from node.api.backend import Backend, Situation
 from node.halt import HaltSwitch
+from node.life import LifeWatch
 from node.mempool import Mempool
 from node.tally import Histogram, Tally
 from p2p.counters import Counters
@@ -40,6 +41,7 @@ class Sources:
     tally: Tally
     switch: HaltSwitch
     counters: Counters | None  # None: a network that counts nothing
+    life: LifeWatch
 
 
 def make_render(sources: Sources) -> Callable[[], bytes]:
@@ -65,6 +67,7 @@ class NodeCollector(Collector):
         yield from _chain(sources.backend, situation)
         yield from _phase(situation)
         yield from _engine(situation)
+        yield from _life(sources.life)
         yield from _work(sources.tally)
         yield from _pool(sources.pool)
         yield from _delays(sources.tally)
@@ -123,6 +126,16 @@ def _engine(situation: Situation) -> Iterator[Metric]:
         engine.missing_height,
     )
     yield _gauge("jailed", "1 when all required layers of the jail hold.", situation.is_jailed)
+
+
+def _life(life: LifeWatch) -> Iterator[Metric]:
+    yield _gauge("contracts_frozen", "Contracts whose calls are refused now.", len(life.frozen))
+    family = CounterMetricFamily(
+        "shuxin_contract_steps", "Steps in the life of contracts, by kind.", labels=["step"]
+    )
+    for step, count in life.steps.items():
+        family.add_metric([step], float(count))
+    yield family
 
 
 def _work(tally: Tally) -> Iterator[Metric]:

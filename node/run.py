@@ -43,6 +43,7 @@ from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
 from node.ledgers import JOURNAL
+from node.life import LifeWatch
 from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.metrics import Sources, make_render
@@ -117,6 +118,7 @@ class Node:
         self._view_engine = self._open_engine()
         self._views = Views(self.store, self._view_engine)
         self._engines = EngineWatch(self.store)
+        self._life = LifeWatch(self.store)
         self._accusations = Accusations(config.data_dir / "accusations")
         peers = peer_table(self.store, config.peers)
         warn_of_gaps(peers, config.peers, config.name)
@@ -287,6 +289,7 @@ class Node:
 
     def _after_block(self) -> None:
         self._engines.follow()
+        self._life.follow()
         if self._executor.take_governed():
             self._update_peers()
         self._acts.confirm_where_awaited()
@@ -320,7 +323,7 @@ class Node:
 
     def _metrics_page(self) -> MetricsPage:
         counters = self._network.counters if isinstance(self._network, Network) else None
-        sources = Sources(self, self._pool, self._tally, self._switch, counters)
+        sources = Sources(self, self._pool, self._tally, self._switch, counters, self._life)
         return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------

@@ -12,19 +12,13 @@ from typing import NoReturn
 
 from contracts.vm import features, limits, prices
 from contracts.vm.abi import describe
+from contracts.vm.code_records import ACTIVE, CONTRACT, ContractRecord, is_contract_name
 from contracts.vm.codes import NODE_FAULTS, Code, OutOfGas, Stop
 from contracts.vm.compile import Compiled, compile_source
 from contracts.vm.engine_schedule import KEY, SPACE, encode_schedule, founded
 from contracts.vm.guards import make_guards
 from contracts.vm.instance import Entrypoint, Instance, bind
-from contracts.vm.lifecycle import (
-    ACTIVE,
-    CONTRACT,
-    ContractRecord,
-    Lifecycle,
-    demand_status,
-    is_contract_name,
-)
+from contracts.vm.lifecycle import Lifecycle, demand_status
 from contracts.vm.messages import BlockContext, Call, Install, Query, Viewed
 from contracts.vm.meter import Meter
 from contracts.vm.prefetch import Planner
@@ -120,7 +114,7 @@ class Machine:
         self._begin(GENESIS_GAS, "genesis", b"")
 
         def run() -> bytes:
-            self.lifecycle.install(item.name, item.source, item.arguments, deployer="genesis")
+            self.lifecycle.install_at_genesis(item.name, item.source, item.arguments)
             return NOTHING
 
         code, detail, value = self._guarded(run)

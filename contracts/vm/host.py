@@ -25,10 +25,10 @@ import msgspec
 
 import contracts
 from contracts.vm import engines, frames, limits
+from contracts.vm.code_records import CODE, CONTRACT
 from contracts.vm.codes import ViewRefused
 from contracts.vm.engine_schedule import engine_at
 from contracts.vm.engines import Engine
-from contracts.vm.lifecycle import CODE, CONTRACT
 from contracts.vm.messages import (
     Abi,
     Answer,

@@ -15,9 +15,9 @@ import msgspec
 
 from contracts.vm import limits
 from contracts.vm.body import Access, Source
+from contracts.vm.code_records import is_contract_name
 from contracts.vm.codes import Stop
 from contracts.vm.instance import Instance, key_part, key_prefix
-from contracts.vm.lifecycle import is_contract_name
 from contracts.vm.messages import Call
 from contracts.vm.state import State, StateKey
 from ledger.values import Value

@@ -7,10 +7,24 @@ cannot know whether the values are right: 2f+1 nodes agreeing on the state root 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from contracts.vm import limits
+from contracts.vm.code_records import (
+    CODE,
+    CONTRACT,
+    CONTRACTS_MAX,
+    NAMES_KEY,
+    NO_PENDING,
+    RESERVED,
+    ContractRecord,
+    Pending,
+    Step,
+    is_contract_name,
+    place_of,
+)
 from contracts.vm.codes import Code
 from contracts.vm.engine_calls import PROPOSAL
 from contracts.vm.engine_schedule import (
@@ -20,14 +34,16 @@ from contracts.vm.engine_schedule import (
     encode_schedule,
     founded,
 )
-from contracts.vm.lifecycle import CODE, CONTRACT, CONTRACTS_MAX, RESERVED, is_contract_name
 from contracts.vm.messages import Call, Viewed
+from contracts.vm.policy import POLICY_KEY, POLICY_PENDING_KEY, PendingRule, Policy
+from ledger.encoding import decode
 from ledger.errors import DecodeError
-from ledger.model import Event, Receipt, StateWrite
+from ledger.model import Event, Receipt, Record, StateWrite
 from ledger.values import decode_value
 
+R = TypeVar("R", bound=Record)
+
 _DETAIL_MAX = 200  # characters
-_CODE_KEY_MAX = 80  # bytes: NAME/SEQUENCE
 _NAMES_SIZE_MAX = CONTRACTS_MAX * 70
 _NOTHING = b"\xc0"
 _ERRORS = {int(code): "" if code is Code.ok else code.name for code in Code}
@@ -137,10 +153,41 @@ def _validate_schedule(write: StateWrite, founding: str) -> None:
 
 
 def _validate_code(write: StateWrite) -> None:
-    _demand(write.value is not None, "code is never removed")
-    _demand(len(write.key) <= _CODE_KEY_MAX and write.key.isascii(), "a key of code")
-    size_max = max(_NAMES_SIZE_MAX, limits.SOURCE_SIZE_MAX)
-    _demand(write.value is not None and len(write.value) <= size_max, "bounded code")
+    """A key of code_records.py with a value of its form."""
+    value = write.value
+    _demand(value is not None, "code is never removed")
+    assert value is not None
+    if write.key == NAMES_KEY:
+        _validate_value(value, _NAMES_SIZE_MAX)
+        return
+    if write.key == POLICY_KEY:
+        _decoded(value, Policy)
+        return
+    if write.key == POLICY_PENDING_KEY:
+        if value != NO_PENDING:
+            _decoded(value, PendingRule)
+        return
+    place = place_of(write.key)
+    _demand(place is not None, "a key of code")
+    assert place is not None
+    name, what = place
+    if what == "source":
+        _demand(len(value) <= limits.SOURCE_SIZE_MAX and value.isascii(), "a bounded source")
+    elif what == "layout":
+        _validate_value(value, limits.STORED_VALUE_SIZE_MAX)
+    elif what == "":
+        _demand(_decoded(value, ContractRecord).name == name, "a contract's own record")
+    elif what == "step":
+        _decoded(value, Step)
+    elif value != NO_PENDING:
+        _demand(_decoded(value, Pending).name == name, "a contract's own proposal")
+
+
+def _decoded(value: bytes, form: type[R]) -> R:
+    try:
+        return decode(value, form, size_max=limits.STORED_VALUE_SIZE_MAX)
+    except DecodeError as error:
+        raise ReplyInvalid(f"code: {error}") from None
 
 
 def _validate_value(data: bytes, size_max: int) -> None:

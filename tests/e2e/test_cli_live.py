@@ -334,9 +334,13 @@ def test_a_contract_is_checked_deployed_called_and_ended(desk: Desk) -> None:
         "contract_frozen"
     )
     desk.ask("manager", "contract", "unfreeze", name)
-    desk.ask("tech", "contract", "upgrade", name, desk.file("two.py", CONTRACT + "\n"))
+    newer = desk.file("two.py", CONTRACT + "\n")
+    desk.ask("tech", "contract", "upgrade", name, newer, "--reason", "tidier")
+    for party in ("operator", "manager"):
+        desk.ask(party, "contract", "approve", name, newer)
     assert desk.told("consumer", "contract", "source", name, "--sequence", "1") == CONTRACT
     desk.ask("manager", "contract", "revoke", name, "--reason", "done")
+    desk.ask("operator", "contract", "approve", name)
     assert desk.ask("consumer", "contract", "show", name)["status"] == "revoked"
     found = {item["name"]: item for item in desk.ask_list("consumer", "contract", "list")}
     assert (found[name]["sequence"], found["task"]["deployer"]) == (2, "genesis")

@@ -37,8 +37,8 @@ ABSENT = "shuxin-vm/9+cpython-3.11+0123456789abcdef"
 PARTIES = f"""
 from contracts.dialect import view
 @view
-def has_role(address: str, role: str) -> bool:
-    return True
+def acting_as(address: str, role: str) -> str:
+    return "everybody"
 @view
 def standing(address: str) -> tuple[str, list[str]]:
     return ("{address_of(SENDER)}", ["manager"])

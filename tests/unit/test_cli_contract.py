@@ -122,6 +122,9 @@ def shown(capsys: pytest.CaptureFixture[str]) -> tuple[object, object]:
     return record["status"], record["sequence"]
 
 
+WHY = ("--reason", "a finding")
+
+
 def test_a_contract_lives_from_deployment_to_revocation(
     sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,10 +136,15 @@ def test_a_contract_lives_from_deployment_to_revocation(
     assert refused(capsys, "insurer", "call", "counter", "add", "1") == "contract_frozen"
     assert run(capsys, "insurer", "view", "counter", "read") == {"value": 8}
     run(capsys, "bureau", "unfreeze", "counter")
-    run(capsys, "chipworks", "upgrade", "counter", second)
+    run(capsys, "chipworks", "upgrade", "counter", second, *WHY)
+    run(capsys, "opco", "approve", "counter", second)
+    assert shown(capsys) == ("active", 1)
+    run(capsys, "bureau", "approve", "counter", second)
     assert run(capsys, "insurer", "view", "counter", "read") == {"value": 1008}
     assert shown(capsys) == ("active", 2)
     run(capsys, "bureau", "revoke", "counter", "--reason", "replaced")
+    assert shown(capsys) == ("active", 2)
+    run(capsys, "chipworks", "approve", "counter")
     assert refused(capsys, "insurer", "view", "counter", "read") == "contract_revoked"
     assert shown(capsys) == ("revoked", 2)
 
@@ -146,7 +154,10 @@ def test_the_code_of_every_version_can_be_read(
 ) -> None:
     first, second = sources
     run(capsys, "chipworks", "deploy", "counter", first, "5")
-    run(capsys, "bureau", "upgrade", "counter", second, "--sequence", "2")
+    run(capsys, "bureau", "upgrade", "counter", second, "--sequence", "2", *WHY)
+    assert refused(capsys, "opco", "approve", "counter") == "contract.source"
+    for party in ("opco", "chipworks"):
+        run(capsys, party, "approve", "counter", second)
     assert run(capsys, "insurer", "source", "counter") == {"text": NEWER}
     assert run(capsys, "insurer", "source", "counter", "--sequence", "1") == {"text": COUNTER}
     assert refused(capsys, "insurer", "source", "counter", "--sequence", "3") == "bad_value"
@@ -174,11 +185,11 @@ def test_what_somebody_may_not_do_is_refused(
     assert refused(capsys, "chipworks", "deploy", "counter", first) == "bad_arguments"
     run(capsys, "chipworks", "deploy", "counter", first, "5")
     assert refused(capsys, "chipworks", "deploy", "counter", first, "5") == "exists"
-    assert refused(capsys, "opco", "upgrade", "counter", second) == "not_allowed"
+    assert refused(capsys, "insurer", "upgrade", "counter", second, *WHY) == "not_allowed"
     assert refused(capsys, "chipworks", "freeze", "counter", "--reason", "r") == "not_allowed"
-    wrong = "upgrade", "counter", second, "--sequence", "7"
+    wrong = "upgrade", "counter", second, "--sequence", "7", *WHY
     assert refused(capsys, "chipworks", *wrong) == "bad_sequence"
-    assert refused(capsys, "chipworks", "upgrade", "nothing", second) == "unknown_contract"
+    assert refused(capsys, "chipworks", "upgrade", "nothing", second, *WHY) == "unknown_contract"
     assert refused(capsys, "bureau", "unfreeze", "counter") == "not_allowed"
     assert shown(capsys) == ("active", 1)
 
@@ -246,9 +257,37 @@ def test_a_contract_of_the_genesis_waits_for_approvals(
     newer.write_text(str(text["text"]) + "\n# repaired\n")
     other.write_text(str(text["text"]) + "\n# not the same\n")
     assert refused(capsys, "chipworks", "approve", "demand", str(newer)) == "not_allowed"
-    run(capsys, "bureau", "upgrade", "demand", str(newer))
+    run(capsys, "bureau", "upgrade", "demand", str(newer), *WHY)
     record = run(capsys, "insurer", "show", "demand")
     assert isinstance(record, dict)
     assert (record["sequence"], record["pending"]["approvals"]) == (1, ["bureau"])
     assert refused(capsys, "bureau", "approve", "demand", str(newer)) == "not_allowed"
     assert refused(capsys, "opco", "approve", "demand", str(other)) == "not_allowed"
+
+
+def test_the_policy_is_shown_and_changed_by_votes(
+    sources: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = ("set-policy", "revoke", "--group", "manager", "--group", "owner,operator")
+    witnesses = "--witness", "bureau", "--witness", "opco", "--witness", "health"
+    wanted = *rule, *witnesses, "--parties-min", "3", *WHY
+    assert refused(capsys, "chipworks", *wanted) == "not_allowed"
+    assert refused(capsys, "bureau", *rule, *witnesses[:2], *WHY) == "not_allowed"
+    assert refused(capsys, "bureau", "pending-policy") == "contract.pending"
+    rule_hash = ""
+    for attempt in ("rejected", "approved"):
+        run(capsys, "bureau", *wanted)
+        pending = run(capsys, "insurer", "pending-policy")
+        assert isinstance(pending, dict)
+        assert (pending["approvals"], pending["parties_min"]) == (["bureau"], 3)
+        rule_hash = str(pending["rule_hash"])
+        if attempt == "rejected":
+            run(capsys, "bureau", "reject-policy", *WHY)
+    for party in ("opco", "health"):
+        run(capsys, party, "approve-policy", rule_hash)
+    rows = run(capsys, "insurer", "policy")
+    assert isinstance(rows, list)
+    found = {row["step"]: (row["parties_min"], row["organizations"]) for row in rows}
+    assert (found["revoke"], found["genesis_upgrade"]) == ((3, ""), (1, "quorum"))
+    assert main(["contract", "policy", "--key", "insurer"]) == 0
+    assert "owner or operator" in capsys.readouterr().out

@@ -90,10 +90,32 @@ class Largest:
         self.compute([[party, dataset] for party, dataset in pairs[::2]])
         self.deliver()
         self.do("operator", "contract", "deploy", "small", SMALL, encode_value([]))
-        self.do("operator", "contract", "upgrade", "small", 2, SMALL)
+        self.settle()
+        for step in ("reject", "withdraw"):
+            self.do("manager", "contract", "upgrade", "small", 2, SMALL, wide(160))
+            self.do("manager", "contract", step, "small", 2, wide(160))
         self.do("manager", "contract", "freeze", "small", wide(160))
         self.do("manager", "contract", "unfreeze", "small")
         self.do("manager", "contract", "revoke", "small", wide(160))
+
+    def settle(self) -> None:
+        """A full committee approves a rule that asks all of it."""
+        organizations = [f"org-{number:02}" for number in range(MEMBERS_MAX)]
+        last = MEMBERS_MAX - 1
+        asked: list[Value] = ["owner", *ROLES]
+        groups: list[Value] = [[*asked], ["organization", *asked]] * 4
+        witnesses: list[Value] = [name(party) for party in organizations]
+        words: list[Value] = ["revoke", groups, MEMBERS_MAX, True, witnesses, wide(160)]
+        self.do("manager", "contract", "set_policy", *words)
+        self.do("manager", "contract", "reject_policy", wide(160))
+        self.do("manager", "contract", "set_policy", *words)
+        pending = self.chain.view(account("manager"), "contract", "pending_policy")
+        assert isinstance(pending, dict)
+        while pending is not None and last >= 0:
+            self.do(organizations[last], "contract", "approve_policy", pending["rule_hash"])
+            waiting = self.chain.view(account("manager"), "contract", "pending_policy")
+            pending = waiting if isinstance(waiting, dict) else None
+            last -= 1
 
     def govern(self) -> None:
         """A full committee of as many organizations, and as many nodes as may be known."""
@@ -121,6 +143,13 @@ class Largest:
                 for number_of_node in [*range(1, 43), NODES_MAX - 1]:
                     signer = address_of(node_public(str(number_of_node)))
                     self.sign(signer, "governance", "confirm", proposal_id)
+        at = self.chain.height + 10_000
+        engine = f"shuxin-vm/999999+cpython-3.11+{0:016x}"
+        words: list[Value] = [name("e0"), engine, at, wide(512)]
+        self.do("org-63", "proposal", "change_engine", *words)
+        self.vote(name("e0"))
+        self.do("org-63", "proposal", "cancel_engine", name("e1"), at, wide(512))
+        self.vote(name("e1"))
         self.do("org-63", "governance", "set_address", name("node-063"), "/" + wide(255))
         self.chain.advance(height=100)
 

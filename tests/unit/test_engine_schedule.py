@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.vm.code_records import CODE
 from contracts.vm.codes import Code, ViewRefused
 from contracts.vm.engine_schedule import (
     HEIGHT_MAX,
@@ -27,7 +28,6 @@ from contracts.vm.engine_schedule import (
     scheduled,
 )
 from contracts.vm.engines import ENGINES, LATEST, EngineUnknown, find, language_of
-from contracts.vm.lifecycle import CODE
 from contracts.vm.testing import Chain, account
 from contracts.vm.version import vm_version
 from ledger.model import Height, Receipt
@@ -333,7 +333,7 @@ def test_the_name_of_the_contract_proposal_is_not_enough() -> None:
     """A chain that began without it: whoever may deploy must not become who decides."""
     chain = Chain()
     register = "from contracts.dialect import view\n@view\n"
-    register += "def has_role(address: str, role: str) -> bool:\n    return True\n"
+    register += "def acting_as(address: str, role: str) -> str:\n    return 'a'\n"
     assert chain.deploy("parties", register).status == 0
     source = CALLER.format(name=NEXT)
     chain.must(account("a"), "contract", "deploy", "proposal", source, encode_value([]))

@@ -15,9 +15,9 @@ from trio.testing import MockClock
 from client.errors import NodeUnavailable, Refused
 from client.node import NodeClient
 from client.session import Session
+from contracts.vm.code_records import CODE, FROZEN, REVOKED, ContractRecord, changed
 from contracts.vm.codes import ADVICE, Code
 from contracts.vm.host import WorkerFault
-from contracts.vm.lifecycle import CODE, FROZEN, REVOKED, ContractRecord
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerClosed
 from ledger.model import Query, StateWrite
@@ -171,10 +171,7 @@ def store_with(committee: Nodes, folder: Path, status: str) -> Store:
     for write in engine.apply_genesis(committee.genesis).writes:
         if write.namespace == CODE and write.key == b"notes" and write.value is not None:
             found = decode(write.value, ContractRecord, size_max=1 << 20)
-            changed = ContractRecord(
-                found.name, status, found.sequence, found.code_hash, found.deployer, found.height
-            )
-            write = StateWrite(CODE, b"notes", encode(changed))
+            write = StateWrite(CODE, b"notes", encode(changed(found, status=status)))
         writes.append(write)
     return Store.create(folder / "ledger", committee.genesis, writes)
 

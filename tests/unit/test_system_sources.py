@@ -30,8 +30,9 @@ def test_the_checker_finds_nothing_in_a_system_contract(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BENCH_SOURCES))
-def test_the_checker_finds_nothing_in_a_benchmark_contract(name: str) -> None:
-    assert check_source(BENCH_SOURCES[name]) == []
+def test_the_checker_finds_no_error_in_a_benchmark_contract(name: str) -> None:
+    # Their style is that of what is measured: calls that do nothing, loops over arguments.
+    assert not [f for f in check_source(BENCH_SOURCES[name]) if f.severity == "error"]
 
 
 @pytest.mark.parametrize("name", SYSTEM_CONTRACTS)
