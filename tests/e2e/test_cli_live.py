@@ -319,7 +319,7 @@ def test_evidence_is_recorded_listed_and_shown(desk: Desk) -> None:
 
 def test_a_contract_is_checked_deployed_called_and_ended(desk: Desk) -> None:
     source, name = desk.file("notes.py", CONTRACT), desk.name("notes")
-    assert "clean" in desk.told("tech", "contract", "check", source)
+    assert "All checks passed" in desk.told("tech", "contract", "check", source)
     assert desk.refused("consumer", "contract", "deploy", name, source) == "not_allowed"
     deployed = desk.ask("tech", "contract", "deploy", name, source)
     assert int(str(deployed["gas_used"])) > 100_000
