@@ -34,7 +34,6 @@ class Feature:
 
 
 FEATURES: Final[dict[str, Feature]] = {
-    "map_pages": Feature(2, "Map.keys and Map.items"),
     "ctx_party": Feature(2, "ctx.party and ctx.roles"),
 }
 
