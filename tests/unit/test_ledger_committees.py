@@ -140,7 +140,8 @@ def test_a_flipped_bit_of_a_committee_on_disk_is_found_and_located(copy: Path) -
         scrub(copy)
     place = locate(copy)
     assert place is not None
-    # All committees stand in one block of the table, behind the last transactions.
-    assert "cannot be read" in place.what
+    # All committees stand in one block of the table, behind the last transactions. Where in the
+    # table that block begins depends on the ids of these, so that it may hold none or many.
+    assert "cannot be read" in place.what or "what finds them is damaged" in place.what
     if "committee" in place.what:
         assert place.height == FIRST
