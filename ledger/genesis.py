@@ -55,7 +55,7 @@ class Limits(Record):
     transaction_size_max: int = 128 << 10  # bytes: a contract source with room to spare
     block_transactions_max: int = 1000
     block_size_max: int = 4 << 20  # bytes of transactions: one block crosses the wire in < 1 s
-    block_gas_max: int = 500_000_000  # about 5 s of execution at 10 ns per unit
+    block_gas_max: int = 500_000_000  # seconds of execution (docs/gas.md)
     transaction_gas_max: int = 50_000_000
     valid_window: int = 600  # heights a transaction may stay valid; bounds the replay index
     time_skew_ms_max: int = 5_000  # proposer's committee time against a backup's (node/clock.py)

@@ -5,10 +5,11 @@ rewrites it. It knows no network, no disk and no key; state comes in by key and 
 
 Language, in reading order: limits, rules, features (what which language has), source (text to
 bounded tree), types, declare (module level), body (scope and gas of one function), expressions,
-operators, calls, methods, comprehensions, storage_ops, statements, compile, verify (bytecode),
-check, abi.
+operators, widths (ints that need no check), calls, methods, comprehensions, storage_ops, pace
+(loops that pay ahead), statements, compile, verify (bytecode), style (warnings), check, abi.
 Execution: version, engines (which names this release runs), engine_schedule (at which heights),
 codes, prices, meter, values (borders), guards, state, standing (ctx.party), instance, prefetch,
-apply, lifecycle, engine_calls.
+apply. The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls,
+approvals, engine_calls.
 Isolation: jail, frames, start and worker (the child), host (the parent). For tests: testing.
 """

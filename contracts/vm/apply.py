@@ -12,10 +12,17 @@ from typing import NoReturn
 
 from contracts.vm import features, limits, prices
 from contracts.vm.abi import describe
-from contracts.vm.code_records import ACTIVE, CONTRACT, ContractRecord, is_contract_name
+from contracts.vm.code_records import (
+    ACTIVE,
+    CODE,
+    CONTRACT,
+    GENESIS,
+    ContractRecord,
+    is_contract_name,
+)
 from contracts.vm.codes import NODE_FAULTS, Code, OutOfGas, Stop
 from contracts.vm.compile import Compiled, compile_source
-from contracts.vm.engine_schedule import KEY, SPACE, encode_schedule, founded
+from contracts.vm.engine_schedule import KEY, encode_schedule, founded
 from contracts.vm.guards import make_guards
 from contracts.vm.instance import Entrypoint, Instance, bind
 from contracts.vm.lifecycle import Lifecycle, demand_status
@@ -111,14 +118,14 @@ class Machine:
         return self._receipt(call, code, detail, value)
 
     def _deploy_at_genesis(self, item: Install) -> Receipt:
-        self._begin(GENESIS_GAS, "genesis", b"")
+        self._begin(GENESIS_GAS, GENESIS, b"")
 
         def run() -> bytes:
             self.lifecycle.install_at_genesis(item.name, item.source, item.arguments)
             return NOTHING
 
         code, detail, value = self._guarded(run)
-        call = Call(b"", "genesis", CONTRACT, "deploy", b"", GENESIS_GAS)
+        call = Call(b"", GENESIS, CONTRACT, "deploy", b"", GENESIS_GAS)
         return self._receipt(call, code, detail, value)
 
     def apply_genesis(
@@ -132,7 +139,7 @@ class Machine:
         self.block = block
         if vm_version:
             schedule = encode_schedule(founded(vm_version))
-            self.state.write(SPACE, self.state.space(SPACE), KEY, (schedule, UNDECODED))
+            self.state.write(CODE, self.state.space(CODE), KEY, (schedule, UNDECODED))
             self.state.accept()
         receipts: list[Receipt] = []
         for item in contracts:
@@ -296,7 +303,7 @@ class Machine:
         known = self._bound.get(name)
         if known is None and not is_contract_name(name):
             raise Stop(Code.unknown_contract, "no contract has such a name")
-        raw, _ = self.state.load("code", name.encode())
+        raw, _ = self.state.load(CODE, name.encode())
         if raw is None:
             raise Stop(Code.unknown_contract, f"no contract `{name}`")
         if known is None or known.raw != raw:

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from contracts.vm import prices
+from contracts.vm.code_records import CONTRACT, GENESIS, Records
 from contracts.vm.codes import Code, Stop
 from contracts.vm.engine_schedule import (
     KEY,
-    SPACE,
     ChangeRefused,
     EngineSchedule,
     cancelled,
@@ -28,7 +28,6 @@ from contracts.vm.engine_schedule import (
     encode_schedule,
     scheduled,
 )
-from contracts.vm.state import UNDECODED
 from contracts.vm.types import INT, STR, Type
 from contracts.vm.values import Arguments, Inner
 from ledger.values import Value, encode_value
@@ -44,8 +43,9 @@ Answer = tuple[Arguments, Callable[..., Value]]
 class EngineCalls:
     """`calls` take the sender first; `views` do not."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, records: Records) -> None:
         self._machine = machine
+        self._records = records
 
         def takes(**parameters: Type) -> Arguments:
             return Arguments(tuple(parameters.items()), machine.meter)
@@ -81,33 +81,25 @@ class EngineCalls:
     def _change(self, sender: str, vm_version: str, from_height: int) -> Value:
         self._demand_proposal(sender)
         after = self._scheduled(vm_version, from_height)
-        self._put(after)
+        self._records.write(KEY, encode_schedule(after))
         self._emit("EngineScheduled", vm_version, from_height)
         return None
 
     def _cancel(self, sender: str, from_height: int) -> Value:
         self._demand_proposal(sender)
         last = self._schedule().terms[-1]
-        self._put(self._cancelled(from_height))
+        self._records.write(KEY, encode_schedule(self._cancelled(from_height)))
         self._emit("EngineCancelled", last.vm_version, from_height)
         return None
 
     def _demand_proposal(self, sender: str) -> None:
         if sender != SENDER:
             raise Stop(Code.not_allowed, "the engine changes by `shuxin proposal change-engine`")
-        raw, _ = self._machine.state.load(SPACE, PROPOSAL.encode())
-        assert raw is not None, "it is calling"
         self._machine.meter.charge(prices.GAS_READ)
-        if self._machine.lifecycle.decode_record(raw).deployer != "genesis":
+        if self._records.find(PROPOSAL).deployer != GENESIS:
             raise Stop(Code.not_allowed, f"this chain began without {PROPOSAL}: its engine stays")
         if not self._machine.is_outermost(PROPOSAL):
             raise Stop(Code.reentrancy, f"{PROPOSAL} must be called by a transaction")
-
-    def _put(self, schedule: EngineSchedule) -> None:
-        state, meter = self._machine.state, self._machine.meter
-        value = encode_schedule(schedule)
-        meter.charge(prices.GAS_WRITE + (len(KEY) + len(value)) * prices.GAS_WRITE_BYTE)
-        state.write(SPACE, state.space(SPACE), KEY, (value, UNDECODED))
 
     def _emit(self, name: str, vm_version: str, from_height: int) -> None:
         fields = [
@@ -115,7 +107,7 @@ class EngineCalls:
             ("from_height", encode_value(from_height)),
         ]
         self._machine.meter.charge(prices.GAS_EVENT)
-        self._machine.add_event("contract", name, fields)
+        self._machine.add_event(CONTRACT, name, fields)
 
     # --- views ------------------------------------------------------------------------------
 
@@ -139,7 +131,7 @@ class EngineCalls:
     # --- the schedule -----------------------------------------------------------------------
 
     def _schedule(self) -> EngineSchedule:
-        raw, _ = self._machine.state.load(SPACE, KEY)
+        raw = self._records.load(KEY)
         assert raw is not None, "every genesis writes it"
         self._machine.meter.charge(prices.GAS_READ + len(raw) * prices.GAS_READ_BYTE)
         return decode_schedule(raw)

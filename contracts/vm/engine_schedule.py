@@ -14,13 +14,13 @@ from __future__ import annotations
 import itertools
 from typing import Final, Protocol
 
+from contracts.vm.code_records import CODE
 from contracts.vm.engines import NAME_SIZE_MAX, Engine, EngineFault, find, language_of
 from contracts.vm.limits import STORED_VALUE_SIZE_MAX
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.model import Height, Record
 
-SPACE: Final = "code"  # the namespace; contracts cannot write there
 KEY: Final = b"/engine"
 TERMS_MAX: Final = 256  # engine changes in a chain's life: a value of 20 KiB
 HEIGHT_MAX: Final = 2**53 - 1  # the largest that every JSON reader takes
@@ -82,7 +82,7 @@ def decode_schedule(raw: bytes) -> EngineSchedule:
 
 def schedule_of(reader: Reader) -> EngineSchedule:
     """The schedule in a state. Raises ScheduleDamaged."""
-    raw = reader.get(SPACE, KEY)
+    raw = reader.get(CODE, KEY)
     if raw is None:
         raise ScheduleDamaged(f"the state names no engine; {_ADVICE}")
     return decode_schedule(raw)

@@ -25,7 +25,7 @@ import msgspec
 
 import contracts
 from contracts.vm import engines, frames, limits
-from contracts.vm.code_records import CODE, CONTRACT
+from contracts.vm.code_records import CODE, CONTRACT, GENESIS
 from contracts.vm.codes import ViewRefused
 from contracts.vm.engine_schedule import engine_at
 from contracts.vm.engines import Engine
@@ -169,7 +169,7 @@ class Worker:
         engine = engines.find(genesis.vm_version, where="the genesis names")
         block = BlockContext(chain_id(genesis), 0, genesis.time_ms)
         installs = [Install(item.name, item.source, item.args) for item in genesis.contracts]
-        marker = [Call(b"", "genesis", CONTRACT, "deploy", b"", 1 << 62)] * len(installs)
+        marker = [Call(b"", GENESIS, CONTRACT, "deploy", b"", 1 << 62)] * len(installs)
 
         def validate(reply: Applied) -> GenesisResult:
             receipts = reply.receipts

@@ -34,6 +34,7 @@ def _written(declared: Storage) -> str:
 
 
 def _spell(kind: Type) -> str:
+    # Not types.show: what it says to people may be reworded, this is hashed into the state.
     match kind:
         case Scalar(name):
             return name

@@ -65,7 +65,7 @@ class Lifecycle:
         self._approvals = Approvals(machine, self._records)
         self._steps = steps = Steps(machine, self._records, self._approvals)
         policy = PolicyCalls(machine, self._records, self._approvals)
-        self.engine = EngineCalls(machine)
+        self.engine = EngineCalls(machine, self._records)
 
         def takes(**parameters: Type) -> Arguments:
             return Arguments(tuple(parameters.items()), machine.meter)

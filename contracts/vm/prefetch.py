@@ -15,7 +15,7 @@ import msgspec
 
 from contracts.vm import limits
 from contracts.vm.body import Access, Source
-from contracts.vm.code_records import is_contract_name
+from contracts.vm.code_records import CODE, is_contract_name
 from contracts.vm.codes import Stop
 from contracts.vm.instance import Instance, key_part, key_prefix
 from contracts.vm.messages import Call
@@ -53,7 +53,7 @@ class Planner:
     def keys(self, calls: Sequence[Call]) -> list[StateKey]:
         """Keys that these calls are likely to read, without duplicates."""
         names = dict.fromkeys(call.contract for call in calls if is_contract_name(call.contract))
-        self._state.prefetch([("code", name.encode()) for name in names])
+        self._state.prefetch([(CODE, name.encode()) for name in names])
         found: dict[StateKey, None] = {}
         for call in calls:
             plan = self._plan(call.contract, call.method)

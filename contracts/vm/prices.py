@@ -1,4 +1,4 @@
-"""The price table: gas per operation. One unit is worth about 10 ns on the reference machine.
+"""The price table: gas per operation. A unit buys 1 to 5 ns (docs/gas.md).
 
 Consensus rules: a change is a new `vm_version`. Prices follow measured time, and memory where
 memory costs more than time (at most 10 bytes per unit stay allocated).

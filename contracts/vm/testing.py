@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contracts.vm.apply import Machine
+from contracts.vm.code_records import CODE
 from contracts.vm.codes import ViewRefused
-from contracts.vm.engine_schedule import KEY, SPACE, encode_schedule, founded
+from contracts.vm.engine_schedule import KEY, encode_schedule, founded
 from contracts.vm.features import LATEST
 from contracts.vm.limits import VIEW_GAS_MAX
 from contracts.vm.messages import BlockContext, Call, Install, Query
@@ -43,7 +44,7 @@ class Chain:
         self.height = height
         self.time_ms = time_ms
         engine = encode_schedule(founded(vm_version(language)))
-        self.state: dict[StateKey, bytes] = {(SPACE, KEY): engine}
+        self.state: dict[StateKey, bytes] = {(CODE, KEY): engine}
         self.machine = Machine(self._fetch, language)
         self._count = 0
 

@@ -1,7 +1,8 @@
 """Random programs of the subset: the VM and plain Python give equal results.
 
 And random text: `check` never raises. Where the VM stops (bounds that Python does not have), its
-code must name the exception that Python raises, or be one of the VM's own bounds.
+code must name the exception that Python raises, or be one of the VM's own bounds. Small programs
+that hypothesis shrinks; `make fuzz-vm` draws the whole language, with storage and events.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from contracts.vm import engines, frames, host
+from contracts.vm.code_records import CODE
 from contracts.vm.codes import Code
 from contracts.vm.engine_schedule import (
     KEY,
-    SPACE,
     EngineSchedule,
     EngineTerm,
     ScheduleDamaged,
@@ -80,8 +80,8 @@ def reader(worker: Worker) -> MemoryReader:
     """A chain on the first language that will change to the second at height 3."""
     reader = MemoryReader()
     reader.commit(worker.apply_genesis(old_genesis()).writes)
-    assert reader.values[SPACE, KEY] == schedule((0, ONE))
-    reader.values[SPACE, KEY] = schedule((0, ONE), (3, TWO))
+    assert reader.values[CODE, KEY] == schedule((0, ONE))
+    reader.values[CODE, KEY] = schedule((0, ONE), (3, TWO))
     return reader
 
 
@@ -119,7 +119,7 @@ def test_a_worker_that_is_another_engine_than_asked_for_is_refused(
 def test_a_height_of_an_engine_that_is_not_here_is_no_fault_of_the_worker(
     worker: Worker, reader: MemoryReader
 ) -> None:
-    reader.values[SPACE, KEY] = schedule((0, ONE), (3, ABSENT))
+    reader.values[CODE, KEY] = schedule((0, ONE), (3, ABSENT))
     assert run(worker, reader, 2) == Code.check_failed
     before = (worker.process_id, worker.restarts)
     with pytest.raises(EngineUnknown, match="from height 3 on"):
@@ -132,7 +132,7 @@ def test_a_height_of_an_engine_that_is_not_here_is_no_fault_of_the_worker(
 def test_a_state_without_a_schedule_runs_nothing(worker: Worker, raw: bytes | None) -> None:
     reader = MemoryReader()
     if raw is not None:
-        reader.values[SPACE, KEY] = raw
+        reader.values[CODE, KEY] = raw
     with pytest.raises(ScheduleDamaged):
         worker.apply_block(block(1), [], reader)
     with pytest.raises(ScheduleDamaged):
@@ -156,20 +156,20 @@ def test_the_parent_refuses_schedules(lie: str) -> None:
     contract, value = FALSE_SCHEDULES[lie]
     call = msgspec.structs.replace(CALL, contract=contract)
     with pytest.raises(ReplyInvalid):
-        validate_writes([StateWrite(SPACE, KEY, value)], [call], lambda name: True)
+        validate_writes([StateWrite(CODE, KEY, value)], [call], lambda name: True)
 
 
 def test_the_parent_believes_a_schedule_of_the_contract_proposal() -> None:
-    write = StateWrite(SPACE, KEY, schedule((0, ONE), (9, TWO)))
+    write = StateWrite(CODE, KEY, schedule((0, ONE), (9, TWO)))
     validate_writes([write], [CALL], lambda name: True)
 
 
 def test_a_genesis_begins_on_its_own_engine_and_on_no_other() -> None:
-    good = StateWrite(SPACE, KEY, schedule((0, ONE)))
+    good = StateWrite(CODE, KEY, schedule((0, ONE)))
     validate_writes([good], [], lambda name: False, founding=ONE)
     for terms in ([(0, TWO)], [(0, ONE), (9, TWO)]):
         with pytest.raises(ReplyInvalid, match="engine of its genesis"):
-            lie = StateWrite(SPACE, KEY, schedule(*terms))
+            lie = StateWrite(CODE, KEY, schedule(*terms))
             validate_writes([lie], [], lambda name: False, founding=ONE)
 
 

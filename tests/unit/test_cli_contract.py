@@ -13,10 +13,10 @@ from cli.main import main
 from cli.options import Invocation
 from client.errors import Refused
 from client.node import Outcome
+from contracts.vm.code_records import CODE
 from contracts.vm.codes import ViewRefused
 from contracts.vm.engine_schedule import (
     KEY,
-    SPACE,
     EngineSchedule,
     EngineTerm,
     encode_schedule,
@@ -240,7 +240,7 @@ def test_the_engines_of_the_chain_are_shown_with_what_becomes_of_them(
     names = [f"shuxin-vm/{language}+cpython-3.11+0123456789abcdef" for language in (2, 3, 4)]
     terms = zip((0, height - 1, height + 9), names, strict=True)
     schedule = EngineSchedule(tuple(EngineTerm(Height(at), name) for at, name in terms))
-    Business.latest.chain.state[SPACE, KEY] = encode_schedule(schedule)
+    Business.latest.chain.state[CODE, KEY] = encode_schedule(schedule)
     assert run(capsys, "nobody", "engine") == [
         {"from_height": 0, "vm_version": names[0], "state": "past"},
         {"from_height": height - 1, "vm_version": names[1], "state": "in force"},

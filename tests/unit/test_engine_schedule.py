@@ -13,7 +13,6 @@ from contracts.vm.codes import Code, ViewRefused
 from contracts.vm.engine_schedule import (
     HEIGHT_MAX,
     KEY,
-    SPACE,
     TERMS_MAX,
     ChangeRefused,
     EngineSchedule,
@@ -210,7 +209,6 @@ def test_a_schedule_that_nobody_wrote_is_damage(damage: str) -> None:
 
 
 def test_the_engine_of_a_height_is_that_of_the_last_term_at_or_below_it() -> None:
-    assert SPACE == CODE
     one, two = vm_version(1), vm_version(2)
     state = State(encode_schedule(scheduled(founded(one), two, 50, now=1)))
     found = [engine_at(state, height).vm_version for height in (0, 1, 49, 50, 51, 10**9)]

@@ -16,10 +16,10 @@ from trio.testing import MockClock
 
 from cli.main import main
 from contracts.vm import engines, jail
+from contracts.vm.code_records import CODE
 from contracts.vm.codes import Code
 from contracts.vm.engine_schedule import (
     KEY,
-    SPACE,
     EngineSchedule,
     EngineTerm,
     encode_schedule,
@@ -46,7 +46,7 @@ CHANGE_AT = 3
 
 def schedule(*terms: tuple[int, str]) -> StateWrite:
     value = EngineSchedule(tuple(EngineTerm(Height(height), name) for height, name in terms))
-    return StateWrite(SPACE, KEY, encode_schedule(value))
+    return StateWrite(CODE, KEY, encode_schedule(value))
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_ledger_that_did_not_begin_as_its_genesis_says_is_damaged(
     assert genesis.vm_version != ONE
     writes = [write for write in OpenEngine().apply_genesis(genesis).writes if write.key != KEY]
     if value is not None:
-        writes.append(StateWrite(SPACE, KEY, value))
+        writes.append(StateWrite(CODE, KEY, value))
     (tmp_path / "data").mkdir()
     Store.create(tmp_path / "data" / LEDGER, genesis, writes).close()
     with pytest.raises(LedgerDamaged):
