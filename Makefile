@@ -52,7 +52,7 @@ coverage: .make/installed ## Which branches of consensus/ no test takes: none
 	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
 
-mutants-vm: .make/installed ## Which small changes of check, compile and verify no test sees: only excused ones
+mutants-vm: .make/installed ## Which small changes of check, compile and verify no test sees; fails while there are any
 	$(BIN)/python -m tests.mutation
 
 # Other versions of CPython run the corpus of tests/sandbox beside 3.11, with these packages alone.

@@ -45,7 +45,6 @@ TESTS = (
     "tests/sandbox/test_cross_contract_attacks.py",
 )
 SECONDS_MAX = 20  # for the tests of one mutant; all of them together take less
-REACHING_MAX = 400  # tests that a mutant meets, those of rarely reached lines first
 KILLED, BROKEN = 1, 3  # how a fork ends; 0 when no test failed
 SURVIVORS = Path(__file__).with_name("survivors.txt")
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +61,7 @@ class Tool:
         self.survived: list[str] = []
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in modules}
         self._reaching: dict[str, dict[int, list[int]]] = {}
+        self._breadth: Counter[int] = Counter()  # lines that a test reaches: few is to the point
         self._running: dict[int, tuple[Mutant, float]] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -99,13 +99,14 @@ class Tool:
                 line: [int(context) for context in contexts if context]
                 for line, contexts in lines.items()
             }
+            for tests in self._reaching[name].values():
+                self._breadth.update(tests)
 
     def _start(self, mutant: Mutant, items: list[pytest.Item]) -> None:
         reaching = self._reaching[mutant.module]
-        tests = sorted(
-            {t for line in range(mutant.line, mutant.end + 1) for t in reaching.get(line, ())}
-        )
-        random.Random(mutant.name).shuffle(tests)
+        lines = range(mutant.line, mutant.end + 1)
+        tests = {test for line in lines for test in reaching.get(line, ())}
+        order = sorted(tests, key=lambda test: (self._breadth[test], test))
         child = os.fork()
         if child:
             self._running[child] = (mutant, time.monotonic() + SECONDS_MAX)
@@ -117,7 +118,7 @@ class Tool:
             os.dup2(nowhere, 2)
             _install(mutant)
             code = KILLED
-            code = 0 if all(_passes(items[t]) for t in tests[:REACHING_MAX]) else KILLED
+            code = 0 if all(_passes(items[t]) for t in order) else KILLED
         os._exit(code)
 
     def _wait(self) -> None:
