@@ -19,11 +19,12 @@ WORDS = "ws = [str(k * 7919 % 15013) for k in range(15000)]"
 FEW_WORDS = "ws = ['ab', 'cd', 'ef', 'gh']"
 DICT = "d = {k: k for k in range(2500)}"
 NESTED = "ys = [[j for j in range(10)] for k in range(1000)]"
+MARKS = "for k in range(1000):\n    marks[k] = k"
 SIGNED = "key = from_hex(hexes[0])\ngood = from_hex(hexes[1])\nbad = from_hex(hexes[2])"
 PRELUDE = """
 from contracts.dialect import (
-    Map, Var, call, call_contract, ctx, emit, fail, from_hex, int_from_bytes, int_to_bytes, is_name,
-    record, replace, require, sm2_verify, sm3, to_hex, view_contract
+    Map, SortedMap, Var, call, call_contract, ctx, emit, fail, from_hex, int_from_bytes,
+    int_to_bytes, is_name, record, replace, require, sm2_verify, sm3, to_hex, view_contract
 )
 @record
 class Item:
@@ -35,6 +36,7 @@ texts = Map(int, str)
 lists = Map(int, list[int])
 dicts = Map(int, dict[int, int])
 items = Map(int, Item)
+marks = SortedMap(int, int)
 def helper(x: int) -> int:
     return x
 """
@@ -264,6 +266,17 @@ HOST = (
     Row("read of nothing", "GAS_READ", "", "w = numbers.get(i, 0)"),
     Row(
         "read of a text at its bound", "GAS_READ_BYTE", f"{TEXT}\ntexts[0] = s", "t = texts[0]", FEW
+    ),
+    Row("a page of nothing", "GAS_SCAN", "", "p = marks.keys(1000)"),
+    Row("a page of one key", "GAS_SCAN", MARKS, "p = marks.keys(1, after=500)"),
+    Row("a page of 1000 keys", "GAS_SCAN_ITEM", MARKS, "p = marks.keys(1000)", SINGLE),
+    Row("a page of 1000 entries", "GAS_SCAN_ITEM", MARKS, "q = marks.items(1000)", SINGLE),
+    Row(
+        "passing over 1000 removed keys",
+        "GAS_SCAN_ITEM",
+        f"{MARKS}\nfor k in range(1000):\n    del marks[k]",
+        "p = marks.keys(1000)",
+        SINGLE,
     ),
     Row("read of a list", "GAS_READ_BYTE", f"{LIST}\nlists[0] = xs", "l = lists[0]", SINGLE),
     Row(

@@ -7,6 +7,7 @@ worker starts every block with an empty cache, so all that it reads crosses the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bench.plain import CONTRACT, PlainChain
 from contracts.vm.apply import Machine
 from contracts.vm.host import Worker, call_of
 from contracts.vm.messages import BlockContext
+from contracts.vm.ranges import page_in
 from contracts.vm.state import StateKey
 from contracts.vm.version import VM_VERSION
 from ledger.encoding import encode
@@ -49,7 +51,9 @@ class Rig:
 
     def __init__(self, folder: Path) -> None:
         self.state: dict[StateKey, bytes] = {}
-        self.machine = Machine(lambda keys: [self.state.get(key) for key in keys])
+        self.machine = Machine(
+            lambda keys: [self.state.get(key) for key in keys], partial(page_in, self.state)
+        )
         contracts = (
             GenesisContract(CONTRACT, source_of("workloads"), encode_value([])),
             GenesisContract("peer", source_of("peer"), encode_value([])),

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from contracts.vm.declare import Storage
 from contracts.vm.host import StateReader
-from contracts.vm.instance import key_part, key_prefix
+from contracts.vm.keys import key_part, key_prefix
 from contracts.vm.limits import STORED_VALUE_SIZE_MAX
 from contracts.vm.types import STR
 from ledger.encoding import decode

@@ -29,6 +29,8 @@ class Readable(Protocol):
 
     def get(self, key: bytes, /, *, verify_checksums: bool = ...) -> bytes | None: ...
 
+    def raw_iterator(self, *, verify_checksums: bool = ...) -> plyvel._plyvel.RawIterator: ...
+
 
 class Disk:
     """The open database. Many readers; writes are taken one at a time."""
@@ -66,6 +68,10 @@ class Disk:
 
     def get(self, key: bytes, *, height: int | None = None) -> bytes | None:
         return read(self._database, key, height=height)
+
+    def range(self, low: bytes, high: bytes, *, is_reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+        """See `read_range`."""
+        return read_range(self._database, low, high, is_reverse=is_reverse)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self._database.snapshot())
@@ -114,6 +120,10 @@ class Snapshot:
     def get(self, key: bytes, *, height: int | None = None) -> bytes | None:
         return read(self._snapshot, key, height=height)
 
+    def range(self, low: bytes, high: bytes, *, is_reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+        """See `read_range`."""
+        return read_range(self._snapshot, low, high, is_reverse=is_reverse)
+
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """All pairs below `prefix` in order of key, past the caches, checksums verified."""
         try:
@@ -123,6 +133,36 @@ class Snapshot:
                 yield from pairs
         except plyvel.Error as error:
             raise LedgerDamaged(f"the database is damaged: {_text(error)}; {_REMEDY}") from None
+
+
+def read_range(
+    source: Readable, low: bytes, high: bytes, *, is_reverse: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    """Pairs from `low` up to and without `high`, or down from there, checksums verified.
+
+    Raises LedgerDamaged, also for what stands right beyond: a range never just ends at damage.
+    """
+    try:
+        # A bounded iterator of plyvel looks at its bounds, not at why it found nothing.
+        with contextlib.closing(source.raw_iterator(verify_checksums=True)) as place:
+            place.seek(high if is_reverse else low)
+            if is_reverse and place.valid():
+                place.prev()
+            elif is_reverse:
+                place.seek_to_last()
+            while place.valid():
+                key, value = place.item()
+                if not low <= key < high:
+                    return
+                yield key, value
+                if is_reverse:
+                    place.prev()
+                else:
+                    place.next()
+    except plyvel.Error as error:
+        raise LedgerDamaged(f"the database is damaged: {_text(error)}; {_REMEDY}") from None
+    except RuntimeError as error:
+        raise LedgerClosed(f"the ledger is closed: {error}") from None
 
 
 def read(source: Readable, key: bytes, *, height: int | None = None) -> bytes | None:

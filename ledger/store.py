@@ -92,6 +92,15 @@ class StoredBlock:
     execution_certificate: ExecutionCertificate | None
 
 
+def _scan_state(
+    source: Disk | Snapshot, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    first, beyond = state_key(namespace, low), state_key(namespace, high)
+    begin = len(first) - len(low)
+    for stored, value in source.range(first, beyond, is_reverse=is_reverse):
+        yield stored[begin:], value
+
+
 class StateSnapshot:
     """The state after one block, unmoved by later commits. A StateReader."""
 
@@ -101,6 +110,12 @@ class StateSnapshot:
 
     def get(self, namespace: str, key: bytes) -> bytes | None:
         return self._snapshot.get(state_key(namespace, key))
+
+    def scan(
+        self, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Like Store.scan, after this block."""
+        return _scan_state(self._snapshot, namespace, low, high, is_reverse=is_reverse)
 
     def close(self) -> None:
         """Nothing to do: LevelDB lets go when the last holder does. For symmetry with files."""
@@ -216,6 +231,15 @@ class Store:
     def get(self, namespace: str, key: bytes) -> bytes | None:
         """The value of a key after the newest block."""
         return self._disk.get(state_key(namespace, key))
+
+    def scan(
+        self, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Keys of a namespace from `low` up to and without `high`, or down, with their values.
+
+        After the newest block. Raises LedgerDamaged.
+        """
+        return _scan_state(self._disk, namespace, low, high, is_reverse=is_reverse)
 
     def header(self, height: int) -> BlockHeader:
         return self._records.header(self._known(height))

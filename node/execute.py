@@ -12,7 +12,7 @@ from typing import Protocol
 
 from contracts.parties import party_of
 from contracts.registry import GOVERNANCE, RegistryDamaged
-from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
+from contracts.vm.host import BlockResult, GenesisResult, RangeReader, ViewResult
 from contracts.vm.messages import BlockContext
 from crypto.provider import CryptoProvider, SignedItem
 from ledger.blocks import make_block, proposal_of, verify_block
@@ -92,7 +92,7 @@ class Engine(Protocol):
     def apply_genesis(self, genesis: Genesis) -> GenesisResult: ...
 
     def apply_block(
-        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
+        self, block: BlockContext, transactions: Sequence[Transaction], reader: RangeReader
     ) -> BlockResult:
         """Raises WorkerFault or EngineFault: faults of this node, never a verdict."""
         ...
@@ -105,7 +105,7 @@ class Engine(Protocol):
         contract: str,
         method: str,
         args: bytes,
-        reader: StateReader,
+        reader: RangeReader,
     ) -> ViewResult:
         """Raises ViewRefused, WorkerFault, EngineFault."""
         ...

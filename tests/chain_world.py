@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult
+from contracts.vm.host import BlockResult, GenesisResult, RangeReader, ViewResult
 from contracts.vm.messages import BlockContext
 from ledger.encoding import decode
 from ledger.genesis import Genesis
@@ -69,7 +69,7 @@ class ReplayEngine:
         return GenesisResult(GENESIS_WRITES)
 
     def apply_block(
-        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
+        self, block: BlockContext, transactions: Sequence[Transaction], reader: RangeReader
     ) -> BlockResult:
         receipts, writes = self.chain.outcomes[block.height]
         if self.wrong[block.height]:
@@ -85,7 +85,7 @@ class ReplayEngine:
         contract: str,
         method: str,
         args: bytes,
-        reader: StateReader,
+        reader: RangeReader,
     ) -> ViewResult:
         raise NotImplementedError
 

@@ -14,34 +14,30 @@ from ledger.encoding import encode
 from ledger.genesis import Genesis, GenesisContract, Limits, chain_id
 from ledger.model import (
     Receipt,
-    StateWrite,
     Transaction,
     TransactionBody,
     ValidatorSet,
     address_of,
 )
 from ledger.values import Value, encode_value
+from tests.memory_reader import MemoryReader
 
 SENDER = bytes(range(64))  # a public key; nobody asks here who signed
 ACCOUNT = address_of(SENDER)
 
 
-class JailedChain:
-    """One block per call of `block`; a StateReader of its own."""
+class JailedChain(MemoryReader):
+    """One block per call of `block`."""
 
     def __init__(self, worker: Worker, sources: Sequence[tuple[str, str]]) -> None:
         """Deploy (name, source) of contracts whose init takes nothing. Raises GenesisRefused."""
         contracts = tuple(GenesisContract(name, text, encode_value([])) for name, text in sources)
         genesis = Genesis(1, "jailed", 1, ValidatorSet(()), (), contracts, Limits(), VM_VERSION)
-        self.values: dict[tuple[str, bytes], bytes] = {}
+        super().__init__(worker.apply_genesis(genesis).writes)
         self.height = 0
         self._worker = worker
         self._chain_id = chain_id(genesis)
         self._count = 0
-        self._keep(worker.apply_genesis(genesis).writes)
-
-    def get(self, namespace: str, key: bytes) -> bytes | None:
-        return self.values.get((namespace, key))
 
     def block(
         self, calls: Sequence[tuple[str, str, Sequence[Value]]], *, gas_limit: int
@@ -51,7 +47,7 @@ class JailedChain:
         sent = [self._transaction(*call, gas_limit) for call in calls]
         context = BlockContext(self._chain_id, self.height, self.height)
         result = self._worker.apply_block(context, sent, self)
-        self._keep(result.writes)
+        self.commit(result.writes)
         return list(result.receipts)
 
     def _transaction(
@@ -64,10 +60,3 @@ class JailedChain:
             1, self._chain_id, SENDER, nonce, self.height + 10, contract, method, encoded, gas_limit
         )
         return Transaction(encode(body), bytes(64))
-
-    def _keep(self, writes: Sequence[StateWrite]) -> None:
-        for write in writes:
-            if write.value is None:
-                self.values.pop((write.namespace, write.key), None)
-            else:
-                self.values[write.namespace, write.key] = write.value

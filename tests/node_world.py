@@ -28,9 +28,10 @@ from contracts.vm.host import (
     BlockResult,
     EmptyReader,
     GenesisResult,
-    StateReader,
+    RangeReader,
     ViewResult,
     call_of,
+    read_page,
 )
 from contracts.vm.limits import VIEW_GAS_MAX
 from contracts.vm.messages import BlockContext, Install, Query
@@ -189,7 +190,7 @@ class OpenEngine:
         return GenesisResult(writes)
 
     def apply_block(
-        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
+        self, block: BlockContext, transactions: Sequence[Transaction], reader: RangeReader
     ) -> BlockResult:
         if self.faults:
             raise self.faults.popleft()
@@ -213,7 +214,7 @@ class OpenEngine:
         contract: str,
         method: str,
         args: bytes,
-        reader: StateReader,
+        reader: RangeReader,
     ) -> ViewResult:
         self.on_view()
         if self.faults:
@@ -228,11 +229,11 @@ class OpenEngine:
         """Nothing is open."""
 
 
-def _machine(reader: StateReader, engine: Engine) -> Machine:
+def _machine(reader: RangeReader, engine: Engine) -> Machine:
     def fetch(keys: Sequence[StateKey]) -> list[bytes | None]:
         return [reader.get(namespace, key) for namespace, key in keys]
 
-    return Machine(fetch, engine.language)
+    return Machine(fetch, lambda asked: read_page(asked, reader), engine.language)
 
 
 # --- the nodes ------------------------------------------------------------------------------

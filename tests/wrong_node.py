@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from contracts.vm.host import BlockResult, GenesisResult, StateReader, ViewResult, Worker
+from contracts.vm.host import BlockResult, GenesisResult, RangeReader, ViewResult, Worker
 from contracts.vm.messages import BlockContext
 from ledger.genesis import Genesis
 from ledger.model import StateWrite, Transaction
@@ -39,7 +39,7 @@ class WrongEngine:
         return self._worker.apply_genesis(genesis)
 
     def apply_block(
-        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
+        self, block: BlockContext, transactions: Sequence[Transaction], reader: RangeReader
     ) -> BlockResult:
         result = self._worker.apply_block(block, transactions, reader)
         if block.height not in self._heights:
@@ -58,7 +58,7 @@ class WrongEngine:
         contract: str,
         method: str,
         args: bytes,
-        reader: StateReader,
+        reader: RangeReader,
     ) -> ViewResult:
         return self._worker.view(
             block, sender=sender, contract=contract, method=method, args=args, reader=reader

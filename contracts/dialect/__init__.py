@@ -29,11 +29,12 @@ from contracts.dialect.functions import (
     sm3,
     to_hex,
 )
-from contracts.dialect.storage import Map, OutsideVm, Var
+from contracts.dialect.storage import Map, OutsideVm, SortedMap, Var
 
 __all__ = [
     "Map",
     "OutsideVm",
+    "SortedMap",
     "Var",
     "call",
     "call_contract",

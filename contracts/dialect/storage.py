@@ -45,7 +45,7 @@ class Var(Generic[V]):
 
 
 class Map(Generic[K, V]):
-    """A stored mapping with keys of one to three parts; not iterable."""
+    """A stored mapping with keys of one to three parts; not iterable (see SortedMap)."""
 
     @overload
     def __init__(
@@ -79,3 +79,40 @@ class Map(Generic[K, V]):
     def get(self, key: K, default: V) -> V: ...
     def get(self, key: K, default: V | None = None) -> V | None:
         _outside("Map.get")
+
+
+class SortedMap(Map[K, V]):
+    """A Map that also gives its entries page by page, in the order of their keys.
+
+    Ints go by size, False before True, str by code points and bytes by value, and the parts of a
+    key count from left to right. `limit` is 1 to 1,000. A page begins with the first key, or at
+    `start`, or right `after` a key, as the last of the page before, and stops before `end`; the
+    bounds need not be keys that are there. `reverse` walks down: it begins with the last key, and
+    `start`, `after` and `end` are met on the way down. Of a key of several parts, `within` fixes
+    the first one, or a tuple of the first two.
+    """
+
+    def keys(
+        self,
+        limit: int,
+        *,
+        within: object = None,
+        start: K | None = None,
+        after: K | None = None,
+        end: K | None = None,
+        reverse: bool = False,
+    ) -> list[K]:
+        _outside("SortedMap.keys")
+
+    def items(
+        self,
+        limit: int,
+        *,
+        within: object = None,
+        start: K | None = None,
+        after: K | None = None,
+        end: K | None = None,
+        reverse: bool = False,
+    ) -> list[tuple[K, V]]:
+        """The keys with their values. Reading gives copies."""
+        _outside("SortedMap.items")

@@ -40,6 +40,7 @@ def describe(compiled: Compiled) -> str:
         "storage": [
             {
                 "name": storage.name,
+                "kind": storage.kind,
                 "keys": [show(kind) for kind in storage.keys],
                 "value": show(storage.value),
             }

@@ -29,7 +29,7 @@ from contracts.vm.lifecycle import Lifecycle, demand_status
 from contracts.vm.messages import BlockContext, Call, Install, Query, Viewed
 from contracts.vm.meter import Meter
 from contracts.vm.prefetch import Planner
-from contracts.vm.state import UNDECODED, Fetch, State
+from contracts.vm.state import UNDECODED, Fetch, Scan, State
 from contracts.vm.values import Inner, walk
 from ledger.model import Event, Receipt, StateWrite
 from ledger.values import Value, encode_value
@@ -52,10 +52,10 @@ class Machine:
     under an earlier one keeps its meaning. Raises LanguageUnknown.
     """
 
-    def __init__(self, fetch: Fetch, language: int = features.LATEST) -> None:
+    def __init__(self, fetch: Fetch, scan: Scan, language: int = features.LATEST) -> None:
         self.language = features.demand_language(language)
         self.meter = Meter()
-        self.state = State(fetch)
+        self.state = State(fetch, scan)
         self.guards = make_guards(self.meter)
         self.is_read_only = False
         self.lifecycle = Lifecycle(self)

@@ -17,7 +17,7 @@ from contracts.vm.guard_names import GUARDS
 from contracts.vm.rules import Finding, Findings, SourceRefused
 from contracts.vm.source import parse
 from contracts.vm.statements import translate_function
-from contracts.vm.storage_ops import guard_name
+from contracts.vm.storage_ops import SCANS, guard_name
 from contracts.vm.style import check_style
 from contracts.vm.types import RecordOf, Type
 from contracts.vm.verify import verify
@@ -91,7 +91,9 @@ def _finish(unit: Unit, module: ast.Module) -> Compiled:
     ast.fix_missing_locations(module)
     code = compile(module, "contract", "exec", dont_inherit=True, optimize=0)
     storage_guards = {
-        guard_name(operation, name) for name in declarations.storage for operation in OPERATIONS
+        guard_name(operation, name)
+        for name, storage in declarations.storage.items()
+        for operation in (*OPERATIONS, *(SCANS if storage.is_sorted else ()))
     }
     context_guards = {f"__ctx_{name}" for name in unit.context_used}
     functions = verify(code, guards=GUARDS | storage_guards | context_guards)

@@ -46,12 +46,18 @@ _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_]*|_")
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """`Var` has no key parts; a `Map` has one to three."""
+    """`Var` has no key parts; `Map` and `SortedMap` have one to three."""
 
     name: str
     keys: tuple[Type, ...]
     value: Type
     is_map: bool
+    is_sorted: bool = False  # a SortedMap, which is a map as well
+
+    @property
+    def kind(self) -> str:
+        """As an author writes it."""
+        return "SortedMap" if self.is_sorted else "Map" if self.is_map else "Var"
 
 
 @dataclass(slots=True)
@@ -157,7 +163,7 @@ class _Declarer:
         if not self.take(name, node):
             return
         match value:
-            case ast.Call(func=ast.Name(id="Var" | "Map" as kind)):
+            case ast.Call(func=ast.Name(id="Var" | "Map" | "SortedMap" as kind)):
                 self.storage(name, kind, value)
             case _:
                 self.constant(name, value)
@@ -165,16 +171,16 @@ class _Declarer:
     def storage(self, name: str, kind: str, node: ast.Call) -> None:
         if kind not in self.result.imports:
             self.add("N001", node, f"`{kind}` is not imported")
-        is_map = kind == "Map"
+        is_map = kind != "Var"
         if node.keywords or len(node.args) != (2 if is_map else 1):
-            self.add("T002", node, "write Var(type) or Map(key, value)")
+            self.add("T002", node, f"write {kind}(key, value)" if is_map else "write Var(type)")
             return
         keys: tuple[Type, ...] = ()
         if is_map:
             key = node.args[0]
             parts = key.elts if isinstance(key, ast.Tuple) else [key]
             if not 1 <= len(parts) <= 3:
-                self.add("T008", key, "a Map has one to three key parts")
+                self.add("T008", key, f"a {kind} has one to three key parts")
                 return
             keys = tuple(self.type_of(part) for part in parts)
             if not all(part is UNKNOWN or is_storage_key(part) for part in keys):
@@ -182,7 +188,7 @@ class _Declarer:
         value = self.type_of(node.args[-1])
         if value == NONE:
             self.add("T002", node.args[-1], "None is not stored")
-        self.result.storage[name] = Storage(name, keys, value, is_map)
+        self.result.storage[name] = Storage(name, keys, value, is_map, kind == "SortedMap")
 
     def type_of(self, node: ast.expr) -> Type:
         try:

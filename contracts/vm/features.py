@@ -35,6 +35,13 @@ class Feature:
 
 FEATURES: Final[dict[str, Feature]] = {
     "ctx_party": Feature(2, "ctx.party and ctx.roles"),
+    "sorted_map": Feature(
+        2,
+        "SortedMap",
+        imports=frozenset({"SortedMap"}),
+        prices=frozenset({"GAS_SCAN", "GAS_SCAN_ITEM"}),
+        limits=frozenset({"PAGE_LENGTH_MAX"}),
+    ),
 }
 
 

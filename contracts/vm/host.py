@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,7 +44,9 @@ from contracts.vm.messages import (
     Done,
     Install,
     Need,
+    NeedRange,
     Query,
+    RangeAnswer,
     Ready,
     Reply,
     Request,
@@ -53,6 +55,7 @@ from contracts.vm.messages import (
     encoder,
     reply_decoder,
 )
+from contracts.vm.ranges import Range, RangePage, page_of
 from contracts.vm.revalidate import (
     ReplyInvalid,
     validate_receipts,
@@ -103,6 +106,14 @@ class StateReader(Protocol):
     def get(self, namespace: str, key: bytes) -> bytes | None: ...
 
 
+class RangeReader(StateReader, Protocol):
+    def scan(
+        self, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Keys from `low` up to and without `high` with their values, in order or down."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BlockResult:
     receipts: tuple[Receipt, ...]
@@ -125,6 +136,11 @@ class EmptyReader:
 
     def get(self, namespace: str, key: bytes) -> bytes | None:
         return None
+
+    def scan(
+        self, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        return iter(())
 
 
 class Worker:
@@ -186,7 +202,7 @@ class Worker:
         return self._ask(request, Applied, validate, EmptyReader(), timeout, engine)
 
     def apply_block(
-        self, block: BlockContext, transactions: Sequence[Transaction], reader: StateReader
+        self, block: BlockContext, transactions: Sequence[Transaction], reader: RangeReader
     ) -> BlockResult:
         """Execute a block on the state of `reader`, which stands after the block before.
 
@@ -214,7 +230,7 @@ class Worker:
         contract: str,
         method: str,
         args: bytes,
-        reader: StateReader,
+        reader: RangeReader,
         gas_limit: int = limits.VIEW_GAS_MAX,
     ) -> ViewResult:
         """Ask a @view on the state after `block.height`, under the engine of that height.
@@ -264,7 +280,7 @@ class Worker:
         request: Request,
         kind: type[_R],
         validate: Callable[[_R], _T],
-        reader: StateReader,
+        reader: RangeReader,
         timeout_s: float,
         engine: Engine | None = None,
     ) -> _T:
@@ -303,16 +319,21 @@ class Worker:
             "its log and memory, then restart it"
         ) from error
 
-    def _exchange(self, payload: bytes, reader: StateReader, deadline: float) -> Reply:
+    def _exchange(self, payload: bytes, reader: RangeReader, deadline: float) -> Reply:
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
         to_worker, from_worker = process.stdin.fileno(), process.stdout.fileno()
         frames.send(to_worker, payload, deadline=deadline)
         for _ in range(NEEDS_PER_REQUEST_MAX):
             reply = _decode(frames.receive(from_worker, deadline=deadline))
-            if not isinstance(reply, Need):
-                return reply
-            answer = Answer(_values(reply.keys, reader))
+            answer: Request
+            match reply:
+                case Need(keys):
+                    answer = Answer(_values(keys, reader))
+                case NeedRange(asked):
+                    answer = RangeAnswer(read_page(asked, reader))
+                case _:
+                    return reply
             frames.send(to_worker, encoder.encode(answer), deadline=deadline)
         raise ReplyInvalid("the worker asks on and on")
 
@@ -364,7 +385,7 @@ class Worker:
         process.wait(STOP_TIMEOUT_S)
 
 
-def _values(keys: Sequence[tuple[str, bytes]], reader: StateReader) -> list[bytes | None]:
+def _values(keys: Sequence[tuple[str, bytes]], reader: RangeReader) -> list[bytes | None]:
     values: list[bytes | None] = []
     size = 0
     for namespace, key in keys:
@@ -374,6 +395,12 @@ def _values(keys: Sequence[tuple[str, bytes]], reader: StateReader) -> list[byte
         if size > ANSWER_SIZE_MAX:
             break
     return values
+
+
+def read_page(asked: Range, reader: RangeReader) -> RangePage:
+    """The page that answers `asked`."""
+    entries = reader.scan(asked.namespace, asked.low, asked.high, is_reverse=asked.is_reverse)
+    return page_of(asked, entries, size_max=ANSWER_SIZE_MAX)
 
 
 def _decode(data: bytes) -> Reply:

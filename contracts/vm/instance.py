@@ -10,35 +10,27 @@ from typing import Any, Protocol
 from contracts.vm import limits, prices
 from contracts.vm.codes import Code, Stop
 from contracts.vm.compile import Compiled, Method
-from contracts.vm.declare import Storage
 from contracts.vm.guard_bounds import Guard
-from contracts.vm.meter import Meter
 from contracts.vm.standing import FIELDS as STANDING_FIELDS
 from contracts.vm.standing import Standing, refuse_register
-from contracts.vm.state import UNDECODED, Entry, Space, State
-from contracts.vm.storage_ops import guard_name
+from contracts.vm.storage_guards import Surroundings, storage_guards
 from contracts.vm.types import NONE, Scalar, Type
 from contracts.vm.values import (
     Arguments,
     Inner,
-    StoredCodec,
     encode_outside,
     from_outside,
     text_size,
     to_outside,
     walk,
 )
-from ledger.encoding import encode
-from ledger.values import Value, encode_value
+from ledger.values import Value
 
 
-class Executor(Protocol):
+class Executor(Surroundings, Protocol):
     """What a running contract needs of the executor (apply.py)."""
 
-    meter: Meter
-    state: State
     guards: dict[str, Guard]
-    is_read_only: bool
 
     def add_event(self, contract: str, name: str, fields: list[tuple[str, bytes]]) -> None: ...
 
@@ -90,7 +82,7 @@ def bind(compiled: Compiled, name: str, executor: Executor) -> Instance:
     scope: dict[str, Any] = dict(executor.guards)
     scope["__builtins__"] = {}
     for storage in compiled.storage.values():
-        scope.update(_storage_guards(storage, name, executor))
+        scope.update(storage_guards(storage, name, executor))
     scope["__emit"] = _emit_guard(compiled, name, executor)
     scope["__invoke"] = _invoke_guard(compiled, name, executor)
     standing = None
@@ -124,142 +116,6 @@ def bind(compiled: Compiled, name: str, executor: Executor) -> Instance:
 
 def _same(value: Any) -> Any:
     return value
-
-
-# --- storage -----------------------------------------------------------------------------------
-
-
-def key_prefix(storage: Storage) -> bytes:
-    """The constant start of the canonical list [name, *parts]."""
-    return bytes([0x91 + len(storage.keys)]) + encode(storage.name)
-
-
-def key_part(part: Inner) -> bytes:
-    if type(part) is int:
-        return encode_value(part)
-    return encode(part)
-
-
-def _key_maker(storage: Storage, meter: Meter) -> Callable[..., bytes]:
-    prefix = key_prefix(storage)
-
-    def one(part: Any) -> bytes:
-        if (type(part) is str or type(part) is bytes) and len(part) > limits.STORED_KEY_SIZE_MAX:
-            raise Stop(Code.value_limit, "a storage key is too long")
-        key = prefix + key_part(part)
-        if len(key) > limits.STORED_KEY_SIZE_MAX:
-            raise Stop(Code.value_limit, "a storage key is too long")
-        return key
-
-    def many(*parts: Any) -> bytes:
-        key = prefix
-        for part in parts:
-            if (type(part) is str or type(part) is bytes) and (
-                len(part) > limits.STORED_KEY_SIZE_MAX
-            ):
-                raise Stop(Code.value_limit, "a storage key is too long")
-            key += key_part(part)
-        if len(key) > limits.STORED_KEY_SIZE_MAX:
-            raise Stop(Code.value_limit, "a storage key is too long")
-        return key
-
-    return one if len(storage.keys) == 1 else many
-
-
-class _Slot:
-    """Reading and writing entries of one storage declaration."""
-
-    def __init__(self, storage: Storage, contract: str, executor: Executor) -> None:
-        self.contract = contract
-        self.executor = executor
-        self.state = executor.state
-        self.meter = executor.meter
-        self.space: Space = executor.state.space(contract)
-        self.codec = StoredCodec(storage.value, executor.meter)
-
-    def read(self, key: bytes) -> tuple[bool, Inner]:
-        """(is it there, its value); the value's bytes are paid for here."""
-        entry: Entry | None = self.space.get(key)
-        if entry is None:
-            entry = self.state.load(self.contract, key)
-        raw, value = entry
-        if raw is None:
-            return False, None
-        self.meter.charge(len(raw) * prices.GAS_READ_BYTE)
-        if value is UNDECODED:
-            value = self.codec.decode(raw)
-            if self.codec.is_immutable:
-                self.space[key] = (raw, value)
-        return True, value  # type: ignore[return-value]  # UNDECODED was replaced
-
-    def has(self, key: bytes) -> bool:
-        entry: Entry | None = self.space.get(key)
-        if entry is None:
-            entry = self.state.load(self.contract, key)
-        return entry[0] is not None
-
-    def write(self, key: bytes, value: Inner) -> None:
-        self.demand_writable()
-        raw = self.codec.encode(value)
-        if len(raw) > limits.STORED_VALUE_SIZE_MAX:
-            raise Stop(Code.value_limit, "a stored value is too large")
-        self.meter.charge((len(raw) + len(key)) * prices.GAS_WRITE_BYTE)
-        kept = value if self.codec.is_immutable else UNDECODED
-        self.state.write(self.contract, self.space, key, (raw, kept))
-
-    def remove(self, key: bytes) -> None:
-        self.demand_writable()
-        self.meter.charge(len(key) * prices.GAS_WRITE_BYTE)
-        self.state.write(self.contract, self.space, key, (None, UNDECODED))
-
-    def demand_writable(self) -> None:
-        if self.executor.is_read_only:
-            raise Stop(Code.read_only, "a view does not write")
-
-
-def _storage_guards(storage: Storage, contract: str, executor: Executor) -> dict[str, Guard]:
-    slot = _Slot(storage, contract, executor)
-    key_of = _key_maker(storage, executor.meter)
-    missing = f"{storage.name} holds nothing there"
-
-    def item(*parts: Any) -> Inner:
-        found, value = slot.read(key_of(*parts))
-        if not found:
-            raise Stop(Code.missing_key, missing)
-        return value
-
-    def get(*parts: Any) -> Inner:
-        return slot.read(key_of(*parts))[1]
-
-    def get_or(*parts: Any) -> Inner:
-        found, value = slot.read(key_of(*parts[:-1]))
-        return value if found else parts[-1]
-
-    def put(*parts: Any) -> None:
-        slot.write(key_of(*parts[:-1]), parts[-1])
-
-    def has(*parts: Any) -> bool:
-        return slot.has(key_of(*parts))
-
-    def remove(*parts: Any) -> None:
-        key = key_of(*parts)
-        if not slot.has(key):
-            raise Stop(Code.missing_key, missing)
-        slot.remove(key)
-
-    def clear(*parts: Any) -> None:
-        slot.remove(key_of(*parts))
-
-    operations: dict[str, Guard] = {
-        "item": item,
-        "get": get,
-        "getor": get_or,
-        "set": put,
-        "has": has,
-        "del": remove,
-        "clear": clear,
-    }
-    return {guard_name(name, storage.name): guard for name, guard in operations.items()}
 
 
 # --- events and other contracts ----------------------------------------------------------------

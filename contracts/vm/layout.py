@@ -30,7 +30,7 @@ def conflict(present: Mapping[str, str], newer: Mapping[str, str]) -> str:
 
 def _written(declared: Storage) -> str:
     parts = ", ".join(_spell(kind) for kind in (*declared.keys, declared.value))
-    return f"{'Map' if declared.is_map else 'Var'}({parts})"
+    return f"{declared.kind}({parts})"
 
 
 def _spell(kind: Type) -> str:

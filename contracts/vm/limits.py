@@ -32,6 +32,7 @@ LIST_LENGTH_MAX = 16_384
 DICT_KEY_INT_BOUND = 2**60  # below the modulus of CPython's int hash: no crafted collisions
 SHIFT_MAX = 512  # bits; a result is at most twice as wide as the bound before it is checked
 STORED_KEY_SIZE_MAX = 512  # bytes of an encoded storage key
+PAGE_LENGTH_MAX = 1_000  # entries that one question to a SortedMap gives: one page, then the next
 STORED_VALUE_SIZE_MAX = 64 << 10  # bytes of an encoded stored value
 RETURN_SIZE_MAX = 256 << 10  # bytes of an encoded return value: a page of records
 EVENTS_MAX = 128  # per transaction

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from contracts.vm.ranges import Range, RangePage
 from contracts.vm.rules import Finding
 from ledger.model import Receipt, StateWrite
 
@@ -89,6 +90,12 @@ class Answer(Message, frozen=True):
     values: list[bytes | None]
 
 
+class RangeAnswer(Message, frozen=True):
+    """The first entries of the range that the worker asked for."""
+
+    page: RangePage
+
+
 # --- worker to parent --------------------------------------------------------------------------
 
 
@@ -104,6 +111,12 @@ class Need(Message, frozen=True):
     """Keys to read from the state; the parent replies with an Answer."""
 
     keys: list[tuple[str, bytes]]
+
+
+class NeedRange(Message, frozen=True):
+    """A range to read from the state; the parent replies with a RangeAnswer."""
+
+    range: Range
 
 
 class Applied(Message, frozen=True):
@@ -141,8 +154,10 @@ class Fault(Message, frozen=True):
     kind: str
 
 
-Request: TypeAlias = ApplyBlock | ApplyGenesis | AskView | AskCheck | AskAbi | Reset | Answer
-Reply: TypeAlias = Ready | Need | Applied | Viewed | Checked | Abi | Done | Fault
+Request: TypeAlias = (
+    ApplyBlock | ApplyGenesis | AskView | AskCheck | AskAbi | Reset | Answer | RangeAnswer
+)
+Reply: TypeAlias = Ready | Need | NeedRange | Applied | Viewed | Checked | Abi | Done | Fault
 
 request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 reply_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)

@@ -17,7 +17,8 @@ from contracts.vm import limits
 from contracts.vm.body import Access, Source
 from contracts.vm.code_records import CODE, is_contract_name
 from contracts.vm.codes import Stop
-from contracts.vm.instance import Instance, key_part, key_prefix
+from contracts.vm.instance import Instance
+from contracts.vm.keys import key_prefix, part_writer
 from contracts.vm.messages import Call
 from contracts.vm.state import State, StateKey
 from ledger.values import Value
@@ -140,11 +141,12 @@ def _instantiate(plan: list[PlannedKey], call: Call, found: dict[StateKey, None]
         return
     for key in plan:
         encoded = key.prefix
+        write = part_writer(key.prefix)
         for part in key.parts:
             value = _value(part, call.sender, arguments)
             if value is None:
                 break
-            encoded += key_part(value)
+            encoded += write(value)
         else:
             if len(encoded) <= limits.STORED_KEY_SIZE_MAX:
                 found[key.namespace, encoded] = None

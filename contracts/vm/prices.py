@@ -36,6 +36,8 @@ GAS_SORT_STEP = 12  # per item and per doubling of the length
 
 GAS_READ = 2_000  # one storage access, wherever it is found: a question to the parent takes 30 us
 GAS_READ_BYTE = 1
+GAS_SCAN = 4_000  # a question about a range of keys: the parent seeks in all levels of the store
+GAS_SCAN_ITEM = 700  # one entry found, or passed over because this block removed it
 GAS_WRITE = 2_500  # state tree path, disk
 GAS_WRITE_BYTE = 10  # hashing and disk take 2; the rest is for keeping it for good
 GAS_EVENT = 300

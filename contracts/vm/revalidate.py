@@ -34,6 +34,7 @@ from contracts.vm.engine_schedule import (
     encode_schedule,
     founded,
 )
+from contracts.vm.keys import declaration_of
 from contracts.vm.messages import Call, Viewed
 from contracts.vm.policy import POLICY_KEY, POLICY_PENDING_KEY, PendingRule, Policy
 from ledger.encoding import decode
@@ -133,10 +134,9 @@ def validate_writes(
 def _validate_write(write: StateWrite) -> None:
     _demand(0 < len(write.key) <= limits.STORED_KEY_SIZE_MAX, "a short key")
     try:
-        key = decode_value(write.key)
+        declaration_of(write.key)
     except DecodeError as error:
         raise ReplyInvalid(f"key: {error}") from None
-    _demand(isinstance(key, list) and bool(key) and isinstance(key[0], str), "a storage key")
     if write.value is not None:
         _validate_value(write.value, limits.STORED_VALUE_SIZE_MAX)
 

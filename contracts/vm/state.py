@@ -7,15 +7,21 @@ given; `forget` starts afresh. Gas never depends on what is cached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
+from itertools import repeat
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from contracts.vm import limits
+from contracts.vm.ranges import Range, RangePage
 from contracts.vm.values import Inner
 from ledger.model import StateWrite
 
 StateKey: TypeAlias = tuple[str, bytes]  # namespace, key
 Fetch: TypeAlias = Callable[[Sequence[StateKey]], Sequence[bytes | None]]
+Scan: TypeAlias = Callable[[Range], RangePage]
 
 
 class _Undecoded:
@@ -26,17 +32,23 @@ UNDECODED: Final = _Undecoded()
 Entry: TypeAlias = tuple[bytes | None, Inner | _Undecoded]
 Space: TypeAlias = dict[bytes, Entry]
 
+_PRESENT: Final[Entry] = (b"", UNDECODED)  # an entry whose value was not asked for
+
 ENTRY_OVERHEAD = 300  # bytes of Python objects per cached entry, measured
 
 
 class State:
     """All namespaces. One transaction at a time may be open."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, scan: Scan) -> None:
         self._fetch = fetch
+        self._scan = scan
         self._spaces: dict[str, Space] = {}
         self._journal: list[tuple[Space, str, bytes, Entry | None]] = []
         self._dirty: dict[StateKey, None] = {}
+        # Keys of SortedMaps that this block changed, in order, and those new in the transaction.
+        self._changed: dict[str, list[bytes]] = {}
+        self._noted: list[tuple[list[bytes], bytes]] = []
         self._held = 0  # bytes, approximately
         self._held_max = limits.STATE_CACHE_BYTES_MAX
 
@@ -76,6 +88,48 @@ class State:
         space[key] = entry
         self._held += ENTRY_OVERHEAD + len(key) + len(entry[0] or b"")
 
+    def note_sorted(self, namespace: str, key: bytes) -> None:
+        """The key of a SortedMap was just written: `scan` finds it from now on."""
+        keys = self._changed.setdefault(namespace, [])
+        place = bisect_left(keys, key)
+        if place == len(keys) or keys[place] != key:
+            keys.insert(place, key)
+            self._noted.append((keys, key))
+
+    def scan(self, asked: Range) -> Iterator[tuple[bytes, Entry]]:
+        """The entries of a range in order; those that this block removed come without bytes.
+
+        If no values are asked for, entries may come with other bytes than theirs. What an entry
+        is depends on the block alone, not on what is cached. Nothing may be written meanwhile.
+        """
+        space = self.space(asked.namespace)
+        changed = self._changed.get(asked.namespace, [])
+        places = range(bisect_left(changed, asked.low), bisect_left(changed, asked.high))
+        mine = (changed[place] for place in (places[::-1] if asked.is_reverse else places))
+        both = merge(
+            zip(mine, repeat(b"")), self._stored(asked), key=itemgetter(0), reverse=asked.is_reverse
+        )
+        previous = None
+        for key, raw in both:
+            if key == previous:
+                continue
+            previous = key
+            entry = space.get(key)
+            if entry is None:
+                entry = self._keep(space, key, raw) if asked.with_values else _PRESENT
+            yield key, entry
+
+    def _stored(self, asked: Range) -> Iterator[tuple[bytes, bytes]]:
+        """What the parent has of a range; it was read before this block."""
+        page = self._scan(asked)
+        while True:
+            values = page.values if asked.with_values else repeat(b"")
+            yield from zip(page.keys, values, strict=False)
+            if page.is_last:
+                return
+            asked = page.rest(asked)
+            page = self._scan(asked)
+
     def accept(self) -> None:
         """Close the transaction; its writes become the block's."""
         for _, namespace, key, _ in self._journal:
@@ -89,10 +143,13 @@ class State:
                 del space[key]
             else:
                 space[key] = old
+        for keys, key in self._noted:
+            del keys[bisect_left(keys, key)]
         self._close()
 
     def _close(self) -> None:
         self._journal.clear()
+        self._noted.clear()
         if self._held > self._held_max:
             self._shrink()
 
@@ -121,6 +178,7 @@ class State:
             for namespace, key in sorted(self._dirty)
         )
         self._dirty.clear()
+        self._changed.clear()
         self._held_max = limits.STATE_CACHE_BYTES_MAX
         if self._held > self._held_max:
             self.forget()
@@ -131,6 +189,8 @@ class State:
         for space in self._spaces.values():  # instances hold on to these dicts
             space.clear()
         self._journal.clear()
+        self._noted.clear()
         self._dirty.clear()
+        self._changed.clear()
         self._held = 0
         self._held_max = limits.STATE_CACHE_BYTES_MAX

@@ -9,7 +9,17 @@ from typing import Final
 from contracts.vm import emit, prices
 from contracts.vm.body import Access, Body, Source, Typed
 from contracts.vm.declare import Storage
-from contracts.vm.types import BOOL, NONE, OptionalOf, TupleOf, Type, is_assignable, show
+from contracts.vm.types import (
+    BOOL,
+    INT,
+    NONE,
+    ListOf,
+    OptionalOf,
+    TupleOf,
+    Type,
+    is_assignable,
+    show,
+)
 
 # method -> (operation without default, operation with default)
 _METHODS: Final = {
@@ -18,6 +28,12 @@ _METHODS: Final = {
     "is_set": ("has", ""),
     "clear": ("clear", ""),
 }
+SCANS: Final = ("keys", "items")  # of a SortedMap
+_METHODS_OF_MAPS: Final = {
+    "Map": "a Map has get(key) and get(key, default); a SortedMap has keys and items as well",
+    "SortedMap": "a SortedMap has get(key), get(key, default), keys(limit) and items(limit)",
+}
+_BOUNDS: Final = ("start", "after", "end")
 WRITES: Final = frozenset({"set", "del", "clear"})
 
 
@@ -28,12 +44,14 @@ def guard_name(operation: str, storage: str) -> str:
 def method(body: Body, name: str, method_name: str, node: ast.Call) -> Typed:
     """`variable.get()`, `mapping.get(key, default)` and the like."""
     storage = body.unit.declarations.storage[name]
+    if storage.is_sorted and method_name in SCANS:
+        return _scan(body, storage, method_name, node)
     arguments = list(node.args)
     if node.keywords:
         return body.unknown("L006", node, "storage methods take positional arguments")
     if storage.is_map:
         if method_name != "get" or len(arguments) not in (1, 2):
-            return body.unknown("L005", node, "a Map has get(key) and get(key, default)")
+            return body.unknown("L005", node, _METHODS_OF_MAPS[storage.kind])
         operation = "get" if len(arguments) == 1 else "getor"
         return operate(body, name, operation, arguments[0], arguments[1:], node)
     if method_name not in _METHODS:
@@ -103,6 +121,45 @@ def _key_parts(
             return [emit.index(typed.node, emit.constant(i)) for i in range(len(storage.keys))]
     body.add("T001", key, f"the key is {show(TupleOf(storage.keys))}, written out")
     return []
+
+
+# --- pages of a SortedMap ----------------------------------------------------------------------
+
+
+def _scan(body: Body, storage: Storage, operation: str, node: ast.Call) -> Typed:
+    """`mapping.keys(limit, after=key)`: the guard gets the names of what is given, then that."""
+    names = [keyword.arg or "" for keyword in node.keywords]
+    if len(node.args) != 1:
+        return body.unknown("T001", node, f"{operation} takes a limit, everything else by name")
+    if "start" in names and "after" in names:
+        return body.unknown("T001", node, "a page begins at `start` or `after` a key, not both")
+    key = storage.keys[0] if len(storage.keys) == 1 else TupleOf(storage.keys)
+    values = [body.fitting(node.args[0], INT)]
+    for name, keyword in zip(names, node.keywords, strict=True):
+        if name in _BOUNDS:
+            values.append(body.fitting(keyword.value, key))
+        elif name == "reverse":
+            values.append(body.fitting(keyword.value, BOOL))
+        elif name == "within":
+            values.append(_leading_parts(body, storage, keyword.value))
+        else:
+            body.add("L006", keyword, "a page has within, start, after, end and reverse")
+    body.unit.storage_used.add(storage.name)
+    body.spend(prices.GAS_GUARD + prices.GAS_SCAN)
+    result = emit.call(guard_name(operation, storage.name), emit.constant(" ".join(names)), *values)
+    return Typed(result, ListOf(key if operation == "keys" else TupleOf((key, storage.value))))
+
+
+def _leading_parts(body: Body, storage: Storage, node: ast.expr) -> ast.expr:
+    """`within`: the first part of a key, or a tuple of some of them but not of all."""
+    given = body.expr(node, storage.keys[0])
+    kinds = given.type.items if isinstance(given.type, TupleOf) else (given.type,)
+    if not 0 < len(kinds) < len(storage.keys):
+        reason = f"`within` fixes fewer parts than the key's {len(storage.keys)}, and at least one"
+        body.add("T001", node, reason)
+    for kind, wanted in zip(kinds, storage.keys, strict=False):
+        body.demand(kind, wanted, node)
+    return given.node
 
 
 # --- keys known before execution ---------------------------------------------------------------

@@ -14,6 +14,7 @@ from contracts.vm.engine_schedule import KEY, encode_schedule, founded
 from contracts.vm.features import LATEST
 from contracts.vm.limits import VIEW_GAS_MAX
 from contracts.vm.messages import BlockContext, Call, Install, Query
+from contracts.vm.ranges import Range, RangePage, page_in
 from contracts.vm.state import StateKey
 from contracts.vm.version import vm_version
 from crypto import sm3
@@ -45,7 +46,7 @@ class Chain:
         self.time_ms = time_ms
         engine = encode_schedule(founded(vm_version(language)))
         self.state: dict[StateKey, bytes] = {(CODE, KEY): engine}
-        self.machine = Machine(self._fetch, language)
+        self.machine = Machine(self.fetch, self.scan, language)
         self._count = 0
 
     def deploy(self, name: str, source: str, args: Sequence[Value] = ()) -> Receipt:
@@ -122,8 +123,13 @@ class Chain:
         """The block that runs now."""
         return BlockContext(bytes(32), self.height, self.time_ms)
 
-    def _fetch(self, keys: Sequence[StateKey]) -> list[bytes | None]:
+    def fetch(self, keys: Sequence[StateKey]) -> list[bytes | None]:
+        """What the machine reads by key."""
         return [self.state.get(pair) for pair in keys]
+
+    def scan(self, asked: Range) -> RangePage:
+        """What the machine reads by range."""
+        return page_in(self.state, asked)
 
     def _store(self, writes: Sequence[StateWrite]) -> None:
         for write in writes:

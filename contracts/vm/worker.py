@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -35,7 +36,9 @@ from contracts.vm.messages import (
     Fault,
     Install,
     Need,
+    NeedRange,
     Query,
+    RangeAnswer,
     Ready,
     Reply,
     Request,
@@ -43,6 +46,7 @@ from contracts.vm.messages import (
     encoder,
     request_decoder,
 )
+from contracts.vm.ranges import Range, RangePage, page_in
 from contracts.vm.state import StateKey
 from crypto import sm2
 from ledger.values import Value, encode_value
@@ -107,7 +111,7 @@ def _jail(arguments: Sequence[str]) -> list[str]:
 
 def _warm_up(engine: engines.Engine) -> None:
     """Load everything that is loaded lazily while files can still be opened."""
-    machine = Machine(lambda keys: [None] * len(keys), engine.language)
+    machine = Machine(lambda keys: [None] * len(keys), partial(page_in, {}), engine.language)
     install = Install("warm", _WARM_UP, encode_value([]))
     receipts, _ = machine.apply_genesis(BlockContext(b"", 0, 0), [install], engine.vm_version)
     private = sm2.generate()
@@ -131,7 +135,7 @@ def _warm_up(engine: engines.Engine) -> None:
 
 class _Worker:
     def __init__(self, engine: engines.Engine) -> None:
-        self.machine = Machine(_fetch, engine.language)
+        self.machine = Machine(_fetch, _scan, engine.language)
 
     def answer(self, request: Request) -> Reply:
         match request:
@@ -150,7 +154,7 @@ class _Worker:
             case Reset():
                 self.machine.reset()
                 return Done()
-            case Answer():
+            case Answer() | RangeAnswer():
                 raise AssertionError("an answer without a question")
 
     def _apply(self, block: BlockContext, calls: Sequence[Call]) -> Applied:
@@ -168,3 +172,16 @@ def _fetch(keys: Sequence[StateKey]) -> list[bytes | None]:
     if not isinstance(answer, Answer) or not 0 < len(answer.values) <= len(keys):
         raise msgspec.ValidationError("an answer was expected")
     return answer.values
+
+
+def _scan(asked: Range) -> RangePage:
+    _send(NeedRange(asked))
+    answer = request_decoder.decode(frames.receive(_READ))
+    if not isinstance(answer, RangeAnswer):
+        raise msgspec.ValidationError("a page was expected")
+    page = answer.page
+    if len(page.values) != (len(page.keys) if asked.with_values else 0):
+        raise msgspec.ValidationError("a page has a value for every key, or none")
+    if not page.keys and not page.is_last:
+        raise msgspec.ValidationError("an empty page is the last")
+    return page

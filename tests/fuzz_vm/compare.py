@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from contracts.vm.check import check_source
 from contracts.vm.declare import Storage
-from contracts.vm.instance import key_part, key_prefix
+from contracts.vm.keys import key_part, key_prefix
 from contracts.vm.testing import Chain, account
 from contracts.vm.types import STR
 from ledger.model import Receipt

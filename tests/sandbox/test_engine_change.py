@@ -30,7 +30,8 @@ from ledger.encoding import encode
 from ledger.genesis import Genesis
 from ledger.model import Height, StateWrite, Transaction, TransactionBody, address_of
 from ledger.values import decode_value, encode_value
-from tests.sandbox.test_worker_faults import SENDER, MemoryReader, block, genesis, transaction
+from tests.memory_reader import MemoryReader
+from tests.sandbox.test_worker_faults import SENDER, block, genesis, transaction
 
 ONE, TWO = vm_version(1), vm_version(2)
 ABSENT = "shuxin-vm/9+cpython-3.11+0123456789abcdef"

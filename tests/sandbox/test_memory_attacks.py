@@ -18,8 +18,9 @@ from contracts.vm.messages import BlockContext
 from contracts.vm.version import VM_VERSION
 from ledger.encoding import encode
 from ledger.genesis import Genesis, GenesisContract, Limits
-from ledger.model import StateWrite, Transaction, TransactionBody, ValidatorSet
+from ledger.model import Transaction, TransactionBody, ValidatorSet
 from ledger.values import encode_value
+from tests.memory_reader import MemoryReader
 
 GAS = Limits().transaction_gas_max
 SECONDS_MAX = 20  # for 50 million units on a busy machine
@@ -73,19 +74,6 @@ BOMBS = {
 }
 
 
-class EmptyReader:
-    def __init__(self) -> None:
-        self.values: dict[tuple[str, bytes], bytes] = {}
-
-    def get(self, namespace: str, key: bytes) -> bytes | None:
-        return self.values.get((namespace, key))
-
-    def commit(self, writes: tuple[StateWrite, ...]) -> None:
-        for write in writes:
-            assert write.value is not None
-            self.values[write.namespace, write.key] = write.value
-
-
 def source_of(bomb: str) -> str:
     return f"{HEAD}@call\ndef attack() -> None:\n    {BOMBS[bomb]}\n"
 
@@ -97,20 +85,20 @@ def worker() -> Iterator[Worker]:
 
 
 @pytest.fixture(scope="module")
-def reader(worker: Worker) -> EmptyReader:
+def reader(worker: Worker) -> MemoryReader:
     source = HEAD + "".join(
         f"@call\ndef bomb_{name}() -> None:\n    {body}\n" for name, body in BOMBS.items()
     )
     contracts = (GenesisContract("bombs", source, encode_value([])),)
     genesis = Genesis(1, "t", 1, ValidatorSet(()), (), contracts, Limits(), VM_VERSION)
-    reader = EmptyReader()
+    reader = MemoryReader()
     reader.commit(worker.apply_genesis(genesis).writes)
     return reader
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_gas_runs_out_before_memory_and_time(
-    bomb: str, worker: Worker, reader: EmptyReader
+    bomb: str, worker: Worker, reader: MemoryReader
 ) -> None:
     before = worker.process_id
     body = TransactionBody(
@@ -124,7 +112,7 @@ def test_gas_runs_out_before_memory_and_time(
     assert worker.process_id == before
 
 
-def test_the_worker_gives_memory_back(worker: Worker, reader: EmptyReader) -> None:
+def test_the_worker_gives_memory_back(worker: Worker, reader: MemoryReader) -> None:
     assert worker.process_id is not None
     resident = psutil.Process(worker.process_id).memory_info().rss
     assert resident < jail.MEMORY_MAX // 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from contracts.vm.check import check_source
 from contracts.vm.codes import Code
 from contracts.vm.host import JailRefused, Worker
 from contracts.vm.messages import BlockContext, Call
+from contracts.vm.ranges import page_in
 from contracts.vm.state import StateKey
 from contracts.vm.testing import Chain, account
 from contracts.vm.version import VM_VERSION
@@ -22,8 +24,9 @@ from crypto.curve import A, B, N, P
 from crypto.errors import LibcryptoFault
 from ledger.encoding import encode
 from ledger.genesis import Genesis, GenesisContract, Limits, chain_id
-from ledger.model import StateWrite, Transaction, TransactionBody, ValidatorSet
+from ledger.model import Transaction, TransactionBody, ValidatorSet
 from ledger.values import Value, decode_value, encode_value
+from tests.memory_reader import MemoryReader
 
 NOTARY = """
 from contracts.dialect import call, ctx, sm2_verify, view
@@ -160,7 +163,7 @@ def test_a_contract_knows_its_chain() -> None:
         return [stored.get(key) for key in keys]
 
     stored: dict[StateKey, bytes] = {}
-    machine = Machine(fetch)
+    machine = Machine(fetch, partial(page_in, stored))
     mine = bytes(range(32))
     chain = Chain()
     chain.deploy("notary", NOTARY)
@@ -181,14 +184,6 @@ def test_a_failing_library_is_no_verdict(chain: Chain, monkeypatch: pytest.Monke
         chain.call(ALICE, "notary", "check", KEY, MESSAGE, SIGNATURE)
     monkeypatch.undo()
     assert chain.must(ALICE, "notary", "check", KEY, MESSAGE, SIGNATURE) is True
-
-
-class MemoryReader:
-    def __init__(self, writes: Sequence[StateWrite]) -> None:
-        self.values = {(write.namespace, write.key): write.value for write in writes}
-
-    def get(self, namespace: str, key: bytes) -> bytes | None:
-        return self.values.get((namespace, key))
 
 
 def test_the_jailed_worker_checks_signatures_of_many_keys() -> None:

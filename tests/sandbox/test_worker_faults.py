@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
@@ -35,6 +34,7 @@ from ledger.model import (
     transaction_id,
 )
 from ledger.values import Value, decode_value, encode_value
+from tests.memory_reader import MemoryReader
 
 COUNTER = """
 from contracts.dialect import Map, call, view
@@ -48,23 +48,6 @@ def show(key: str) -> int:
     return counts.get(key, 0)
 """
 SENDER = bytes(range(64))
-
-
-class MemoryReader:
-    """A store in memory that can be made to misbehave."""
-
-    def __init__(self) -> None:
-        self.values: dict[tuple[str, bytes], bytes] = {}
-        self.on_get: Callable[[], None] = lambda: None
-
-    def get(self, namespace: str, key: bytes) -> bytes | None:
-        self.on_get()
-        return self.values.get((namespace, key))
-
-    def commit(self, writes: Sequence[StateWrite]) -> None:
-        for write in writes:
-            assert write.value is not None
-            self.values[write.namespace, write.key] = write.value
 
 
 def genesis(source: str = COUNTER) -> Genesis:

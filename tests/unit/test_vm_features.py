@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from contracts.vm.check import check_source
 from contracts.vm.compile import Compiled, compile_source
 from contracts.vm.features import FEATURES, LANGUAGES, LATEST, LanguageUnknown
 from contracts.vm.guard_names import GUARDS
+from contracts.vm.ranges import page_in
 from contracts.vm.rules import RULES, Findings
 
 OLD = """
@@ -57,7 +59,7 @@ def test_a_language_of_no_release_is_refused(language: int) -> None:
     with pytest.raises(LanguageUnknown):
         extract(OLD, language)
     with pytest.raises(LanguageUnknown):
-        Machine(lambda keys: [None] * len(keys), language)
+        Machine(lambda keys: [None] * len(keys), partial(page_in, {}), language)
     with pytest.raises(LanguageUnknown):
         version.vm_version(language)
 

@@ -260,7 +260,7 @@ def party_of(address: str) -> str:
     chain.must(ALICE, "cases", "close", "c1")
     shown = chain.view(ALICE, "cases", "show", "c1")
     assert isinstance(shown, dict) and shown["status"] == "closed"
-    assert chain.view(ALICE, "cases", "list_page", 0, 10) == [shown]
+    assert chain.view(ALICE, "cases", "list_page", "", 10) == [shown]
     with pytest.raises(ViewRefused, match="no such case"):
         chain.view(ALICE, "cases", "show", "c2")
 
@@ -285,7 +285,9 @@ def put(line: Line) -> None:
         }
     ]
     assert abi["events"][0]["fields"][1] == {"name": "by", "type": "str"}
-    assert abi["storage"] == [{"name": "lines", "keys": ["str", "int"], "value": "Line"}]
+    assert abi["storage"] == [
+        {"name": "lines", "kind": "Map", "keys": ["str", "int"], "value": "Line"}
+    ]
     assert [item["name"] for item in abi["records"]] == ["Point", "Line"]
 
 

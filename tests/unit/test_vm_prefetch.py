@@ -43,7 +43,7 @@ def test_one_question_brings_all_that_a_block_of_transfers_reads() -> None:
         questions.append(list(keys))
         return [chain.state.get(pair) for pair in keys]
 
-    machine = Machine(fetch)
+    machine = Machine(fetch, chain.scan)
     calls = [
         Call(
             bytes(32),

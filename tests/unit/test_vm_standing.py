@@ -305,7 +305,7 @@ def test_gas_does_not_depend_on_what_is_in_memory(chain: Chain) -> None:
         used.add(gas(chain, "one"))
         chain.machine.reset()  # state
         used.add(gas(chain, "one"))
-        chain.machine = Machine(chain._fetch)  # code, bindings and plans as well
+        chain.machine = Machine(chain.fetch, chain.scan)  # code, bindings and plans as well
         used.add(gas(chain, "one"))
     assert len(used) == 1
 
@@ -333,7 +333,7 @@ def test_the_prefetch_of_a_block_knows_whom_it_will_ask_about(chain: Chain) -> N
         questions.append(list(keys))
         return [chain.state.get(pair) for pair in keys]
 
-    machine = Machine(fetch)
+    machine = Machine(fetch, chain.scan)
     calls = [
         Call(bytes(32), account(f"sender {n}"), "one", "act", encode_value([]), 100_000)
         for n in range(50)
