@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from contracts.vm.check import check_source
 from contracts.vm.declare import Storage
-from contracts.vm.keys import key_part, key_prefix
+from contracts.vm.keys import key_prefix, part_writer
 from contracts.vm.testing import Chain, account
 from contracts.vm.types import STR
 from ledger.model import Receipt
 from ledger.values import Value, decode_value, encode_value
 from tests.fuzz_vm.generator import generator
 from tests.fuzz_vm.grammar import Writer
-from tests.fuzz_vm.reference import Map, Missing, Refused, World, outside
+from tests.fuzz_vm.reference import Map, Missing, Refused, SortedMap, World, outside
 
 GAS: Final = 5_000_000
 CALLS: Final = 3  # of each program, so that it meets what it stored
@@ -148,8 +148,10 @@ def stored(world: World) -> dict[bytes, bytes]:
         entries = cells.cells.items() if isinstance(cells, Map) else [((), v) for v in cells.cells]
         for key, value in entries:
             parts = key if isinstance(key, tuple) else (key,)
-            storage = Storage(name, (STR,) * len(parts), STR, is_map=is_map)
-            encoded = key_prefix(storage) + b"".join(map(key_part, parts))
+            is_sorted = isinstance(cells, SortedMap)
+            storage = Storage(name, (STR,) * len(parts), STR, is_map, is_sorted)
+            prefix = key_prefix(storage)
+            encoded = prefix + b"".join(map(part_writer(prefix), parts))
             held[encoded] = encode_value(_inner(value))
     return held
 

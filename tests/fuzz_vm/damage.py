@@ -78,6 +78,7 @@ _NOISE = [
     "ctx",
     "sender",
     "Map",
+    "SortedMap",
     "Var",
     "str",
     "int",

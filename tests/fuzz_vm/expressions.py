@@ -260,12 +260,36 @@ class Expressions:
             f"{draw('dict[str, int]')}.values()",
             f"{draw('dict[int, str]')}.keys()",
             f"nested.get(({draw('str')}, {draw('int')} % 5), {draw('list[int]')})",
+            f"[{two} for {one}, {two} in numbers.items({self.page(scope, 'str', depth)})]",
+            f"[{two} for {one}, {two} in nested.keys({self.page(scope, 'pair', depth)})]",
+            f"[{one}[1] + len({two}) "
+            f"for {one}, {two} in nested.items({self.page(scope, 'pair', depth)})]",
         ]
         risky = [
             f"{draw('list[list[int]]')}[{self.index(scope)}]",
             f"nested[{draw('str')}, {draw('int')} % 5]",
         ]
         return self.risky(choices, risky)
+
+    def page(self, scope: Scope, key: str, depth: int) -> str:
+        """Arguments of `keys` and `items` of a SortedMap."""
+
+        def draw() -> str:
+            text = self.expression(scope, "str", depth)
+            if key == "str":
+                return text
+            return f"({text}, {self.expression(scope, 'int', depth)})"
+
+        given = [f"abs({self.expression(scope, 'int', depth)}) % 9 + 1"]
+        if self.rng.random() < 0.3:
+            given.append(f"reverse={self.expression(scope, 'bool', depth)}")
+        if self.rng.random() < 0.5:
+            given.append(f"{self.rng.choice(['start', 'after'])}={draw()}")
+        if self.rng.random() < 0.3:
+            given.append(f"end={draw()}")
+        if key != "str" and self.rng.random() < 0.5:
+            given.append(f"within={self.expression(scope, 'str', depth)}")
+        return ", ".join(given)
 
     def texts(self, scope: Scope, depth: int) -> str:
         def draw(kind: str) -> str:
@@ -281,6 +305,7 @@ class Expressions:
             f"{draw('Item')}.tags",
             f"[{self.expression(inside, 'str', depth)} for {one} in {draw('list[str]')}]",
             f"({draw('list[str]')} + {draw('list[str]')})",
+            f"numbers.keys({self.page(scope, 'str', depth)})",
         ]
         return self.rng.choice(choices)
 

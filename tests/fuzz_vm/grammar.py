@@ -13,8 +13,8 @@ from tests.fuzz_vm.expressions import RISK, Expressions, Scope
 
 HEAD = """from __future__ import annotations
 from contracts.dialect import (
-    Map, Var, call, ctx, emit, from_hex, int_to_bytes, is_name, record, replace, require, sm3,
-    to_hex
+    Map, SortedMap, Var, call, ctx, emit, from_hex, int_to_bytes, is_name, record, replace,
+    require, sm3, to_hex
 )
 
 LIMIT = 7
@@ -36,9 +36,9 @@ class Pair:
 
 
 total = Var(int)
-numbers = Map(str, int)
+numbers = SortedMap(str, int)
 items = Map(str, Item)
-nested = Map((str, int), list[int])
+nested = SortedMap((str, int), list[int])
 book = Map(int, dict[str, int])
 
 

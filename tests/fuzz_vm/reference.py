@@ -70,6 +70,34 @@ class Map:
         return default[0] if default else None
 
 
+class SortedMap(Map):
+    def keys(
+        self,
+        limit: int,
+        *,
+        within: Any = None,
+        start: Any = None,
+        after: Any = None,
+        end: Any = None,
+        reverse: bool = False,
+    ) -> list[Any]:
+        leading = within if isinstance(within, tuple) or within is None else (within,)
+        page = []
+        for key in sorted(self.cells, reverse=reverse):
+            if start is not None and (key > start if reverse else key < start):
+                continue
+            if after is not None and (key >= after if reverse else key <= after):
+                continue
+            if end is not None and (key <= end if reverse else key >= end):
+                continue
+            if leading is None or key[: len(leading)] == leading:
+                page.append(key)
+        return page[:limit]
+
+    def items(self, limit: int, **bounds: Any) -> list[tuple[Any, Any]]:
+        return [(key, self[key]) for key in self.keys(limit, **bounds)]
+
+
 class World:
     """One program with its storage, run in plain Python."""
 
@@ -80,6 +108,7 @@ class World:
         self.context: Any = context()
         self.scope: dict[str, Any] = {
             "Map": Map,
+            "SortedMap": SortedMap,
             "Var": Var,
             "call": call,
             "ctx": self.context,
