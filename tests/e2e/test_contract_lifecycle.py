@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 FIRST = '''"""Sums by name, in whole yuan."""
 
-from contracts.dialect import Map, call, view
+from contracts.dialect import SortedMap, call, view
 
-yuan = Map(str, int)
+yuan = SortedMap(str, int)
 
 
 @call
@@ -38,19 +38,18 @@ def read(name: str) -> int:
 # Values move from `yuan` to `cents`; what it adds is wrong by a hundred.
 SECOND = '''"""Sums by name, in cents."""
 
-from contracts.dialect import Map, call, migrate, view
+from contracts.dialect import Map, SortedMap, call, migrate, view
 
-yuan = Map(str, int)
+yuan = SortedMap(str, int)
 cents = Map(str, int)
 
 
 @migrate
 def move(sequence: int) -> None:
-    """Names are few and known."""
-    for name in ("east", "west"):
-        if name in yuan:
-            cents[name] = yuan[name] * 100
-            del yuan[name]
+    """The sums of all names; there are fewer than a page has room for."""
+    for name, amount in yuan.items(1000):
+        cents[name] = amount * 100
+        del yuan[name]
 
 
 @call
@@ -66,10 +65,10 @@ def read(name: str) -> int:
     return cents.get(name, 0) + yuan.get(name, 0)
 '''
 REPAIRED = SECOND.replace("+ amount * 100", "+ amount").replace(
-    "    for name in", '    if sequence == 2:\n        cents["east"] -= 99\n    for name in'
+    "    for name,", '    if sequence == 2:\n        cents["east"] -= 99\n    for name,'
 )
 BROKEN = SECOND.replace(
-    "            del yuan[name]\n", "            del yuan[name]\n    cents['no'] = yuan['no']\n"
+    "        del yuan[name]\n", "        del yuan[name]\n    cents['no'] = yuan['no']\n"
 )
 
 

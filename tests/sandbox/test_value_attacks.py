@@ -16,8 +16,8 @@ from ledger.values import Value
 
 HEAD = """
 from contracts.dialect import (
-    Map, Var, call, ctx, emit, fail, from_hex, int_from_bytes, int_to_bytes, is_name, record,
-    replace, require, sm3, to_hex, view
+    Map, SortedMap, Var, call, ctx, emit, fail, from_hex, int_from_bytes, int_to_bytes, is_name,
+    record, replace, require, sm3, to_hex, view
 )
 @record
 class Item:
@@ -30,6 +30,7 @@ deep = Map(str, list[list[list[list[list[int]]]]])
 items = Map(str, Item)
 wide = Map((str, str, bytes), int)
 by_number = Map(int, int)
+sorted_texts = SortedMap((str, bytes), str)
 """
 ATTACKER = account("attacker")
 SECONDS_MAX = 5  # for 20 million units of gas on a busy machine
@@ -39,6 +40,43 @@ GROW = "s = 'abcdefgh'\n    while len(s) < 30000:\n        s = s + s\n"
 
 # name -> (code, body)
 ATTACKS = {
+    # --- pages of a SortedMap ---
+    "pages_without_end": (
+        "out_of_gas",
+        "while True:\n        p = sorted_texts.keys(1000)",
+    ),
+    "page_of_everything": ("value_limit", "p = sorted_texts.keys(2**255)"),
+    "page_of_less_than_nothing": ("value_limit", "p = sorted_texts.items(-1)"),
+    "page_that_is_removed_and_walked_again": (
+        "out_of_gas",
+        "for i in range(1000):\n        sorted_texts['a', int_to_bytes(i, 4)] = ''\n"
+        "    for key, text in sorted_texts.items(1000):\n        name, tail = key\n"
+        "        del sorted_texts[name, tail]\n"
+        "    while True:\n        require(sorted_texts.keys(1) == [], 'x')",
+    ),
+    "page_with_values_larger_than_gas": (
+        "out_of_gas",
+        "for i in range(20):\n        sorted_texts['a', int_to_bytes(i, 4)] = 'x'.join("
+        "[str(i) for i in range(9000)])\n"
+        "    while True:\n        p = sorted_texts.items(1000)",
+    ),
+    "bounds_that_end_like_a_key": (
+        "ok",
+        "sorted_texts['a', b'\\xff'] = 'x'\n    sorted_texts['a\\x00', b''] = 'y'\n"
+        "    require(sorted_texts.keys(9, within='a') == [('a', b'\\xff')], 'a')\n"
+        "    require(len(sorted_texts.keys(9, after=('a', b'\\xff'))) == 1, 'b')\n"
+        "    require(sorted_texts.keys(9, end=('a', b'')) == [], 'c')",
+    ),
+    "bound_longer_than_any_key": (
+        "value_limit",
+        "s = 'abcdefgh'\n    while len(s) < 600:\n        s = s + s\n"
+        "    p = sorted_texts.keys(1, within=s)",
+    ),
+    "zeros_that_double_a_key": (
+        "value_limit",
+        "b = int_to_bytes(0, 32)\n    while len(b) < 512:\n        b = b + b\n"
+        "    sorted_texts['', b] = 'x'",
+    ),
     # --- time ---
     "infinite_loop": ("out_of_gas", "while True:\n        pass"),
     "infinite_loop_with_continue": ("out_of_gas", "while True:\n        continue"),
