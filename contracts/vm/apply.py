@@ -117,7 +117,8 @@ class Machine:
         code, detail, value = self._guarded(run)
         return self._receipt(call, code, detail, value)
 
-    def _deploy_at_genesis(self, item: Install) -> Receipt:
+    def deploy_at_genesis(self, item: Install) -> Receipt:
+        """One contract of the genesis: its receipt; apply_genesis() takes the writes."""
         self._begin(GENESIS_GAS, GENESIS, b"")
 
         def run() -> bytes:
@@ -143,7 +144,7 @@ class Machine:
             self.state.accept()
         receipts: list[Receipt] = []
         for item in contracts:
-            receipts.append(self._deploy_at_genesis(item))
+            receipts.append(self.deploy_at_genesis(item))
             if receipts[-1].status != 0:
                 break
         writes = self.state.take_writes()
@@ -323,10 +324,14 @@ class Machine:
         place = (self.language, code_hash)
         compiled = self._compiled.get(place)
         if compiled is None:
-            compiled = self._compiled[place] = compile_source(source, self.language)
+            compiled = self._compiled[place] = self.compile(source)
             if len(self._compiled) > limits.CODE_CACHE_MAX:
                 del self._compiled[next(iter(self._compiled))]
         return compiled
+
+    def compile(self, source: str) -> Compiled:
+        """`source` in the language of now, not kept. Raises SourceRefused."""
+        return compile_source(source, self.language)
 
     def abi_of(self, record: ContractRecord) -> str:
         return describe(self.compiled(self.lifecycle.source(record), record.code_hash))

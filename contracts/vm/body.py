@@ -114,6 +114,14 @@ class Body:
     def spend(self, gas: int) -> None:
         self.cost += gas
 
+    def begin(self, node: ast.stmt) -> None:
+        """A statement starts: what it costs beside its expressions."""
+        self.spend(prices.GAS_STATEMENT)
+
+    def done(self, node: ast.stmt, code: list[ast.stmt]) -> list[ast.stmt]:
+        """The statement `node` became `code`: what stands for it. Those who watch add marks."""
+        return code
+
     def take_cost(self) -> int:
         cost, self.cost = self.cost, 0
         return cost

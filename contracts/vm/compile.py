@@ -50,8 +50,28 @@ class Compiled:
     records: tuple[RecordOf, ...]
 
 
+class Assembly:
+    """How functions are translated and put together. The test kit has one that keeps lines."""
+
+    def body(self, unit: Unit, function: Function) -> Body:
+        """What translates `function`."""
+        return Body(unit, function, translate)
+
+    def code(self, module: ast.Module) -> CodeType:
+        """The guarded functions, compiled as one module."""
+        ast.fix_missing_locations(module)
+        return compile(module, "contract", "exec", dont_inherit=True, optimize=0)
+
+
+PLAIN = Assembly()
+
+
 def check(
-    source: str, language: int = features.LATEST, *, with_style: bool = True
+    source: str,
+    language: int = features.LATEST,
+    *,
+    with_style: bool = True,
+    assembly: Assembly = PLAIN,
 ) -> tuple[tuple[Finding, ...], Compiled | None]:
     """All findings, and the compiled contract unless one of them is an error.
 
@@ -64,32 +84,31 @@ def check(
         return findings.in_order(), None
     declarations = declare(tree, findings, language)
     unit = Unit(declarations, findings)
-    functions = [_translate(unit, function) for function in declarations.functions.values()]
+    functions = [
+        translate_function(assembly.body(unit, function))
+        for function in declarations.functions.values()
+    ]
     _check_calls(unit)
     if findings.error_count:
         return findings.in_order(), None
     if with_style:
         check_style(unit, tree, source)
     module = ast.Module([*functions, *unit.comprehensions], [])
-    return findings.in_order(), _finish(unit, module)
+    return findings.in_order(), _finish(unit, assembly.code(module))
 
 
-def compile_source(source: str, language: int = features.LATEST) -> Compiled:
+def compile_source(
+    source: str, language: int = features.LATEST, assembly: Assembly = PLAIN
+) -> Compiled:
     """The compiled contract. Raises SourceRefused with every finding, LanguageUnknown."""
-    findings, compiled = check(source, language, with_style=False)
+    findings, compiled = check(source, language, with_style=False, assembly=assembly)
     if compiled is None:
         raise SourceRefused(findings)
     return compiled
 
 
-def _translate(unit: Unit, function: Function) -> ast.FunctionDef:
-    return translate_function(Body(unit, function, translate))
-
-
-def _finish(unit: Unit, module: ast.Module) -> Compiled:
+def _finish(unit: Unit, code: CodeType) -> Compiled:
     declarations = unit.declarations
-    ast.fix_missing_locations(module)
-    code = compile(module, "contract", "exec", dont_inherit=True, optimize=0)
     storage_guards = {
         guard_name(operation, name)
         for name, storage in declarations.storage.items()

@@ -62,16 +62,16 @@ def block(body: Body, nodes: Sequence[ast.stmt]) -> list[ast.stmt]:
             break
         if position == 0 and isinstance(node, ast.Expr) and _is_text(node.value):
             continue
-        body.spend(prices.GAS_STATEMENT)
+        body.begin(node)
         if isinstance(node, (ast.If, ast.For, ast.While)):
             gas, compound = _compound(body, node)
-            done += [*emit.charge(gas), *run, compound]
+            done += [*emit.charge(gas), *run, *body.done(node, [compound])]
             run = []
         else:
             lines = statement(body, node)
             if body.scope.is_dead and not isinstance(node, (ast.Break, ast.Continue)):
                 lines.insert(max(0, len(lines) - 1), emit.flush())
-            run += lines
+            run += body.done(node, lines)
     return [*done, *emit.charge(body.take_cost()), *run] or [ast.Pass()]
 
 

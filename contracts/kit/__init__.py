@@ -1,0 +1,8 @@
+"""The test kit of contract authors: a chain for pytest, gas by line, coverage of lines and branches.
+
+    pytest_plugins = ["contracts.kit.plugin"]  # in the conftest.py at the root of your tests
+
+`gas` (amounts that know their lines), `marks` (a compiler that keeps lines), `trace` (watches
+contract code run), `usage` (what was seen, added up), `chain` (the fixture), `report`, `plugin`.
+Nothing of this is in a node: it compiles sources anew, to other code objects of equal gas.
+"""
