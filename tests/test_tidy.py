@@ -34,6 +34,8 @@ PACKAGES = (
 
 # These may use what `[executors]` brings; everything else must run without it.
 WITH_EXECUTORS = {"executors", "scenarios", "bench"}
+# This may use what `[kit]` brings: the plugin for pytest.
+KIT = ("contracts", "kit")
 
 FILE_LINES_MAX = 500  # beyond that nobody reads a file as one thing
 FUNCTION_LINES_MAX = 70  # a screen; 20 is normal
@@ -183,6 +185,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     core = {distribution_name(text) for text in project["dependencies"]}
     extra = {distribution_name(text) for text in project["optional-dependencies"]["executors"]}
+    kit = {distribution_name(text) for text in project["optional-dependencies"]["kit"]}
     owners = packages_distributions()
     undeclared: set[str] = set()
     for path in python_files():
@@ -190,6 +193,8 @@ def test_every_library_that_is_imported_is_declared() -> None:
         if package == "tests":
             continue
         declared = core | extra if package in WITH_EXECUTORS else core
+        if path.relative_to(ROOT).parts[:2] == KIT:
+            declared = core | kit
         for node in ast.walk(ast.parse(source_of(path))):
             for name in imported_modules(node):
                 top = name.split(".")[0]

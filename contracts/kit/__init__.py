@@ -1,4 +1,4 @@
-"""The test kit of contract authors: a chain for pytest, gas by line, coverage of lines and branches.
+"""The test kit of contract authors: a chain for pytest, gas and coverage of contracts by line.
 
     pytest_plugins = ["contracts.kit.plugin"]  # in the conftest.py at the root of your tests
 

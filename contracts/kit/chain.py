@@ -38,7 +38,7 @@ class LineMachine(Machine):
         self._latest: dict[str, Usage] = {}
 
     def compile(self, source: str) -> Compiled:
-        assembly = LineAssembly(source, "contract")
+        assembly = LineAssembly(source)
         compiled = compile_source(source, self.language, assembly)
         self._maps[id(compiled)] = compiled, assembly.map
         return compiled
@@ -89,8 +89,15 @@ class KitChain(Chain):
     With a `ledger` it notes there which lines run and what they spend. Raises LanguageUnknown.
     """
 
-    def __init__(self, ledger: Ledger | None = None, *, language: int = LATEST) -> None:
-        super().__init__(language=language)
+    def __init__(
+        self,
+        ledger: Ledger | None = None,
+        *,
+        height: int = 1,
+        time_ms: int = 1_700_000_000_000,
+        language: int = LATEST,
+    ) -> None:
+        super().__init__(height=height, time_ms=time_ms, language=language)
         if ledger is not None:
             self.machine = LineMachine(self._fetch, language, ledger)
 
@@ -119,16 +126,17 @@ class KitChain(Chain):
         record = self.view(senders[0], "contract", "show", name)
         assert isinstance(record, dict) and isinstance(record["sequence"], int)
         sequence = record["sequence"] + 1
-        self.must(senders[0], "contract", "upgrade", name, sequence, _text(source), REASON)
-        receipt: Receipt | None = None
+        words: tuple[Value, ...] = name, sequence, _text(source), REASON
+        receipt = _succeeded(self.call(senders[0], "contract", "upgrade", *words), name)
         for sender in senders[1:]:
             pending = self.view(sender, "contract", "pending", name)
             assert isinstance(pending, dict)
             words = name, sequence, pending["code_hash"]
             receipt = _succeeded(self.call(sender, "contract", "approve", *words), name)
         waiting = self.view(senders[0], "contract", "pending", name)
-        if waiting is not None or receipt is None:
-            missing = waiting["missing"] if isinstance(waiting, dict) else "approvals"
+        if waiting is not None:
+            assert isinstance(waiting, dict) and isinstance(waiting["missing"], list)
+            missing = ", ".join(map(str, waiting["missing"]))
             raise CallFailed(f"the upgrade of {name} waits for {missing}")
         return receipt
 

@@ -17,7 +17,7 @@ from types import CodeType
 from contracts.kit.gas import Gas
 from contracts.vm import emit
 from contracts.vm.body import Body, Typed, Unit
-from contracts.vm.compile import Assembly
+from contracts.vm.compile import FILENAME, Assembly
 from contracts.vm.declare import Function
 from contracts.vm.expressions import translate
 from contracts.vm.types import Type
@@ -61,11 +61,10 @@ class LineMap:
 
 
 class LineAssembly(Assembly):
-    """Puts one source together with marks; its code has `filename` for its file."""
+    """Puts one source together with marks, and has them in `map` then."""
 
-    def __init__(self, source: str, filename: str) -> None:
+    def __init__(self, source: str) -> None:
         self.map = LineMap(source)
-        self._filename = filename
         self._marks: dict[int, Mark] = {}  # by id of the node, which `_kept` keeps alive
         self._kept: list[ast.stmt] = []
         self._heads: dict[str, int] = {}  # line of a function by emitted name
@@ -81,7 +80,7 @@ class LineAssembly(Assembly):
             if function.name in self._heads:  # a comprehension has its place already
                 function.lineno = self._heads[function.name]
             numbers.give(function, 0)
-        return compile(module, self._filename, "exec", dont_inherit=True, optimize=0)
+        return compile(module, FILENAME, "exec", dont_inherit=True, optimize=0)
 
     def start(self, line: int) -> ast.stmt:
         """What stands where a statement begins."""

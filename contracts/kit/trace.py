@@ -18,8 +18,8 @@ from contracts.kit.marks import Effect, Mark
 from contracts.kit.usage import Usage
 from contracts.vm.meter import Meter
 
-# sys.settrace() takes and gives functions of this form; `Any` is the event's own argument.
-TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
+# What sys.settrace() takes and sys.gettrace() gives, with an argument that the event decides.
+TraceFunction: TypeAlias = Callable[..., Any]
 
 
 @dataclass(slots=True)

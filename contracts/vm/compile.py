@@ -22,6 +22,7 @@ from contracts.vm.style import check_style
 from contracts.vm.types import RecordOf, Type
 from contracts.vm.verify import verify
 
+FILENAME = "<contract>"  # of all code: tools know by the brackets that there is no such file
 OPERATIONS = ("item", "get", "getor", "set", "has", "del", "clear")
 
 
@@ -60,7 +61,7 @@ class Assembly:
     def code(self, module: ast.Module) -> CodeType:
         """The guarded functions, compiled as one module."""
         ast.fix_missing_locations(module)
-        return compile(module, "contract", "exec", dont_inherit=True, optimize=0)
+        return compile(module, FILENAME, "exec", dont_inherit=True, optimize=0)
 
 
 PLAIN = Assembly()
