@@ -11,5 +11,5 @@ Execution: version, engines (which names this release runs), engine_schedule (at
 codes, prices, meter, values (borders), guards, state, standing (ctx.party), instance, prefetch,
 apply. The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls,
 approvals, engine_calls.
-Isolation: jail, frames, start and worker (the child), host (the parent). For tests: testing.
+Isolation: jail, frames, start and worker (the child), host (the parent). For tests: testing (contracts.kit).
 """

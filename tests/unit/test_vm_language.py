@@ -231,7 +231,7 @@ def test_a_method_may_carry_the_name_of_a_builtin() -> None:
 
 
 def test_the_guide_examples_run() -> None:
-    first, second = re.findall(r"## Example \d.*?```python\n(.*?)```", GUIDE, re.DOTALL)
+    first, second, _ = re.findall(r"## Example \d.*?```python\n(.*?)```", GUIDE, re.DOTALL)
     chain = Chain()
     parties = f"""{HEAD}
 @view
