@@ -29,6 +29,7 @@ def check(
 
     Exit code 0 when none has an error (with --strict: nor a warning), else 1. As JSON a list of
     objects with file, line and column (both from 1), rule, severity, reason and fix.
+    Every rule with an example: docs/contract-rules.md.
     """
     from contracts.vm import engines
     from contracts.vm.check import check_source

@@ -4,5 +4,6 @@
 
 `gas` (amounts that know their lines), `marks` (a compiler that keeps lines), `trace` (watches
 contract code run), `usage` (what was seen, added up), `chain` (the fixture), `report`, `plugin`.
+`rules_page` writes docs/contract-rules.md out of `rule_examples`.
 Nothing of this is in a node: it compiles sources anew, to other code objects of equal gas.
 """
