@@ -3,7 +3,8 @@
 This is the vocabulary, not the machine: `contracts.vm` resolves these names statically and
 compiles their use away. Storage and `ctx` exist only inside the VM; importing a contract as a
 Python module gives its declarations, and touching storage there raises `OutsideVm`. Unit tests
-run contracts in the real VM: the fixture `chain` of `contracts.kit.plugin`. GUIDE.md says what is accepted.
+run contracts in the real VM: the fixture `chain` of `contracts.kit.plugin`. GUIDE.md says what is
+accepted.
 
 Files: storage.py (Var, Map), context.py (ctx, require, emit, other contracts),
 functions.py (pure host functions), declare.py (record and the method decorators).

@@ -35,6 +35,7 @@ def _chain(length: int) -> str:
 _TOTAL = "from contracts.dialect import Var, {}\n\ntotal = Var(int)\n\n\n"
 _PARAMETERS = [f"p{i}: int" for i in range(limits.PARAMETERS_MAX + 1)]
 _DEEP = limits.TYPE_DEPTH_MAX + 1
+_BRACKETS = limits.BRACKET_DEPTH_MAX + 1
 
 _SOURCE_AND_NAMES: Final = {
     "S001": Example(
@@ -44,9 +45,7 @@ _SOURCE_AND_NAMES: Final = {
         "#" * (limits.SOURCE_SIZE_MAX + 1),
         f"# ...\n# {limits.SOURCE_SIZE_MAX + 1} bytes in all\n",
     ),
-    "S003": Example(
-        f"DEEP = {'(' * (limits.BRACKET_DEPTH_MAX + 1)}1{')' * (limits.BRACKET_DEPTH_MAX + 1)}\n"
-    ),
+    "S003": Example(f"DEEP = {'[' * _BRACKETS}1{']' * _BRACKETS}\n"),
     "S004": Example("FEE = = 3\n"),
     "S005": Example("FEE =\t3\n", "FEE =\\t3  # where \\t stands for a tabulator\n"),
     "N001": Example(_view("return tota")),

@@ -16,10 +16,11 @@ HEAD = """# Rules of contracts
 
 Written by `make reference` from the rules and their examples; do not edit.
 
-What `shuxin contract check` says of a contract (`shuxin contract rules` lists the rules in a terminal;
-[the guide](../contracts/dialect/GUIDE.md) is the language as a whole). Errors keep a contract from being deployed.
-Warnings do not; `--strict` makes them count, and `# shuxin: allow W005 reason` at the end of a line answers one.
-Ids are stable. Each example breaks its rule alone; below it stands what is said of it, after line:column.
+What `shuxin contract check` says of a contract; `shuxin contract rules` lists the rules in a
+terminal, and [the guide](../contracts/dialect/GUIDE.md) is the language as a whole. Errors keep a
+contract from being deployed. Warnings do not: `--strict` makes them count, and
+`# shuxin: allow W005 reason` at the end of a line answers one. Ids are stable. Each example breaks
+its rule alone; below it stands what is said of it, after line:column.
 """
 GROUPS = {
     "S": "Source",

@@ -11,5 +11,6 @@ Execution: version, engines (which names this release runs), engine_schedule (at
 codes, prices, meter, values (borders), guards, state, standing (ctx.party), instance, prefetch,
 apply. The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls,
 approvals, engine_calls.
-Isolation: jail, frames, start and worker (the child), host (the parent). For tests: testing (contracts.kit).
+Isolation: jail, frames, start and worker (the child), host (the parent).
+For tests: testing, and all of contracts.kit.
 """
