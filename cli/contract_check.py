@@ -16,7 +16,10 @@ from cli.output import REFUSED, Answer, CommandRefused, Json, Table, Text
 if TYPE_CHECKING:
     from contracts.vm.rules import Finding
 
-COLUMNS = ("file", "line", "column", "rule", "severity", "reason", "fix")
+COLUMNS = (
+    *("file", "line", "column", "end_line", "end_column"),
+    *("rule", "severity", "reason", "fix"),
+)
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE...")]
 Strict = Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")]
 RuleId = Annotated[str, typer.Argument(metavar="RULE", help="Such as L005; default: all.")]
@@ -28,7 +31,8 @@ def check(
     """Check sources of contracts: their form, language and types, and their style.
 
     Exit code 0 when none has an error (with --strict: nor a warning), else 1. As JSON a list of
-    objects with file, line and column (both from 1), rule, severity, reason and fix.
+    objects with file, line, column, end_line, end_column (all from 1; a finding ends before its
+    end_column), rule, severity, reason and fix.
     Every rule with an example: docs/contract-rules.md.
     """
     from contracts.vm import engines
@@ -53,21 +57,24 @@ def check(
 
 
 def _row(path: Path, finding: Finding) -> list[Json]:
-    place: list[Json] = [str(path), finding.line, finding.column + 1]
-    return [*place, finding.rule, finding.severity, finding.reason, finding.fix]
+    start: list[Json] = [str(path), finding.line, finding.column + 1]
+    end: list[Json] = [finding.end_line, finding.end_column + 1]
+    return [*start, *end, finding.rule, finding.severity, finding.reason, finding.fix]
 
 
 def _told(path: Path, text: str, finding: Finding) -> str:
-    """`path:line:column: RULE reason`, the line with a mark under the place, and the fix."""
+    """`path:line:column: RULE reason`, the line with marks under the place, and the fix."""
     lines = text.split("\n")
     line = lines[finding.line - 1] if finding.line <= len(lines) else ""
     number = str(finding.line)
     margin = " " * len(number)
+    end = finding.end_column if finding.end_line == finding.line else len(line)
+    marks = "^" * max(1, end - finding.column)
     return (
         f"{path}:{finding.line}:{finding.column + 1}: {finding.rule} {finding.reason}\n"
         f"{margin} |\n"
         f"{number} | {line}\n"
-        f"{margin} | {' ' * finding.column}^ {finding.severity}\n"
+        f"{margin} | {' ' * finding.column}{marks} {finding.severity}\n"
         f"{margin} = fix: {finding.fix}\n"
     )
 

@@ -36,10 +36,11 @@ GROUPS = {
 def render() -> str:
     """The page as Markdown."""
     parts = [HEAD, "\n| rule | severity | demands |\n|---|---|---|\n"]
-    for rule, (demand, _) in RULES.items():
-        parts.append(f"| [{rule}](#{rule.lower()}) | {severity_of(rule)} | {_cell(demand)} |\n")
+    for rule in EXAMPLES:
+        demand = RULES[rule][0].replace("|", "\\|")
+        parts.append(f"| [{rule}](#{rule.lower()}) | {severity_of(rule)} | {demand} |\n")
     group = ""
-    for rule in RULES:
+    for rule in EXAMPLES:
         if rule[0] != group:
             group = rule[0]
             parts.append(f"\n## {GROUPS[group]}\n")
@@ -67,10 +68,6 @@ def _section(rule: str) -> str:
         f"```python\n{example.shown or example.source}```\n"
         f"`{told.line}:{told.column + 1}` {told.reason}\n"
     )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class Body:
     # --- findings and gas -------------------------------------------------------------------
 
     def add(self, rule: str, node: ast.stmt | ast.expr | ast.keyword, reason: str = "") -> None:
-        self.unit.findings.add(rule, node.lineno, node.col_offset, reason)
+        self.unit.findings.at(rule, node, reason)
 
     def unknown(self, rule: str, node: ast.expr, reason: str = "") -> Typed:
         self.add(rule, node, reason)

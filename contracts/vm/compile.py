@@ -156,7 +156,7 @@ def _check_calls(unit: Unit) -> None:
             node = function.node
             what = ", ".join(sorted(function.effects & {"write", "emit", "call"}))
             reason = f"view `{function.name}` does: {what}"
-            unit.findings.add("V001", node.lineno, node.col_offset, reason)
+            unit.findings.at("V001", node, reason)
 
 
 def _visit(unit: Unit, name: str, depth: dict[str, int], path: tuple[str, ...]) -> int:
@@ -165,10 +165,10 @@ def _visit(unit: Unit, name: str, depth: dict[str, int], path: tuple[str, ...]) 
     function = unit.declarations.functions[name]
     node = function.node
     if name in path:
-        unit.findings.add("R001", node.lineno, node.col_offset, f"`{name}` comes to call itself")
+        unit.findings.at("R001", node, f"`{name}` comes to call itself")
         return 0
     if len(path) > limits.CALL_DEPTH_MAX:
-        unit.findings.add("R002", node.lineno, node.col_offset)
+        unit.findings.at("R002", node)
         return 0
     deepest = 0
     for callee in sorted(function.calls):
@@ -176,5 +176,5 @@ def _visit(unit: Unit, name: str, depth: dict[str, int], path: tuple[str, ...]) 
         function.effects |= unit.declarations.functions[callee].effects
     depth[name] = deepest + 1
     if depth[name] > limits.CALL_DEPTH_MAX:
-        unit.findings.add("R002", node.lineno, node.col_offset)
+        unit.findings.at("R002", node)
     return depth[name]

@@ -88,10 +88,10 @@ class Declarations:
     storage: dict[str, Storage] = field(default_factory=dict)
     records: dict[str, RecordOf] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
+    nodes: dict[str, ast.stmt] = field(default_factory=dict)
 
     def is_taken(self, name: str) -> bool:
-        return name in self.lines or name in BUILTINS or name in self.imports
+        return name in self.nodes or name in BUILTINS or name in self.imports
 
 
 def is_name(name: str) -> bool:
@@ -127,7 +127,7 @@ class _Declarer:
                 self.add("L003", node)
 
     def add(self, rule: str, node: ast.stmt | ast.expr | ast.arg, reason: str = "") -> None:
-        self.findings.add(rule, node.lineno, node.col_offset, reason)
+        self.findings.at(rule, node, reason)
 
     def take(self, name: str, node: ast.stmt) -> bool:
         if not is_name(name):
@@ -135,7 +135,7 @@ class _Declarer:
         elif self.result.is_taken(name):
             self.add("N003", node, f"`{name}` is taken")
         else:
-            self.result.lines[name] = node.lineno
+            self.result.nodes[name] = node
             return True
         return False
 
@@ -153,7 +153,7 @@ class _Declarer:
             feature = features.feature_of_import(name)
             if feature is not None:
                 features.admit(self.findings, self.result.language, feature, node)
-            if name in self.result.lines:
+            if name in self.result.nodes:
                 self.add("N003", node, f"`{name}` is taken")
             self.result.imports.add(name)
 
@@ -334,13 +334,13 @@ class _Declarer:
         function = Function(node.name, kind, tuple(parameters), returns, node)
         # A method may carry the name of a built-in, since it is only called from outside.
         is_method = kind != "helper" and node.name in BUILTINS and is_name(node.name)
-        if not (is_method and node.name not in self.result.lines) and not self.take(
+        if not (is_method and node.name not in self.result.nodes) and not self.take(
             node.name, node
         ):
             return
         for other in self.result.functions.values():
             self.compare(function, other)
-        self.result.lines.setdefault(node.name, node.lineno)
+        self.result.nodes.setdefault(node.name, node)
         self.result.functions[node.name] = function
         if len(self.result.functions) > limits.FUNCTIONS_MAX:
             self.add("R003", node, f"at most {limits.FUNCTIONS_MAX} functions")
@@ -405,5 +405,5 @@ def checked_literal(node: ast.Constant, findings: Findings) -> Constant:
     try:
         return literal(node)
     except _NoConstant as error:
-        findings.add(error.rule, node.lineno, node.col_offset)
+        findings.at(error.rule, node)
         return 0

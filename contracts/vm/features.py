@@ -77,7 +77,7 @@ def admit(
         return True
     feature = FEATURES[name]
     reason = f"{feature.what}: from language {feature.since} on; this chain's is {language}"
-    findings.add("N006", node.lineno, node.col_offset, reason)
+    findings.at("N006", node, reason)
     return False
 
 

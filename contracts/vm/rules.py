@@ -6,23 +6,32 @@ size, W style warnings. A warning does not keep a contract from being deployed.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from contracts.vm import limits
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One violation: where (1-based line, 0-based column), why, and what to do."""
+    """One violation: where (1-based lines, 0-based columns), why, and what to do.
+
+    It ends before `end_column`. Where only a place is known, it ends where it begins.
+    """
 
     rule: str
     line: int
     column: int
+    end_line: int
+    end_column: int
     reason: str
     fix: str
     severity: str = "error"  # or "warning"
 
+
+Node: TypeAlias = ast.stmt | ast.expr | ast.keyword | ast.arg | ast.alias
 
 SYNTAX: Final = "S004"
 # rule id -> (what the rule demands, what to do)
@@ -125,13 +134,44 @@ class Findings:
         self.items: list[Finding] = []
         self.error_count = 0
 
+    def at(self, rule: str, node: Node, reason: str = "") -> None:
+        """A finding from the start of `node` to its end."""
+        place = node.lineno, node.col_offset
+        self._keep(_finding(rule, place, _end(node), reason))
+
     def add(self, rule: str, line: int, column: int, reason: str = "") -> None:
-        demand, fix = RULES[rule]
-        severity = "warning" if rule.startswith("W") else "error"
-        if severity == "error":
+        """A finding at a place in the text."""
+        place = line, column
+        self._keep(_finding(rule, place, place, reason))
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        """Findings of another collection."""
+        for finding in findings:
+            self._keep(finding)
+
+    def _keep(self, finding: Finding) -> None:
+        if finding.severity == "error":
             self.error_count += 1
         if len(self.items) < limits.FINDINGS_MAX:
-            self.items.append(Finding(rule, line, column, reason or demand, fix, severity))
+            self.items.append(finding)
 
     def in_order(self) -> tuple[Finding, ...]:
         return tuple(sorted(self.items, key=lambda f: (f.line, f.column, f.rule, f.reason)))
+
+
+def _finding(rule: str, start: tuple[int, int], end: tuple[int, int], reason: str) -> Finding:
+    demand, fix = RULES[rule]
+    severity = "warning" if rule.startswith("W") else "error"
+    return Finding(rule, *start, *end, reason or demand, fix, severity)
+
+
+def _end(node: Node) -> tuple[int, int]:
+    """(line, column) where what is meant by `node` ends: of a block, that is its head."""
+    match node:
+        case ast.FunctionDef(name=name):
+            return node.lineno, node.col_offset + len(f"def {name}")
+        case ast.ClassDef(name=name):
+            return node.lineno, node.col_offset + len(f"class {name}")
+        case ast.If(test=head) | ast.While(test=head) | ast.For(iter=head):
+            return _end(head)
+    return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset

@@ -33,31 +33,33 @@ def check_style(unit: Unit, tree: ast.Module, source: str) -> None:
         _check_copies(unit, function, found)
     _check_origin(tree, found)
     _check_events(unit, tree, found)
-    for finding in _without_allowed(found.items, source):
-        unit.findings.add(finding.rule, finding.line, finding.column, finding.reason)
+    unit.findings.extend(_without_allowed(found.items, source))
 
 
 def _without_allowed(items: list[Finding], source: str) -> Iterator[Finding]:
     """Findings that no line allows, and allowances that nothing needs or that give no reason."""
-    allowed: dict[int, str] = {}
+    allowed: dict[int, re.Match[str]] = {}
     for number, line in enumerate(source.split("\n"), 1):
         said = _ALLOWANCE.search(line)
         if said is not None:
-            allowed[number] = said[1]
+            allowed[number] = said
             if not said[2].strip():
-                yield _warning("W099", number, said.start(), "an allowance says why")
+                yield _unneeded(number, said, "an allowance says why")
     used: set[int] = set()
     for finding in items:
-        if allowed.get(finding.line) == finding.rule:
+        said = allowed.get(finding.line)
+        if said is not None and said[1] == finding.rule:
             used.add(finding.line)
         else:
             yield finding
     for number in sorted(allowed.keys() - used):
-        yield _warning("W099", number, 0, f"nothing here needs an allowance of {allowed[number]}")
+        said = allowed[number]
+        yield _unneeded(number, said, f"nothing here needs an allowance of {said[1]}")
 
 
-def _warning(rule: str, line: int, column: int, reason: str) -> Finding:
-    return Finding(rule, line, column, reason, RULES[rule][1], "warning")
+def _unneeded(line: int, said: re.Match[str], reason: str) -> Finding:
+    fix = RULES["W099"][1]
+    return Finding("W099", line, said.start(), line, said.end(), reason, fix, "warning")
 
 
 def _loads(nodes: Iterator[ast.AST]) -> set[str]:
@@ -72,21 +74,20 @@ def _check_use(unit: Unit, tree: ast.Module, found: Findings) -> None:
     called = {callee for f in declarations.functions.values() for callee in f.calls}
     for name in declarations.storage:
         if name not in unit.storage_used:
-            found.add("W001", declarations.lines[name], 0, f"`{name}` is never used")
+            found.at("W001", declarations.nodes[name], f"`{name}` is never used")
     for function in declarations.functions.values():
         if function.kind == "helper" and function.name not in called:
-            line, column = function.node.lineno, function.node.col_offset
-            found.add("W002", line, column, f"`{function.name}` is never called")
+            found.at("W002", function.node, f"`{function.name}` is never called")
     used = _loads(ast.walk(tree))
     for name in (*declarations.constants, *declarations.records):
         if name not in used:
-            found.add("W010", declarations.lines[name], 0, f"`{name}` is never used")
+            found.at("W010", declarations.nodes[name], f"`{name}` is never used")
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "contracts.dialect":
             for alias in node.names:
                 if alias.name not in used:
                     reason = f"`{alias.name}` is imported, but not used"
-                    found.add("W010", alias.lineno, alias.col_offset, reason)
+                    found.at("W010", alias, reason)
 
 
 def _check_parameters(function: Function, found: Findings) -> None:
@@ -96,7 +97,7 @@ def _check_parameters(function: Function, found: Findings) -> None:
     for argument in function.node.args.args:
         if argument.arg not in used and not argument.arg.startswith("_"):
             reason = f"`{argument.arg}` is never read"
-            found.add("W010", argument.lineno, argument.col_offset, reason)
+            found.at("W010", argument, reason)
 
 
 # --- who may do what ---------------------------------------------------------------------------
@@ -107,10 +108,10 @@ def _check_effects(function: Function, found: Findings) -> None:
     if function.kind != "call":
         return
     if "write" in function.effects and "identity" not in function.effects:
-        found.add("W003", node.lineno, node.col_offset, f"`{function.name}` writes for anybody")
+        found.at("W003", node, f"`{function.name}` writes for anybody")
     if not function.effects & {"write", "emit", "call"}:
         reason = f"`{function.name}` only reads: make it a @view"
-        found.add("W004", node.lineno, node.col_offset, reason)
+        found.at("W004", node, reason)
 
 
 def _check_origin(tree: ast.Module, found: Findings) -> None:
@@ -119,7 +120,7 @@ def _check_origin(tree: ast.Module, found: Findings) -> None:
             for part in ast.walk(node):
                 match part:
                     case ast.Attribute(value=ast.Name(id="ctx"), attr="origin"):
-                        found.add("W008", part.lineno, part.col_offset)
+                        found.at("W008", part)
 
 
 # --- user data ---------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ def _check_loops(unit: Unit, function: Function, found: Findings) -> None:
         if isinstance(node, (ast.For, ast.comprehension)):
             for name in sorted(_loads(ast.walk(node.iter)) & (long - measured)):
                 reason = f"`{name}` is as long as a caller likes"
-                found.add("W005", node.iter.lineno, node.iter.col_offset, reason)
+                found.at("W005", node.iter, reason)
 
 
 def _measured(function: ast.FunctionDef) -> set[str]:
@@ -180,7 +181,7 @@ def _check_events(unit: Unit, tree: ast.Module, found: Findings) -> None:
                 types = kinds.get((name, tuple(str(field.arg) for field in fields)), ())
                 if not types or types[0] not in _IDENTIFYING:
                     reason = f"nobody can look for `{name}`: its first field is no id"
-                    found.add("W006", node.lineno, node.col_offset, reason)
+                    found.at("W006", node, reason)
 
 
 # --- copies ------------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ def _check_copies(unit: Unit, function: Function, found: Findings) -> None:
     for name, node in read.items():
         if name in changed and name not in used:
             reason = f"`{name}` is a copy of what is stored; its changes are lost"
-            found.add("W007", node.lineno, node.col_offset, reason)
+            found.at("W007", node, reason)
 
 
 def _storage_read(value: ast.expr) -> str:

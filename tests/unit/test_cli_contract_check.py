@@ -44,7 +44,7 @@ def test_a_finding_stands_where_it_is(
         f"{files['wrong']}:5:15: L005 int has no field `x`\n"
         "  |\n"
         "5 |     total.set(n.x)\n"
-        "  |               ^ error\n"
+        "  |               ^^^ error\n"
         f"  = fix: {RULES['L005'][1]}\n"
         "\n"
         "Found 1 error.\n"
@@ -68,8 +68,9 @@ def test_several_files_are_one_answer(
     assert capsys.readouterr().out.endswith("Found 1 error and 1 warning.\n")
     assert check(files["wrong"], files["warned"], "--json") == 1
     found = json.loads(capsys.readouterr().out)
-    places = [(item["file"], item["line"], item["column"], item["rule"]) for item in found]
-    assert places == [(files["wrong"], 5, 15, "L005"), (files["warned"], 4, 1, "W003")]
+    places = [(item["file"], item["rule"], item["line"], item["column"]) for item in found]
+    assert places == [(files["wrong"], "L005", 5, 15), (files["warned"], "W003", 4, 1)]
+    assert [(item["end_line"], item["end_column"]) for item in found] == [(5, 18), (4, 8)]
     assert [item["severity"] for item in found] == ["error", "warning"]
     assert all(item["reason"] and item["fix"] for item in found)
 

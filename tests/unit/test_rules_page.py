@@ -13,8 +13,8 @@ from contracts.vm.rules import RULES
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "contract-rules.md"
 
 
-def test_each_rule_has_an_example_in_the_order_of_the_rules() -> None:
-    assert list(EXAMPLES) == list(RULES)
+def test_each_rule_has_an_example() -> None:
+    assert EXAMPLES.keys() == RULES.keys()
 
 
 @pytest.mark.parametrize("rule", EXAMPLES)
