@@ -154,7 +154,7 @@ class _Worker:
             case Reset():
                 self.machine.reset()
                 return Done()
-            case Answer() | RangeAnswer():
+            case Answer() | RangeAnswer():  # pragma: no branch (no other kind)
                 raise AssertionError("an answer without a question")
 
     def _apply(self, block: BlockContext, calls: Sequence[Call]) -> Applied:
