@@ -46,6 +46,6 @@ def _spell(kind: Type) -> str:
             return f"tuple[{', '.join(map(_spell, items))}]"
         case OptionalOf(inner):
             return f"{_spell(inner)} | None"
-        case RecordOf(_, fields):
+        case RecordOf(_, fields):  # pragma: no branch (no other kind)
             inside = ", ".join(f"{name}: {_spell(inner)}" for name, inner in fields)
             return f"({inside})"

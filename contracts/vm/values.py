@@ -216,7 +216,7 @@ def _incoming(kind: Type, *, is_record_dict: bool) -> Convert:
                 _incoming(key, is_record_dict=is_record_dict),
                 _incoming(item, is_record_dict=is_record_dict),
             )
-        case RecordOf():
+        case RecordOf():  # pragma: no branch (no other kind)
             parts = [_incoming(item, is_record_dict=is_record_dict) for _, item in kind.fields]
             if is_record_dict:
                 return _incoming_record(kind, parts)
@@ -299,19 +299,16 @@ def to_outside(kind: Type) -> Convert | None:
     Lists are copied too (two contracts never share one), which the encoder does as well: a
     value that is only encoded needs no copy, so plain types give None.
     """
-    if not has_record(kind):
-        return None
     match kind:
-        case TupleOf(items):
-            return _outgoing_tuple(items)
+        case Scalar():
+            return None
         case RecordOf():
             return _outgoing_record(kind)
-        case OptionalOf(inner) | ListOf(inner) | DictOf(_, inner):
-            convert = to_outside(inner)
-            assert convert is not None, "the record is inside; keys hold none"
-            return _outgoing_container(kind, convert)
-        case Scalar():
-            raise AssertionError("a scalar has no record")
+        case TupleOf(items):
+            return _outgoing_tuple(items) if has_record(kind) else None
+        case OptionalOf(inner) | ListOf(inner) | DictOf(_, inner):  # pragma: no branch (no other)
+            convert = to_outside(inner)  # keys hold no record
+            return None if convert is None else _outgoing_container(kind, convert)
 
 
 def _outgoing_container(kind: Type, convert: Convert) -> Convert:
