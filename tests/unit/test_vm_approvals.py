@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.vm import approvals
 from contracts.vm.approvals import TERM_MS
+from contracts.vm.code_records import CODE
 from contracts.vm.testing import Chain
 from crypto import sm3
 from ledger.values import encode_value
 from tests.code_world import (
     BOTH,
+    GOVERNANCE,
     MANAGER,
     OPERATOR,
     OTHER,
@@ -112,6 +115,39 @@ def test_an_approval_is_of_one_party_one_version_and_one_source(chain: Chain) ->
     assert isinstance(pending, dict)
     assert (pending["approvals"], pending["code_hash"]) == (["manager"], HASH)
     assert chain.view(A, "contract", "source", "rules", 2) == NEWER
+
+
+def test_where_one_organization_is_all_its_manager_decides_at_once() -> None:
+    """What is decided as it is proposed never waits, so there is nothing to clear either."""
+    chain = found()
+    chain.state.pop((CODE, b"governance"))
+    alone = GOVERNANCE.replace('["a", "b", "c", "d"]', '["manager"]')
+    for receipt in (chain.deploy("governance", alone), chain.deploy("rules", RULES)):
+        assert receipt.status == 0, receipt.detail
+    assert propose(chain) == ""
+    assert sequence(chain) == 2
+    assert chain.view(A, "contract", "pending", "rules") is None
+    assert (CODE, b"rules/pending") not in chain.state
+
+
+def test_without_an_organization_nothing_of_the_genesis_changes() -> None:
+    chain = found()
+    chain.state.pop((CODE, b"governance"))
+    chain.deploy("governance", GOVERNANCE.replace('["a", "b", "c", "d"]', "[]"))
+    chain.deploy("rules", RULES)
+    receipt = chain.call(MANAGER, "contract", "upgrade", "rules", 2, NEWER, "why")
+    assert receipt.error == "not_allowed"
+    assert receipt.detail == "no organization runs a validator"
+
+
+def test_so_many_approvals_are_kept_and_no_more(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "APPROVALS_MAX", 2)
+    assert propose(chain) == approve(chain, A) == ""
+    receipt = chain.call(B, "contract", "approve", "rules", 2, HASH)
+    assert receipt.error == "value_limit"
+    assert receipt.detail == "too many approvals; propose it anew"
 
 
 def test_what_nobody_completed_within_a_week_is_void(chain: Chain) -> None:

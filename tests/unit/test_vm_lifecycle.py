@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.vm import code_records
 from contracts.vm.codes import ViewRefused
 from contracts.vm.testing import Chain
 from crypto import sm3
@@ -103,6 +104,44 @@ def test_wrong_init_arguments_deploy_nothing(chain: Chain) -> None:
     for args in wrong:
         assert deploy(chain, TECH, args=args).error == "bad_arguments"
     assert chain.view(TECH, "contract", "list") == ["parties", "governance"]
+
+
+def test_a_contract_without_init_takes_no_arguments(chain: Chain) -> None:
+    source = "from contracts.dialect import view\n@view\ndef one() -> int:\n    return 1\n"
+    refused = deploy(chain, TECH, source, args=[1])
+    assert refused.error == "bad_arguments"
+    assert refused.detail == "counter has no @init and takes no arguments"
+    assert deploy(chain, TECH, source, args=[]).status == 0
+
+
+def test_a_chain_has_so_many_contracts_and_no_more(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_records, "CONTRACTS_MAX", 3)
+    assert deploy(chain, TECH).status == 0
+    receipt = chain.call(TECH, "contract", "deploy", "other", COUNTER, encode_value([5]))
+    assert (receipt.error, receipt.detail) == ("value_limit", "too many contracts")
+    assert chain.view(TECH, "contract", "list") == ["parties", "governance", "counter"]
+
+
+@pytest.mark.parametrize("name", ["nobody", "../code", ""])
+def test_of_a_contract_that_is_not_there_nothing_is_shown(chain: Chain, name: str) -> None:
+    with pytest.raises(ViewRefused, match=f"no contract `{name}`") as refused:
+        chain.view(TECH, "contract", "show", name)
+    assert refused.value.code == "unknown_contract"
+
+
+def test_a_method_that_the_machine_does_not_have_is_unknown(chain: Chain) -> None:
+    assert chain.call(TECH, "contract", "show", "counter").error == "unknown_method"
+    with pytest.raises(ViewRefused, match="contract has no `deploy`"):
+        chain.view(TECH, "contract", "deploy", "counter", COUNTER, b"")
+
+
+@pytest.mark.parametrize("sequence", [0, 2, -1])
+def test_a_source_that_never_was_is_not_shown(chain: Chain, sequence: int) -> None:
+    deploy(chain, TECH)
+    with pytest.raises(ViewRefused, match="sequences of counter are 1 to 1"):
+        chain.view(TECH, "contract", "source", "counter", sequence)
 
 
 def test_upgrade_migrates_and_keeps_old_code(chain: Chain) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.vm import policy_calls
 from contracts.vm.approvals import TERM_MS
+from contracts.vm.policy import WITNESSES_MAX
 from contracts.vm.testing import Chain
 from crypto import sm3
 from ledger.values import Value, encode_value
@@ -135,6 +137,22 @@ def test_a_rule_that_nobody_can_satisfy_is_refused(
     receipt = chain.call(MANAGER, "contract", "set_policy", *rule, witnesses, "why")
     assert receipt.error == "not_allowed"
     assert "can satisfy it" in receipt.detail
+
+
+def test_so_many_witnesses_are_named_and_no_more(chain: Chain) -> None:
+    many: Value = ["manager"] * (WITNESSES_MAX + 1)
+    receipt = chain.call(MANAGER, "contract", "set_policy", *STRICT, many, "why")
+    assert receipt.error == "value_limit"
+    assert receipt.detail == f"name at most {WITNESSES_MAX} witnesses"
+
+
+def test_so_many_approvals_of_a_rule_are_kept_and_no_more(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_calls, "APPROVALS_MAX", 2)
+    assert propose(chain) == ""
+    assert approve(chain, A, B) == ["", "value_limit"]
+    assert parties_min(chain) == 2
 
 
 def test_whether_it_can_be_satisfied_is_looked_at_again_at_the_end(chain: Chain) -> None:
