@@ -184,11 +184,11 @@ def items(times: int) -> list[Item]:
     return [Item({name}=1) for i in range(times)]
 """
     assert chain.deploy("named", source).status == 0
-    times = limits.RETURN_SIZE_MAX // len(encode_value({name: 1}))
-    answer = chain.view(ALICE, "named", "items", times - 1)
-    assert answer == [{name: 1}] * (times - 1)
+    times = (limits.RETURN_SIZE_MAX - 3) // len(encode_value({name: 1}))
+    answer = chain.view(ALICE, "named", "items", times)
+    assert answer == [{name: 1}] * times
     with pytest.raises(ViewRefused, match="value_limit: the result is too large"):
-        chain.view(ALICE, "named", "items", times)
+        chain.view(ALICE, "named", "items", times + 1)
 
 
 def test_more_contracts_than_are_kept_compiled_all_work(
