@@ -153,8 +153,7 @@ def _instantiate(plan: list[PlannedKey], call: Call, found: dict[StateKey, None]
 
 
 def _value(part: Part, sender: str, arguments: Sequence[Value]) -> Scalar | None:
-    if part is None:
-        return None
+    assert part is not None, "a plan has no key of unknown parts"
     kind, value = part
     if kind == "sender":
         return sender

@@ -263,7 +263,8 @@ FALSE_WRITES: dict[str, list[StateWrite]] = {
 
 def test_the_parent_believes_an_honest_worker() -> None:
     validate_receipts(GOOD, CALLS)
-    validate_writes([StateWrite("counter", KEY, b"\x01")], CALLS, lambda name: name == "counter")
+    for value in (b"\x01", None):
+        validate_writes([StateWrite("counter", KEY, value)], CALLS, lambda name: name == "counter")
 
 
 @pytest.mark.parametrize("lie", LIES)

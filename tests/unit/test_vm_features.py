@@ -64,6 +64,18 @@ def test_a_language_of_no_release_is_refused(language: int) -> None:
         version.vm_version(language)
 
 
+def test_a_name_to_import_may_be_a_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if `emit` had come with the second language: the import is what is refused."""
+    later = features.Feature(2, "emit()", imports=frozenset({"emit"}))
+    monkeypatch.setattr(features, "FEATURES", {"emit": later})
+    assert features.feature_of_import("emit") == "emit"
+    assert features.feature_of_import("require") is None
+    (found,) = [one for one in check_source(OLD, 1) if one.rule == "N006"]
+    assert (found.line, found.severity) == (2, "error")
+    assert found.reason == "emit(): from language 2 on; this chain's is 1"
+    assert "N006" not in {one.rule for one in check_source(OLD, 2)}
+
+
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_feature_is_refused_before_its_language_and_named(name: str) -> None:
     feature = FEATURES[name]
