@@ -87,14 +87,12 @@ def unary(body: Body, node: ast.UnaryOp) -> Typed:
         case ast.UAdd():
             body.demand(operand.type, INT, node.operand)
             return operand  # nothing to do, and each version of CPython has another opcode for it
-        case ast.USub() | ast.Invert():
+        case _:  # - and ~
             body.demand(operand.type, INT, node.operand)
             if isinstance(operand.node, ast.Constant) and type(operand.node.value) is int:
                 return Typed(ast.UnaryOp(node.op, operand.node), INT, operand.bits + 1)
             bits = INT_BITS + 1 if operand.bits >= INT_BITS - 1 else operand.bits + 1
             return Typed(ast.UnaryOp(node.op, operand.node), INT, max(bits, operand.bits))
-        case _:
-            return body.unknown("L002", node)
 
 
 def boolean(body: Body, node: ast.BoolOp) -> Typed:

@@ -104,9 +104,7 @@ def _result_type(storage: Storage, operation: str) -> Type:
 def _key_parts(
     body: Body, storage: Storage, key: ast.expr | None, node: ast.expr
 ) -> list[ast.expr]:
-    if key is None:
-        if storage.keys:
-            body.add("L007", node, f"`{storage.name}` needs a key")
+    if key is None:  # of a Var: a Map has no operation without a key
         return []
     if not storage.is_map:
         body.add("L007", node, f"`{storage.name}` is a Var: use get() and set()")
