@@ -16,7 +16,7 @@ from contracts.vm.compile import Compiled, compile_source
 from contracts.vm.features import LATEST
 from contracts.vm.instance import Instance
 from contracts.vm.messages import BlockContext, Call, Install, Query, Viewed
-from contracts.vm.state import Fetch
+from contracts.vm.state import Fetch, Scan
 from contracts.vm.testing import CallFailed, Chain, account
 from ledger.model import Receipt
 from ledger.values import Value, encode_value
@@ -28,8 +28,8 @@ REASON = "a test upgrades it"
 class LineMachine(Machine):
     """The machine, with code that keeps lines, noting in `ledger` what they do and spend."""
 
-    def __init__(self, fetch: Fetch, language: int, ledger: Ledger) -> None:
-        super().__init__(fetch, language)
+    def __init__(self, fetch: Fetch, scan: Scan, language: int, ledger: Ledger) -> None:
+        super().__init__(fetch, scan, language)
         self._ledger = ledger
         self._tracer = Tracer(self.meter, self._usage_of)
         # By identity; what they belong to is kept with them, so that no other takes its place.
@@ -99,7 +99,7 @@ class KitChain(Chain):
     ) -> None:
         super().__init__(height=height, time_ms=time_ms, language=language)
         if ledger is not None:
-            self.machine = LineMachine(self._fetch, language, ledger)
+            self.machine = LineMachine(self.fetch, self.scan, language, ledger)
 
     def deploy(
         self, name: str, source: str | Path, args: Sequence[Value] = (), *, by: str = ""

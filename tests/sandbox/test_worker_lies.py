@@ -21,7 +21,8 @@ from contracts.vm.messages import (
 )
 from contracts.vm.rules import SourceRefused
 from contracts.vm.version import VM_VERSION
-from tests.sandbox.test_worker_faults import COUNTER, MemoryReader, block, genesis, transaction
+from tests.memory_reader import MemoryReader
+from tests.sandbox.test_worker_faults import COUNTER, block, genesis, transaction
 
 READY = encoder.encode(Ready([], "", VM_VERSION))
 # Says what it was made to say, whatever it is told, and stays until its parent has enough of it.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.vm import limits
+from contracts.vm.ranges import page_in
 from contracts.vm.state import ENTRY_OVERHEAD, UNDECODED, State, StateKey
 from ledger.model import StateWrite
 
+NO_RANGES = partial(page_in, {})
 KEY_SIZE, VALUE_SIZE = 1, 100
 ENTRY = ENTRY_OVERHEAD + KEY_SIZE + VALUE_SIZE
 
@@ -39,7 +42,7 @@ def write(state: State, key: bytes, value: bytes | None = bytes(VALUE_SIZE)) -> 
 
 
 def test_what_was_only_read_is_dropped_beyond_the_bound(store: Store) -> None:
-    state = State(store)
+    state = State(store, NO_RANGES)
     space = state.space("c")
     write(state, b"w")
     for key in (b"1", b"2", b"3"):
@@ -54,7 +57,7 @@ def test_what_was_only_read_is_dropped_beyond_the_bound(store: Store) -> None:
 
 
 def test_decoded_values_are_dropped_with_the_rest(store: Store) -> None:
-    state = State(store)
+    state = State(store, NO_RANGES)
     state.write("c", state.space("c"), b"w", (b"\x05", 5))
     for key in (b"1", b"2", b"3", b"4"):
         state.load("c", key)
@@ -64,7 +67,7 @@ def test_decoded_values_are_dropped_with_the_rest(store: Store) -> None:
 
 def test_a_block_that_writes_much_is_not_walked_at_every_transaction(store: Store) -> None:
     """The bound rises with what a block has to keep, and falls back after it."""
-    state = State(store)
+    state = State(store, NO_RANGES)
     for key in range(6):
         write(state, bytes([key]))
         state.accept()
@@ -79,7 +82,7 @@ def test_a_block_that_writes_much_is_not_walked_at_every_transaction(store: Stor
 
 
 def test_between_blocks_a_small_cache_stays(store: Store) -> None:
-    state = State(store)
+    state = State(store, NO_RANGES)
     write(state, b"w", None)
     state.accept()
     assert state.take_writes() == (StateWrite("c", b"w", None),)
@@ -87,7 +90,7 @@ def test_between_blocks_a_small_cache_stays(store: Store) -> None:
 
 
 def test_a_reverted_transaction_leaves_nothing_beyond_the_bound_either(store: Store) -> None:
-    state = State(store)
+    state = State(store, NO_RANGES)
     state.load("c", b"old")
     for key in (b"old", b"1", b"2", b"3", b"4"):
         write(state, key)
@@ -103,7 +106,7 @@ def test_a_reverted_transaction_leaves_nothing_beyond_the_bound_either(store: St
     st.integers(0, 2000),
 )
 def test_a_full_cache_loses_no_write(writes: list[tuple[bytes, bytes | None]], room: int) -> None:
-    state = State(lambda keys: [b"stored"] * len(keys))
+    state = State(lambda keys: [b"stored"] * len(keys), NO_RANGES)
     state._held_max = room
     expected: dict[bytes, bytes | None] = {}
     for position, (key, value) in enumerate(writes):
