@@ -44,12 +44,16 @@ test: .make/installed ## Every test but the long ones of make e2e
 e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
 	$(BIN)/python -m pytest -m long tests/e2e/test_manifests.py
 
-# The tests that drive the core; fails below 100 (pyproject.toml says of what).
+# The tests that drive the consensus core and the contract machine; fails below 100 (pyproject.toml
+# says of what). The corpus of the sandbox only repeats them under other seeds and versions.
 CORE_TESTS := tests/unit/test_pbft_*.py tests/property/test_pbft_*.py tests/sim/test_scenes.py \
 	tests/sim/test_bugs_of_others.py tests/sim/test_clock.py
+VM_TESTS := tests/unit/test_vm_*.py tests/unit/test_engine_*.py tests/unit/test_gas_golden.py \
+	tests/property/test_vm_*.py \
+	$(filter-out tests/sandbox/test_corpus.py,$(wildcard tests/sandbox/test_*.py))
 
-coverage: .make/installed ## Which branches of consensus/ no test takes: none
-	$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+coverage: .make/installed ## Which branches of consensus/ and contracts/vm/ no test takes: none
+	$(BIN)/coverage run -m pytest -q $(CORE_TESTS) $(VM_TESTS)
 	$(BIN)/coverage report
 
 mutants-vm: .make/installed ## Which small changes of check, compile and verify no test sees; fails while there are any

@@ -30,6 +30,8 @@ class _Report(msgspec.Struct, array_like=True):
 def in_child(work: Callable[[], list[str]]) -> list[str]:
     """What `work` returned in a child that ended right after. Raises ChildFailed, PipeBroken."""
     measured = coverage.Coverage.current()
+    if measured is not None and not measured.get_option("run:branch"):
+        measured = None  # it is about lines: the tests of mutation have no use for this
     reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
@@ -59,11 +61,9 @@ def _plain(work: Callable[[], list[str]]) -> _Report:
 
 
 def _measured(work: Callable[[], list[str]], outer: coverage.Coverage) -> _Report:
-    source = outer.get_option("run:source")
-    assert isinstance(source, list)
-    own = coverage.Coverage(
-        data_file=None, branch=True, config_file=False, source=source, messages=False
-    )
+    own = coverage.Coverage(data_file=None, branch=True, config_file=False, messages=False)
+    for option in ("run:source", "run:include"):
+        own.set_option(option, outer.get_option(option))
     own.start()
     report = _plain(work)
     own.stop()

@@ -19,7 +19,9 @@ class Item:
     count: int
 pairs = Map((str, int), int)
 perhaps = Map(str, int | None)
-flags = Map(bool, str)
+texts = Map(str, str)
+HALF = 7 // 2
+EIGHT = 1 << 3
 last = Var(tuple[str])
 """
 
@@ -41,6 +43,10 @@ def asked(body: str, result: str, *arguments: Value, parameters: str = "") -> Va
         ("x = [1, None]\n    return x", "list[int | None]", [1, None]),
         ("return perhaps.get('a') == 1", "bool", False),
         ("return perhaps.get('a') == perhaps.get('b')", "bool", True),
+        ("return +5 - -5", "int", 10),
+        ("return HALF * 1000 + EIGHT", "int", 3008),
+        ("return texts.get('a') == texts.get('b')", "bool", True),
+        ("return texts.get('a') == 'x'", "bool", False),
         ("return [x for x in b'ab']", "list[int]", [97, 98]),
         ("total = 0\n    for x in b'ab':\n        total += x\n    return total", "int", 195),
         ("return list((1, 2))", "list[int]", [1, 2]),

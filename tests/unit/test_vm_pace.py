@@ -15,9 +15,9 @@ HEAD = "from contracts.dialect import call, require\n"
 ALICE = account("alice")
 
 
-def chain_of(body: str, head: str = "def main(n: int) -> int:") -> Chain:
+def chain_of(body: str, head: str = "def main(n: int) -> int:", before: str = "") -> Chain:
     chain = Chain()
-    receipt = chain.deploy("loops", f"{HEAD}@call\n{head}\n{body}")
+    receipt = chain.deploy("loops", f"{HEAD}{before}@call\n{head}\n{body}")
     assert receipt.status == 0, receipt.detail
     return chain
 
@@ -52,6 +52,23 @@ def test_a_loop_that_can_be_left_costs_as_much_as_one_that_pays_ahead() -> None:
     stays = chain_of(SUM.replace("t += i\n", "t += i\n        if i < 0:\n            t += 0\n"))
     for turns in (0, 1, 50, 400):
         assert gas(leaves, turns) == gas(stays, turns)
+
+
+@pytest.mark.parametrize("hashes", [1, 5, 8])
+def test_turns_too_dear_to_pay_ahead_for_many_are_counted_one_by_one(hashes: int) -> None:
+    hashed = "        d = sm3(d)\n" * hashes
+    loop = f"    d = b''\n    for i in range(n):\n{hashed}    return len(d)\n"
+    before = "from contracts.dialect import sm3\n"
+    chain = chain_of(loop, before=before)
+    one = gas(chain, 2) - gas(chain, 1)
+    assert one > hashes * prices.GAS_SM3
+    assert gas(chain, 30) == gas(chain, 1) + 29 * one
+    refused = chain_of(
+        loop.replace("d = sm3", "require(i < 3, 'no')\n        d = sm3", 1), before=before
+    )
+    failed = refused.call(ALICE, "loops", "main", 30)
+    assert failed.error == "refused"
+    assert (failed.gas_used < gas(refused, 3) + one) is (hashes > 1), "no turn is paid ahead"
 
 
 def test_a_loop_without_enough_gas_runs_out_whatever_its_length() -> None:

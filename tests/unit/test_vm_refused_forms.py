@@ -77,6 +77,15 @@ def test_constants_are_computed_of_ints_only(operation: str) -> None:
 # --- bounds ------------------------------------------------------------------------------------
 
 
+def test_a_type_is_bounded_with_its_records_written_out() -> None:
+    fields = "".join(f"    f{i}: int\n" for i in range(50))
+    wide = f"@record\nclass Wide:\n{fields}"
+    within = ", ".join(["Wide"] * (limits.TYPE_NODES_MAX // 51))
+    assert told("total.set(1)", f"{wide}kept = Var(tuple[{within}])\n") == []
+    ((rule, reason),) = told("total.set(1)", f"{wide}kept = Var(tuple[{within}, Wide])\n")
+    assert rule == "T006" and "too large with its records written out" in reason
+
+
 @pytest.mark.parametrize("prefix", ["", "b"])
 def test_a_literal_has_a_bound_also_over_many_lines(prefix: str) -> None:
     def literal(size: int) -> str:
