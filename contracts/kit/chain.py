@@ -21,7 +21,7 @@ from contracts.vm.testing import CallFailed, Chain, account
 from ledger.model import Receipt
 from ledger.values import Value, encode_value
 
-_ADDRESS = re.compile(r"[0-9a-f]{40}")
+_ADDRESS = re.compile(r"[0-9a-f]{40}|contract:.*")
 REASON = "a test upgrades it"
 
 
@@ -84,8 +84,9 @@ class LineMachine(Machine):
 
 
 class KitChain(Chain):
-    """A chain for tests of contracts. Senders are names, or addresses of 40 hex digits.
+    """A chain for tests of contracts.
 
+    Senders are names, addresses of 40 hex digits, or `contract:NAME`.
     With a `ledger` it notes there which lines run and what they spend. Raises LanguageUnknown.
     """
 
@@ -171,7 +172,7 @@ class KitChain(Chain):
 
 
 def address(sender: str) -> str:
-    """The account with the name `sender`, which may be an address already."""
+    """The account with the name `sender`, which may be an address or `contract:NAME` already."""
     return sender if _ADDRESS.fullmatch(sender) else account(sender)
 
 
