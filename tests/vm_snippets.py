@@ -218,6 +218,7 @@ IN_FUNCTIONS: dict[str, str] = {
     "keys_of_all_sources": "x = pairs['a', a]\n    y = names[ctx.sender]\n    z = names[ctx.origin]",
     "same_access_twice": "x = names[s]\n    y = names[s]",
     # --- ends ---
+    "fails_where_a_value_is_annotated": "x: int = fail('no')",
     "returns": "x = 1\n    return",
     "dear_line": "x = names['a'] + 1\n    return",
 }
@@ -252,6 +253,10 @@ MODULES: dict[str, str] = {
     "deepest_type": f"{_HEAD}a = Var(list[list[list[list[list[list[int]]]]]])\n",
     "deepest_record": f"{_MORE}@record\nclass R:\n    a: list[list[list[list[list[int]]]]]\n",
     "widest_record": f"{_MORE}@record\nclass R:\n" + "".join(f"    f{i}: int\n" for i in range(64)),
+    "largest_record": f"{_MORE}@record\nclass R:\n"
+    + "".join(f"    f{i}: tuple[int, int, int, int]\n" for i in range(51)),
+    "helpers_of_one_name": f"{_HEAD}def a() -> None:\n    pass\ndef a_() -> None:\n    pass\n"
+    "@call\ndef b() -> None:\n    pass\ndef b_() -> None:\n    pass\n",
     "methods": f"{_HEAD}{_MORE}t = Var(int)\n@init\ndef setup(n: int) -> None:\n    t.set(n)\n"
     "@migrate\ndef later(n: int) -> None:\n    t.set(n)\n"
     '@call\ndef act() -> int:\n    """Acts.\n\n    Twice."""\n    return help_(t.get())\n'

@@ -33,6 +33,8 @@ MODULES = (
     *("statements", "expressions", "operators", "comprehensions", "storage_ops"),
 )
 TESTS = (
+    "tests/unit/test_vm_findings_golden.py",
+    "tests/unit/test_vm_emitted_golden.py",
     "tests/unit/test_vm_refusals.py",
     "tests/unit/test_vm_language.py",
     "tests/unit/test_vm_verify.py",

@@ -1,0 +1,65 @@
+"""What authors read, pinned: rule, place and reason of every finding on a corpus of mistakes.
+
+The corpus is that of test_vm_refusals, of the attacks by syntax, and tests/vm_refused.py. Where
+CPython's parser speaks, only the rule is kept: its words change with any release.
+
+Renew with `python -m tests.unit.test_vm_findings_golden` and read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts.vm.check import check_source
+from contracts.vm.rules import SYNTAX
+from tests import vm_refused
+from tests.sandbox import test_syntax_attacks as attacks
+from tests.unit import test_vm_refusals as refusals
+
+GOLDEN = Path(__file__).with_name("vm_findings_golden.json")
+SOURCES = {
+    **{f"line/{n}": refusals.function(text) for n, text in vm_refused.IN_FUNCTIONS.items()},
+    **{f"module/{n}": text for n, text in vm_refused.MODULES.items()},
+    **{f"refused/{n}": refusals.function(item[2]) for n, item in refusals.IN_FUNCTIONS.items()},
+    **{
+        f"declared/{n}": f"{refusals.function('note(1)')}{item[2]}\n"
+        for n, item in refusals.AT_MODULE_LEVEL.items()
+    },
+    **{f"attack/{n}": attacks.in_function(n) for n in attacks.IN_FUNCTIONS},
+    **{f"attack_outside/{n}": attacks.at_module_level(n) for n in attacks.AT_MODULE_LEVEL},
+    **{f"bomb/{n}": text for n, (_, text) in attacks.BOMBS.items()},
+}
+
+
+def told(source: str) -> list[str]:
+    """`LINE:COLUMN RULE reason` of every finding."""
+    return [
+        item.rule
+        if item.rule == SYNTAX and item.reason.startswith("syntax error: ")
+        else f"{item.line}:{item.column} {item.rule} {item.reason}"
+        for item in check_source(source)
+    ]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_authors_read_what_they_read(name: str, golden: dict[str, list[str]]) -> None:
+    assert told(SOURCES[name]) == golden[name]
+
+
+def test_nothing_is_pinned_that_is_not_looked_at(golden: dict[str, list[str]]) -> None:
+    assert list(golden) == list(SOURCES)
+    assert [name for name, lines in golden.items() if not lines or " W0" in lines[0]] == []
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads(GOLDEN.read_text(encoding="ascii"))
+    return found
+
+
+if __name__ == "__main__":
+    made = {name: told(source) for name, source in SOURCES.items()}
+    GOLDEN.write_text(json.dumps(made, indent=1) + "\n", encoding="ascii")
