@@ -105,7 +105,7 @@ class Body:
 
     def unknown(self, rule: str, node: ast.expr, reason: str = "") -> Typed:
         self.add(rule, node, reason)
-        return Typed(emit.constant(0), UNKNOWN)
+        return stand_in()
 
     def demand_feature(self, name: str, node: ast.expr) -> None:
         """A finding at `node` unless the chain's language has the feature (features.py)."""
@@ -209,6 +209,11 @@ def _is_assigned(scope: Scope, name: str) -> bool:
     if name in scope.types or scope.outer is None:
         return name in scope.assigned or scope.is_dead
     return _is_assigned(scope.outer, name)
+
+
+def stand_in(kind: Type = UNKNOWN) -> Typed:
+    """What takes the place of an expression after a finding: no code is ever made of it."""
+    return Typed(emit.constant(0), kind)
 
 
 def settle(typed: Typed) -> Typed:

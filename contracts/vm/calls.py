@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from contracts.vm import emit, limits, prices
 from contracts.vm import storage_ops as storage
-from contracts.vm.body import Access, Body, Site, Typed
+from contracts.vm.body import Access, Body, Site, Typed, stand_in
 from contracts.vm.declare import Function
 from contracts.vm.methods import translate_method
 from contracts.vm.types import (
@@ -150,7 +151,7 @@ def _helper(body: Body, function: Function, node: ast.Call) -> Typed:
     storage.note_access(body, Access("function", function.name, "", sources))
     values = _arguments(body, function.parameters, node, f"{function.name}()")
     if values is None:
-        return Typed(emit.constant(0), UNKNOWN)
+        return stand_in()
     if any(value is _ABSENT for value in values):
         return body.unknown("T001", node, f"{function.name}() misses an argument")
     return Typed(emit.call(f"__f_{function.name}", *values), function.returns)
@@ -159,7 +160,7 @@ def _helper(body: Body, function: Function, node: ast.Call) -> Typed:
 def _record(body: Body, record: RecordOf, node: ast.Call) -> Typed:
     values = _arguments(body, record.fields, node, record.name)
     if values is None:
-        return Typed(emit.constant(0), record)
+        return stand_in(record)
     body.spend(prices.GAS_ITEM * (len(values) + 1))
     defaults = dict(record.defaults)
     for position, (name, _) in enumerate(record.fields):
@@ -250,7 +251,7 @@ def _emit(body: Body, node: ast.Call) -> Typed:
 def _identifier(body: Body, node: ast.expr) -> str:
     match node:
         case ast.Constant(value=str() as text) if (
-            0 < len(text) <= limits.NAME_LENGTH_MAX and text.isascii() and text.isidentifier()
+            len(text) <= limits.NAME_LENGTH_MAX and text.isascii() and text.isidentifier()
         ):
             return text
     body.add("L009", node, "a literal name of letters, digits and underscores")
@@ -318,52 +319,46 @@ def _one(body: Body, node: ast.Call, expected: Type | None = None) -> Typed | No
 def _len(body: Body, node: ast.Call, _: Type | None) -> Typed:
     value = _one(body, node)
     if value is None or value.type == UNKNOWN:
-        return Typed(emit.constant(0), UNKNOWN)
+        return stand_in()
     if value.type not in (STR, BYTES) and not isinstance(value.type, (ListOf, DictOf, TupleOf)):
         return body.unknown("T001", node, f"{show(value.type)} has no length")
     return Typed(emit.call("__len", value.node), INT, LENGTH_BITS)
 
 
-def _extreme(guard: str) -> Callable[[Body, ast.Call, Type | None], Typed]:
-    def translate(body: Body, node: ast.Call, _: Type | None) -> Typed:
-        values = [body.expr(argument) for argument in node.args]
-        if len(values) == 1 and isinstance(values[0].type, ListOf):
-            kind = values[0].type.item
-            operand = values[0].node
-        elif len(values) >= 2:
-            kind = values[0].type
-            for value, argument in zip(values, node.args, strict=True):
-                body.demand(value.type, kind, argument)
-            operand = emit.tuple_of([value.node for value in values])
-            body.spend(prices.GAS_ITEM * len(values))
-        else:
-            return body.unknown("T001", node, "a list, or two values or more")
-        if kind not in (INT, STR, BYTES, UNKNOWN):
-            return body.unknown("T001", node, f"no order of {show(kind)}")
-        return Typed(emit.call(guard, operand), kind)
-
-    return translate
+def _extreme(guard: str, body: Body, node: ast.Call, _: Type | None) -> Typed:
+    values = [body.expr(argument) for argument in node.args]
+    if len(values) == 1 and isinstance(values[0].type, ListOf):
+        kind = values[0].type.item
+        operand = values[0].node
+    elif len(values) >= 2:
+        kind = values[0].type
+        for value, argument in zip(values, node.args, strict=True):
+            body.demand(value.type, kind, argument)
+        operand = emit.tuple_of([value.node for value in values])
+        body.spend(prices.GAS_ITEM * len(values))
+    else:
+        return body.unknown("T001", node, "a list, or two values or more")
+    if kind not in (INT, STR, BYTES, UNKNOWN):
+        return body.unknown("T001", node, f"no order of {show(kind)}")
+    return Typed(emit.call(guard, operand), kind)
 
 
 def _abs(body: Body, node: ast.Call, _: Type | None) -> Typed:
     value = _one(body, node)
     if value is None:
-        return Typed(emit.constant(0), UNKNOWN)
+        return stand_in()
     body.demand(value.type, INT, node)
     return Typed(emit.call("__abs", value.node), INT, INT_BITS)
 
 
 def _of_list(
-    guard: str, item: Type, returns: Type
-) -> Callable[[Body, ast.Call, Type | None], Typed]:
-    def translate(body: Body, node: ast.Call, _: Type | None) -> Typed:
-        value = _one(body, node, ListOf(item))
-        if value is None:
-            return Typed(emit.constant(0), UNKNOWN)
-        body.demand(value.type, ListOf(item), node)
-        return Typed(emit.call(guard, value.node), returns)
-
-    return translate
+    guard: str, item: Type, returns: Type, body: Body, node: ast.Call, _: Type | None
+) -> Typed:
+    value = _one(body, node, ListOf(item))
+    if value is None:
+        return stand_in()
+    body.demand(value.type, ListOf(item), node)
+    return Typed(emit.call(guard, value.node), returns)
 
 
 def is_sortable(kind: Type) -> bool:
@@ -375,7 +370,7 @@ def is_sortable(kind: Type) -> bool:
 def _sorted(body: Body, node: ast.Call, _: Type | None) -> Typed:
     value = _one(body, node)
     if value is None or value.type == UNKNOWN:
-        return Typed(emit.constant(0), UNKNOWN)
+        return stand_in()
     guard = "__sorted"
     item: Type = UNKNOWN
     if isinstance(value.type, ListOf):
@@ -406,7 +401,7 @@ def _int(body: Body, node: ast.Call, _: Type | None) -> Typed:
 def _list(body: Body, node: ast.Call, expected: Type | None) -> Typed:
     value = _one(body, node, expected)
     if value is None or value.type == UNKNOWN:
-        return Typed(emit.constant(0), UNKNOWN)
+        return stand_in()
     match value.type:
         case ListOf(item) | DictOf(item, _):
             return Typed(emit.call("__list", value.node), ListOf(item))
@@ -420,11 +415,11 @@ def _list(body: Body, node: ast.Call, expected: Type | None) -> Typed:
 
 _BUILTINS: Final[Mapping[str, Callable[[Body, ast.Call, Type | None], Typed]]] = {
     "len": _len,
-    "min": _extreme("__min"),
-    "max": _extreme("__max"),
-    "sum": _of_list("__sum", INT, INT),
-    "any": _of_list("__any", BOOL, BOOL),
-    "all": _of_list("__all", BOOL, BOOL),
+    "min": partial(_extreme, "__min"),
+    "max": partial(_extreme, "__max"),
+    "sum": partial(_of_list, "__sum", INT, INT),
+    "any": partial(_of_list, "__any", BOOL, BOOL),
+    "all": partial(_of_list, "__all", BOOL, BOOL),
     "abs": _abs,
     "sorted": _sorted,
     "str": _str,

@@ -45,9 +45,7 @@ def translate_comprehension(
 
     outer, spent = body.scope, body.take_cost()
     body.scope = Scope(outer=outer, is_dead=outer.is_dead)
-    body.loop_depth += 1
     statements, kind = _loops(body, node, 0, emit.load(emit.ITERATOR), item_type, expected)
-    body.loop_depth -= 1
     inner, body.scope, body.cost = body.scope, outer, spent
     captured = list(inner.captured)
     for capture in captured:  # an enclosing comprehension must capture it in turn

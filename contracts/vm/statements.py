@@ -70,7 +70,7 @@ def block(body: Body, nodes: Sequence[ast.stmt]) -> list[ast.stmt]:
         else:
             lines = statement(body, node)
             if body.scope.is_dead and not isinstance(node, (ast.Break, ast.Continue)):
-                lines.insert(max(0, len(lines) - 1), emit.flush())
+                lines.insert(0, emit.flush())
             run += body.done(node, lines)
     return [*done, *emit.charge(body.take_cost()), *run] or [ast.Pass()]
 
@@ -192,7 +192,7 @@ def _augmented(body: Body, node: ast.AugAssign) -> list[ast.stmt]:
     match node.target:
         case ast.Name(id=name):
             current = body.lookup(name, node.target)
-            if current is None or name not in body.scope.types:
+            if current is None:
                 body.add("N001", node, f"`{name}` is no local")
                 return []
             _refuse_list(body, current.type, node)

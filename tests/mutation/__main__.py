@@ -35,9 +35,12 @@ MODULES = (
 TESTS = (
     "tests/unit/test_vm_findings_golden.py",
     "tests/unit/test_vm_emitted_golden.py",
+    "tests/unit/test_vm_types.py",
+    "tests/unit/test_vm_source.py",
     "tests/unit/test_vm_refusals.py",
     "tests/unit/test_vm_language.py",
     "tests/unit/test_vm_verify.py",
+    "tests/unit/test_vm_features.py",
     "tests/unit/test_vm_pace.py",
     "tests/unit/test_gas_golden.py",
     "tests/unit/test_system_sources.py",

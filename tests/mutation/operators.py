@@ -57,7 +57,7 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     counts: dict[str, int] = {}
     for function, node in _functions(tree):
-        for inner in ast.walk(node):
+        for inner in _running(node):
             for change, make in _changes(inner):
                 name = f"{function}: {change}"
                 counts[name] = counts.get(name, 0) + 1
@@ -77,6 +77,22 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
             for method in node.body:
                 if isinstance(method, ast.FunctionDef):
                     yield f"{node.name}.{method.name}", method
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """`node` and what runs inside it: annotations do not, and `strict` of zip() is an assertion
+    of lengths that are equal already, so no test could tell a change of either."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns") or (name == "value" and _is_strict(node)):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from _running(child)
+
+
+def _is_strict(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 Change: TypeAlias = Callable[[Any], None]  # of the node itself, whatever its kind
@@ -107,7 +123,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
                 yield change, _setter("test", ast.Constant(value))
         case ast.Expr(value=ast.Call()):
             yield f"{_text(node)} -> left out", _leave_out
-        case ast.Return(value=ast.expr() as result) if not _is_none(result):
+        case ast.Return(value=ast.expr() as result) if not _is_plain(result):
             yield f"{_text(node)} -> None", _setter("value", ast.Constant(None))
         case ast.Match() if len(node.cases) > 1:
             for index, case in enumerate(node.cases[:-1]):
@@ -138,8 +154,9 @@ def _is_types(node: ast.BinOp) -> bool:
     return isinstance(node.op, ast.BitOr) and isinstance(node.right, ast.Constant)
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_plain(node: ast.expr) -> bool:
+    """None is there already, and True and False have a mutant of their own."""
+    return isinstance(node, ast.Constant) and (node.value is None or type(node.value) is bool)
 
 
 def _text(node: ast.AST) -> str:

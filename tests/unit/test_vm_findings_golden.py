@@ -1,6 +1,6 @@
 """What authors read, pinned: rule, place and reason of every finding on a corpus of mistakes.
 
-The corpus is that of test_vm_refusals, of the attacks by syntax, and tests/vm_refused.py. Where
+The corpus is that of test_vm_refusals, of the attacks by syntax, and the refused snippets. Where
 CPython's parser speaks, only the rule is kept: its words change with any release.
 
 Renew with `python -m tests.unit.test_vm_findings_golden` and read the difference.
@@ -9,20 +9,21 @@ Renew with `python -m tests.unit.test_vm_findings_golden` and read the differenc
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from contracts.vm.check import check_source
 from contracts.vm.rules import SYNTAX
-from tests import vm_refused
 from tests.sandbox import test_syntax_attacks as attacks
 from tests.unit import test_vm_refusals as refusals
+from tests.vm_snippets import REFUSED_LINES, REFUSED_MODULES
 
 GOLDEN = Path(__file__).with_name("vm_findings_golden.json")
 SOURCES = {
-    **{f"line/{n}": refusals.function(text) for n, text in vm_refused.IN_FUNCTIONS.items()},
-    **{f"module/{n}": text for n, text in vm_refused.MODULES.items()},
+    **{f"line/{n}": refusals.function(text) for n, text in REFUSED_LINES.items()},
+    **{f"module/{n}": text for n, text in REFUSED_MODULES.items()},
     **{f"refused/{n}": refusals.function(item[2]) for n, item in refusals.IN_FUNCTIONS.items()},
     **{
         f"declared/{n}": f"{refusals.function('note(1)')}{item[2]}\n"
@@ -45,16 +46,16 @@ def told(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_authors_read_what_they_read(name: str, golden: dict[str, list[str]]) -> None:
-    assert told(SOURCES[name]) == golden[name]
+def test_authors_read_what_they_read(name: str) -> None:
+    assert told(SOURCES[name]) == golden()[name]
 
 
-def test_nothing_is_pinned_that_is_not_looked_at(golden: dict[str, list[str]]) -> None:
-    assert list(golden) == list(SOURCES)
-    assert [name for name, lines in golden.items() if not lines or " W0" in lines[0]] == []
+def test_nothing_is_pinned_that_is_not_looked_at() -> None:
+    assert list(golden()) == list(SOURCES)
+    assert [name for name, lines in golden().items() if not lines or " W0" in lines[0]] == []
 
 
-@pytest.fixture(scope="module")
+@cache
 def golden() -> dict[str, list[str]]:
     found: dict[str, list[str]] = json.loads(GOLDEN.read_text(encoding="ascii"))
     return found
