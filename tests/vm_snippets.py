@@ -46,6 +46,12 @@ def _tuple(count: int) -> str:
     return "A = (\n" + "    1,\n" * count + ")\n"
 
 
+def chain(length: int) -> str:
+    """Functions that call the next one each, the first declared first."""
+    calls = "".join(f"def f{i}() -> None:\n    f{i + 1}()\n" for i in range(length - 1))
+    return f"{calls}def f{length - 1}() -> None:\n    pass\n"
+
+
 def _literal(name: str, piece: str, last: str) -> str:
     """A constant written as 64 pieces and a last one."""
     return f"{name} = (\n{f'    {piece}{chr(10)}' * 64}    {last}\n)\n"
@@ -92,6 +98,8 @@ MODULES_BEYOND_BOUNDS = {
     "too_large_types": f"{RECORD}{_fields(63, 'tuple[int, int, int]')}"
     "a = Var(list[R])\nb = Var(tuple[R, R])\n",
     "too_many_parameters": _parameters(33),
+    "too_long_a_chain_of_calls": chain(33),
+    "far_too_long_a_chain_of_calls": chain(40),
     "too_large_texts": _literal("A", repr("x" * 256), "''") + _literal("B", repr("x" * 256), "'x'"),
     "too_large_bytes": _literal("A", repr(b"x" * 256), "b''")
     + _literal("B", repr(b"x" * 256), "b'x'"),

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Sequence
 
 from contracts.vm import emit, limits, prices
-from contracts.vm.body import Body, Narrowing, Typed, settle
+from contracts.vm.body import Body, Narrowing, Typed, settle, stand_in
 from contracts.vm.comprehensions import bind_target, iterable
 from contracts.vm.declare import is_name
 from contracts.vm.operators import combine, narrowings
@@ -270,7 +270,7 @@ def _item_type(body: Body, owner: ast.expr) -> Type | None:
 def _item_key(body: Body, kind: Type, target: ast.Subscript) -> ast.expr:
     if isinstance(target.slice, ast.Slice):
         body.add("L001", target, "slices are not assigned")
-        return emit.constant(0)
+        return stand_in().node
     return body.fitting(target.slice, kind.key if isinstance(kind, DictOf) else INT)
 
 

@@ -80,11 +80,16 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """`node` and what runs inside it: annotations do not, and `strict` of zip() is an assertion
-    of lengths that are equal already, so no test could tell a change of either."""
+    """`node` and what its code runs, as far as a change of it could be told.
+
+    Annotations do not run; `strict` of zip() is an assertion of lengths that are equal already.
+    Decorators and defaults run with the module, which is not done again for a mutant.
+    """
     yield node
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns") or (name == "value" and _is_strict(node)):
+        if name in ("annotation", "returns", "decorator_list", "defaults", "kw_defaults") or (
+            name == "value" and _is_strict(node)
+        ):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):

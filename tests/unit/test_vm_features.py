@@ -88,6 +88,28 @@ def test_a_feature_is_refused_before_its_language_and_named(name: str) -> None:
         assert admitted or (feature.what in findings.items[0].reason and findings.error_count == 1)
 
 
+def told(source: str, language: int) -> list[str]:
+    found = check_source(source, language)
+    return [f"{f.line}:{f.column} {f.rule} {f.reason}" for f in found if f.severity == "error"]
+
+
+def test_the_compiler_asks_where_it_meets_a_feature() -> None:
+    source = (
+        "from contracts.dialect import ctx, view\n@view\ndef f() -> str:\n    return ctx.party\n"
+    )
+    reason = "ctx.party and ctx.roles: from language 2 on; this chain's is 1"
+    assert told(source, 1) == [f"4:11 N006 {reason}"]
+    assert told(source, 2) == []
+
+
+def test_the_compiler_asks_for_what_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = features.Feature(2, "hashes", imports=frozenset({"sm3"}))
+    monkeypatch.setitem(FEATURES, "hashes", hashes)
+    source = "from contracts.dialect import Var\nfrom contracts.dialect import sm3\nx = Var(int)\n"
+    assert told(source, 1) == ["2:0 N006 hashes: from language 2 on; this chain's is 1"]
+    assert told(source, 2) == []
+
+
 def test_every_language_but_the_first_adds_something() -> None:
     assert tuple(range(1, LATEST + 1)) == LANGUAGES
     assert {feature.since for feature in FEATURES.values()} == set(LANGUAGES[1:])

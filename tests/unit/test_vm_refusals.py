@@ -6,6 +6,7 @@ import pytest
 
 from contracts.vm.check import check_source
 from contracts.vm.limits import CALL_DEPTH_MAX, FUNCTIONS_MAX
+from tests.vm_snippets import chain
 
 HEAD = """from contracts.dialect import (
     Map, Var, call, call_contract, ctx, emit, fail, init, migrate, record, replace, require,
@@ -339,6 +340,7 @@ def test_calls_nest_at_most_so_deep() -> None:
         )
 
     assert errors(chain_of(CALL_DEPTH_MAX - 1)) == []
+    assert errors(chain(CALL_DEPTH_MAX)) == []
     assert {rule for rule, _ in errors(chain_of(CALL_DEPTH_MAX))} == {"R002"}
 
 

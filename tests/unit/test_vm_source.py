@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import warnings
+from types import SimpleNamespace
 
 import pytest
 
-from contracts.vm import limits
+from contracts.vm import limits, source
 from contracts.vm.rules import Findings
 from contracts.vm.source import parse
 
@@ -71,6 +73,7 @@ ACCEPTED = {
     "deepest_brackets_twice": nested("[", BRACKETS, "]") * 2,
     "brackets_in_texts": f"x = '{'(' * 60}' + \"{'[' * 60}\" # {'{' * 60}\n",
     "brackets_in_long_texts": f"x = '''{'(' * 60}''' + \"\"\"{'[' * 60}\"\"\"\n",
+    "braces_in_a_plain_text": f"x = '{'{' * 250}'\n",
     "brackets_behind_an_escaped_quote": f"x = 'a\\'{'(' * 60}'\n",
     "brackets_behind_two_quotes": f"x = '''a''{'(' * 60}'''\n",
     "longest_statement": tokens(TOKENS),
@@ -92,6 +95,7 @@ ACCEPTED = {
     "deepest_f_string": f"x = {f_nested(BRACKETS - 1)}\n",
     "f_string_in_brackets": f"x = (((({f_nested(BRACKETS - 5)}))))\n",
     "f_string_closes_what_it_did_not_open": "x = f')))' + (((1)))\n",
+    "f_string_that_closes_first": f"x = f'){f_nested(BRACKETS - 1)[2:]}\n",
     "f_strings_one_after_another": f"x = f'{{{'(' * 20}1{')' * 20}}}{{{'(' * 20}1{')' * 20}}}'\n",
     "longest_f_string": "x = f'''" + ("a" * 99 + "\n") * 15 + "a" * 97 + "'''\n",
     "most_signs_in_an_f_string": "x = f'''" + ("-" * 199 + "\n") * 3 + "-" * 197 + "'''\n",
@@ -108,9 +112,12 @@ REFUSED: dict[str, tuple[str, tuple[int, int, str, str]]] = {
     "too_long_a_line": ("x = 1\n" + "#" * 401 + "\nx = 1", (2, 0, "S003", LINE)),
     "too_long_a_last_line": ("#" * 401, (1, 0, "S003", LINE)),
     "other_character": ("x = 1\ny = '\x80'", (2, 5, "S001", ASCII)),
+    "other_character_after_delete": ("\x7f\u00e9", (1, 1, "S001", ASCII)),
+    "other_character_on_the_second_line": ("\n\u00e9", (2, 0, "S001", ASCII)),
     "other_character_first": ("\u00e9", (1, 0, "S001", ASCII)),
     "other_character_and_control": ("\t\u00e9", (1, 1, "S001", ASCII)),
     "tab": ("x = 1\n\nif x:\n\ty = 1\n", (4, 0, "S005", CONTROL)),
+    "tab_on_the_second_line": ("\n\t", (2, 0, "S005", CONTROL)),
     "return": ("x = 1\r\n", (1, 0, "S005", CONTROL)),
     "delete": ("x = 1\n# \x7f", (2, 0, "S005", CONTROL)),
     "null": ("\x00", (1, 0, "S005", CONTROL)),
@@ -135,12 +142,18 @@ REFUSED: dict[str, tuple[str, tuple[int, int, str, str]]] = {
         (INDENTS, 0, "S003", BLOCKS),
     ),
     "too_many_elifs": (elifs(limits.ELIF_TOTAL_MAX + 1), (1, 0, "S003", ELIFS)),
+    "too_many_elifs_further_down": (f"\n{elifs(201)}", (1, 0, "S003", ELIFS)),
     "too_deep_an_f_string": (
         f"\nx = {f_nested(BRACKETS)}\n",
         (2, 0, "S003", F_DEEP),
     ),
     "too_deep_an_f_string_in_brackets": (
         f"x = (((({f_nested(BRACKETS - 4)}))))\n",
+        (1, 0, "S003", F_DEEP),
+    ),
+    "too_deep_an_f_string_with_letters": (f"x = f'{'(a' * 25}'", (1, 0, "S003", F_DEEP)),
+    "too_deep_an_f_string_after_one_end": (
+        f"x = f'{'(' * 20}){'(' * 6}'",
         (1, 0, "S003", F_DEEP),
     ),
     "too_deep_an_f_string_after_closing": (f"x = f'){'[' * 25}'", (1, 0, "S003", F_DEEP)),
@@ -153,10 +166,12 @@ REFUSED: dict[str, tuple[str, tuple[int, int, str, str]]] = {
         (1, 0, "S003", F_DEEP),
     ),
     "open_text": ("x = 1\ny = 'a\n'", (2, 0, "S004", "unterminated string")),
+    "open_text_on_the_second_line": ("\nx = 'a", (2, 0, "S004", "unterminated string")),
     "open_text_at_the_end": ('x = "a', (1, 0, "S004", "unterminated string")),
     "open_long_text": ("x = '''a\n''\n", (1, 0, "S004", "unterminated string")),
     "open_f_string": ("x = f'{1}\n'", (1, 0, "S004", "unterminated string")),
     "open_by_an_escape": ("x = 'a\\'", (1, 0, "S004", "unterminated string")),
+    "too_deep_by_a_leaf_without_a_place": ("\nx = " + "-" * 97 + "a\n", (1, 0, "S003", TREE)),
     "too_deep_a_tree": ("\nx = " + "-" * 98 + "1\n", (2, 0, "S003", TREE)),
 }
 
@@ -182,18 +197,20 @@ def test_a_syntax_error_is_named_where_it_stands(text: str, line: int, column: i
     assert reason.startswith("syntax error: ")
 
 
-def refusing(error: Exception) -> object:
+def refusing(error: Exception) -> SimpleNamespace:
+    """A parser that raises `error`, in the place of CPython's."""
+
     def parse_nothing(*_: object) -> None:
         raise error
 
-    return parse_nothing
+    return SimpleNamespace(parse=parse_nothing)
 
 
 @pytest.mark.parametrize("error", [ValueError(), MemoryError(), RecursionError(), OverflowError()])
 def test_a_parser_that_gives_up_is_a_finding(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ast, "parse", refusing(error))
+    monkeypatch.setattr(source, "ast", refusing(error))
     assert told("x = 1") == [(1, 0, "S003", "the parser gives up on this source")]
 
 
@@ -206,10 +223,11 @@ def test_a_syntax_error_without_a_place_stands_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     error = SyntaxError("x" * 300, ("contract", *place, None))
-    monkeypatch.setattr(ast, "parse", refusing(error))
+    monkeypatch.setattr(source, "ast", refusing(error))
     assert told("x = 1") == [(*told_place, "S004", f"syntax error: {'x' * 186}")]
 
 
-@pytest.mark.filterwarnings("error")
 def test_warnings_of_the_parser_reach_nobody() -> None:
-    assert told("x = '\\d'\n") == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert told("x = '\\d'\n") == []

@@ -59,6 +59,7 @@ FACTS: dict[str, tuple[Type, int, int, str]] = {
     "dict[tuple[str, str], int]": (DictOf(TupleOf((STR, STR)), INT), 2, 5, "D"),
     "dict[str, Pair]": (DictOf(STR, PAIR), 2, 5, "DR"),
     "tuple[int]": (TupleOf((INT,)), 1, 2, "I"),
+    "tuple[str]": (TupleOf((STR,)), 1, 2, "IK"),
     "tuple[Pair]": (TupleOf((PAIR,)), 2, 4, "IR"),
     "tuple[str, bytes, bool]": (TupleOf((STR, BYTES, BOOL)), 1, 4, "IK"),
     "tuple[int, str]": (TupleOf((INT, STR)), 1, 3, "I"),
@@ -148,6 +149,18 @@ def test_an_empty_tuple_is_shallow_and_no_key() -> None:
 def test_a_dict_with_records_in_its_key_has_records() -> None:
     assert has_record(DictOf(TupleOf((PAIR,)), INT)) is True
     assert has_record(DictOf(STR, INT)) is False
+
+
+def test_a_record_is_measured_when_it_is_made() -> None:
+    for fields, levels, nodes in (
+        ((), 1, 1),
+        ((("a", INT),), 1, 2),
+        ((("a", ListOf(INT)), ("b", STR)), 2, 4),
+        ((("a", STR), ("b", DEEP)), 5, 13),
+    ):
+        made = make_record("Made", fields, ())
+        assert (made.levels, made.nodes) == (levels, nodes)
+        assert (depth(made), size(made)) == (levels, nodes)
 
 
 def test_records_are_known_by_the_place_of_their_fields() -> None:
