@@ -2,8 +2,9 @@
 
 The tests are collected and run once, to learn which of them reach which line. Then every mutant
 runs in a fork: the changed code takes the place of the old in the functions themselves, so that
-everybody who imported them has it, and the tests that reach its line run until one fails. A
-mutant that takes too long counts as killed. Survivors have to stand, with the reason why they
+everybody who imported them has it, and the tests that reach its line run until one fails: those
+first that failed for other mutants of the same function, then those that reach the fewest lines.
+A mutant that takes too long counts as killed. Survivors have to stand, with the reason why they
 may live, in survivors.txt; the run fails for one that is not there and for one that is there
 without need.
 """
@@ -12,15 +13,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import os
 import random
+import resource
 import signal
 import sys
 import time
 from collections import Counter
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 
 import coverage
 import pytest
@@ -49,7 +52,8 @@ TESTS = (
     "tests/sandbox/test_value_attacks.py",
     "tests/sandbox/test_cross_contract_attacks.py",
 )
-SECONDS_MAX = 20  # for the tests of one mutant; all of them together take less
+CPU_SECONDS_MAX = 20  # for the tests of one mutant; all of them together take less
+SECONDS_MAX = 300  # the same by the clock, for one that waits for itself
 KILLED, BROKEN = 1, 3  # how a fork ends; 0 when no test failed
 SURVIVORS = Path(__file__).with_name("survivors.txt")
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +71,8 @@ class Tool:
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in modules}
         self._reaching: dict[str, dict[int, list[int]]] = {}
         self._breadth: Counter[int] = Counter()  # lines that a test reaches: few is to the point
-        self._running: dict[int, tuple[Mutant, float]] = {}
+        self._killers: dict[str, Counter[int]] = {}  # by function: tests that failed, how often
+        self._running: dict[int, tuple[Mutant, int, float]] = {}  # with where it tells, its end
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -77,6 +82,7 @@ class Tool:
             for name in self.modules
             for mutant in mutants(name, _path(name).read_text(encoding="ascii"))
         ]
+        gc.freeze()  # no fork looks at what it shares with the others, and so copies it
         if self.sample:
             chosen = random.Random(self.seed).sample(chosen, min(self.sample, len(chosen)))
         for mutant in chosen:
@@ -111,30 +117,40 @@ class Tool:
         reaching = self._reaching[mutant.module]
         lines = range(mutant.line, mutant.end + 1)
         tests = {test for line in lines for test in reaching.get(line, ())}
-        order = sorted(tests, key=lambda test: (self._breadth[test], test))
+        killers = self._killers.setdefault(f"{mutant.module} {mutant.function}", Counter())
+        order = sorted(tests, key=lambda test: (-killers[test], self._breadth[test], test))
+        ear, mouth = os.pipe()
         child = os.fork()
         if child:
-            self._running[child] = (mutant, time.monotonic() + SECONDS_MAX)
+            os.close(mouth)
+            self._running[child] = (mutant, ear, time.monotonic() + SECONDS_MAX)
             return
         code = BROKEN
         with contextlib.suppress(BaseException):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
             _install(mutant)
             code = KILLED
-            code = 0 if all(_passes(items[t]) for t in order) else KILLED
+            killer = next((test for test in order if not _passes(items[test])), None)
+            os.write(mouth, b"" if killer is None else str(killer).encode())
+            code = 0 if killer is None else KILLED
         os._exit(code)
 
     def _wait(self) -> None:
         while True:
-            for child, (mutant, end) in list(self._running.items()):
+            for child, (mutant, ear, end) in list(self._running.items()):
                 done, status = os.waitpid(child, os.WNOHANG)
                 if not done and time.monotonic() > end:
                     os.kill(child, signal.SIGKILL)
                     done, status = os.waitpid(child, 0)
                 if done:
                     del self._running[child]
+                    with open(ear, "rb") as told:
+                        killer = told.read()
+                    if killer:
+                        self._killers[f"{mutant.module} {mutant.function}"][int(killer)] += 1
                     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == BROKEN:
                         # Without its super() a method closes over nothing: no place for it.
                         print(f"left out: {mutant.name}", flush=True)
@@ -161,12 +177,8 @@ def _passes(item: pytest.Item) -> bool:
 def _install(mutant: Mutant) -> None:
     """Give the functions of the loaded module the code of the changed one."""
     module = importlib.import_module(f"contracts.vm.{mutant.module}")
-    code = compile(mutant.tree, str(_path(mutant.module)), "exec", dont_inherit=True)
-    path = mutant.function.split(".")
-    holder = code
-    for part in path:
-        holder = next(c for c in holder.co_consts if isinstance(c, CodeType) and c.co_name == part)
-    _function(module, path).__code__ = holder
+    code = mutant.code(str(_path(mutant.module)))
+    _function(module, mutant.function.split(".")).__code__ = code
 
 
 def _function(module: ModuleType, path: list[str]) -> FunctionType:
@@ -203,7 +215,18 @@ def main() -> int:
     modules = arguments.module or list(MODULES)
     tool = Tool(modules, arguments.sample, arguments.seed, arguments.jobs)
     files = [test for test in TESTS if (ROOT / test).exists()]
-    options = ["-q", "-p", "no:cacheprovider", "-o", "timeout=0", "--no-header", *files]
+    # How a test fails is of no interest: no words are made of it.
+    options = [
+        "-q",
+        "--assert=plain",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "timeout=0",
+        "--no-header",
+        *files,
+    ]
     status = pytest.main(options, plugins=[tool])
     total: Counter[str] = Counter()
     for name, counts in tool.counts.items():

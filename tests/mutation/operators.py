@@ -1,5 +1,7 @@
 """Mutants of a module: one small change each, in the body of a function.
 
+All of a module share its tree: `Mutant.code` changes it in place, for a process that ends with it.
+
 A mutant is told by module, function and change, not by line, so that its name outlives edits
 elsewhere in the file.
 """
@@ -7,10 +9,10 @@ elsewhere in the file.
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from types import CodeType
 from typing import Any, TypeAlias
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -45,18 +47,30 @@ class Mutant:
     change: str
     line: int
     end: int
-    tree: ast.Module
+    home: ast.Module  # that holds the function, or the class around it, alone
+    make: Callable[[], None]
 
     @property
     def name(self) -> str:
         return f"{self.module} {self.function}: {self.change}"
+
+    def code(self, path: str) -> CodeType:
+        """The changed function, as if compiled from the module at `path`."""
+        self.make()
+        ast.fix_missing_locations(self.home)
+        found = compile(self.home, path, "exec", dont_inherit=True)
+        for part in self.function.split("."):
+            found = next(
+                c for c in found.co_consts if isinstance(c, CodeType) and c.co_name == part
+            )
+        return found
 
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
     """All mutants of a module, in the order of its text; equal names are numbered."""
     tree = ast.parse(source)
     counts: dict[str, int] = {}
-    for function, node in _functions(tree):
+    for function, node, home in _functions(tree):
         for inner in _running(node):
             for change, make in _changes(inner):
                 name = f"{function}: {change}"
@@ -65,18 +79,20 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
                     change = f"{change} ({counts[name]})"
                 line = getattr(inner, "lineno", node.lineno)
                 end = getattr(inner, "end_lineno", None) or line
-                yield Mutant(module, function, change, line, end, _mutated(tree, inner, make))
+                yield Mutant(module, function, change, line, end, home, partial(make, inner))
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef, ast.Module]]:
     """Functions of the module and methods of its classes; what nests in one belongs to it."""
     for node in tree.body:
+        # Annotations stay text: without that, those of inner functions would be run.
+        home = ast.Module([*ast.parse("from __future__ import annotations").body, node], [])
         if isinstance(node, ast.FunctionDef):
-            yield node.name, node
+            yield node.name, node, home
         elif isinstance(node, ast.ClassDef):
             for method in node.body:
                 if isinstance(method, ast.FunctionDef):
-                    yield f"{node.name}.{method.name}", method
+                    yield f"{node.name}.{method.name}", method, home
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
@@ -174,10 +190,3 @@ def _become(node: Any, other: ast.AST) -> None:
     node.__class__ = other.__class__
     node.__dict__.clear()
     node.__dict__.update(other.__dict__)
-
-
-def _mutated(tree: ast.Module, spot: ast.AST, make: Change) -> ast.Module:
-    memo: dict[int, object] = {}
-    changed = copy.deepcopy(tree, memo)
-    make(memo[id(spot)])
-    return ast.fix_missing_locations(changed)
