@@ -1,0 +1,56 @@
+"""Names in Python for names on the chain: legal, distinct, and the same at every run.
+
+A name that Python, the generated module or the house style has another use for gets an underscore
+at its end, as the dialect does (`def list_` is the method `list`).
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+
+_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+LIKE_DIGITS = frozenset({"l", "O", "I"})  # easily read as one
+RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *LIKE_DIGITS})
+# What annotations inside a class or a signature are made of: no member may hide it.
+TYPE_WORDS = frozenset({"int", "bool", "str", "bytes", "list", "dict", "tuple"})
+
+
+def snake_case(name: str) -> str:
+    """`setOwner` as `set_owner`; never private: `_id` is `id`, `_` is `value`."""
+    return _BOUNDARY.sub("_", name).lower().strip("_") or "value"
+
+
+def camel_case(name: str) -> str:
+    """`open_case` as `OpenCase`, `data.set-1` as `DataSet1`; `Value` if nothing is left."""
+    words = re.split(r"[^A-Za-z0-9]+", name)
+    return "".join(word[:1].upper() + word[1:] for word in words) or "Value"
+
+
+def distinct(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """One name for each wanted one, none of them `taken` and none twice.
+
+    Names that can stay as they are do, even if an earlier one has to make way for them.
+    """
+    listed = list(wanted)
+    used = set(taken)
+    kept: set[int] = set()
+    for place, name in enumerate(listed):
+        if _is_free(name, used):
+            used.add(name)
+            kept.add(place)
+    named: list[str] = []
+    for place, name in enumerate(listed):
+        if place not in kept:
+            name = name if name[0].isalpha() else f"n{name}"
+            while not _is_free(name, used):
+                name += "_"
+            used.add(name)
+        named.append(name)
+    return named
+
+
+def _is_free(name: str, used: set[str]) -> bool:
+    return name.isidentifier() and name not in used and not keyword.iskeyword(name)
