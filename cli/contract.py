@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from cli import contract_check
+from cli import contract_check, contract_project
 from cli.domain import GasLimit, Reason, SourceFile, call, time_text
 from cli.literals import parse_digest, parse_id, parse_values, read_source
 from cli.options import Invocation, verb
@@ -44,8 +44,10 @@ OptionalSource = Annotated[
 Sequence = Annotated[int, typer.Option(min=0, help="Which version; 0: the present one.")]
 
 
+verb(app, "new")(contract_project.new)
 verb(app, "check")(contract_check.check)
 verb(app, "rules")(contract_check.rules)
+verb(app, "client")(contract_project.client)
 
 
 @verb(app, "deploy")

@@ -231,4 +231,4 @@ def event_of(event: ChainEvent, contract: str, known: Mapping[str, Decode[T]]) -
     """One event of a stream as its class; None if it is another contract's, or unknown."""
     if event.contract != contract or event.name not in known:
         return None
-    return known[event.name](dict(event.fields))
+    return known[event.name](cast(Value, event.fields))

@@ -12,14 +12,19 @@ from collections.abc import Sequence
 from client.codegen.abi import Abi, Method, Parameters
 from client.codegen.kinds import Kinds
 from client.codegen.layout import STEP, docstring, group, union
-from client.codegen.names import LIKE_DIGITS, RESERVED, TYPE_WORDS, camel_case, distinct, snake_case
+from client.codegen.names import (
+    LIKE_DIGITS,
+    MODULE_NAMES,
+    RESERVED,
+    TYPE_WORDS,
+    camel_case,
+    distinct,
+    is_class_name,
+    snake_case,
+)
+from contracts.vm.code_records import is_contract_name
 from contracts.vm.types import NONE
 
-# What stands at the top of every generated module.
-_MODULE_NAMES = (
-    *("annotations", "dataclass", "typed", "Mapping", "TypeAlias"),
-    *("Event", "EVENTS", "deploy", "events_of", "event_of"),
-)
 _RECORD_MEMBERS = ("cls", "from_value", "to_value")
 _METHOD_PARAMETERS = ("self", "gas_limit")
 _DEPLOY_PARAMETERS = ("session", "source", "contract", "gas_limit")
@@ -30,7 +35,7 @@ def render_client(abi: Abi, *, class_name: str, contract: str) -> str:
 
     Both must be checked names; everything else is the ABI's, which `parse_abi` has checked.
     """
-    assert class_name.isidentifier() and class_name.isascii() and contract.isascii()
+    assert is_class_name(class_name) and is_contract_name(contract)
     return "\n".join(_Module(abi, class_name, contract).lines()) + "\n"
 
 
@@ -39,7 +44,7 @@ class _Module:
         self.abi = abi
         self.class_name = class_name
         self.contract = contract
-        taken = {*RESERVED, *_MODULE_NAMES, class_name}
+        taken = {*MODULE_NAMES, class_name}
         records = [record.name for record in abi.records]
         named = distinct(map(camel_case, records), taken)
         self.events = distinct((camel_case(e.name) for e in abi.events), {*taken, *named})

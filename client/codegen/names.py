@@ -11,9 +11,16 @@ import keyword
 import re
 from collections.abc import Iterable
 
+from contracts.vm.limits import NAME_LENGTH_MAX
+
 _BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 LIKE_DIGITS = frozenset({"l", "O", "I"})  # easily read as one
 RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *LIKE_DIGITS})
+# What stands at the top of every generated module.
+MODULE_NAMES = RESERVED | {
+    *("annotations", "dataclass", "typed", "Mapping", "TypeAlias"),
+    *("Event", "EVENTS", "deploy", "events_of", "event_of"),
+}
 # What annotations inside a class or a signature are made of: no member may hide it.
 TYPE_WORDS = frozenset({"int", "bool", "str", "bytes", "list", "dict", "tuple"})
 
@@ -50,6 +57,11 @@ def distinct(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
             used.add(name)
         named.append(name)
     return named
+
+
+def is_class_name(name: str) -> bool:
+    """May the client's class have this name, and lines of it stay short?"""
+    return name.isascii() and len(name) <= NAME_LENGTH_MAX and _is_free(name, {*MODULE_NAMES})
 
 
 def _is_free(name: str, used: set[str]) -> bool:
