@@ -46,8 +46,9 @@ class _Module:
         self.contract = contract
         taken = {*MODULE_NAMES, class_name}
         records = [record.name for record in abi.records]
-        named = distinct(map(camel_case, records), taken)
-        self.events = distinct((camel_case(e.name) for e in abi.events), {*taken, *named})
+        named = distinct(map(camel_case, records), taken, "Record")
+        events = (camel_case(event.name) for event in abi.events)
+        self.events = distinct(events, {*taken, *named}, "Event")
         self.kinds = Kinds(dict(zip(records, named, strict=True)))
         # A member must not hide what annotations in its class or signature are made of.
         self.type_names = {*TYPE_WORDS, "typed", class_name, "Event", *named, *self.events}

@@ -1,7 +1,7 @@
 """Names in Python for names on the chain: legal, distinct, and the same at every run.
 
 A name that Python, the generated module or the house style has another use for gets an underscore
-at its end, as the dialect does (`def list_` is the method `list`).
+at its end, as the dialect does (`def list_` is the method `list`); a class gets a word.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ TYPE_WORDS = frozenset({"int", "bool", "str", "bytes", "list", "dict", "tuple"})
 
 
 def snake_case(name: str) -> str:
-    """`setOwner` as `set_owner`; never private: `_id` is `id`, `_` is `value`."""
-    return _BOUNDARY.sub("_", name).lower().strip("_") or "value"
+    """`setOwner` as `set_owner`; never private: `_id` is `id`, `_1` is `n1`."""
+    made = _BOUNDARY.sub("_", name).lower().strip("_")
+    return made if made[:1].isalpha() else f"n{made}"
 
 
 def camel_case(name: str) -> str:
-    """`open_case` as `OpenCase`, `data.set-1` as `DataSet1`; `Value` if nothing is left."""
+    """`open_case` as `OpenCase`, `data.set-1` as `DataSet1`, `_1` as `N1`."""
     words = re.split(r"[^A-Za-z0-9]+", name)
-    return "".join(word[:1].upper() + word[1:] for word in words) or "Value"
+    made = "".join(word[:1].upper() + word[1:] for word in words)
+    return made if made[:1].isalpha() else f"N{made}"
 
 
-def distinct(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
+def distinct(wanted: Iterable[str], taken: Iterable[str], suffix: str = "_") -> list[str]:
     """One name for each wanted one, none of them `taken` and none twice.
 
     Names that can stay as they are do, even if an earlier one has to make way for them.
@@ -51,9 +53,8 @@ def distinct(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
     named: list[str] = []
     for place, name in enumerate(listed):
         if place not in kept:
-            name = name if name[0].isalpha() else f"n{name}"
             while not _is_free(name, used):
-                name += "_"
+                name += suffix
             used.add(name)
         named.append(name)
     return named

@@ -11,10 +11,7 @@ import pytest
 
 from cli.main import main
 from cli.options import Invocation
-from client.errors import Refused
-from client.node import Outcome
 from contracts.vm.code_records import CODE
-from contracts.vm.codes import ViewRefused
 from contracts.vm.engine_schedule import (
     KEY,
     EngineSchedule,
@@ -22,9 +19,9 @@ from contracts.vm.engine_schedule import (
     encode_schedule,
 )
 from contracts.vm.version import vm_version
-from ledger.model import Height, Transaction
-from ledger.values import Value
+from ledger.model import Height
 from tests.business import Business
+from tests.machine_session import MachineSession
 
 COUNTER = '''"""Counts."""
 
@@ -60,28 +57,6 @@ def grow(from_sequence: int) -> None:
     total.set(total.get(0) + 1000 * from_sequence)
 """
 )
-
-
-class MachineSession:
-    """An account of the business, named by --key, at a node without a network."""
-
-    def __init__(self, business: Business, who: str) -> None:
-        self._business = business
-        self._who = who
-
-    def call(
-        self, contract: str, method: str, *args: Value, gas_limit: int | None = None
-    ) -> Outcome:
-        receipt = self._business.act(self._who, contract, method, *args)
-        if receipt.status != 0:
-            raise Refused(receipt.error, receipt.detail)
-        return Outcome(Transaction(b"", b""), receipt, self._business.chain.height, 0, None)
-
-    def view(self, contract: str, method: str, *args: Value) -> Value:
-        try:
-            return self._business.ask(self._who, contract, method, *args)
-        except ViewRefused as refusal:
-            raise Refused(refusal.code, refusal.detail) from None
 
 
 @pytest.fixture
