@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -28,15 +29,14 @@ from contracts.vm.types import (
 from ledger.values import Value
 
 # Keywords, built-ins, names of the generated module, and pairs that become equal in Python.
-NAMES = tuple(
-    """
+_NAMES = """
     self cls class import None True def int str list dict tuple bytes bool type id object print
     typed dataclass annotations Mapping TypeAlias Event EVENTS deploy events_of event_of value
     fields parts from_value to_value session source contract gas_limit Probe ProbeClient
     setOwner set_owner SetOwner set__owner _ __ _x x X l O I N1 _1 n1 __init__ __class__ _call _view
     _session _contract _decode_1 Type1_ match case async await __debug__ __slots__ super property
-    """.split()
-)
+"""
+NAMES = tuple(_NAMES.split())
 ESCAPES = ('"""', '"', "'", "\\", "\n", "\r", "\0", "\u202e", "\u2028", "\ud7ff", "é", "#", "{x}")
 LONG = "a_name_that_is_as_long_as_the_language_lets_it_be_sixty_four_char"[:64]
 
@@ -94,7 +94,7 @@ def _parts(
 def abis(draw: st.DrawFn) -> bytes:
     """A whole ABI as JSON."""
     records = draw(record_types())
-    methods = [
+    methods: list[dict[str, object]] = [
         {
             "name": name,
             "kind": draw(st.sampled_from(("call", "view"))),
@@ -168,9 +168,10 @@ def values(kind: Type) -> st.SearchStrategy[Value]:
         case TupleOf(items):
             return st.tuples(*map(values, items)).map(list)
         case DictOf(TupleOf(parts), item):
-            return st.dictionaries(st.tuples(*map(values, parts)), values(item), max_size=2)  # type: ignore[arg-type]  # parts of keys are scalars
+            tuples: Any = st.tuples(*map(values, parts))
+            return st.dictionaries(tuples, values(item), max_size=2)
         case DictOf(key, item):
-            keys = values(key)
-            return st.dictionaries(keys, values(item), max_size=2)  # type: ignore[arg-type]  # scalars
+            keys: Any = values(key)  # scalars: is_dict_key
+            return st.dictionaries(keys, values(item), max_size=2)
         case RecordOf():
-            return st.fixed_dictionaries({name: values(item) for name, item in kind.fields})  # type: ignore[return-value]  # names are keys
+            return st.fixed_dictionaries({name: values(item) for name, item in kind.fields})
