@@ -231,8 +231,7 @@ def test_documentation_stays_documentation(text: str) -> None:
     [function] = ast.parse("\n".join(["def f():", *lines, "    x"])).body
     assert isinstance(function, ast.FunctionDef)
     assert len(function.body) == (2 if lines else 1)
-    told = ast.get_docstring(function) or ""
-    assert bool(told) == bool(text.strip("\n\r\0 ") or lines)
+    assert bool(ast.get_docstring(function)) == bool(lines) == bool(text.strip())
 
 
 def test_documentation_that_is_plain_is_kept() -> None:
