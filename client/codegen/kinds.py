@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from client.codegen.layout import group
+from client.codegen.layout import STEP, WIDTH, group
 from contracts.vm.types import DictOf, ListOf, OptionalOf, RecordOf, Scalar, TupleOf, Type
 
 INLINE_MAX = 60  # characters of an expression that still reads well within another
@@ -52,10 +52,19 @@ class Kinds:
                 parts = [self.annotation(item) for item in items] or ["()"]
                 return self._aliased("tuple[", parts, "]")
 
+    def declaration(self, name: str, kind: Type, *, indent: str) -> str:
+        """`name: type`; a long name beside a long type takes an alias of it."""
+        whole = f"{name}: {self.annotation(kind)}"
+        if len(f"{indent}{whole},") <= WIDTH:
+            return whole
+        return f"{name}: {self._alias_of(self.annotation(kind), [], '')}"
+
     def _aliased(self, head: str, items: list[str], tail: str) -> str:
         whole = f"{head}{', '.join(items)}{tail}"
-        if len(whole) <= INLINE_MAX:
-            return whole
+        return whole if len(whole) <= INLINE_MAX else self._alias_of(head, items, tail)
+
+    def _alias_of(self, head: str, items: list[str], tail: str) -> str:
+        whole = f"{head}{', '.join(items)}{tail}"
         if whole not in self._annotations:
             alias = f"Type{len(self.aliases) + 1}_"
             self._annotations[whole] = alias
@@ -80,13 +89,21 @@ class Kinds:
             case TupleOf(items):
                 return self._tuple(kind, [self.decoder(item) for item in items])
 
+    def short_decoder(self, kind: Type) -> str:
+        """The same as a name, where an expression would make a line too long."""
+        whole = self.decoder(kind)
+        return self._name_of(whole, whole, []) if whole.endswith(")") else whole
+
     def _named(self, head: str, items: list[str]) -> str:
         whole = f"{head}{', '.join(items)})"
         if len(whole) <= INLINE_MAX:
             return whole
+        return self._name_of(whole, head, items)
+
+    def _name_of(self, whole: str, head: str, items: list[str]) -> str:
         if whole not in self._decoders:
             name = self._decoders[whole] = self._next_name()
-            self.decoders.append(group(f"{name} = {head}", items, ")"))
+            self.decoders.append(group(f"{name} = {head}", items, ")" if items else ""))
         return self._decoders[whole]
 
     def _tuple(self, kind: TupleOf, parts: list[str]) -> str:
@@ -98,9 +115,9 @@ class Kinds:
             tail = ",)" if len(parts) == 1 else ")"
             self.decoders.append(
                 [
-                    f"def {name}(value: typed.Value) -> {annotation}:",
-                    f"    parts = typed.parts(value, {len(parts)})",
-                    *group("return (", picked, tail, indent="    "),
+                    *group(f"def {name}(", ["value: typed.Value"], f") -> {annotation}:"),
+                    f"{STEP}parts = typed.parts(value, {len(parts)})",
+                    *group("return (", picked, tail, indent=STEP),
                 ]
             )
         return self._decoders[annotation]

@@ -17,7 +17,17 @@ def group(head: str, items: Sequence[str], tail: str, *, indent: str = "") -> li
     line = f"{indent}{head}{', '.join(items)}{tail}"
     if len(line) <= WIDTH or not items:
         return [line]
-    return [f"{indent}{head}", *(f"{indent}{STEP}{item}," for item in items), f"{indent}{tail}"]
+    lines = [line for item in items for line in _item(item, f"{indent}{STEP}")]
+    return [f"{indent}{head}", *lines, f"{indent}{tail}"]
+
+
+def _item(item: str, indent: str) -> list[str]:
+    """An item on a line of its own; a call that is too long opens at its last bracket."""
+    line = f"{indent}{item},"
+    head, bracket, argument = item[:-1].rpartition("(")
+    if len(line) <= WIDTH or not bracket or not item.endswith(")"):
+        return [line]
+    return [f"{indent}{head}(", f"{indent}{STEP}{argument}", f"{indent}),"]
 
 
 def union(head: str, items: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from client.codegen.abi import Abi, Method, Parameters
 from client.codegen.kinds import Kinds
-from client.codegen.layout import STEP, docstring, group, union
+from client.codegen.layout import STEP, WIDTH, docstring, group, union
 from client.codegen.names import (
     LIKE_DIGITS,
     MODULE_NAMES,
@@ -23,8 +23,9 @@ from client.codegen.names import (
     snake_case,
 )
 from contracts.vm.code_records import is_contract_name
-from contracts.vm.types import NONE
+from contracts.vm.types import NONE, Type
 
+LONG_NAMES = "# ruff: noqa: E501 (two long names of the contract on one line)"
 _RECORD_MEMBERS = ("cls", "from_value", "to_value")
 _METHOD_PARAMETERS = ("self", "gas_limit")
 _DEPLOY_PARAMETERS = ("session", "source", "contract", "gas_limit")
@@ -64,6 +65,8 @@ class _Module:
             lines += ["", "", *(line for alias in self.kinds.aliases for line in alias)]
         for block in helpers:
             lines += ["", "", *block]
+        if any(len(line) > WIDTH for line in lines):
+            lines = [LONG_NAMES, "", *lines]
         return lines
 
     def _head(self) -> list[str]:
@@ -119,7 +122,7 @@ class _Module:
         taken = {*_RECORD_MEMBERS, *self.type_names, *LIKE_DIGITS}
         members = distinct((snake_case(field) for field, _ in fields), taken)
         annotated = [
-            f"{STEP}{member}: {self.kinds.annotation(kind)}"
+            f"{STEP}{self.kinds.declaration(member, kind, indent=STEP)}"
             for member, (_, kind) in zip(members, fields, strict=True)
         ]
         lines = ["@dataclass(frozen=True, slots=True)", f"class {declared}:"]
@@ -131,16 +134,22 @@ class _Module:
     def _from_value(self, name: str, fields: Parameters, members: list[str]) -> list[str]:
         wires = [f'"{field}"' for field, _ in fields]
         decoded = [
-            f"{member}={self.kinds.decoder(kind)}(fields[{wire}])"
+            self._decoded(f"{member}=", kind, f"(fields[{wire}])")
             for member, wire, (_, kind) in zip(members, wires, fields, strict=True)
         ]
         read = "fields = typed.fields(" if fields else "typed.fields("
         return [
             f"{STEP}@classmethod",
-            f"{STEP}def from_value(cls, value: typed.Value) -> {name}:",
+            *group("def from_value(", ["cls", "value: typed.Value"], f") -> {name}:", indent=STEP),
             *group(read, ["value", *wires], ")", indent=STEP * 2),
             *group("return cls(", decoded, ")", indent=STEP * 2),
         ]
+
+    def _decoded(self, head: str, kind: Type, tail: str) -> str:
+        whole = f"{head}{self.kinds.decoder(kind)}{tail}"
+        if len(f"{STEP * 3}{whole},") <= WIDTH:
+            return whole
+        return f"{head}{self.kinds.short_decoder(kind)}{tail}"
 
     # --- the client -------------------------------------------------------------------------
 
@@ -185,8 +194,11 @@ class _Module:
         """How they are declared, and their names."""
         taken = {*RESERVED, *self.type_names, *own}
         names = distinct((snake_case(name) for name, _ in method.parameters), taken)
-        kinds = [self.kinds.annotation(kind) for _, kind in method.parameters]
-        return [f"{name}: {kind}" for name, kind in zip(names, kinds, strict=True)], names
+        declared = [
+            self.kinds.declaration(name, kind, indent=STEP * 2)
+            for name, (_, kind) in zip(names, method.parameters, strict=True)
+        ]
+        return declared, names
 
     def _deploy(self) -> list[list[str]]:
         """A function, since a method may have any name; @init decides what it takes."""

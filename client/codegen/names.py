@@ -28,6 +28,8 @@ TYPE_WORDS = frozenset({"int", "bool", "str", "bytes", "list", "dict", "tuple"})
 def snake_case(name: str) -> str:
     """`setOwner` as `set_owner`; never private: `_id` is `id`, `_1` is `n1`."""
     made = _BOUNDARY.sub("_", name).lower().strip("_")
+    if len(made) > NAME_LENGTH_MAX:  # capitals here and there
+        made = name.lower().strip("_")
     return made if made[:1].isalpha() else f"n{made}"
 
 
