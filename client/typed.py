@@ -147,33 +147,22 @@ def _key(key: object) -> Key:
 # --- from the contract ----------------------------------------------------------------------
 
 
-def integer(value: Value) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
+def _scalar(kind: type[T]) -> Decode[T]:
+    """Decodes values of exactly this type: a bool is no int here."""
+
+    def decode_scalar(value: Value) -> T:
+        if type(value) is not kind:
+            raise ValueMisfit(kind.__name__, value)
         return value
-    raise ValueMisfit("int", value)
+
+    return decode_scalar
 
 
-def boolean(value: Value) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueMisfit("bool", value)
-
-
-def text(value: Value) -> str:
-    if isinstance(value, str):
-        return value
-    raise ValueMisfit("str", value)
-
-
-def octets(value: Value) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    raise ValueMisfit("bytes", value)
-
-
-def nothing(value: Value) -> None:
-    if value is not None:
-        raise ValueMisfit("None", value)
+integer = _scalar(int)
+boolean = _scalar(bool)
+text = _scalar(str)
+octets = _scalar(bytes)
+nothing = _scalar(type(None))
 
 
 def optional(decode: Decode[T]) -> Decode[T | None]:

@@ -135,6 +135,37 @@ def echo_abi(kind: Type, records: tuple[RecordOf, ...]) -> bytes:
     return json.dumps(content).encode()
 
 
+def long_abi(length: int) -> bytes:
+    """An ABI in which every name has `length` characters, beside types short and long."""
+    stem = ("abcdefg_" * 8)[: length - 3]
+    record = make_record(f"{stem}rec", ((f"{stem}one", INT),), ())
+    kinds: tuple[Type, ...] = (
+        *(INT, record, ListOf(record), OptionalOf(ListOf(OptionalOf(record)))),
+        *(ListOf(ListOf(ListOf(BYTES))), DictOf(STR, ListOf(TupleOf((INT, STR))))),
+        TupleOf((record, record)),
+    )
+    parts = tuple((f"{stem}{number:03}", kind) for number, kind in enumerate(kinds))
+    holder = make_record(f"{stem}all", parts, ())
+    methods = [
+        {
+            **_method(f"{stem}{number:03}", how),
+            "parameters": _shown(parts),
+            "returns": show(kind) if how != "init" else "None",
+            "documentation": "word " * 40,
+        }
+        for how in ("init", "call", "view")
+        for number, kind in enumerate(kinds[: 1 if how == "init" else None], ord(how[0]))
+    ]
+    content = {
+        "abi": 1,
+        "methods": methods,
+        "events": [{"name": f"{stem}evt", "fields": _shown(parts)}],
+        "records": _declared((record, holder)),
+        "storage": [],
+    }
+    return json.dumps(content).encode()
+
+
 def _method(name: str, kind: str) -> dict[str, object]:
     return {"name": name, "kind": kind, "parameters": [], "returns": "None", "documentation": ""}
 

@@ -116,7 +116,7 @@ class Kinds:
             self.decoders.append(
                 [
                     *group(f"def {name}(", ["value: typed.Value"], f") -> {annotation}:"),
-                    f"{STEP}parts = typed.parts(value, {len(parts)})",
+                    f"{STEP}{'parts = ' if parts else ''}typed.parts(value, {len(parts)})",
                     *group("return (", picked, tail, indent=STEP),
                 ]
             )

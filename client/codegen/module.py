@@ -58,12 +58,13 @@ class _Module:
         blocks = [*self._records(), *self._events()]
         client = [self._client(), *self._deploy(), *self._event_decoders()]
         helpers = [*self.kinds.decoders, *client]  # filled by what was rendered above
-        lines = self._head()
-        for block in blocks:
-            lines += ["", "", *block]
         if self.kinds.aliases:
-            lines += ["", "", *(line for alias in self.kinds.aliases for line in alias)]
-        for block in helpers:
+            blocks.append([line for alias in self.kinds.aliases for line in alias])
+        blocks += helpers
+        lines = self._head()
+        if not blocks[0][0].startswith(("@", "class ", "def ")):
+            lines += ["", *blocks.pop(0)]  # the formatter of imports leaves one empty line here
+        for block in blocks:
             lines += ["", "", *block]
         if any(len(line) > WIDTH for line in lines):
             lines = [LONG_NAMES, "", *lines]

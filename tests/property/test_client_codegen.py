@@ -21,7 +21,7 @@ from client.node import Outcome
 from contracts.vm.types import show
 from ledger.model import Event, Receipt, Transaction
 from ledger.values import Value, decode_value, encode_value
-from tests.abi_draws import abis, echo_abi, record_types, types, values
+from tests.abi_draws import abis, echo_abi, long_abi, record_types, types, values
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
@@ -110,6 +110,7 @@ def test_the_tools_of_the_house_have_nothing_to_say(tmp_path: Path) -> None:
         texts.add(render(data))
 
     gather()
+    texts.update(render(long_abi(length)) for length in range(16, 65, 4))
     for number, text in enumerate(sorted(texts)):
         (tmp_path / f"probe_{number}.py").write_text(text, encoding="ascii")
     check_with_tools(sorted(map(str, tmp_path.iterdir())))
