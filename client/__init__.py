@@ -14,4 +14,6 @@ of the node's inside.
     cluster     Cluster: the same calls, answered by whichever of several nodes can
     connection  what both are to a session
     session     Session: an account at a node or cluster; call, wait, view
+    typed       what generated clients of contracts stand on
+    codegen     generates them from an ABI
 """
