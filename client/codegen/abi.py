@@ -156,6 +156,7 @@ class _Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of no use to a client."""
 
     name: _Text
+    kind: Literal["Var", "Map", "SortedMap"]
     keys: Annotated[list[_Text], msgspec.Meta(max_length=3)]
     value: _Text
 

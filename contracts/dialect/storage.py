@@ -92,6 +92,21 @@ class SortedMap(Map[K, V]):
     the first one, or a tuple of the first two.
     """
 
+    # Not inherited: type checkers take the type of the whole from `self`.
+    @overload
+    def __init__(
+        self: SortedMap[tuple[A, B, C], V], key: tuple[type[A], type[B], type[C]], value: type[V]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: SortedMap[tuple[A, B], V], key: tuple[type[A], type[B]], value: type[V]
+    ) -> None: ...
+    @overload
+    def __init__(self: SortedMap[A, V], key: type[A], value: type[V]) -> None: ...
+    def __init__(self, key: object, value: type[V]) -> None:
+        self.key_type = key
+        self.value_type = value
+
     def keys(
         self,
         limit: int,

@@ -16,6 +16,7 @@ from contracts.vm.code_records import RESERVED, is_contract_name
 FILES = {
     "contract.py.txt": "$module.py",
     "test_contract.py.txt": "test_$module.py",
+    "conftest.py.txt": "conftest.py",
     "pyproject.toml.txt": "pyproject.toml",
     "README.md.txt": "README.md",
 }
