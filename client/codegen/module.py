@@ -66,7 +66,7 @@ class _Module:
             lines += ["", *blocks.pop(0)]  # the formatter of imports leaves one empty line here
         for block in blocks:
             lines += ["", "", *block]
-        if any(len(line) > WIDTH for line in lines):
+        if any(len(line) > WIDTH and " " in line.strip() for line in lines):  # the rule's measure
             lines = [LONG_NAMES, "", *lines]
         return lines
 

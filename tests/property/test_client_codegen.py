@@ -76,7 +76,8 @@ def test_a_client_of_any_abi_runs_and_is_the_same_again(data: bytes) -> None:
     methods = [method for method in abi.methods if method.kind != "init"]
     public = [name for name in vars(type(client)) if not name.startswith("_")]
     assert len(public) == len(methods)
-    assert all(len(line) <= WIDTH for line in text.splitlines()) or text.startswith(LONG_NAMES)
+    long = [line for line in text.splitlines() if len(line) > WIDTH and " " in line.strip()]
+    assert not long or text.startswith(LONG_NAMES)
 
 
 @st.composite
