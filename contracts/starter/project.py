@@ -46,7 +46,7 @@ def module_of(name: str) -> str:
 def render(name: str) -> dict[str, str]:
     """File name -> text. Raises ProjectRefused for a bad name."""
     given = {"name": name, "module": module_of(name)}
-    folder = resources.files("contracts.starter") / "templates"
+    folder = resources.files("contracts.starter.templates")
     return {
         Template(file).substitute(given): Template(
             folder.joinpath(template).read_text(encoding="ascii")

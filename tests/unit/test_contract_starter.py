@@ -97,6 +97,6 @@ def test_the_command_says_what_is_next(
 def test_templates_are_packaged() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     data = project["tool"]["setuptools"]["package-data"]
-    assert "templates/*" in data["contracts.starter"] and "py.typed" in data["*"]
+    assert "*.txt" in data["contracts.starter.templates"] and "py.typed" in data["*"]
     folder = ROOT / "contracts" / "starter" / "templates"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.glob("*.txt")) == sorted(FILES)

@@ -1,0 +1,1 @@
+"""The files of a new contract, with $name and $module to fill in."""
