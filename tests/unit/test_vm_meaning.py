@@ -56,6 +56,12 @@ def asked(body: str, result: str, *arguments: Value, parameters: str = "") -> Va
         ("return (1, 'a') in [(1, 'a')]", "bool", True),
         ("d = {True: 1, False: 2}\n    return d[1 > 2]", "int", 2),
         ("d = {(True, 'a'): 1}\n    return d[True, 'a']", "int", 1),
+        ("d = {'b': 1, 'a': 2}\n    return d.keys()", "list[str]", ["b", "a"]),
+        ("d = {'b': 1, 'a': 2}\n    return d.values()", "list[int]", [1, 2]),
+        ("d = {'b': 1, 'a': 2}\n    del d['b']\n    return d.keys()", "list[str]", ["a"]),
+        ("d = {'a': 2}\n    d['a'] += 3\n    return d['a']", "int", 5),
+        ("return 'abc'.endswith('bc')", "bool", True),
+        ("return b'abc'.endswith(b'ab')", "bool", False),
         ("xss = [[1], [2]]\n    xss[1][0] = 5\n    return xss", "list[list[int]]", [[1], [5]]),
     ],
 )
@@ -81,6 +87,14 @@ def has(key: str, n: int) -> bool:
     assert chain.must(ALICE, "c", "put", "k", 5) == 7
     assert chain.view(ALICE, "c", "has", "k", 5) is True
     assert chain.view(ALICE, "c", "has", "k", 6) is False
+
+
+@pytest.mark.parametrize(
+    "body", ["del d['a']", "d['a'] += 1", "n = d['a']", "n = d.pop('a')"], ids=repr
+)
+def test_what_a_dict_does_not_hold_is_missing(body: str) -> None:
+    with pytest.raises(ViewRefused, match="missing_key: the dict holds no such key"):
+        asked(f"d = {{'b': 1}}\n    {body}\n    return 1", "int")
 
 
 def test_a_loop_inside_a_branch_inside_a_loop_is_counted_turn_by_turn() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from contracts.vm import limits
 from contracts.vm.check import check_source
-from contracts.vm.rules import Finding
+from contracts.vm.compile import compile_source
+from contracts.vm.rules import RULES, Finding, SourceRefused
 
 HEAD = """from contracts.dialect import Map, Var, call, emit, record, view
 total = Var(int)
@@ -117,6 +118,15 @@ def test_calls_that_nest_too_deep_are_refused_from_the_outside_too() -> None:
     calls = "".join(f"def f{i}() -> None:\n    f{i + 1}()\n" for i in range(length))
     source = f"{HEAD}{calls}def f{length}() -> None:\n    total.set(1)\n"
     assert {one.rule for one in errors(source)} == {"R002"}
+
+
+def test_a_refusal_quotes_nothing_of_the_parser() -> None:
+    """Its sentences change with any release of CPython, and receipts hold ours."""
+    with pytest.raises(SourceRefused) as refused:
+        compile_source("x = (")
+    (found,) = refused.value.findings
+    assert found.rule == "S004" and found.reason.startswith("syntax error")
+    assert str(refused.value) == f"S004 {RULES['S004'][0]}"
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError, ValueError, OverflowError])
