@@ -64,6 +64,12 @@ def test_storage_needs_its_import() -> None:
     assert [(one.rule, one.reason) for one in errors(source)] == [("N001", "`Map` is not imported")]
 
 
+def test_a_decorator_needs_its_import() -> None:
+    source = "from contracts.dialect import view\n@call\ndef act() -> None:\n    pass\n"
+    found = [(one.rule, one.reason) for one in errors(source)]
+    assert found == [("N001", "`call` is not imported")]
+
+
 @pytest.mark.parametrize("name", ["total", "Item"])
 def test_a_record_takes_no_name_that_is_taken(name: str) -> None:
     found = told("total.set(1)", f"@record\nclass {name}:\n    n: int\n")
