@@ -34,6 +34,7 @@ from tests.mutation.operators import Mutant, mutants
 MODULES = (
     *("verify", "compile", "source", "declare", "types", "body", "emit", "methods", "calls"),
     *("statements", "expressions", "operators", "comprehensions", "storage_ops"),
+    *("widths", "pace", "style", "features", "rules"),
 )
 TESTS = (
     "tests/unit/test_vm_findings_golden.py",
@@ -45,6 +46,7 @@ TESTS = (
     "tests/unit/test_vm_verify.py",
     "tests/unit/test_vm_features.py",
     "tests/unit/test_vm_pace.py",
+    "tests/unit/test_vm_style.py",
     "tests/unit/test_gas_golden.py",
     "tests/unit/test_system_sources.py",
     "tests/unit/test_vm_prefetch.py",
