@@ -117,6 +117,32 @@ def test_an_answer_that_is_no_page_is_no_data(
     assert sent == [encoder.encode(NeedRange(ASKED))]
 
 
+@pytest.mark.parametrize("with_values", [False, True])
+def test_a_page_is_taken_as_it_comes(monkeypatch: pytest.MonkeyPatch, with_values: bool) -> None:
+    page = RangePage([b"a"], [b"1"] if with_values else [], False)
+    monkeypatch.setattr(frames, "send", lambda *_: None)
+    monkeypatch.setattr(frames, "receive", lambda _: encoder.encode(RangeAnswer(page)))
+    asked = Range("space", b"a", b"b", False, with_values, 10, 1000)
+    assert worker._scan(asked) == page
+
+
+def test_a_genesis_has_nothing_to_walk_but_what_it_wrote(jailed: Worker) -> None:
+    founding = """
+from contracts.dialect import SortedMap, call, init
+marks = SortedMap(int, int)
+@init
+def setup() -> None:
+    for number in (3, 1, 2):
+        marks[number] = len(marks.keys(9))
+@call
+def pairs() -> list[tuple[int, int]]:
+    return marks.items(9)
+"""
+    chain = JailedChain(jailed, [("marks", founding)])
+    (receipt,) = chain.block([("marks", "pairs", [])], gas_limit=GAS)
+    assert decode_value(receipt.return_value) == [[1, 1], [2, 2], [3, 0]]
+
+
 def test_no_range_reaches_into_another_contract(jailed: Worker) -> None:
     """Two contracts with a SortedMap of one name: neither sees the other's keys."""
     chain = JailedChain(jailed, [("marks", SOURCE), ("other", SOURCE)])

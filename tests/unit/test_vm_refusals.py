@@ -9,14 +9,16 @@ from contracts.vm.limits import CALL_DEPTH_MAX, FUNCTIONS_MAX
 from tests.vm_snippets import chain
 
 HEAD = """from contracts.dialect import (
-    Map, Var, call, call_contract, ctx, emit, fail, init, migrate, record, replace, require,
-    sm3, view, view_contract
+    Map, SortedMap, Var, call, call_contract, ctx, emit, fail, init, migrate, record, replace,
+    require, sm3, view, view_contract
 )
 LIMIT = 3
 NAMES = ("a", "b")
 total = Var(int)
 names = Map(str, int)
 pairs = Map((str, int), int)
+ages = SortedMap(str, int)
+triples = SortedMap((str, int, bool), str)
 lists = Map(str, list[int])
 @record
 class Item:
