@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from contracts.vm.codes import Code, Stop
 from contracts.vm.declare import Storage
 from contracts.vm.keys import (
-    SORTED,
     beyond,
     declaration_of,
-    key_part,
     key_prefix,
     part_writer,
     parts_reader,
@@ -85,35 +83,6 @@ def test_a_key_that_was_cut_or_grew_is_refused(
         with pytest.raises(Stop) as stopped:
             read(wrong)
         assert stopped.value.code is Code.bad_storage
-
-
-def test_bytes_that_are_no_text_are_refused() -> None:
-    storage = storage_of((STR,))
-    with pytest.raises(Stop, match="none of entries"):
-        parts_reader(storage)(key_prefix(storage) + b"\xff\0\0")
-
-
-def test_what_is_stored_today() -> None:
-    """Stored for good: these bytes may never change."""
-    storage = storage_of((STR, INT))
-    assert key_prefix(storage) == bytes([SORTED]) + b"\xa7entries"
-    assert written(storage, ("a\0", 258)) == b"\xc1\xa7entriesa\0\1\0\0\x82\1\2"
-    assert written(storage, ("", -1)) == b"\xc1\xa7entries\0\0\x7f\xfe"
-    assert written(storage, ("", 0)) == b"\xc1\xa7entries\0\0\x80"
-    assert written(storage_of((BOOL, BYTES)), (True, b"\xff")) == b"\xc1\xa7entries\1\xff\0\0"
-
-
-def test_a_map_keeps_the_canonical_list() -> None:
-    storage = Storage("entries", (STR, INT), INT, is_map=True)
-    assert written(storage, ("a", 1)) == b"\x93\xa7entries\xa1a\1"
-    assert part_writer(key_prefix(storage)) is key_part
-
-
-@pytest.mark.parametrize("name", ["x", "a" * 31, "a" * 32, "a" * 64])
-@pytest.mark.parametrize("is_sorted", [False, True])
-def test_a_key_names_its_declaration(name: str, is_sorted: bool) -> None:
-    storage = Storage(name, (STR, INT), INT, is_map=True, is_sorted=is_sorted)
-    assert declaration_of(written(storage, ("", -5))) == name
 
 
 @given(st.binary(max_size=6) | st.binary(max_size=6).map(lambda tail: b"\xc1" + tail))

@@ -76,7 +76,9 @@ def test_a_record_takes_no_name_that_is_taken(name: str) -> None:
     assert [rule for rule, _ in found] == ["N003"]
 
 
-@pytest.mark.parametrize("operation", ["'a' - 1", "1 - 'a'", "True + 1", "b'' * 2"])
+@pytest.mark.parametrize(
+    "operation", ["'a' - 1", "1 - 'a'", "True + 1", "b'' * 2", "-'a'", "-True", "-(1, 2)"]
+)
 def test_constants_are_computed_of_ints_only(operation: str) -> None:
     assert [rule for rule, _ in told("total.set(1)", f"LIMIT = {operation}\n")] == ["L008"]
 

@@ -128,6 +128,12 @@ def test_what_is_wrong_is_seen_and_what_is_right_is_not(name: str) -> None:
     assert (warnings(wrong), warnings(right)) == ([rule], [])
 
 
+def test_a_number_of_the_state_that_is_changed_is_no_copy() -> None:
+    """Only of lists and dicts could one think that changing them changes the state."""
+    text = "@view\ndef f() -> int:\n    n = total.get(0)\n    n += 1\n    return n"
+    assert warnings(text) == []
+
+
 def test_every_warning_has_such_a_pair() -> None:
     rules = {rule for rule in RULES if rule.startswith("W")} - {"W099"}
     assert rules == {rule for rule, _, _ in PAIRS.values()}
