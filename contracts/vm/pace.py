@@ -24,10 +24,11 @@ def paced(body: Body, node: ast.For, iterator: ast.expr, loop: ast.For) -> ast.s
     test, *code = loop.body
     cost = emit.take_charge(code)
     extra = _extra(code)
-    if extra is None or not 0 < cost <= limits.FLUSH_EVERY:
+    if extra is None:
         return loop
-    # Between two looks at the local counter it gathers no more than FLUSH_EVERY.
-    turns = min(limits.PACED_GAS_MAX // cost, limits.FLUSH_EVERY // extra if extra else 1 << 30)
+    turns = limits.PACED_GAS_MAX // cost
+    if extra:  # between two looks at the local counter it gathers no more than FLUSH_EVERY
+        turns = min(turns, limits.FLUSH_EVERY // extra)
     if turns < TURNS_MIN:
         return loop
     part = body.temporary()

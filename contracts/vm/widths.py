@@ -9,6 +9,7 @@ runs: a local that only ever adds and subtracts what fits `w` bits never needs m
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 INT_BITS = 257  # an int of the language, at its bound
@@ -34,11 +35,11 @@ def local_widths(function: ast.FunctionDef, constants: Constants) -> dict[str, i
         found = dict.fromkeys(names, 0)
         for name, source in set_to:
             found[name] = max(found[name], _width_of(source, widths, constants))
-        growth = dict.fromkeys(names, -1)
+        growth: dict[str, int] = defaultdict(int)
         for name, amount in added:
             growth[name] = max(growth[name], _width_of(amount, widths, constants) + GAS_BITS)
         for name in names:
-            if growth[name] >= 0:
+            if name in growth:
                 found[name] = max(found[name], growth[name]) + 1
             found[name] = min(INT_BITS, max(widths[name], found[name]))
             if number >= PATIENCE and found[name] > widths[name]:

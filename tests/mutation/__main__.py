@@ -41,6 +41,7 @@ TESTS = (
     "tests/unit/test_vm_emitted_golden.py",
     "tests/unit/test_vm_types.py",
     "tests/unit/test_vm_source.py",
+    "tests/unit/test_vm_widths.py",
     "tests/unit/test_vm_refusals.py",
     "tests/unit/test_vm_language.py",
     "tests/unit/test_vm_verify.py",

@@ -113,6 +113,8 @@ def test_the_compiler_asks_for_what_is_imported(monkeypatch: pytest.MonkeyPatch)
 def test_every_language_but_the_first_adds_something() -> None:
     assert tuple(range(1, LATEST + 1)) == LANGUAGES
     assert {feature.since for feature in FEATURES.values()} == set(LANGUAGES[1:])
+    assert list(features.later(1)) == list(FEATURES.values())
+    assert list(features.later(LATEST)) == []
 
 
 BENCH = Path(__file__).parents[2] / "bench" / "contracts"

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from contracts.vm.check import check_source
-from contracts.vm.rules import SYNTAX
+from contracts.vm.compile import compile_source
+from contracts.vm.rules import SYNTAX, Findings, SourceRefused
 from tests.sandbox import test_syntax_attacks as attacks
 from tests.unit import test_vm_refusals as refusals
 from tests.vm_snippets import REFUSED_LINES, REFUSED_MODULES
@@ -53,6 +54,31 @@ def test_authors_read_what_they_read(name: str) -> None:
 def test_nothing_is_pinned_that_is_not_looked_at() -> None:
     assert list(golden()) == list(SOURCES)
     assert [name for name, lines in golden().items() if not lines or " W0" in lines[0]] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("x = 1.5", "1:4 L008 constants are literals, tuples of them, or int arithmetic"),
+        ("import os\nx = q", "1:0 L003 modules hold imports, constants, storage, records and"
+         " functions (and 1 more)"),
+        ("import a\nimport b\nimport c", "1:0 L003 modules hold imports, constants, storage,"
+         " records and functions (and 2 more)"),
+        ("x = = 1", "S004 source is Python 3.11 syntax"),
+    ],
+)  # fmt: skip
+def test_a_receipt_tells_the_first_finding(source: str, sentence: str) -> None:
+    with pytest.raises(SourceRefused) as refused:
+        compile_source(source)
+    assert str(refused.value) == sentence
+
+
+def test_warnings_do_not_count_as_errors() -> None:
+    findings = Findings()
+    findings.add("W001", 1, 0)
+    assert findings.error_count == 0
+    findings.add("L001", 1, 0)
+    assert findings.error_count == 1
 
 
 @cache
