@@ -32,8 +32,14 @@ def _chain(length: int) -> str:
     return f"{_view('return f1()')}\n\n{helpers}def f{length - 1}() -> int:\n    return 1\n"
 
 
+def _many_given(parameters: str, given: str) -> str:
+    """A view that gives all values to a helper."""
+    return f"{_view(f'return f1({given})')}\n\ndef f1({parameters}) -> int:\n    return 1\n"
+
+
 _TOTAL = "from contracts.dialect import Var, {}\n\ntotal = Var(int)\n\n\n"
 _PARAMETERS = [f"p{i}: int" for i in range(limits.PARAMETERS_MAX + 1)]
+_GIVEN = [f"p{i}: int" for i in range(limits.GIVEN_MAX + 1)]
 _DEEP = limits.TYPE_DEPTH_MAX + 1
 _BRACKETS = limits.BRACKET_DEPTH_MAX + 1
 
@@ -95,6 +101,10 @@ _TYPES: Final = {
     "R003": Example(
         _view("return 1", ", ".join(_PARAMETERS)),
         _view("return 1", f"{_PARAMETERS[0]}, {_PARAMETERS[1]}, ..., {_PARAMETERS[-1]}"),
+    ),
+    "R004": Example(
+        _many_given(", ".join(_GIVEN), ", ".join(["1"] * len(_GIVEN))),
+        _many_given(f"{_GIVEN[0]}, {_GIVEN[1]}, ..., {_GIVEN[-1]}", "1, 1, ..., 1"),
     ),
 }
 _STYLE: Final = {

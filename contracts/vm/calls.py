@@ -154,6 +154,8 @@ def _helper(body: Body, function: Function, node: ast.Call) -> Typed:
         return stand_in()
     if any(value is _ABSENT for value in values):
         return body.unknown("T001", node, f"{function.name}() misses an argument")
+    if len(values) > limits.GIVEN_MAX:
+        return body.unknown("R004", node, f"{function.name}() takes {len(values)} values")
     return Typed(emit.call(f"__f_{function.name}", *values), function.returns)
 
 

@@ -50,6 +50,9 @@ def translate_comprehension(
     captured = list(inner.captured)
     for capture in captured:  # an enclosing comprehension must capture it in turn
         body.lookup(capture, node)
+    if len(captured) >= limits.GIVEN_MAX:  # beside what it runs over
+        reason = f"the comprehension uses {len(captured)} values of the function around it"
+        return body.unknown("R004", node, reason)
 
     start = ast.Dict([], []) if isinstance(node, ast.DictComp) else ast.List([], ast.Load())
     code: list[ast.stmt] = [

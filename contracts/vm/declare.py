@@ -219,8 +219,9 @@ class _Declarer:
                 return self.result.constants[name][1]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.fold(operand)
-                if type(inner) is int:
-                    return -inner
+                if type(inner) is not int:
+                    raise _NoConstant("L008", node)
+                return -inner
             case ast.BinOp(left=left, op=operator, right=right):
                 return self.fold_operation(self.fold(left), operator, self.fold(right), node)
         raise _NoConstant("L008", node)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from contracts.vm.limits import FLUSH_EVERY
+from contracts.vm.limits import FLUSH_EVERY, GIVEN_MAX
 from contracts.vm.types import Constant
 
 GAS = "__g"  # local gas counter of every compiled function
@@ -31,7 +31,30 @@ def call(name: str, *args: ast.expr) -> ast.Call:
 
 
 def tuple_of(items: Sequence[ast.expr]) -> ast.expr:
-    return ast.Tuple(list(items), ast.Load())
+    return _display(items, lambda part: ast.Tuple(part, ast.Load()))
+
+
+def list_of(items: Sequence[ast.expr]) -> ast.expr:
+    return _display(items, lambda part: ast.List(part, ast.Load()))
+
+
+def _display(items: Sequence[ast.expr], make: Callable[[list[ast.expr]], ast.expr]) -> ast.expr:
+    if all(isinstance(item, ast.Constant) for item in items):
+        return make(list(items))  # loaded as one constant, however many
+    return joined([make(part) for part in pieces(items)] or [make([])], ast.Add())
+
+
+def pieces(items: Sequence[ast.expr]) -> list[list[ast.expr]]:
+    """`items` in order, in parts that CPython builds or passes at once."""
+    return [list(items[begin : begin + GIVEN_MAX]) for begin in range(0, len(items), GIVEN_MAX)]
+
+
+def joined(parts: Sequence[ast.expr], operator: ast.operator) -> ast.expr:
+    """All parts in one, evaluated from left to right; the tree is flat: few copies of each."""
+    while len(parts) > 1:
+        pairs = [parts[begin : begin + 2] for begin in range(0, len(parts), 2)]
+        parts = [ast.BinOp(p[0], operator, p[1]) if len(p) == 2 else p[0] for p in pairs]
+    return parts[0]
 
 
 def index(value: ast.expr, position: ast.expr) -> ast.expr:

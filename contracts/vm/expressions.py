@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from contracts.vm import calls, comprehensions, emit, operators, prices
+from contracts.vm import calls, comprehensions, emit, limits, operators, prices
 from contracts.vm.body import Access, Body, Typed
 from contracts.vm.declare import BUILTINS, checked_literal, constant_type
 from contracts.vm.standing import FIELDS as STANDING_FIELDS
@@ -121,6 +121,8 @@ def _joined(body: Body, node: ast.JoinedStr) -> Typed:
             case _:
                 body.add("L002", node, "f-strings take no conversion and no format")
     body.spend(prices.GAS_GUARD + prices.GAS_TEXT + len(parts) * prices.GAS_ITEM)
+    while len(parts) > limits.GIVEN_MAX:
+        parts = [emit.call("__fmt", *piece) for piece in emit.pieces(parts)]
     return Typed(emit.call("__fmt", *parts), STR)
 
 
@@ -220,7 +222,7 @@ def _list(body: Body, node: ast.List, expected: Type | None) -> Typed:
     items = [body.expr(item, wanted) for item in node.elts]
     body.spend(prices.GAS_ITEM * (len(items) + 1))
     kind = _common(body, [item.type for item in items], wanted, node)
-    return Typed(ast.List([item.node for item in items], ast.Load()), ListOf(kind))
+    return Typed(emit.list_of([item.node for item in items]), ListOf(kind))
 
 
 def _common(body: Body, kinds: list[Type], wanted: Type | None, node: ast.expr) -> Type:
@@ -278,4 +280,5 @@ def _dict(body: Body, node: ast.Dict, expected: Type | None) -> Typed:
     if key_type != UNKNOWN and not is_dict_key(key_type):
         body.add("T008", node, f"{show(key_type)} is no dict key")
     pairs = [item.node for pair in zip(keys, values, strict=True) for item in pair]
-    return Typed(emit.call("__dict", *pairs), DictOf(key_type, value_type))
+    parts = [emit.call("__dict", *part) for part in emit.pieces(pairs)] or [emit.call("__dict")]
+    return Typed(emit.joined(parts, ast.BitOr()), DictOf(key_type, value_type))

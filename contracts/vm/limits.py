@@ -15,6 +15,7 @@ FINDINGS_MAX = 200  # listed per source; more help nobody
 NAME_LENGTH_MAX = 64  # identifiers, contract and method names
 FUNCTIONS_MAX = 200
 PARAMETERS_MAX = 32
+GIVEN_MAX = 30  # values given to a function at once; beyond, CPython takes other instructions
 RECORD_FIELDS_MAX = 64
 CONSTANT_SIZE_MAX = 16 << 10  # bytes of one literal
 REQUIRE_TEXT_MAX = 200  # characters; lands in every receipt

@@ -97,6 +97,10 @@ RULES: Final[dict[str, tuple[str, str]]] = {
     "R001": ("functions do not call themselves", "write a loop"),
     "R002": (f"calls nest at most {limits.CALL_DEPTH_MAX} deep", "merge functions"),
     "R003": ("contracts stay small", "split it into two contracts"),
+    "R004": (
+        f"a function is given at most {limits.GIVEN_MAX} values",
+        "pass a record, or write a loop for the comprehension",
+    ),
     "W001": ("storage is used", "delete the declaration"),
     "W002": ("helpers are used", "delete the function or decorate it"),
     "W003": ("a @call that writes checks who calls", "read ctx.sender or ask a view about it"),

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from contracts.vm.body import Unit
-from contracts.vm.declare import Function
+from contracts.vm.declare import Function, Storage
 from contracts.vm.rules import RULES, Finding, Findings
 from contracts.vm.types import BYTES, INT, STR, DictOf, ListOf
 
@@ -196,10 +196,8 @@ def _check_copies(unit: Unit, function: Function, found: Findings) -> None:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-            ):
-                owner = _storage_read(value)
-                if owner in storage and isinstance(storage[owner].value, (ListOf, DictOf)):
-                    read[name] = node
+            ) if _is_collection(storage.get(_storage_read(value))):
+                read[name] = node
     if not read:
         return
     changed, used = _uses(function.node)
@@ -207,6 +205,10 @@ def _check_copies(unit: Unit, function: Function, found: Findings) -> None:
         if name in changed and name not in used:
             reason = f"`{name}` is a copy of what is stored; its changes are lost"
             found.at("W007", node, reason)
+
+
+def _is_collection(kept: Storage | None) -> bool:
+    return kept is not None and isinstance(kept.value, (ListOf, DictOf))
 
 
 def _storage_read(value: ast.expr) -> str:
