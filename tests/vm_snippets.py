@@ -71,6 +71,10 @@ WIDTHS = {
     "smaller_width_negated_twice": f"{_RANGE}-(-(i * i * i * {2**61}))",
 }
 AT_BOUNDS = {
+    "text_of_values_given_at_once": f"x = f'{'{a}x' * 15}'",
+    "text_of_one_more": f"x = f'{'{a}x' * 15}{{a}}'",
+    "list_given_at_once": f"x = [{', '.join(['a'] * 30)}]",
+    "list_of_one_more": f"x = [{', '.join(['a'] * 31)}]",
     "longest_text": f"require(b, '{'x' * 200}')",
     "longest_event_name": f"emit('{'E' * 64}')",
     "most_event_fields": _event(32),

@@ -69,7 +69,7 @@ def declaration_of(key: bytes) -> str:
     if key[:1] == bytes([SORTED]):
         # One byte before a name of up to 31 characters, two before one of up to 64.
         head, following = (int.from_bytes(key[place : place + 1], "big") for place in (1, 2))
-        size = following + 1 if head == 0xD9 else max(0, head - 0xA0)
+        size = following + 1 if head == 0xD9 else head - 0xA0
         name = decode_value(key[1 : 2 + size])
     else:
         parts = decode_value(key)
@@ -105,10 +105,10 @@ def parts_reader(storage: Storage) -> Callable[[bytes], Any]:
             for reader in readers:
                 part, place = reader(key, place)
                 parts.append(part)
+            if place != len(key):
+                raise ValueError("it ends elsewhere")
         except (IndexError, ValueError):
-            place = -1
-        if place != len(key):
-            raise Stop(Code.bad_storage, f"a stored key is none of {storage.name}")
+            raise Stop(Code.bad_storage, f"a stored key is none of {storage.name}") from None
         return parts[0] if len(parts) == 1 else tuple(parts)
 
     return read

@@ -152,8 +152,8 @@ def _leading_parts(body: Body, storage: Storage, node: ast.expr) -> ast.expr:
     """`within`: the first part of a key, or a tuple of some of them but not of all."""
     given = body.expr(node, storage.keys[0])
     kinds = given.type.items if isinstance(given.type, TupleOf) else (given.type,)
-    if not 0 < len(kinds) < len(storage.keys):
-        reason = f"`within` fixes fewer parts than the key's {len(storage.keys)}, and at least one"
+    if len(kinds) >= len(storage.keys):
+        reason = f"`within` fixes fewer parts than the key's {len(storage.keys)}"
         body.add("T001", node, reason)
     for kind, wanted in zip(kinds, storage.keys, strict=False):
         body.demand(kind, wanted, node)

@@ -33,7 +33,7 @@ from tests.mutation.operators import Mutant, mutants
 
 MODULES = (
     *("verify", "compile", "source", "declare", "types", "body", "emit", "methods", "calls"),
-    *("statements", "expressions", "operators", "comprehensions", "storage_ops"),
+    *("statements", "expressions", "operators", "comprehensions", "storage_ops", "keys"),
     *("widths", "pace", "style", "features", "rules"),
 )
 TESTS = (
@@ -51,6 +51,10 @@ TESTS = (
     "tests/unit/test_gas_golden.py",
     "tests/unit/test_system_sources.py",
     "tests/unit/test_vm_prefetch.py",
+    "tests/unit/test_vm_finding_ends.py",
+    "tests/unit/test_vm_keys.py",
+    "tests/unit/test_vm_sorted_map.py",
+    "tests/unit/test_vm_many_items.py",
     "tests/sandbox/test_syntax_attacks.py",
     "tests/sandbox/test_value_attacks.py",
     "tests/sandbox/test_cross_contract_attacks.py",

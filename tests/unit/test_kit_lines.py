@@ -132,7 +132,6 @@ def test_amounts_count_like_ints_and_know_their_lines(first: Gas, second: Gas) -
         (first - second, int(first) - int(second)),
     ):
         assert int(gas) == sum(gas.lines.values()) == number
-    assert (first - second) + second == first
     assert ((first - second) + second).lines == first.lines
     assert 0 + first is first and first + 0 is first
     assert (first == 0) is (not first.lines)

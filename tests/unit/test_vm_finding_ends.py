@@ -20,6 +20,7 @@ HEAD = "from contracts.dialect import call, view\n"
         ("@view\ndef f(s: str) -> str:\n    return s.title()", "L005", "s.title()"),
         ("@view\ndef f(n: int) -> int:\n    if n > 0:\n        return 1", "T004", "def f"),
         ("@call\ndef long_name() -> int:\n    return 1", "W004", "def long_name"),
+        ("NAME = 1\n@call\nclass Wide:\n    n: int", "L010", "class Wide"),
         ("@view\ndef f(n) -> int:\n    return 1", "L004", "n"),
         ("@view\ndef f() -> int:\n    for i in 3:\n        pass\n    return 1", "T001", "3"),
         ("@view\ndef f(n: int) -> int:\n    return 1", "W010", "n: int"),

@@ -62,7 +62,17 @@ def test_a_key_names_its_declaration(name: str, is_sorted: bool) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [b"", b"\xc1", b"\xc1\xd9", b"\xc1\xd9\x05abc", b"\xc1\xa3ab", b"\xc1\xc0", b"\x90", b"\x91\1"],
+    [
+        b"",
+        b"\xc1",
+        b"\xc1\xd9",
+        b"\xc1\xd9\x05abc",
+        b"\xc1\xa3ab",
+        b"\xc1\xc0",
+        b"\x90",
+        b"\x91\1",
+        b"\x92\xa1a\xc1",
+    ],
 )
 def test_bytes_that_no_declaration_writes(key: bytes) -> None:
     with pytest.raises(DecodeError):

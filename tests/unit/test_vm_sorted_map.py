@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from contracts.vm import limits, prices
+from contracts.vm.abi import extract
 from contracts.vm.check import check_source
 from contracts.vm.codes import Code, ViewRefused
 from contracts.vm.testing import Chain, account
@@ -309,6 +311,16 @@ WRONG = [
 def test_wrong_uses_are_refused(body: str, rule: str, reason: str) -> None:
     found = findings(body)
     assert any(found_rule == rule and reason in text for found_rule, text in found), found
+
+
+def test_the_abi_says_what_is_walked() -> None:
+    source = (
+        "from contracts.dialect import Map, SortedMap, Var, call\n"
+        "total = Var(int)\nnames = Map(str, int)\nages = SortedMap((str, int), bool)\n"
+        "@call\ndef act() -> None:\n    pass\n"
+    )
+    kinds = [(one["name"], one["kind"]) for one in json.loads(extract(source))["storage"]]
+    assert kinds == [("total", "Var"), ("names", "Map"), ("ages", "SortedMap")]
 
 
 def test_a_map_is_not_walked() -> None:
