@@ -8,8 +8,8 @@ bounded tree), types, declare (module level), body (scope and gas of one functio
 operators, widths (ints that need no check), calls, methods, comprehensions, storage_ops, pace
 (loops that pay ahead), statements, compile, verify (bytecode), style (warnings), check, abi.
 Execution: version, engines (which names this release runs), engine_schedule (at which heights),
-codes, prices, meter, values (borders), guards, state, standing (ctx.party), instance, prefetch,
-apply. The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls,
+codes, prices, meter, values (borders), guards, ranges (of keys), state, keys (of storage),
+storage_guards, standing (ctx.party), instance, prefetch, apply. The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls,
 approvals, engine_calls.
 Isolation: jail, frames, start and worker (the child), host (the parent).
 For tests: testing, and all of contracts.kit.

@@ -33,7 +33,7 @@ from contracts.vm.layout import conflict, layout_of
 from contracts.vm.policy import Rule, rule_of
 from contracts.vm.rules import SourceRefused
 from crypto import sm3
-from ledger.values import Value, decode_value
+from ledger.values import Value, encode_value
 
 if TYPE_CHECKING:
     from contracts.vm.apply import Machine
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 # The proposer alone is the policy of a first deployment: a new contract harms no other one, and
 # who calls it can read it first.
 ROLES_DEPLOY: Final = ("manager", "operator", "tech_provider")
+_NO_ARGUMENTS: Final = encode_value([])
 
 
 class Steps:
@@ -69,7 +70,7 @@ class Steps:
         if instance.init is not None:
             values = instance.init.arguments.decode(arguments)
             self._machine.run_entry(instance, instance.init, actor.account, values)
-        elif decode_value(arguments) != []:
+        elif arguments != _NO_ARGUMENTS:
             raise Stop(Code.bad_arguments, f"{name} has no @init and takes no arguments")
         self._records.note(record, "deploy", actor)
 

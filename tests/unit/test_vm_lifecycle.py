@@ -111,6 +111,9 @@ def test_a_contract_without_init_takes_no_arguments(chain: Chain) -> None:
     refused = deploy(chain, TECH, source, args=[1])
     assert refused.error == "bad_arguments"
     assert refused.detail == "counter has no @init and takes no arguments"
+    for damaged in (b"", b"\xc1", b"\x91", b"\xdc\0\0", b"\x90\0"):
+        call = chain.call(TECH, "contract", "deploy", "counter", source, damaged)
+        assert (call.error, call.detail) == (refused.error, refused.detail)
     assert deploy(chain, TECH, source, args=[]).status == 0
 
 
