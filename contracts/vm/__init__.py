@@ -9,8 +9,9 @@ operators, widths (ints that need no check), calls, methods, comprehensions, sto
 (loops that pay ahead), statements, compile, verify (bytecode), style (warnings), check, abi.
 Execution: version, engines (which names this release runs), engine_schedule (at which heights),
 codes, prices, meter, values (borders), guards, ranges (of keys), state, keys (of storage),
-storage_guards, standing (ctx.party), instance, prefetch, apply. The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls,
-approvals, engine_calls.
+storage_guards, standing (ctx.party), instance, prefetch, apply.
+The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls, approvals,
+engine_calls.
 Isolation: jail, frames, start and worker (the child), host (the parent).
 For tests: testing, and all of contracts.kit.
 """
