@@ -19,15 +19,15 @@ from tests.measured_child import in_child
 LAYERS = (jail.NAMESPACE, *jail.REQUIRED)
 
 
+def enter() -> list[str]:
+    try:
+        return jail.enter()
+    except jail.JailUnavailable as missing:
+        return [f"missing: {missing}"]
+
+
 def has_jail() -> bool:
     """Can this machine hold a child in all the layers that are required?"""
-
-    def enter() -> list[str]:
-        try:
-            return jail.enter()
-        except jail.JailUnavailable as missing:
-            return [f"missing: {missing}"]
-
     return not in_child(enter)[0].startswith("missing")
 
 
@@ -42,49 +42,50 @@ def outcome(attempt: Callable[[], object]) -> str:
 # --- a child of this process is jailed ---------------------------------------------------------
 
 
+def try_in_jail() -> list[str]:
+    held = jail.enter()
+    return [
+        outcome(lambda: os.open("/etc/passwd", os.O_RDONLY)),
+        outcome(os.pipe),
+        outcome(lambda: os.kill(os.getppid(), 0)),
+        *held,
+    ]
+
+
 def test_a_jailed_child_holds_its_layers_and_can_do_nothing_but_talk() -> None:
     if not has_jail():
         pytest.skip("no jail on this machine")
-
-    def work() -> list[str]:
-        held = jail.enter()
-        return [
-            outcome(lambda: os.open("/etc/passwd", os.O_RDONLY)),
-            outcome(os.pipe),
-            outcome(lambda: os.kill(os.getppid(), 0)),
-            *held,
-        ]
-
-    opened, piped, killed, *held = in_child(work)
+    opened, piped, killed, *held = in_child(try_in_jail)
     assert (opened, piped, killed) == ("EPERM",) * 3
     assert set(jail.REQUIRED) <= set(held)
     assert held == [layer for layer in LAYERS if layer in held], "in the order that works"
 
 
-def test_the_limits_are_those_of_the_jail() -> None:
-    def work() -> list[str]:
-        jail._limit_resources()
-        kinds = "AS", "CORE", "FSIZE", "NPROC", "NOFILE"
-        limits = [resource.getrlimit(getattr(resource, f"RLIMIT_{kind}")) for kind in kinds]
-        assert all(soft == hard for soft, hard in limits), "none can be raised again"
-        return [str(soft) for soft, _ in limits]
+def limit_resources() -> list[str]:
+    jail._limit_resources()
+    kinds = "AS", "CORE", "FSIZE", "NPROC", "NOFILE"
+    limits = [resource.getrlimit(getattr(resource, f"RLIMIT_{kind}")) for kind in kinds]
+    assert all(soft == hard for soft, hard in limits), "none can be raised again"
+    return [str(soft) for soft, _ in limits]
 
-    assert in_child(work) == [str(jail.MEMORY_MAX), "0", "0", "0", "3"]
+
+def test_the_limits_are_those_of_the_jail() -> None:
+    assert in_child(limit_resources) == [str(jail.MEMORY_MAX), "0", "0", "0", "3"]
+
+
+def close_files() -> list[str]:
+    jail._close_files()
+    return [
+        outcome(lambda: os.open("/etc/passwd", os.O_RDONLY)),
+        outcome(lambda: os.listdir("/")),
+        outcome(os.pipe),
+    ]
 
 
 def test_landlock_alone_closes_every_path() -> None:
     if not has_jail():
         pytest.skip("no jail on this machine")
-
-    def work() -> list[str]:
-        jail._close_files()
-        return [
-            outcome(lambda: os.open("/etc/passwd", os.O_RDONLY)),
-            outcome(lambda: os.listdir("/")),
-            outcome(os.pipe),
-        ]
-
-    assert in_child(work) == ["EACCES", "EACCES", "done"]
+    assert in_child(close_files) == ["EACCES", "EACCES", "done"]
 
 
 # --- the layers come in one order, and each may be missing --------------------------------------
