@@ -23,12 +23,14 @@ RUNS ?= 200
 # Scenarios from this seed on are values, which can be shrunk; earlier seeds keep their meaning.
 SEED ?= 3000
 MINUTES ?= 5
+# Options of make bench-ledger: --full adds 10^7 keys, --keys 10000,100000, --rounds 31
+BENCH ?=
 # Number of the first round of make fuzz-vm; other numbers are other programs.
 FIRST ?= 0
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -92,6 +94,9 @@ bench-vm: .make/installed ## Contract calls in process and jailed beside plain P
 
 bench-gas: .make/installed ## Nanoseconds and bytes per unit of gas of every priced operation; fails beyond its bounds
 	$(BIN)/python -m bench.gas
+
+bench-ledger: .make/installed ## Commits and proofs by size of state beside raw LevelDB; fails beyond its bounds: make bench-ledger BENCH="--full"
+	$(BIN)/python -m bench.ledger $(BENCH)
 
 sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7000
 	$(BIN)/python -m tests.sim --runs $(RUNS) --seed $(SEED)

@@ -10,6 +10,10 @@ vm           make bench-vm: contract calls beside plain Python
 vm_rig       the machine in process and jailed, over one state
 vm_unmetered the workloads compiled without gas
 vm_report    its tables
+ledger       make bench-ledger: commits, proofs, opening and memory by size of state
+ledger_size  one size, in a process of its own
+ledger_chain blocks on a store whose state has any number of keys
+ledger_report its tables and bounds
 gas          make bench-gas: ns and bytes per unit of gas
 gas_rows     the operations it times, each a small program
 gas_memory   programs that keep all they can

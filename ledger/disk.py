@@ -45,7 +45,7 @@ class Disk:
         # LevelDB replays logs and merges tables when it opens them: look at them before.
         check_logs(path / _DATABASE)
         check_tables(path / _DATABASE, filter_bytes_max=_FILTER_BYTES_AT_OPEN)
-        self._database = _open(path / _DATABASE, create=create)
+        self._database = open_database(path / _DATABASE, create=create)
         if create:
             Mark.create(path / _MARK, 0)
         try:
@@ -178,7 +178,8 @@ def read(source: Readable, key: bytes, *, height: int | None = None) -> bytes | 
         raise LedgerClosed(f"the ledger is closed: {error}") from None
 
 
-def _open(path: Path, *, create: bool) -> plyvel.DB:
+def open_database(path: Path, *, create: bool) -> plyvel.DB:
+    """LevelDB alone, with the settings of a ledger. Raises LedgerDamaged or LedgerInUse."""
     try:
         return plyvel.DB(
             str(path),

@@ -322,7 +322,7 @@ class Store:
         """
         with self._writer:
             self._assert_fits(commit)
-            self._disk.write(self._pairs_of(commit))
+            self._disk.write(self.pairs_of(commit))
             height = commit.statement.height
             with self._state:
                 change = self.tree.accept()
@@ -333,6 +333,28 @@ class Store:
                     self._epochs = self._epochs.with_next(commit.next_epoch)
                 self._drop_versions()
             self._remember(height, commit.block, tuple(commit.receipts))
+
+    def pairs_of(self, commit: Commit) -> Iterator[tuple[bytes, bytes | None]]:
+        """Everything that `commit` puts (None: deletes), while its writes are staged."""
+        header = commit.block.header
+        height = header.height
+        yield at_height(HEADER, height), encode(header)
+        yield at_height(BLOCK, height), encode(commit.block)
+        yield at_height(RECEIPTS, height), encode(Receipts(tuple(commit.receipts)))
+        yield at_height(STATEMENT, height), encode(commit.statement)
+        if commit.commit_certificate is not None:
+            yield at_height(COMMIT_CERTIFICATE, height), encode(commit.commit_certificate)
+        yield HASH + commit.statement.block_hash, number(height)
+        for index, receipt in enumerate(commit.receipts):
+            yield TRANSACTION + receipt.transaction_id, encode(Place(height, index))
+        for write in commit.writes:
+            yield state_key(write.namespace, write.key), write.value
+        for name, page in self.tree.staged_pages():
+            yield PAGE + name, page
+        if commit.next_epoch is not None:
+            epoch = commit.next_epoch
+            yield at_height(COMMITTEE, epoch.base), encode(epoch.validators)
+        yield HEAD_KEY, number(height)
 
     def certify(self, certificate: ExecutionCertificate) -> None:
         """Store a verified execution certificate of a stored block.
@@ -448,27 +470,6 @@ class Store:
         if self._height >= 0:
             previous = self.head_statement().block_hash
             assert header.previous_hash == previous, "the block follows the head"
-
-    def _pairs_of(self, commit: Commit) -> Iterator[tuple[bytes, bytes | None]]:
-        header = commit.block.header
-        height = header.height
-        yield at_height(HEADER, height), encode(header)
-        yield at_height(BLOCK, height), encode(commit.block)
-        yield at_height(RECEIPTS, height), encode(Receipts(tuple(commit.receipts)))
-        yield at_height(STATEMENT, height), encode(commit.statement)
-        if commit.commit_certificate is not None:
-            yield at_height(COMMIT_CERTIFICATE, height), encode(commit.commit_certificate)
-        yield HASH + commit.statement.block_hash, number(height)
-        for index, receipt in enumerate(commit.receipts):
-            yield TRANSACTION + receipt.transaction_id, encode(Place(height, index))
-        for write in commit.writes:
-            yield state_key(write.namespace, write.key), write.value
-        for name, page in self.tree.staged_pages():
-            yield PAGE + name, page
-        if commit.next_epoch is not None:
-            epoch = commit.next_epoch
-            yield at_height(COMMITTEE, epoch.base), encode(epoch.validators)
-        yield HEAD_KEY, number(height)
 
     def _prove_at(self, version: _Version, namespace: str, key: bytes) -> StateProof:
         versions = self._versions
