@@ -18,7 +18,10 @@ from ledger.tables import check_logs, check_tables
 _DATABASE, _MARK = "db", "mark"
 _WRITE_BUFFER_SIZE = 8 << 20  # bytes of a memtable: eight full blocks between two flushes
 _BLOCK_CACHE_SIZE = 8 << 20  # bytes of uncompressed database blocks kept in memory
-_FILES_OPEN_MAX = 74  # LevelDB's least: it maps 64 tables of 2 MB, which count as resident
+# LevelDB maps this many tables of 2 MB, less ten, and takes no descriptor for them. What a process
+# touched of them counts as resident, but the kernel takes it back when it needs the room. With
+# fewer, a state of more than 500,000 keys opens a table anew for most of its reads.
+_FILES_OPEN_MAX = 1000
 _FILTER_BITS = 10  # Bloom filter per key: looking for an unknown transaction id costs no read
 _FILTER_BYTES_AT_OPEN = 2 << 20  # bytes of filters checked at every start: at most 0.3 s
 _REMEDY = "restore this ledger from a backup or let the node rejoin with an empty data directory"

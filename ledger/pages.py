@@ -11,12 +11,11 @@ never shows in a hash: the root depends on the leaves alone (ledger.proof).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 from typing import TypeAlias
 
 from ledger.errors import LedgerDamaged
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST
-from ledger.proof import PATH_BITS, bit_at, inner_hash, leaf_hash, split_depth
+from ledger.proof import PATH_BITS, bit_at, inner_hash, inner_hasher, leaf_hash, split_depth
 
 Path: TypeAlias = bytes
 Change: TypeAlias = tuple[Path, bytes | None]  # path and the new value's hash; None removes
@@ -59,20 +58,22 @@ def change_page(
         slots = branch_slots(page)
         _change_slots(depth, slots, changes, load, out)
         return _put_branch(name, depth, slots, out)
-    leaves = {leaf[0]: leaf for leaf in page_leaves(page)} if page is not None else {}
+    rows = _rows_by_path(page) if page is not None else {}
+    known = len(rows)
     for path, value_hash in changes:
         if value_hash is not None:
-            leaves[path] = (path, value_hash, leaf_hash(path, value_hash))
-        else:
-            leaves.pop(path, None)
-    ordered = sorted(leaves.values()) if len(leaves) > 1 else list(leaves.values())
+            rows[path] = path + value_hash + leaf_hash(path, value_hash)
+        elif rows.pop(path, None) is not None:
+            known -= 1
+    ordered = list(rows.values())
+    if len(ordered) > known:  # a new path stands at the end; changed ones keep their place
+        ordered.sort()
     return _put_leaves(name, depth, ordered, out)
 
 
 def page_leaves(page: bytes) -> list[Leaf]:
     """The leaves of a leaves page, by ascending path."""
-    if page[:1] != _LEAVES or (len(page) - _HEAD_SIZE) % _LEAF_SIZE:
-        raise LedgerDamaged("a page of the state tree is malformed; restore this ledger")
+    _demand_leaves(page)
     return [
         (page[at : at + 32], page[at + 32 : at + 64], page[at + 64 : at + 96])
         for at in range(_HEAD_SIZE, len(page), _LEAF_SIZE)
@@ -138,20 +139,27 @@ def fold_leaves(leaves: Iterable[tuple[Path, bytes]]) -> bytes:
     """The root over (path, leaf hash) pairs by ascending path, in memory of order log(leaves)."""
     hashes: list[bytes] = []
     splits: list[int] = []  # splits[i] parts hashes[i] from hashes[i + 1]; ascending
-    previous = b""
+    previous = 0
     for path, node in leaves:
-        if previous:
-            depth = split_depth(previous, path)
+        number = int.from_bytes(path)
+        if hashes:
+            depth = PATH_BITS - (previous ^ number).bit_length()  # split_depth
             while splits and splits[-1] > depth:
-                right = hashes.pop()
-                hashes[-1] = inner_hash(splits.pop(), hashes[-1], right)
+                _join_last(hashes, splits.pop())
             splits.append(depth)
         hashes.append(node)
-        previous = path
+        previous = number
     while splits:
-        right = hashes.pop()
-        hashes[-1] = inner_hash(splits.pop(), hashes[-1], right)
+        _join_last(hashes, splits.pop())
     return hashes[0] if hashes else EMPTY_DIGEST
+
+
+def _join_last(hashes: list[bytes], depth: int) -> None:
+    """Put inner_hash of the last two, neither of them empty, in their place."""
+    right = hashes.pop()
+    hasher = inner_hasher(depth).copy()
+    hasher.update(hashes[-1] + right)
+    hashes[-1] = hasher.digest()
 
 
 def fold_slots(end: int, slots: Sequence[bytes]) -> bytes:
@@ -208,19 +216,33 @@ def _put_branch(
 
 
 def _put_leaves(
-    name: bytes, depth: int, leaves: list[Leaf], out: dict[bytes, bytes | None]
+    name: bytes, depth: int, rows: list[bytes], out: dict[bytes, bytes | None]
 ) -> bytes:
-    if not leaves:
+    if not rows:
         out[name] = None
         return EMPTY_DIGEST
-    if len(leaves) > PAGE_LEAVES_MAX:
+    if len(rows) > PAGE_LEAVES_MAX:
         slots: list[bytes] = [EMPTY_DIGEST] * BRANCH_SLOTS
         for slot in range(BRANCH_SLOTS):
-            below = [leaf for leaf in leaves if slot_of(depth, leaf[0]) == slot]
+            below = [row for row in rows if slot_of(depth, row[:32]) == slot]
             if below:
                 deeper = depth + BRANCH_BITS
-                slots[slot] = _put_leaves(page_id(deeper, below[0][0]), deeper, below, out)
+                slots[slot] = _put_leaves(page_id(deeper, below[0]), deeper, below, out)
         return _put_branch(name, depth, slots, out)
-    root = leaves[0][2] if len(leaves) == 1 else fold_leaves([leaf[::2] for leaf in leaves])
-    out[name] = b"".join((_LEAVES, root, *chain.from_iterable(leaves)))
+    root = fold_leaves([(row[:32], row[64:]) for row in rows])
+    out[name] = b"".join((_LEAVES, root, *rows))
     return root
+
+
+def _rows_by_path(page: bytes) -> dict[Path, bytes]:
+    """The leaves of a leaves page as they are stored, in their order."""
+    _demand_leaves(page)
+    return {
+        page[at : at + 32]: page[at : at + _LEAF_SIZE]
+        for at in range(_HEAD_SIZE, len(page), _LEAF_SIZE)
+    }
+
+
+def _demand_leaves(page: bytes) -> None:
+    if page[:1] != _LEAVES or (len(page) - _HEAD_SIZE) % _LEAF_SIZE:
+        raise LedgerDamaged("a page of the state tree is malformed; restore this ledger")
