@@ -128,11 +128,12 @@ def _proofs(sizes: Sequence[Size]) -> list[str]:
     proofs = [cost for name, cost in _COSTS.items() if name != "commit"]
     return [
         f"| keys | proof of a value: µs ({WRITES:,} of them / raw) | of absence | check of a value "
-        "| of absence | bytes of hashes |",
-        "|---|---|---|---|---|---|",
+        "| of absence | bytes of hashes | read of a value alone: µs |",
+        "|---|---|---|---|---|---|---|",
         *(
             f"| {_keys(size.keys)} | {' | '.join(cell(size, cost) for cost in proofs)} | "
-            f"{size.median(lambda s: s.proof_bytes):,.0f} |"
+            f"{size.median(lambda s: s.proof_bytes):,.0f} | "
+            f"{size.median(lambda s: s.get) * 1e6:.0f} |"
             for size in sizes
         ),
         "",

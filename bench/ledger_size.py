@@ -44,6 +44,7 @@ class Sample:
     raw_state: float  # LevelDB's synced batch of the state writes alone
     raw_bytes: int
     raw_state_bytes: int
+    get: float  # LevelDB's read of one value
     prove_present: float  # per proof
     prove_absent: float
     check_present: float
@@ -114,6 +115,8 @@ class Bench:
             raw, _ = _timed(lambda: self._put(pairs))
             took, _ = _timed(lambda: store.commit(commit))
             raw_state, _ = _timed(lambda: self._put(state))
+            read = [key_of(i) for i in draw.sample(range(self.keys), PROOFS)]
+            get, _ = _timed(lambda: [store.get(NAMESPACE, key) for key in read])
             present = [key_of(i) for i in draw.sample(range(self.keys), PROOFS)]
             absent = [key_of(self.keys + draw.randrange(1 << 40)) for _ in range(PROOFS)]
             prove_present, proofs = _timed(lambda: self._prove(present))
@@ -132,6 +135,7 @@ class Bench:
             raw_state,
             _size(pairs),
             _size(state),
+            get / PROOFS,
             prove_present / PROOFS,
             prove_absent / PROOFS,
             check_present / PROOFS,

@@ -183,8 +183,10 @@ class StateTree:
         reached = bytearray(path)  # `path`, bent to where the tree has leaves
         node = 1
         for depth in range(STEM_LEVELS):
-            left, right = self._node(2 * node, later), self._node(2 * node + 1, later)
-            node = 2 * node + _choose(depth, reached, left, right, depths, siblings)
+            wanted = _bit(reached, depth)
+            is_there = self._node(2 * node + wanted, later) != EMPTY_DIGEST
+            other = self._node(2 * node + 1 - wanted, later)
+            node = 2 * node + _choose(depth, reached, is_there, other, depths, siblings)
         depth = STEM_LEVELS
         page = _loaded(load, page_id(depth, bytes(reached)))
         while is_branch(page):
@@ -243,22 +245,22 @@ def _loaded(load: LoadPage, name: bytes) -> bytes:
 def _choose(
     depth: int,
     reached: bytearray,
-    left: bytes,
-    right: bytes,
+    is_there: bool,
+    other: bytes,
     depths: bytearray,
     siblings: list[bytes],
 ) -> int:
-    """The side to follow at `depth`; bends `reached` where the wanted side is empty."""
-    spare = 7 - (depth & 7)
-    wanted = reached[depth >> 3] >> spare & 1
-    if left != EMPTY_DIGEST and right != EMPTY_DIGEST:
+    """The side to follow at `depth`: the wanted one if it is there, or else `reached` bends."""
+    if not is_there:
+        reached[depth >> 3] ^= 1 << (7 - (depth & 7))
+    elif other != EMPTY_DIGEST:
         depths.append(depth)
-        siblings.append(left if wanted else right)
-        return wanted
-    taken = 0 if right == EMPTY_DIGEST else 1
-    if taken != wanted:
-        reached[depth >> 3] ^= 1 << spare
-    return taken
+        siblings.append(other)
+    return _bit(reached, depth)
+
+
+def _bit(path: bytearray, depth: int) -> int:
+    return path[depth >> 3] >> (7 - (depth & 7)) & 1
 
 
 def _step_into_branch(
@@ -268,11 +270,12 @@ def _step_into_branch(
     depths: bytearray,
     siblings: list[bytes],
 ) -> None:
-    """Follow the path through the levels of a branch page."""
+    """Follow the path through the levels of a branch page; only sides not taken are folded."""
     end = depth + BRANCH_BITS
-    for level in range(BRANCH_BITS):
+    for level in range(depth, end):
         half = len(slots) >> 1
-        zero_side, one_side = slots[:half], slots[half:]
-        left, right = fold_slots(end, zero_side), fold_slots(end, one_side)
-        side = _choose(depth + level, reached, left, right, depths, siblings)
-        slots = one_side if side else zero_side
+        sides = slots[:half], slots[half:]
+        wanted = _bit(reached, level)
+        is_there = any(slot != EMPTY_DIGEST for slot in sides[wanted])
+        other = fold_slots(end, sides[1 - wanted]) if is_there else EMPTY_DIGEST
+        slots = sides[_choose(level, reached, is_there, other, depths, siblings)]

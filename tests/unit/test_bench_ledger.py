@@ -12,7 +12,7 @@ from bench.ledger_report import Size, bounds
 from bench.ledger_size import WRITES, Bench, Memory, Opening, Sample
 from ledger.store import Store
 
-SAMPLE = Sample(0.010, 0.005, 0.003, 0.001, 900_000, 100_000, 2e-5, 2e-5, 1e-5, 1e-5, 500.0)
+SAMPLE = Sample(0.010, 0.005, 0.003, 0.001, 900_000, 100_000, 5e-6, 2e-5, 2e-5, 1e-5, 1e-5, 500.0)
 
 
 def size(keys: int, sample: Sample = SAMPLE) -> Size:
