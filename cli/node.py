@@ -117,6 +117,82 @@ def recover(
     )
 
 
+@verb(app, "backup")
+def backup(
+    ask: Invocation,
+    data_dir: Annotated[Path, typer.Argument(help="data folder of a node that runs here.")],
+    to: Annotated[Path, typer.Option(help="Folder of the backup; what is there is continued.")],
+    recipient: Annotated[
+        str, typer.Option(help="Public key that the backup is sealed to: see `shuxin key show`.")
+    ],
+) -> Answer:
+    """Add to a backup what the running node has above it; the node goes on working."""
+    from cli.output import CommandRefused, progress
+    from crypto.providers.software import verify_batch
+    from node.backup.take import take
+
+    try:
+        public = bytes.fromhex(recipient)
+    except ValueError:
+        raise CommandRefused(
+            "key.public", "--recipient takes the 128 hex digits that `shuxin key show` prints"
+        ) from None
+    with progress("blocks", as_json=ask.json) as advance:
+        taken = take(data_dir, to, public, verify_batch=verify_batch, advance=advance)
+    return Fields(
+        {
+            "backup": str(to),
+            "segments": taken.segments,
+            "first": taken.first,
+            "height": taken.last,
+            "bytes": taken.size,
+            "state_root": taken.state_root.hex(),
+        }
+    )
+
+
+@verb(app, "restore")
+def restore(
+    ask: Invocation,
+    folder: Annotated[Path, typer.Argument(metavar="BACKUP", help="Folder of the backup.")],
+    data_dir: Annotated[Path, typer.Option(help="Empty or new data folder of the node.")],
+    genesis: Annotated[Path, typer.Option(help="Genesis file, from a source you trust.")],
+    height_min: Annotated[
+        int, typer.Option(min=0, help="Refuse a backup that ends below this height.")
+    ] = 0,
+) -> Answer:
+    """Make a node's ledger out of a backup that --key opens: all is executed again and checked."""
+    from cli.output import note, progress
+    from contracts.vm.host import Worker
+    from crypto.keys import load_key
+    from crypto.providers.software import SoftwareProvider
+    from ledger.genesis import load_genesis
+    from node.backup import restore as restoring
+    from node.bootstrap import check_genesis
+
+    private = load_key(ask.key_path, ask.passphrase())
+    loaded = load_genesis(genesis)
+    check_genesis(loaded)
+    target = restoring.Target(data_dir, loaded, SoftwareProvider(private), Worker)
+    with progress("blocks", as_json=ask.json) as advance:
+        done = restoring.restore(folder, private, target, height_min=height_min, advance=advance)
+    note(
+        "The node's votes are not in a backup. Until it has caught up, count it among the f nodes "
+        "that may fail, and never start two nodes with one key: see docs/operations.md, Backup."
+    )
+    return Fields(
+        {
+            "ledger": str(data_dir / "ledger"),
+            "height": done.height,
+            "state_root": done.state_root.hex(),
+            "time_ms": done.time_ms,
+            "segments": done.segments,
+            "signed_by": done.signer.hex(),
+            "votes": "not restored",
+        }
+    )
+
+
 @verb(app, "halt-report")
 def halt_report(
     ask: Invocation,

@@ -3,7 +3,7 @@ commit certificate and by a quorum's execution certificates, re-made by the rule
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
@@ -62,9 +62,17 @@ def runs_of(
     block above the head of `old`, if it is at hand. What a run decides begins above a window, and
     gaps between certificates are shorter, so `length_max` is the window.
     """
+    found = (
+        _stored(old, known, height) if height <= old.height else beyond
+        for height in range(1, last + 1)
+    )
+    return in_runs(found, length_max)
+
+
+def in_runs(bundles: Iterable[Bundle | None], length_max: int) -> Iterator[list[Bundle]]:
+    """Blocks in runs that each end with a certificate, up to the first that is None or unproved."""
     run: list[Bundle] = []
-    for height in range(1, last + 1):
-        bundle = _stored(old, known, height) if height <= old.height else beyond
+    for bundle in bundles:
         if bundle is None:
             return
         run.append(bundle)

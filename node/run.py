@@ -30,6 +30,7 @@ from node.acts import Acts
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
+from node.backup.door import Door
 from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
@@ -129,6 +130,7 @@ class Node:
         )
         self._build_ordering(config)
         self._build_repair(config)
+        self._door = Door(config.data_dir, self.store, self.provider, self.check_readable)
 
     def _build_ordering(self, config: NodeConfig) -> None:
         chain = self.rules.chain_id
@@ -258,6 +260,7 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
+                await nursery.start(self._door.run)
                 page.start()
                 nursery.start_soon(self._repair_and_end)
                 api.start()

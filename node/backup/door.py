@@ -1,0 +1,281 @@
+"""The node's side of a backup: a socket in its data directory for who runs it, and nobody else.
+
+LevelDB cannot be opened twice, so what reads a live ledger asks the node. The socket has mode
+0600 and the visitor's user must be the node's, or root. A visitor gets blocks, which are never
+changed once they are stored, and the node's signature under a manifest of exactly this ledger;
+there is nothing else to be had, and nothing to be changed. Encrypting and writing is the
+visitor's work, in the visitor's process. One visitor at a time, at a bounded pace.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from crypto.errors import CryptoError
+from crypto.provider import CryptoProvider
+from ledger.encoding import decode, encode
+from ledger.errors import DecodeError, LedgerError
+from ledger.model import Record
+from ledger.store import Store
+from node.backup.form import (
+    CHUNK_SIZE,
+    MANIFEST_SIZE_MAX,
+    TAG_MANIFEST,
+    Manifest,
+    Run,
+    decode_manifest,
+)
+from node.peer_messages import Bundle
+from node.refusals import Refusal
+from node.repair import disowned
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus
+
+SOCKET = "backup.sock"
+PACE = 16 << 20  # bytes a second that are handed out at most
+SILENCE_S = 60.0  # after which a visitor who says nothing is sent away
+ASK_SIZE_MAX = MANIFEST_SIZE_MAX + 256
+LENGTH = struct.Struct(">I")
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: ucred of unix(7)
+
+STANDING, BLOCKS, SIGN = "standing", "blocks", "sign"
+
+_log = structlog.get_logger("node.backup")
+
+
+class Ask(Record):
+    """STANDING; BLOCKS from `first` to `last` at most; SIGN the encoded manifest in `data`."""
+
+    what: str
+    first: int = 0
+    last: int = 0
+    data: bytes = b""
+
+
+class Answer(Record):
+    """`refused` is "" or the sentence why there is no `data`."""
+
+    refused: str
+    data: bytes
+
+
+class Standing(Record):
+    """What there is to back up: blocks 1 to `last`, which a quorum certified (0: none yet)."""
+
+    chain_id: bytes
+    last: int
+    disowned: int
+    plans: tuple[bytes, ...]
+    signer: bytes
+
+
+class _Refused(Exception):
+    """The visitor is told this sentence."""
+
+
+class Door:
+    """Serves one node's ledger until it is cancelled."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        store: Store,
+        provider: CryptoProvider,
+        check_readable: Callable[[], None],
+    ) -> None:
+        """`check_readable` raises Refusal while the ledger is in doubt."""
+        self._data_dir = data_dir
+        self._store = store
+        self._provider = provider
+        self._check_readable = check_readable
+        self._is_taken = False
+
+    async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """A door that cannot be made is no reason for a node not to run: the log says so."""
+        try:
+            opened = self._listen()
+        except OSError as error:
+            _log.warning(
+                "backup_door_missing", reason=str(error), advice="this node takes no backups"
+            )
+            task_status.started()
+            return
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(opened))
+        task_status.started()
+        try:
+            await trio.serve_listeners(self._visit, [listener])
+        finally:
+            (self._data_dir / SOCKET).unlink(missing_ok=True)
+
+    def _listen(self) -> socket.socket:
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            os.fchmod(opened.fileno(), 0o600)  # before it has a name: it is never open to others
+            (self._data_dir / SOCKET).unlink(missing_ok=True)  # the ledger's lock makes it ours
+            with reachable(self._data_dir) as path:
+                opened.bind(path)
+            opened.listen(1)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    # --- visits -----------------------------------------------------------------------------
+
+    async def _visit(self, stream: trio.SocketStream) -> None:
+        try:
+            if not _is_ours(stream.socket):
+                _log.warning("backup_stranger", advice="the data directory is open to others")
+            elif self._is_taken:
+                await _send(stream, Answer("another backup of this node is being taken", b""))
+            else:
+                self._is_taken = True
+                try:
+                    await self._serve(stream)
+                finally:
+                    self._is_taken = False
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            pass  # the visitor is gone; what he has not finished is worth nothing
+        except DecodeError as error:
+            _log.warning("backup_visitor_unclear", reason=str(error))
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        while (data := await _receive(stream)) is not None:
+            ask = decode(data, Ask, size_max=ASK_SIZE_MAX)
+            try:
+                self._check_readable()
+                answer = Answer("", await trio.to_thread.run_sync(self._answer, ask))
+            except (Refusal, _Refused, LedgerError, CryptoError) as error:
+                answer = Answer(str(error), b"")
+            await _send(stream, answer)
+            await trio.sleep(len(answer.data) / PACE)
+
+    def _answer(self, ask: Ask) -> bytes:
+        if ask.what == STANDING:
+            return encode(self._standing())
+        if ask.what == BLOCKS:
+            return encode(self._run(ask.first, ask.last))
+        if ask.what == SIGN:
+            return self._sign(ask.data)
+        raise _Refused(f"this release knows no question {ask.what!r}: use its own command line")
+
+    def _standing(self) -> Standing:
+        store = self._store
+        return Standing(
+            chain_id=store.chain_id,
+            last=_newest_certified(store),
+            disowned=disowned(store),
+            plans=tuple(encode(recovery) for recovery in store.recoveries),
+            signer=self._provider.public_key,
+        )
+
+    def _run(self, first: int, last: int) -> Run:
+        """As many blocks as make a chunk."""
+        if not 1 <= first <= last <= self._store.height:
+            raise _Refused(f"this node has no blocks {first} to {last}; ask for its standing")
+        bundles: list[Bundle] = []
+        size = 0
+        for height in range(first, last + 1):
+            bundle = _bundle(self._store, height)
+            bundles.append(bundle)
+            size += len(encode(bundle))
+            if size >= CHUNK_SIZE:
+                break
+        return Run(tuple(bundles))
+
+    def _sign(self, data: bytes) -> bytes:
+        """The signature under a manifest, if it says of this ledger what is true."""
+        manifest = decode_manifest(data)
+        standing = self._standing()
+        ours = (standing.chain_id, standing.disowned, standing.plans, standing.signer)
+        theirs = (manifest.chain_id, manifest.disowned, manifest.plans, manifest.signer)
+        if ours != theirs or not self._has(manifest):
+            raise _Refused("the manifest is not about this node's ledger as it stands; try again")
+        _log.info(
+            "backup_signed", segment=manifest.number, first=manifest.first, last=manifest.last
+        )
+        return self._provider.sign(TAG_MANIFEST + data)
+
+    def _has(self, manifest: Manifest) -> bool:
+        if manifest.last > self._store.height:
+            return False
+        statement = self._store.statement(manifest.last)
+        return (statement.block_hash, statement.state_root, statement.time_ms) == (
+            manifest.block_hash,
+            manifest.state_root,
+            manifest.time_ms,
+        )
+
+
+def _newest_certified(store: Store) -> int:
+    """The highest block with a certificate: what is below it is proved through it."""
+    certified = store.certified_height
+    for height in range(store.height, certified, -1):
+        if store.execution_certificate(height) is not None:
+            return height
+    return certified
+
+
+def _bundle(store: Store, height: int) -> Bundle:
+    commit = store.commit_certificate(height)
+    assert commit is not None, "only the genesis block has none"
+    return Bundle(store.block(height), commit, store.execution_certificate(height))
+
+
+# --- the wire -------------------------------------------------------------------------------
+
+
+@contextmanager
+def reachable(folder: Path) -> Iterator[str]:
+    """A name of the socket in `folder` that is short enough for a socket, however deep it lies."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
+    finally:
+        os.close(descriptor)
+
+
+def _is_ours(visitor: trio.socket.SocketType) -> bool:
+    found = visitor.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(found)
+    return uid in (0, os.geteuid())
+
+
+async def _send(stream: trio.SocketStream, answer: Answer) -> None:
+    data = encode(answer)
+    with trio.fail_after(SILENCE_S):
+        await stream.send_all(LENGTH.pack(len(data)) + data)
+
+
+async def _receive(stream: trio.SocketStream) -> bytes | None:
+    """One question; None when the visitor leaves. Raises DecodeError."""
+    with trio.fail_after(SILENCE_S):
+        head = await _exactly(stream, LENGTH.size)
+        if head is None:
+            return None
+        (length,) = LENGTH.unpack(head)
+        if length > ASK_SIZE_MAX:
+            raise DecodeError(f"a question of {length} bytes")
+        return await _exactly(stream, length)
+
+
+async def _exactly(stream: trio.SocketStream, count: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < count:
+        part = await stream.receive_some(count - len(data))
+        if not part:
+            return None
+        data += part
+    return bytes(data)
