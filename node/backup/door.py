@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 SOCKET = "backup.sock"
 PACE = 16 << 20  # bytes a second that are handed out at most
+TURN_S = 5.0  # for which a visitor waits for the one before him to be gone
 SILENCE_S = 60.0  # after which a visitor who says nothing is sent away
 ASK_SIZE_MAX = MANIFEST_SIZE_MAX + 256
 LENGTH = struct.Struct(">I")
@@ -98,7 +99,7 @@ class Door:
         self._store = store
         self._provider = provider
         self._check_readable = check_readable
-        self._is_taken = False
+        self._turn = trio.Lock()
 
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """A door that cannot be made is no reason for a node not to run: the log says so."""
@@ -134,22 +135,30 @@ class Door:
 
     async def _visit(self, stream: trio.SocketStream) -> None:
         try:
-            if not _is_ours(stream.socket):
-                _log.warning("backup_stranger", advice="the data directory is open to others")
-            elif self._is_taken:
-                await _send(stream, Answer("another backup of this node is being taken", b""))
+            if _is_ours(stream.socket):
+                await self._serve_in_turn(stream)
             else:
-                self._is_taken = True
-                try:
-                    await self._serve(stream)
-                finally:
-                    self._is_taken = False
+                _log.warning("backup_stranger", advice="the data directory is open to others")
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             pass  # the visitor is gone; what he has not finished is worth nothing
         except DecodeError as error:
             _log.warning("backup_visitor_unclear", reason=str(error))
         finally:
             await trio.aclose_forcefully(stream)
+
+    async def _serve_in_turn(self, stream: trio.SocketStream) -> None:
+        has_turn = False
+        try:
+            with trio.move_on_after(TURN_S):
+                await self._turn.acquire()
+                has_turn = True
+            if has_turn:
+                await self._serve(stream)
+            elif await _receive(stream) is not None:  # or the answer would be lost with the line
+                await _send(stream, Answer("another backup is being taken; wait for it", b""))
+        finally:
+            if has_turn:
+                self._turn.release()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         while (data := await _receive(stream)) is not None:
