@@ -113,10 +113,14 @@ def _lose_and_restore(network: LocalNetwork, place: Place, taken: dict[str, obje
     done = place.restore(place.data)
     assert (done["height"], done["state_root"]) == (taken["height"], taken["state_root"])
     height = int(str(done["height"]))
+    network.wait(
+        lambda: sum(found is not None for found in network.statuses()) == len(others),
+        timeout_s=60,
+        what="the other nodes are up",
+    )
     session = network.session("operator")
     with session.node:
         record(session)  # three go on meanwhile
-        session.node.block(height)
     supervisor.extend(network.root, lost)
     network.wait(network.agree, timeout_s=60, what="the restored node agrees")
     status = network.status(LOST)
