@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from crypto import sm2
+from crypto.provider import CryptoProvider
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis
 from ledger.store import Store
@@ -46,7 +47,7 @@ def open_door(
     data_dir: Path,
     store: Store,
     *,
-    keys: FakeKeys | None = None,
+    keys: CryptoProvider | None = None,
     check_readable: Callable[[], None] = is_readable,
 ) -> Iterator[None]:
     """The door of a running node, in a thread with a loop of its own."""

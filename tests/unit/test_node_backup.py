@@ -19,7 +19,7 @@ from node.backup.form import MANIFEST, Manifest, chunk_name, digest_of
 from node.backup.read import read_segments
 from node.backup.restore import BUILDING
 from node.repair import DISOWNED_KEY, disowned
-from tests.backup_world import Origin
+from tests.backup_world import Origin, open_door
 from tests.fake_keys import FakeKeys
 from tests.ledger_world import fake_verify_batch, make_genesis
 
@@ -305,8 +305,6 @@ def test_a_restore_that_dies_leaves_no_ledger_and_begins_anew(origin: Origin) ->
 
 
 def test_two_nodes_do_not_share_a_folder(origin: Origin) -> None:
-    from tests.backup_world import open_door
-
     with (
         open_door(origin.data_dir, origin.store, keys=FakeKeys(1)),
         pytest.raises(errors.BackupOfOtherChain, match="another node"),
