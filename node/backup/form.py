@@ -102,6 +102,10 @@ class Run(Record):
 
     bundles: tuple[Bundle, ...]
 
+    @property
+    def last(self) -> int:
+        return self.bundles[-1].block.header.height
+
 
 def segment_name(number: int) -> str:
     return f"segment-{number:08d}"
@@ -188,6 +192,7 @@ def seal_chunk(key: bytes, manifest: tuple[bytes, int], index: int, run: bytes) 
 def open_chunk(key: bytes, manifest: Manifest, index: int, content: bytes) -> Run:
     """The blocks in a chunk. Raises BackupAltered, and nothing else, whatever `content` is."""
     where = f"{segment_name(manifest.number)}/{chunk_name(index)}"
+    chunk = manifest.chunks[index]
     nonce, sealed = content[: sm4.NONCE_BYTES], content[sm4.NONCE_BYTES :]
     try:
         if len(nonce) != sm4.NONCE_BYTES:
@@ -195,17 +200,20 @@ def open_chunk(key: bytes, manifest: Manifest, index: int, content: bytes) -> Ru
         data = sm4.open_sealed(
             key, nonce, sealed, _bound(manifest.chain_id, manifest.number, index)
         )
-        run = decode(data, Run, size_max=CHUNK_SIZE_MAX)
+        run = decode_run(data, chunk.first)
     except (DecryptionFailed, DecodeError) as error:
         raise BackupAltered(f"{where}: {error}; {_START_OVER}") from None
-    chunk = manifest.chunks[index]
+    if run.last != chunk.last:
+        raise BackupAltered(f"{where} does not end with block {chunk.last}; {_START_OVER}")
+    return run
+
+
+def decode_run(data: bytes, first: int) -> Run:
+    """Blocks in order from `first` on, at least one. Raises DecodeError."""
+    run = decode(data, Run, size_max=CHUNK_SIZE_MAX)
     heights = [bundle.block.header.height for bundle in run.bundles]
-    if heights != list(range(chunk.first, chunk.first + len(heights))) or (
-        not heights or heights[-1] != chunk.last
-    ):
-        raise BackupAltered(
-            f"{where} does not hold the blocks {chunk.first} to {chunk.last}; {_START_OVER}"
-        )
+    if not heights or heights != list(range(first, first + len(heights))):
+        raise DecodeError(f"these are not blocks in order from {first} on")
     return run
 
 

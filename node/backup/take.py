@@ -14,17 +14,17 @@ from pathlib import Path
 
 from crypto import curve
 from ledger.certificates import VerifyBatch
-from ledger.encoding import decode, encode
+from ledger.encoding import encode
 from ledger.errors import DecodeError
 from ledger.model import ExecutionStatement
 from node.backup.door import Standing
 from node.backup.errors import (
     BackupHistoryDiffers,
+    BackupKeyWrong,
     BackupOfOtherChain,
     NodeRefused,
 )
 from node.backup.form import (
-    CHUNK_SIZE_MAX,
     FORM,
     MANIFEST,
     NO_SEGMENT,
@@ -37,6 +37,7 @@ from node.backup.form import (
     SignedManifest,
     alone,
     chunk_name,
+    decode_run,
     digest_of,
     new_key,
     seal_chunk,
@@ -81,7 +82,7 @@ def take(
         segments = read_segments(folder, standing.chain_id, verify_batch)
         _remove_unfinished(folder)
         if segments:
-            _check_continues(segments[-1], standing)
+            _check_continues(segments[-1], standing, recipient)
         begin = segments[-1].manifest.last + 1 if segments else 1
         newest = segments[-1] if segments else None
         count = size = 0
@@ -104,11 +105,16 @@ def _remove_unfinished(folder: Path) -> None:
         shutil.rmtree(left)
 
 
-def _check_continues(last: Segment, standing: Standing) -> None:
+def _check_continues(last: Segment, standing: Standing, recipient: bytes) -> None:
     manifest = last.manifest
     if manifest.signer != standing.signer:
         raise BackupOfOtherChain(
             f"{last.path.parent} is the backup of another node: give every node a folder of its own"
+        )
+    if manifest.recipient != recipient:
+        raise BackupKeyWrong(
+            f"{last.path.parent} is sealed to the key {manifest.recipient.hex()[:16]}…: one key "
+            "must open all of it, so begin another folder for another key"
         )
     if manifest.last > standing.last:
         raise BackupHistoryDiffers(
@@ -157,7 +163,7 @@ class _Writer:
                 self._key, (self._standing.chain_id, self._number), len(self._chunks), data
             )
             self._write_file(chunk_name(len(self._chunks)), content)
-            end = run.bundles[-1].block.header.height
+            end = run.last
             self._chunks.append(Chunk(height, end, len(content), digest_of(content)))
             advance(end, last)
             certificate = run.bundles[-1].execution_certificate
@@ -172,12 +178,11 @@ class _Writer:
 
     def _checked(self, data: bytes, first: int) -> Run:
         try:
-            run = decode(data, Run, size_max=CHUNK_SIZE_MAX)
+            run = decode_run(data, first)
         except DecodeError as error:
-            raise NodeRefused(f"the node's blocks are not understood: {error}") from None
-        heights = [bundle.block.header.height for bundle in run.bundles]
-        if not heights or heights != list(range(first, first + len(heights))):
-            raise NodeRefused(f"the node did not answer with the blocks from {first} on")
+            raise NodeRefused(
+                f"the node's blocks are not understood ({error}): use its release's command line"
+            ) from None
         before = self._before
         follows = run.bundles[0].block.header.previous_hash
         if before and first == self._first and follows != before.manifest.block_hash:

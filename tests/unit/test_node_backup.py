@@ -262,6 +262,27 @@ def test_nothing_of_a_backup_is_readable_without_the_key(origin: Origin) -> None
     assert all(path.stat().st_mode & 0o077 == 0 for path in files(origin))
 
 
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 7)), max_size=6))
+def test_however_it_came_about_a_backup_is_all_that_was_certified(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, int]]
+) -> None:
+    origin = Origin(tmp_path_factory.mktemp("any"), blocks=1)
+    origin.take()
+    certified = 1
+    for is_certified, count in steps:
+        origin.grow(count, certified=is_certified)
+        certified = origin.store.height if is_certified and count else certified
+        assert origin.take().last == certified
+    segments = read_segments(origin.folder, origin.store.chain_id, fake_verify_batch)
+    ends = [segment.manifest.last for segment in segments]
+    assert [segment.manifest.first for segment in segments] == [1, *(end + 1 for end in ends[:-1])]
+    done = origin.restore(origin.root / "bare")
+    assert done.height == ends[-1] == certified
+    assert done.state_root == origin.store.statement(certified).state_root
+    origin.store.close()
+
+
 # --- crashes --------------------------------------------------------------------------------
 
 
@@ -312,11 +333,19 @@ def test_two_nodes_do_not_share_a_folder(origin: Origin) -> None:
         origin.take_through()
 
 
+def test_one_key_opens_all_of_a_folder(origin: Origin) -> None:
+    origin.grow(1)
+    origin.public = sm2.public_key(sm2.generate())
+    with pytest.raises(errors.BackupKeyWrong, match="another folder"):
+        origin.take()
+    assert origin.restore(origin.root / "bare").height == BLOCKS
+
+
 def test_a_node_whose_chain_went_back_begins_another_folder(tmp_path: Path) -> None:
     origin = Origin(tmp_path, blocks=2)
     origin.take()
     other = Origin(tmp_path / "other", blocks=1, seed=2)
-    other.folder = origin.folder
+    other.folder, other.public = origin.folder, origin.public
     with pytest.raises(errors.BackupHistoryDiffers):
         other.take()  # it ends below
     other.grow(2)
