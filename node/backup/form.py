@@ -239,11 +239,15 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _no_link(path: str, flags: int) -> int:
+    """Opens what is there itself; a pipe in its place is read as empty instead of waited for."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 def read_file(path: Path, size_max: int) -> bytes:
     """A file of a backup, of at most `size_max` bytes. Raises BackupError, never OSError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        with open(path, "rb", opener=_no_link) as file:
             content = file.read(size_max + 1)
     except FileNotFoundError:
         raise BackupIncomplete(f"{path} is missing; {_START_OVER}") from None
