@@ -11,6 +11,7 @@ from crypto.provider import CryptoProvider
 from ledger.errors import BlockInvalid, CertificateInvalid, LedgerError
 from ledger.model import ExecutionCertificate
 from ledger.store import Store
+from node.bundles import stored_bundle
 from node.execute import Executor, vouched
 from node.peer_messages import Bundle
 
@@ -85,10 +86,7 @@ def in_runs(bundles: Iterable[Bundle | None], length_max: int) -> Iterator[list[
 
 def _stored(old: Store, known: Mapping[int, ExecutionCertificate], height: int) -> Bundle | None:
     try:
-        commit = old.commit_certificate(height)
-        assert commit is not None, "only the genesis block has none"
-        execution = known.get(height) or old.execution_certificate(height)
-        return Bundle(old.block(height), commit, execution)
+        return stored_bundle(old, height, known.get(height))
     except LedgerError as error:
         _log.warning("rebuild_unreadable", reason=str(error), rest="comes from peers")
         return None

@@ -18,6 +18,7 @@ from consensus.pbft.types import CatchUp, Synced
 from ledger.encoding import encode
 from ledger.errors import BlockInvalid, CertificateInvalid, DecodeError, LedgerError
 from ledger.store import Store
+from node.bundles import stored_bundle
 from node.committee import Committee
 from node.complaints import Complaints
 from node.execution import ExecutionQueue
@@ -100,7 +101,7 @@ class Sync:
         head = self._store.height
         try:
             for number in range(max(height, 1), min(head, height + BLOCKS_REPLY_MAX - 1) + 1):
-                bundle = self._bundle(number)
+                bundle = stored_bundle(self._store, number)
                 size += len(encode(bundle))
                 if bundles and size > BLOCKS_REPLY_SIZE:
                     break
@@ -108,12 +109,6 @@ class Sync:
         except LedgerError as error:  # our damage: the peer finds the block elsewhere
             _log.error("ledger_unreadable", reason=str(error))
         return encode_blocks_message(BlocksReply(height, head, tuple(bundles)))
-
-    def _bundle(self, height: int) -> Bundle:
-        certificate = self._store.commit_certificate(height)
-        assert certificate is not None, "only the genesis block has none"
-        execution = self._store.execution_certificate(height)
-        return Bundle(self._store.block(height), certificate, execution)
 
     # --- asking -----------------------------------------------------------------------------
 

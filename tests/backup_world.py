@@ -61,6 +61,7 @@ def open_door(
                 await nursery.start(door.run)
                 life.append((trio.lowlevel.current_trio_token(), scope))
                 is_open.set()
+                await trio.sleep_forever()
 
     thread = threading.Thread(target=trio.run, args=(run,))
     thread.start()

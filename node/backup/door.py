@@ -34,6 +34,7 @@ from node.backup.form import (
     Run,
     decode_manifest,
 )
+from node.bundles import stored_bundle
 from node.peer_messages import Bundle
 from node.refusals import Refusal
 from node.repair import disowned
@@ -197,7 +198,7 @@ class Door:
         bundles: list[Bundle] = []
         size = 0
         for height in range(first, last + 1):
-            bundle = _bundle(self._store, height)
+            bundle = stored_bundle(self._store, height)
             bundles.append(bundle)
             size += len(encode(bundle))
             if size >= CHUNK_SIZE:
@@ -235,12 +236,6 @@ def _newest_certified(store: Store) -> int:
         if store.execution_certificate(height) is not None:
             return height
     return certified
-
-
-def _bundle(store: Store, height: int) -> Bundle:
-    commit = store.commit_certificate(height)
-    assert commit is not None, "only the genesis block has none"
-    return Bundle(store.block(height), commit, store.execution_certificate(height))
 
 
 # --- the wire -------------------------------------------------------------------------------

@@ -110,7 +110,9 @@ def _lose_and_restore(network: LocalNetwork, place: Place, taken: dict[str, obje
     supervisor.start_detached(network.root, others)
     assert "restore_target_not_empty" in str(place.restore(place.data, expect=1))
     shutil.rmtree(place.data)  # its disk is gone
+    began = time.monotonic()
     done = place.restore(place.data)
+    print(f"restored to height {done['height']} in {time.monotonic() - began:.1f} s")
     assert (done["height"], done["state_root"]) == (taken["height"], taken["state_root"])
     height = int(str(done["height"]))
     network.wait(

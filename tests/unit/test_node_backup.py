@@ -270,7 +270,7 @@ def test_nothing_of_a_backup_is_readable_without_the_key(origin: Origin) -> None
 
 # Heights without a certificate are fewer than a window, here as on a real chain.
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=6))
 def test_however_it_came_about_a_backup_is_all_that_was_certified(
