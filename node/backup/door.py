@@ -211,16 +211,14 @@ class Door:
         standing = self._standing()
         ours = (standing.chain_id, standing.disowned, standing.plans, standing.signer)
         theirs = (manifest.chain_id, manifest.disowned, manifest.plans, manifest.signer)
-        if ours != theirs or not self._has(manifest):
+        if ours != theirs or manifest.last > standing.last or not self._agrees(manifest):
             raise _Refused("the manifest is not about this node's ledger as it stands; try again")
         _log.info(
             "backup_signed", segment=manifest.number, first=manifest.first, last=manifest.last
         )
         return self._provider.sign(TAG_MANIFEST + data)
 
-    def _has(self, manifest: Manifest) -> bool:
-        if manifest.last > self._store.height:
-            return False
+    def _agrees(self, manifest: Manifest) -> bool:
         statement = self._store.statement(manifest.last)
         return (statement.block_hash, statement.state_root, statement.time_ms) == (
             manifest.block_hash,

@@ -174,6 +174,27 @@ def test_only_a_true_manifest_is_signed(origin: Origin, lie: dict[str, object]) 
         visitor.sign(encode(manifest))
 
 
+def test_what_no_quorum_certified_is_not_signed(origin: Origin) -> None:
+    origin.take()
+    origin.grow(1, certified=False)
+    statement = origin.store.statement(BLOCKS + 1)
+    manifest = origin.manifest(1)
+    (chunk,) = manifest.chunks
+    early = msgspec.structs.replace(
+        manifest,
+        last=BLOCKS + 1,
+        block_hash=statement.block_hash,
+        state_root=statement.state_root,
+        time_ms=statement.time_ms,
+        chunks=(msgspec.structs.replace(chunk, last=BLOCKS + 1),),
+    )
+    with open_door(origin.data_dir, origin.store), Visitor(origin.data_dir) as visitor:
+        with pytest.raises(errors.NodeRefused, match="as it stands"):
+            visitor.sign(encode(early))
+        origin.chain.world.certify(BLOCKS + 1)
+        visitor.sign(encode(early))
+
+
 def test_a_recipient_that_is_no_key_is_refused_before_anything_is_made(origin: Origin) -> None:
     origin.public = bytes(64)
     with pytest.raises(KeyInvalid):
