@@ -27,6 +27,7 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     scrub         checks of a stored ledger
     locate        which block a damaged ledger is damaged at
     store         the ledger: commit, certify, read, snapshot, prove, scrub
+    archive       a whole chain in one portable file;  archive_reader: such files, not believed
 
 `certificates`, `blocks`, `proof`, `bundle` and what they need import no storage, so consensus and
 light clients can use them.

@@ -37,6 +37,7 @@ from ledger.model import (
 
 __all__ = [  # all that a replica makes and judges blocks with
     "block_time",
+    "expected_header",
     "genesis_block",
     "is_in_window",
     "make_block",
@@ -156,16 +157,7 @@ def verify_block(
     are gone; the commit certificate covers the dropped ids, the execution certificate the hash).
     """
     header = block.header
-    expected = BlockHeader(
-        version=PROTOCOL_VERSION,
-        chain_id=chain_id,
-        height=previous.height + 1,
-        proposer=header.proposer,
-        time_ms=max(block.proposal_time_ms, previous.time_ms + 1),
-        previous_hash=block_hash(previous),
-        transactions_root=transactions_root(block.transactions),
-        validators_hash=validators_hash,
-    )
+    expected = expected_header(block, previous, validators_hash, chain_id)
     for field in BlockHeader.__struct_fields__:
         if getattr(header, field) != getattr(expected, field):
             raise BlockInvalid(
@@ -182,6 +174,22 @@ def verify_block(
     for tx_id, transaction in zip(ids, block.transactions, strict=True):
         if is_included(tx_id) or not room.takes(transaction, header.height, chain_id):
             raise BlockInvalid(f"block {header.height}: it should not include {tx_id.hex()}")
+
+
+def expected_header(
+    block: Block, previous: BlockHeader, validators_hash: bytes, chain_id: bytes
+) -> BlockHeader:
+    """The header that the rule gives the contents of `block` after `previous`."""
+    return BlockHeader(
+        version=PROTOCOL_VERSION,
+        chain_id=chain_id,
+        height=previous.height + 1,
+        proposer=block.header.proposer,
+        time_ms=max(block.proposal_time_ms, previous.time_ms + 1),
+        previous_hash=block_hash(previous),
+        transactions_root=transactions_root(block.transactions),
+        validators_hash=validators_hash,
+    )
 
 
 class _Room:

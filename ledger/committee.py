@@ -96,6 +96,11 @@ class Epochs:
         return self._committees[-1]
 
     @property
+    def decided(self) -> tuple[Epoch, ...]:
+        """Those that the genesis and blocks decided, without what recoveries began."""
+        return self._committees
+
+    @property
     def all(self) -> tuple[Epoch, ...]:
         return self._epochs
 

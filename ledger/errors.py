@@ -47,6 +47,22 @@ class LedgerDamaged(LedgerError):
         self.height = height
 
 
+class ArchiveInvalid(LedgerError):
+    """A file is no archive, or damaged; `height` is the first one concerned, if it can be told."""
+
+    def __init__(self, message: str, *, height: int | None = None) -> None:
+        super().__init__(message)
+        self.height = height
+
+
+class ArchiveTruncated(ArchiveInvalid):
+    """An archive does not end with its closing record: the end of it is missing."""
+
+
+class ArchiveIncomplete(ArchiveInvalid):
+    """A whole archive lacks a height that it should have."""
+
+
 # --- proof bundles: one error for each way in which one fails to prove what it claims ------------
 
 
