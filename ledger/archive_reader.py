@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
@@ -129,7 +130,7 @@ class Archive:
         Heights are those of the file: whether a block says so too is for its reader to check.
         Raises ArchiveIncomplete for a height that is not there, ArchiveInvalid for damage.
         """
-        assert 0 <= from_height and to_height <= self.height
+        assert from_height >= 0 and to_height <= self.height
         wanted = from_height
         for place in self._chunks_from(from_height):
             if self._index[place].first > wanted:
@@ -245,7 +246,9 @@ def _stored(height: int, data: bytes) -> StoredBlock:
     try:
         entry = decode(data, ArchiveEntry, size_max=FRAME_SIZE_MAX)
     except DecodeError as error:
-        raise ArchiveInvalid(f"block {height}: its record is malformed: {error}", height=height) from None
+        raise ArchiveInvalid(
+            f"block {height}: its record is malformed: {error}", height=height
+        ) from None
     return StoredBlock(
         entry.block,
         entry.receipts,
@@ -318,9 +321,9 @@ def _check_order(entries: list[IndexEntry], end: int) -> None:
     firsts = [entry.first for entry in entries if entry.kind == FrameKind.BLOCKS]
     is_ordered = (
         is_ordered
-        and all(one < other for one, other in zip(offsets, offsets[1:], strict=False))
-        and all(one < other for one, other in zip(firsts, firsts[1:], strict=False))
-        and all(0 <= entry.first for entry in entries)
+        and all(one < other for one, other in pairwise(offsets))
+        and all(one < other for one, other in pairwise(firsts))
+        and all(entry.first >= 0 for entry in entries)
     )
     if not is_ordered:
         raise ArchiveInvalid("the archive's index is out of order; export the archive again")

@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from ledger.blocks import genesis_block
 from ledger.committee import Epoch, Epochs
@@ -52,12 +51,14 @@ from ledger.schema import (
     PAGE,
     RECEIPTS,
     RECOVERY,
+    STATE,
     STATEMENT,
     TRANSACTION,
     Place,
     Receipts,
     at_height,
     number,
+    split_state_key,
     state_key,
 )
 from ledger.scrub import Progress, check_height, ignore_progress, scrub_ledger
@@ -123,12 +124,7 @@ class StateSnapshot:
     def __enter__(self) -> StateSnapshot:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -240,6 +236,11 @@ class Store:
         After the newest block. Raises LedgerDamaged.
         """
         return _scan_state(self._disk, namespace, low, high, is_reverse=is_reverse)
+
+    def iterate_state(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Namespace, key and value of all that the state holds now. Raises LedgerDamaged."""
+        for stored, value in self._disk.snapshot().scan(STATE):
+            yield *split_state_key(stored), value
 
     def header(self, height: int) -> BlockHeader:
         return self._records.header(self._known(height))

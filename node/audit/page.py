@@ -1,0 +1,151 @@
+"""The page of an audit report: one file, no scripts, nothing from elsewhere.
+
+Everything that is shown comes from the document, through `escape`: names of contracts and files are
+anybody's words. The document stands in the page as data, so that the page can be made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Final
+
+EMBED_BEGIN: Final = '<script type="application/json" id="document">'
+EMBED_END: Final = "</script>"
+
+_STYLE: Final = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid #ccc}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;
+padding:.25rem .6rem .25rem 0;border-bottom:1px solid #eee}th{font-weight:600;width:15rem}
+td{overflow-wrap:anywhere}.n td{font-variant-numeric:tabular-nums}
+.verdict{padding:.8rem 1rem;border-left:.5rem solid;overflow-wrap:anywhere}
+.intact{background:#e8f5e9;border-color:#2e7d32}.diverges{background:#fdecea;border-color:#c62828}
+footer{margin-top:2rem;color:#666;font-size:.85rem}
+"""
+
+_ANOMALIES: Final = {
+    "without_execution_certificate": "blocks without an execution certificate of their own "
+    "(a later one covers them)",
+    "ordered_after_view_change": "blocks ordered after a change of the primary",
+    "time_raised": "blocks whose time was raised above their predecessor's",
+    "ordered_but_dropped": "transactions that were ordered and left out by the rules",
+    "failed_transactions": "transactions that were executed and refused by their contract",
+}
+
+
+def render(document: Mapping[str, Any], source: str) -> str:
+    """The page of a document, given as plain values, with its JSON text `source` inside."""
+    report = document["report"]
+    made = datetime.fromtimestamp(report["made_ms"] / 1000, UTC)
+    embedded = source.replace("<", "\\u003c")  # so that nothing in it ends the element
+    return "\n".join(
+        (
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            f"<title>Audit of {escape(report['genesis']['name'])}</title>",
+            f"<style>{_STYLE}</style></head><body>",
+            f"<h1>Audit report: {escape(report['genesis']['name'])}</h1>",
+            f'<p class="verdict {escape(report["verdict"])}">'
+            f"<strong>{escape(report['verdict'].capitalize())}.</strong> "
+            f"{escape(report['sentence'])}</p>",
+            *_divergence(report["divergence"]),
+            _section("What was examined", _rows(_examined(report, made))),
+            _section("Figures", _rows(_figures(report["figures"])), is_numeric=True),
+            _section("Anomalies that the rules allow", _anomalies(report["anomalies"])),
+            _section("Contracts at the end", _contracts(report["contracts"])),
+            _section("Signature", _rows(_signature(document["signature"]))),
+            "<footer>Every block was executed again from the genesis, every signature verified; "
+            "nothing but the genesis was trusted. Check this page with "
+            "<code>shuxin audit report FILE</code>.</footer>",
+            f"{EMBED_BEGIN}{embedded}{EMBED_END}",
+            "</body></html>\n",
+        )
+    )
+
+
+def _section(title: str, rows: str, *, is_numeric: bool = False) -> str:
+    kind = ' class="n"' if is_numeric else ""
+    return f"<h2>{escape(title)}</h2><table{kind}>{rows}</table>"
+
+
+def _rows(pairs: Iterable[tuple[str, object]]) -> str:
+    return "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in pairs
+    )
+
+
+def _divergence(divergence: Mapping[str, Any] | None) -> list[str]:
+    if divergence is None:
+        return []
+    shown = [(name, value) for name, value in divergence.items() if value != ""]
+    return [_section("The first divergence", _rows(shown))]
+
+
+def _examined(report: Mapping[str, Any], made: datetime) -> list[tuple[str, object]]:
+    genesis, source = report["genesis"], report["source"]
+    pairs: list[tuple[str, object]] = [
+        ("chain id (SM3 of the genesis)", genesis["chain_id"]),
+        ("validators of the genesis", genesis["validators"]),
+        ("engine of the genesis", genesis["vm_version"]),
+        (source["kind"], source["name"]),
+    ]
+    if source["archive"]:
+        pairs.append(("digest of the archive", source["archive"]))
+    return [
+        *pairs,
+        ("digest of what holds", source["content"]),
+        ("examined", f"{made:%Y-%m-%d %H:%M:%S} UTC, shuxin {report['release']}"),
+    ]
+
+
+def _figures(figures: Mapping[str, Any]) -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = [
+        ("last height that holds", figures["height"]),
+        ("certified height", figures["certified_height"]),
+        ("state root", figures["state_root"]),
+        ("transactions executed", f"{figures['transactions']:,}"),
+        ("signatures verified", f"{figures['signatures']:,}"),
+        ("committees", figures["committees"]),
+        ("recovery plans", figures["recoveries"]),
+        ("seconds", f"{figures['milliseconds'] / 1000:,.1f} on {figures['threads']} threads"),
+        (
+            "rate",
+            f"{figures['transactions_per_second']:,} transactions/s, "
+            f"{figures['signatures_per_second']:,} signatures/s",
+        ),
+    ]
+    if figures["resumed_height"]:
+        pairs.append(("resumed after height", figures["resumed_height"]))
+    if figures["bound"]:
+        share = f"{figures['share'] / 10:.1f} % of {figures['bound']:,} raw verifications/s"
+        pairs.append(("share of the signature bound", share))
+    return pairs
+
+
+def _anomalies(anomalies: Iterable[Mapping[str, Any]]) -> str:
+    pairs = []
+    for found in anomalies:
+        heights = ", ".join(str(height) for height in found["heights"])
+        pairs.append(
+            (_ANOMALIES.get(found["name"], found["name"]), f"{found['count']}; at {heights}")
+        )
+    return _rows(pairs or [("none", "")])
+
+
+def _contracts(contracts: Iterable[Mapping[str, Any]]) -> str:
+    return _rows(
+        (found["name"], f"version {found['sequence']}, {found['status']}, {found['code_hash']}")
+        for found in contracts
+    )
+
+
+def _signature(signature: Mapping[str, Any] | None) -> list[tuple[str, object]]:
+    if signature is None:
+        return [("not signed", "")]
+    return [
+        ("address", signature["address"]),
+        ("public key (SM2)", signature["public_key"]),
+        ("signature", signature["signature"]),
+    ]
