@@ -6,7 +6,9 @@ of forty blocks takes seconds, and what audits, proves and serves ledgers can be
 
 from __future__ import annotations
 
+import copy
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +82,15 @@ class Chain:
             self.store, engine, ChainRules(self.chain_id, self.genesis.limits)
         )
         self._numbers = itertools.count()
+
+    def forked(self, data: Path) -> Chain:
+        """The same chain up to here, on a copy of its ledger: what both do from now on differs."""
+        shutil.copytree(self.data, data)
+        other = copy.copy(self)
+        other.data, other.store = data, Store.open(data / LEDGER)
+        rules = ChainRules(self.chain_id, self.genesis.limits)
+        other._executor = Executor(other.store, OpenEngine(), rules)
+        return other
 
     def _genesis(self, vm_version: str) -> Genesis:
         validators, limits = ValidatorSet(self.nodes[:4]), Limits(watermark_window=WINDOW)
