@@ -95,10 +95,10 @@ def replay(
             "audit.source", f"there is no {source}: name an archive or a node's data folder"
         )
     trusted = load_genesis(genesis)
+    if sign_key and report is None:
+        raise CommandRefused("audit.report", "--sign-key signs a report: name its --report folder")
     # Before the work, so that a wrong passphrase is told before hours have passed.
     signer = Account.load(ask.key_path_of(sign_key), ask.passphrase()) if sign_key else None
-    if signer is not None and report is None:
-        raise CommandRefused("audit.report", "--sign-key signs a report: name its --report folder")
     with _told(ask) as advance:
         verdict = audit.replay(source, trusted, advance=advance, work=work, is_measured=True)
     fields = verdict_fields(verdict)

@@ -47,7 +47,7 @@ from ledger.store import StoredBlock
 
 R = TypeVar("R")
 _KINDS = frozenset(FrameKind)
-_TABLES_MAX = 4096  # recovery plans and committees kept in memory at once
+_TABLES_SIZE_MAX = 64 << 20  # bytes of recovery plans and committees, which are kept in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,11 @@ class Archive:
                 f"the archive begins as one of {head.height} blocks and ends as one of "
                 f"{closing.height}; export it again"
             )
-        tables = [entry.kind for entry in index].count(FrameKind.BLOCKS)
-        self._first_chunk = len(index) - tables
+        chunks = [entry.kind for entry in index].count(FrameKind.BLOCKS)
+        self._first_chunk = len(index) - chunks
+        self._tables_size = 0
         self.recoveries = self._recoveries()
+        self._committees = self._committee_table()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -109,17 +111,13 @@ class Archive:
         return self._closing.transactions
 
     def epochs(self, genesis: Genesis) -> Epochs:
-        """The committees as the archive has them, after that of `genesis`. Raises ArchiveInvalid.
+        """The committees as the archive has them, after that of `genesis`.
 
         They are claims: which committees there are, a replay finds out.
         """
         epochs = Epochs([Epoch(0, genesis.validators, self.chain_id)])
-        for place in self._places(FrameKind.COMMITTEE):
-            committee = self._need(place, ArchiveCommittee)
-            if committee.base <= epochs.newest.base or not committee.validators.validators:
-                raise ArchiveInvalid("the archive's committees do not follow each other")
-            epoch = Epoch(committee.base, committee.validators, self.chain_id)
-            epochs = epochs.with_next(epoch)
+        for committee in self._committees:
+            epochs = epochs.with_next(Epoch(committee.base, committee.validators, self.chain_id))
         for recovery in self.recoveries:
             epochs = epochs.with_recovery(recovery.plan.height, domain_after(recovery.plan))
         return epochs
@@ -169,21 +167,38 @@ class Archive:
 
     def _places(self, kind: FrameKind) -> list[int]:
         """Of the frames of a kind that is kept in memory."""
-        found = [place for place in range(self._first_chunk) if self._index[place].kind == kind]
-        if len(found) > _TABLES_MAX:
-            raise ArchiveInvalid(f"the archive has {len(found)} frames of kind {kind.name}")
-        return found
+        return [place for place in range(self._first_chunk) if self._index[place].kind == kind]
+
+    def _kept(self, place: int) -> bytes:
+        """The content of a frame that is kept in memory."""
+        content = self._content(place)
+        self._tables_size += len(content)
+        if self._tables_size > _TABLES_SIZE_MAX:
+            raise ArchiveInvalid(
+                f"the archive's tables are larger than {_TABLES_SIZE_MAX} bytes: no chain has such"
+            )
+        return content
 
     def _recoveries(self) -> tuple[Recovery, ...]:
         found = []
         for place in self._places(FrameKind.PLAN):
             try:
-                found.append(decode_recovery(self._content(place)))
+                found.append(decode_recovery(self._kept(place)))
             except DecodeError as error:
                 raise ArchiveInvalid(f"the archive's recovery plan: {error}") from None
         heights = [recovery.plan.height for recovery in found]
         if heights != sorted(heights):
             raise ArchiveInvalid("the archive's recovery plans do not follow each other")
+        return tuple(found)
+
+    def _committee_table(self) -> tuple[ArchiveCommittee, ...]:
+        found: list[ArchiveCommittee] = []
+        for place in self._places(FrameKind.COMMITTEE):
+            committee = self._decoded(place, self._kept(place), ArchiveCommittee)
+            newest = found[-1].base if found else 0
+            if committee.base <= newest or not committee.validators.validators:
+                raise ArchiveInvalid("the archive's committees do not follow each other")
+            found.append(committee)
         return tuple(found)
 
     def _chunks_from(self, height: int) -> range:
@@ -208,7 +223,9 @@ class Archive:
         yield from enumerate(chunk.entries, first)
 
     def _need(self, place: int, kind: type[R]) -> R:
-        content = self._content(place)
+        return self._decoded(place, self._content(place), kind)
+
+    def _decoded(self, place: int, content: bytes, kind: type[R]) -> R:
         try:
             return decode(content, kind, size_max=FRAME_SIZE_MAX)
         except DecodeError as error:

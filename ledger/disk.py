@@ -38,8 +38,13 @@ class Readable(Protocol):
 class Disk:
     """The open database. Many readers; writes are taken one at a time."""
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
-        """Open what stands at `path`. Raises LedgerDamaged or LedgerInUse."""
+    def __init__(self, path: Path, *, create: bool = False, is_durable: bool = True) -> None:
+        """Open what stands at `path`. Raises LedgerDamaged or LedgerInUse.
+
+        Not `is_durable`: a power failure may take the newest writes back, in their order, for
+        ledgers that can be made again. Closing makes it durable.
+        """
+        self._is_durable = is_durable
         if create:
             path.mkdir(parents=True)
         elif not (path / _DATABASE).is_dir():
@@ -83,6 +88,7 @@ class Disk:
         """Put all pairs (None deletes) or none; durable on return if `is_synced`."""
         with self._lock:
             sequence = self._sequence + 1
+            is_synced = is_synced and self._is_durable
             try:
                 with self._database.write_batch(sync=is_synced) as batch:
                     for key, value in pairs:
@@ -108,6 +114,7 @@ class Disk:
         """Sync what is not, and let go of the files. Doing it twice does no harm."""
         if self._database.closed:
             return
+        self._is_durable = True
         with contextlib.suppress(LedgerError):  # what was not synced was never promised
             self.write(())
         self._database.close()

@@ -156,7 +156,9 @@ class Store:
         self._certified_height = 0
 
     @classmethod
-    def create(cls, path: Path, genesis: Genesis, writes: Sequence[StateWrite]) -> Store:
+    def create(
+        cls, path: Path, genesis: Genesis, writes: Sequence[StateWrite], *, is_durable: bool = True
+    ) -> Store:
         """Make a ledger of the genesis block, whose contracts wrote `writes`, at a new `path`."""
         building = path.with_name(path.name + ".new")  # a half-made ledger never has the name
         if building.exists():
@@ -179,12 +181,12 @@ class Store:
         store.commit(Commit(block, (), writes, statement, None))
         store.close()
         building.rename(path)
-        return cls.open(path)
+        return cls.open(path, is_durable=is_durable)
 
     @classmethod
-    def open(cls, path: Path) -> Store:
-        """Open and check an existing ledger. Raises LedgerDamaged or LedgerInUse."""
-        disk = Disk(path)
+    def open(cls, path: Path, *, is_durable: bool = True) -> Store:
+        """Open and check an existing ledger (see Disk). Raises LedgerDamaged or LedgerInUse."""
+        disk = Disk(path, is_durable=is_durable)
         try:
             store = cls(disk)
             store._load()

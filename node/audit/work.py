@@ -124,12 +124,13 @@ def opened_work(folder: Path | None, genesis: Genesis, engine: Engine) -> Iterat
 
 
 def _created(folder: Path, genesis: Genesis, engine: Engine) -> Store:
-    return Store.create(folder / LEDGER, genesis, engine.apply_genesis(genesis).writes)
+    writes = engine.apply_genesis(genesis).writes
+    return Store.create(folder / LEDGER, genesis, writes, is_durable=False)
 
 
 def _reopened(folder: Path, genesis: Genesis) -> Store:
     try:
-        again = Store.open(folder / LEDGER)
+        again = Store.open(folder / LEDGER, is_durable=False)
     except LedgerDamaged as error:
         raise WorkRefused(_again(folder, f"its ledger is damaged: {error}")) from None
     try:
