@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ from ledger.encoding import encode
 from ledger.errors import ArchiveIncomplete, ArchiveInvalid, ArchiveTruncated
 from ledger.genesis import Limits
 from ledger.store import Store, StoredBlock
+from tests import archive_opinion
 from tests.ledger_world import World, committee
 
 HEAD = 5
@@ -102,6 +104,14 @@ def test_one_ledger_gives_one_archive(made: Made, tmp_path: Path) -> None:
     assert (tmp_path / "again").read_bytes() == made.data
 
 
+def test_a_reader_written_from_the_page_alone_agrees(made: Made) -> None:
+    found = [
+        (height, b"\x95" + b"".join(msgpack.packb(part) for part in entry))
+        for height, entry in archive_opinion.entries(made.path)
+    ]
+    assert found == [(h, encode(entry_of(stored))) for h, stored in enumerate(made.blocks())]
+
+
 @given(st.integers(0, HEAD), st.integers(0, HEAD))
 def test_any_range_can_be_read(made: Made, one: int, other: int) -> None:
     first, last = min(one, other), max(one, other)
@@ -148,11 +158,12 @@ def test_every_byte_flipped_in_turn_is_noticed(made: Made, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_every_truncation_is_noticed_when_the_file_is_opened(made: Made, tmp_path: Path) -> None:
     good, path = made.data, tmp_path / "cut"
-    heights = []
+    heights: list[int] = []
     for length in range(len(TAG_ARCHIVE), len(good)):
         path.write_bytes(good[:length])
         with pytest.raises(ArchiveTruncated) as caught:
             Archive.open(path)
+        assert caught.value.height is not None
         heights.append(caught.value.height)
     assert heights == sorted(heights), "what is missing begins later and later"
     assert (heights[0], heights[-1]) == (0, HEAD + 1)
