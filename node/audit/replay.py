@@ -206,7 +206,7 @@ class _Replay:
         again, tally, source = work.again, self._tally, self._source
         first = self._begin(work)
         tally.state_root = again.statement(tally.height).state_root.hex()
-        _follow(source, again)
+        _follow(source, work)
         tally.recoveries = len(again.recoveries)
         executor = Executor(again, engine, self._rules)
         blocks = source.iterate_blocks(first, source.height) if first <= source.height else ()
@@ -302,9 +302,12 @@ def _execute(executor: Executor, stored: StoredBlock, height: int) -> None:
         raise Diverges(Divergence(height, Kind.RECOVERY, str(error))) from None
 
 
-def _follow(source: Source, again: Store) -> None:
+def _follow(source: Source, work: Work) -> None:
     """The recovery plans in the source; whether they were agreed on, their blocks will tell."""
+    again = work.again
     known = len(again.recoveries)
+    if source.recoveries[:known] != again.recoveries:
+        refuse_altered(work, again.height)
     for recovery in source.recoveries[known:]:
         height = recovery.plan.height
         try:

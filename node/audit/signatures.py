@@ -23,7 +23,9 @@ from ledger.model import Signature, proposal_digest
 from ledger.store import Store, StoredBlock
 from node.execute import transaction_items
 
-AHEAD_BLOCKS = 16  # blocks whose signatures are verified before their turn: bounds memory
+# What is verified before its turn; bounds memory.
+AHEAD_BLOCKS = 16
+AHEAD_TRANSACTIONS = 4_000
 BOUND_SIGNATURES = 512  # verified by each thread to measure what the machine can do: 0.1 s
 
 
@@ -55,6 +57,7 @@ def verified_ahead(
     What cannot be read is raised when its turn comes: what is wrong before it counts first.
     """
     waiting: deque[tuple[StoredBlock, Future[Signatures]]] = deque()
+    transactions = 0  # in all that waits
     unreadable: LedgerError | None = None
     coming = enumerate(blocks, first)
     try:
@@ -68,7 +71,9 @@ def verified_ahead(
                 break
             epoch = again.epochs.at(height)
             waiting.append((stored, pool.submit(verify, stored, height, epoch)))
-            if len(waiting) >= ahead:
+            transactions += len(stored.block.transactions)
+            while len(waiting) >= ahead or (waiting and transactions > AHEAD_TRANSACTIONS):
+                transactions -= len(waiting[0][0].block.transactions)
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()

@@ -5,6 +5,7 @@ The forger recomputes everything that needs no key (see tests.archive_world).
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 import ledger.archive
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider
-from ledger.archive import ArchiveCommittee, export
+from ledger.archive import ArchiveChunk, ArchiveCommittee, ArchiveWriter, FrameKind, export
 from ledger.archive_reader import Archive
 from ledger.blocks import proposal_of
 from ledger.certificates import VoteKind, vote_message
@@ -457,3 +458,29 @@ def test_a_removed_value_is_named_with_its_key(case: Case) -> None:
 def test_altered_code_in_the_state_is_named_with_its_key(case: Case) -> None:
     divergence = altered_state(case, "code", b"notes/1", NOTES.replace("value", "wrong").encode())
     assert (divergence.kind, divergence.key) == (Kind.CONTRACT_CODE, "code/notes/1")
+
+
+# --- any byte of any record ---------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(24))
+def test_a_byte_altered_behind_good_digests_is_found_at_its_block(case: Case, seed: int) -> None:
+    """Where the record still can be read, it is another one, and that is found, too."""
+    draw = random.Random(seed)
+    height = draw.randrange(1, len(case.entries))
+    parts = [bytearray(encode(entry)) for entry in case.entries]
+    parts[height][draw.randrange(len(parts[height]))] ^= 1 << draw.randrange(8)
+    path = case.folder / "altered"
+    with path.open("wb") as file:
+        writer = ArchiveWriter(file)
+        writer.begin(case.chain.chain_id, case.head)
+        for epoch in case.chain.store.epochs.decided[1:]:
+            committee = ArchiveCommittee(epoch.base, epoch.validators)
+            writer.add(FrameKind.COMMITTEE, encode(committee))
+        chunk = ArchiveChunk(0, tuple(bytes(part) for part in parts))
+        writer.add(FrameKind.BLOCKS, encode(chunk))
+        writer.close()
+    divergence = examined(path, case.genesis).divergence
+    assert divergence is not None, f"byte of block {height}"
+    assert divergence.height == height, divergence.sentence()

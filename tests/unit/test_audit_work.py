@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,30 @@ def test_a_ledger_behind_its_checkpoint_is_verified_again(
     shutil.copy(stopped / CHECKPOINT, tmp_path / "behind" / CHECKPOINT)
     verdict = sitting(archive, genesis, tmp_path / "behind")
     assert (verdict.divergence, verdict.resumed_height) == (None, 0)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ledger.genesis import load_genesis
+from node.audit import replay
+source, genesis, work = map(Path, sys.argv[1:4])
+def advance(done, total):
+    if done == int(sys.argv[4]):
+        os.kill(os.getpid(), signal.SIGKILL)
+replay(source, load_genesis(genesis), advance=advance, work=work)
+"""
+
+
+@pytest.mark.slow
+def test_a_replay_that_is_killed_goes_on(moving: Moving, archive: Path, tmp_path: Path) -> None:
+    """Nothing is closed, synced or told: what was executed is there, all else is done again."""
+    genesis, work = moving.chain.root / "genesis.json", tmp_path / "work"
+    words = [str(archive), str(genesis), str(work), str(STOP)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *words], timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    verdict = sitting(archive, moving.chain.genesis, work)
+    assert (verdict.divergence, verdict.height) == (None, moving.head)
 
 
 # --- what does not fit ------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from client.account import Account
 from contracts.vm.engine_schedule import schedule_of
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider, verify_batch
+from ledger.archive import export
 from ledger.certificates import commit_items
 from ledger.errors import RecoveryInvalid
 from ledger.genesis import Limits
@@ -30,7 +31,7 @@ from ledger.recovery import (
 )
 from ledger.store import Store
 from node import ledgers
-from node.audit import Verdict, replay
+from node.audit import Kind, Verdict, replay
 from node.journal import Journal
 from node.recover import DROPPED, Recovered, RecoverRefused, Site, read_dropped, recover
 from node.repair import disowned
@@ -143,8 +144,9 @@ async def test_all_go_back_and_go_on(network: Consortium, clock: MockClock) -> N
         store.scrub()
         assert store.recoveries == (recovery,)
         store.close()
-    verdict = await trio.to_thread.run_sync(audited, network, 0)
-    assert (verdict.divergence, verdict.recoveries) == (None, 1)
+    for examine in (audited, archived):
+        verdict = await trio.to_thread.run_sync(examine, network, 0)
+        assert (verdict.divergence, verdict.recoveries) == (None, 1)
 
 
 async def test_a_plan_leads_out_of_an_engine_that_no_release_has(
@@ -174,16 +176,27 @@ def audited(network: Consortium, index: int) -> Verdict:
     return replay(network.data_dir(index), network.genesis, advance=lambda done, total: None)
 
 
+def archived(network: Consortium, index: int) -> Verdict:
+    """Of an archive of that node's ledger."""
+    path = network.data_dir(index) / "archive"
+    store = Store.open(network.data_dir(index) / "ledger")
+    export(store, path, lambda done, total: None)
+    store.close()
+    return replay(path, network.genesis, advance=lambda done, total: None)
+
+
 async def test_audit_names_a_plan_that_too_few_agreed_on(stopped: Consortium) -> None:
     ledger = stopped.data_dir(0) / "ledger"
     plan = drafted(stopped, KEPT + 1)
     store = Store.open(ledger)
     store.follow(signed(plan, stopped.manager, *stopped.voices[:2]))
     store.close()
-    verdict = await trio.to_thread.run_sync(audited, stopped, 0)
-    assert verdict.divergence is not None
-    assert verdict.divergence.height == KEPT + 1
-    assert "2 of 4 organizations signed the plan" in verdict.divergence.check
+    for examine in (audited, archived):
+        verdict = await trio.to_thread.run_sync(examine, stopped, 0)
+        assert verdict.divergence is not None
+        assert verdict.divergence.height == KEPT + 1
+        assert verdict.divergence.kind is Kind.RECOVERY
+        assert "2 of 4 organizations signed the plan" in verdict.divergence.check
 
 
 async def test_what_was_set_aside_is_kept_and_can_be_sent_again(
