@@ -27,7 +27,6 @@ from ledger.genesis import Genesis, chain_id
 from ledger.locate import locate
 from ledger.recovery import verify_recovery
 from ledger.store import Store, StoredBlock
-from node import VERSION
 from node.audit.causes import (
     certificate_fault,
     genesis_fault,
@@ -79,7 +78,7 @@ def replay(
     WorkRefused, LedgerInUse, OSError, and EngineUnknown for a chain that needs a newer release.
     """
     count = threads or os.cpu_count() or 1
-    tally = _Tally(threads=count)
+    tally = _Tally(threads=count, is_archive=not source.is_dir())
     divergence = None
     try:
         with opened(source) as found:
@@ -99,6 +98,7 @@ class _Tally:
     """The verdict as it comes about."""
 
     threads: int
+    is_archive: bool
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     earlier_s: float = 0.0  # of the sittings before
@@ -137,7 +137,6 @@ class _Tally:
 
     def checkpoint(self, chain: bytes) -> Checkpoint:
         return Checkpoint(
-            release=VERSION,
             chain_id=chain,
             height=self.height,
             content=self.content,
@@ -165,6 +164,7 @@ class _Tally:
             committees=self.committees,
             resumed_height=self.resumed_height,
             content=self.content.hex(),
+            is_archive=self.is_archive,
             archive=self.archive,
             threads=self.threads,
             bound=self.bound,

@@ -142,7 +142,7 @@ def report_of(verdict: Verdict, genesis: Genesis, source: str, made_ms: int) -> 
             genesis.name, verdict.chain_id, genesis.vm_version, genesis.validators.size
         ),
         source=SourcePart(
-            source, "archive" if verdict.archive else "ledger", verdict.archive, verdict.content
+            source, "archive" if verdict.is_archive else "ledger", verdict.archive, verdict.content
         ),
         divergence=None
         if divergence is None

@@ -34,6 +34,7 @@ from node.journal import sync_directory
 TAG_CONTENT: Final = b"shuxin/audit-content/1\0"
 TAG_CHECKPOINT: Final = b"shuxin/audit-checkpoint/1\0"
 CHECKPOINT: Final = "checkpoint"
+MADE_KEY: Final = b"audit/made"  # in a replay's own ledger alone: by which release
 CHECKPOINT_S: Final = 5.0  # between two; so much is verified twice after a crash
 _SIZE_MAX = 1 << 20
 
@@ -53,7 +54,6 @@ class CountedAnomaly(Record):
 class Checkpoint(Record):
     """Everything up to `height` was checked."""
 
-    release: str
     chain_id: bytes
     height: int
     content: bytes  # digest of what the source held up to `height`
@@ -125,7 +125,9 @@ def opened_work(folder: Path | None, genesis: Genesis, engine: Engine) -> Iterat
 
 def _created(folder: Path, genesis: Genesis, engine: Engine) -> Store:
     writes = engine.apply_genesis(genesis).writes
-    return Store.create(folder / LEDGER, genesis, writes, is_durable=False)
+    again = Store.create(folder / LEDGER, genesis, writes, is_durable=False)
+    again.put_meta(MADE_KEY, VERSION.encode())
+    return again
 
 
 def _reopened(folder: Path, genesis: Genesis) -> Store:
@@ -134,6 +136,12 @@ def _reopened(folder: Path, genesis: Genesis) -> Store:
     except LedgerDamaged as error:
         raise WorkRefused(_again(folder, f"its ledger is damaged: {error}")) from None
     try:
+        made = again.get_meta(MADE_KEY)
+        if made is None:
+            raise WorkRefused(_again(folder, "no replay made its ledger, so it proves nothing"))
+        if made != VERSION.encode():
+            began = made.decode("ascii", "replace")
+            raise WorkRefused(_again(folder, f"release {began} began it, this is {VERSION}"))
         if again.genesis != genesis:
             raise WorkRefused(_again(folder, "it is a replay of another genesis"))
         again.scrub()
@@ -162,8 +170,6 @@ def _checkpoint(folder: Path, genesis: Genesis) -> Checkpoint | None:
         raise WorkRefused(_again(folder, f"its checkpoint is damaged: {error}")) from None
     if found.chain_id != chain_id(genesis):
         raise WorkRefused(_again(folder, "it is a replay of another genesis"))
-    if found.release != VERSION:
-        raise WorkRefused(_again(folder, f"release {found.release} began it, this is {VERSION}"))
     return found
 
 

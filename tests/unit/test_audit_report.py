@@ -187,7 +187,9 @@ def test_a_divergence_exits_1_and_its_report_is_written(
     words = ["audit", "replay", str(archive), "--genesis", genesis, "--json"]
     assert main([*words, "--report", str(tmp_path / "report")]) == 1
     assert json.loads(capsys.readouterr().out)["divergence"]["kind"] == "truncated"
-    assert read_report(tmp_path / "report" / JSON_NAME).report.verdict == "diverges"
+    report = read_report(tmp_path / "report" / JSON_NAME).report
+    assert (report.verdict, report.source.kind) == ("diverges", "archive")
+    assert report.sentence.startswith(f"block {moving.head + 1}: the archive does not end")
 
 
 def test_a_key_without_a_report_to_sign_is_refused(

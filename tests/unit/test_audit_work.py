@@ -136,7 +136,7 @@ def test_a_replay_that_is_killed_goes_on(moving: Moving, archive: Path, tmp_path
     """Nothing is closed, synced or told: what was executed is there, all else is done again."""
     genesis, work = moving.chain.root / "genesis.json", tmp_path / "work"
     words = [str(archive), str(genesis), str(work), str(STOP)]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *words], timeout=60)
+    killed = subprocess.run([sys.executable, "-c", KILLED, *words], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     verdict = sitting(archive, moving.chain.genesis, work)
     assert (verdict.divergence, verdict.height) == (None, moving.head)
@@ -187,12 +187,23 @@ def test_a_folder_of_another_genesis_is_refused(moving: Moving, stopped: Path) -
         reopen(stopped, other)
 
 
+@pytest.mark.parametrize("has_checkpoint", [True, False])
 def test_another_release_does_not_go_on(
-    moving: Moving, stopped: Path, monkeypatch: pytest.MonkeyPatch
+    moving: Moving, stopped: Path, monkeypatch: pytest.MonkeyPatch, has_checkpoint: bool
 ) -> None:
+    if not has_checkpoint:
+        (stopped / CHECKPOINT).unlink()
     monkeypatch.setattr("node.audit.work.VERSION", "9.9.9")
     with pytest.raises(WorkRefused, match="this is 9.9.9"):
         reopen(stopped, moving.chain.genesis)
+
+
+def test_the_ledger_of_a_node_is_no_work_of_a_replay(moving: Moving, tmp_path: Path) -> None:
+    """Or else what is examined would be believed."""
+    data = tmp_path / "data"
+    moving.chain.forked(data).store.close()
+    with pytest.raises(WorkRefused, match="no replay made its ledger"):
+        reopen(data, moving.chain.genesis)
 
 
 def test_every_byte_of_a_checkpoint_flipped_in_turn_is_refused(
