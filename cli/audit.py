@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+_NODE = re.compile(r"[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}")  # HOST:PORT
 TOLD_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 
 GenesisFile = Annotated[
@@ -69,7 +71,7 @@ def replay(
     source: Annotated[
         Path,
         typer.Argument(
-            help="An archive, or the data folder of a node that is not running, or a copy of one."
+            help="An archive, the data folder of a node that is not running, or HOST:PORT of one."
         ),
     ],
     genesis: GenesisFile = Path("genesis.json"),
@@ -86,21 +88,26 @@ def replay(
 ) -> Answer:
     """Re-execute every block and verify every signature, certificate, receipt and state root."""
     from client.account import Account
+    from client.node import NodeClient
     from ledger.genesis import load_genesis
     from node import audit
     from node.audit.report import document_of, report_of, write_report
 
-    if not source.exists():
+    is_node = not source.exists() and _NODE.fullmatch(str(source)) is not None
+    if not source.exists() and not is_node:
         raise CommandRefused(
-            "audit.source", f"there is no {source}: name an archive or a node's data folder"
+            "audit.source",
+            f"there is no {source}: name an archive, a node's data folder, or HOST:PORT of a node",
         )
     trusted = load_genesis(genesis)
     if sign_key and report is None:
         raise CommandRefused("audit.report", "--sign-key signs a report: name its --report folder")
     # Before the work, so that a wrong passphrase is told before hours have passed.
     signer = Account.load(ask.key_path_of(sign_key), ask.passphrase()) if sign_key else None
-    with _told(ask) as advance:
-        verdict = audit.replay(source, trusted, advance=advance, work=work, is_measured=True)
+    with ExitStack() as stack:
+        examined = stack.enter_context(NodeClient(str(source))) if is_node else source
+        advance = stack.enter_context(_told(ask))
+        verdict = audit.replay(examined, trusted, advance=advance, work=work, is_measured=True)
     fields = verdict_fields(verdict)
     if report is not None:
         made = report_of(verdict, trusted, str(source), time.time_ns() // 1_000_000)

@@ -18,14 +18,15 @@ from ledger.errors import BlockInvalid, DecodeError
 from ledger.model import (
     Block,
     BlockHeader,
-    ExecutionStatement,
+    Record,
     Transaction,
     TransactionBody,
     block_hash,
     transaction_id,
 )
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 from ledger.values import decode_value
+from node.audit.examined import Examined
 from node.audit.signatures import Fault, Signatures
 from node.audit.verdict import Divergence, Kind
 from node.execute import ChainRules, check_block
@@ -84,7 +85,7 @@ def rule_fault(block: Block, height: int, again: Store, rules: ChainRules) -> Di
     return None
 
 
-def quorum_fault(stored: StoredBlock, height: int, signatures: Signatures) -> Divergence | None:
+def quorum_fault(stored: Examined, height: int, signatures: Signatures) -> Divergence | None:
     """A quorum signed that it executed another block at this height."""
     certificate, header = stored.execution_certificate, stored.block.header
     if certificate is None or signatures.execution is not None:
@@ -107,19 +108,19 @@ def certificate_fault(height: int, fault: Fault | None) -> Divergence | None:
     return Divergence(height, Kind.CERTIFICATE, check, "", "", fault.expected, fault.found)
 
 
-def genesis_fault(again: Store, found: StoredBlock) -> Divergence | None:
+def genesis_fault(again: Store, found: Examined) -> Divergence | None:
     """Block 0, of which everything follows from the genesis."""
     expected = next(again.iterate_blocks(0, 0))
-    for record in (BlockHeader, ExecutionStatement):
-        one, other = (
-            stored.block.header if record is BlockHeader else stored.statement
-            for stored in (expected, found)
-        )
-        for field in record.__struct_fields__:
+    pairs: list[tuple[Record, Record]] = [(expected.block.header, found.block.header)]
+    if found.statement is not None:
+        pairs.append((expected.statement, found.statement))
+    for one, other in pairs:
+        for field in one.__struct_fields__:
             values = text(getattr(one, field)), text(getattr(other, field))
             if values[0] != values[1]:
                 return Divergence(0, Kind.GENESIS, field, "", "", *values)
-    if expected != found:
+    certificates = found.commit_certificate, found.execution_certificate
+    if expected.block != found.block or found.receipts or certificates != (None, None):
         return Divergence(0, Kind.GENESIS, "block 0 holds more than the genesis makes of it")
     return None
 

@@ -73,15 +73,17 @@ def receipt_fault(
 
 def statement_fault(
     expected: ExecutionStatement,
-    found: ExecutionStatement,
+    found: ExecutionStatement | None,
     transactions: Sequence[Transaction],
     writes: Sequence[StateWrite],
 ) -> Divergence | None:
     """In what an outcome differs from ours.
 
     Blocks carry the root of the state alone, so a wrong root is about one of the keys that the
-    block wrote: the only one, or else they are listed.
+    block wrote: the only one, or else they are listed. None differs in nothing.
     """
+    if found is None:
+        return None
     for field, kind in _STATEMENT_KINDS.items():
         one, other = getattr(expected, field), getattr(found, field)
         if one == other:

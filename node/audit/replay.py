@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from client.node import NodeClient
 from crypto.providers.software import verify_batch
 from ledger.errors import (
     ArchiveIncomplete,
@@ -26,7 +27,7 @@ from ledger.errors import (
 from ledger.genesis import Genesis, chain_id
 from ledger.locate import locate
 from ledger.recovery import verify_recovery
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 from node.audit.causes import (
     certificate_fault,
     genesis_fault,
@@ -34,6 +35,7 @@ from node.audit.causes import (
     rule_fault,
     sender_fault,
 )
+from node.audit.examined import Examined
 from node.audit.outcomes import (
     Witness,
     compare_epochs,
@@ -42,7 +44,7 @@ from node.audit.outcomes import (
     statement_fault,
 )
 from node.audit.signatures import AHEAD_BLOCKS, Signatures, measure_bound, verified_ahead
-from node.audit.sources import Source, ledger_path, opened
+from node.audit.sources import Source, kind_of, ledger_path, opened
 from node.audit.verdict import Anomaly, ContractCode, Divergence, Diverges, Kind, Verdict
 from node.audit.work import (
     CHECKPOINT_S,
@@ -61,7 +63,7 @@ Advance = Callable[[int, int | None], None]
 
 
 def replay(
-    source: Path,
+    source: Path | NodeClient,
     genesis: Genesis,
     *,
     advance: Advance,
@@ -69,16 +71,18 @@ def replay(
     work: Path | None = None,
     is_measured: bool = False,
 ) -> Verdict:
-    """Examine an archive, or the ledger of a node that is not running, against `genesis`.
+    """Examine an archive, the ledger of a node that is not running, or what a running one serves.
 
-    `source` is an archive's file, a node's data directory or the ledger in it; `advance(done,
-    total)` is told of every block. `work` is a folder to go on in where an earlier replay of the
-    same source was stopped. `is_measured` has the machine's own speed of verification measured,
-    beside which the replay's can be judged. What is wrong with the source is the verdict. Raises
-    WorkRefused, LedgerInUse, OSError, and EngineUnknown for a chain that needs a newer release.
+    `source` is an archive's file, a node's data directory or the ledger in it, or a client of a
+    node; `genesis` is what is trusted. `advance(done, total)` is told of every block. `work` is a
+    folder to go on in where an earlier replay of the same source was stopped. `is_measured` has
+    the machine's own speed of verification measured, beside which the replay's can be judged.
+
+    What is wrong with the source is the verdict. Raises WorkRefused, LedgerInUse, OSError;
+    EngineUnknown for a chain that needs a newer release; for a node NodeUnreplayable, ClientError.
     """
     count = threads or os.cpu_count() or 1
-    tally = _Tally(threads=count, is_archive=not source.is_dir())
+    tally = _Tally(threads=count, kind=kind_of(source))
     divergence = None
     try:
         with opened(source) as found:
@@ -87,6 +91,7 @@ def replay(
     except Diverges as error:
         divergence = error.divergence
     except LedgerDamaged as damage:
+        assert isinstance(source, Path), "only a ledger is damaged in this way"
         divergence = _damaged(damage, ledger_path(source))
     except ArchiveInvalid as error:
         divergence = _unreadable(error)
@@ -98,7 +103,6 @@ class _Tally:
     """The verdict as it comes about."""
 
     threads: int
-    is_archive: bool
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     earlier_s: float = 0.0  # of the sittings before
@@ -111,6 +115,7 @@ class _Tally:
     committees: int = 1
     resumed_height: int = 0
     content: bytes = CONTENT_BEGIN
+    kind: str = "ledger"
     archive: str = ""
     bound: float = 0.0
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
@@ -164,7 +169,7 @@ class _Tally:
             committees=self.committees,
             resumed_height=self.resumed_height,
             content=self.content.hex(),
-            is_archive=self.is_archive,
+            kind=self.kind,
             archive=self.archive,
             threads=self.threads,
             bound=self.bound,
@@ -221,7 +226,9 @@ class _Replay:
             if time.monotonic() - saved_s > CHECKPOINT_S:
                 work.save(tally.checkpoint(self._rules.chain_id))
                 saved_s = time.monotonic()
-        compare_epochs(again.epochs, source.epochs(self._genesis))
+        claimed = source.epochs(self._genesis)
+        if claimed is not None:
+            compare_epochs(again.epochs, claimed)
         tally.committees = sum(epoch.base <= tally.height for epoch in again.epochs.decided)
         source.finish(again, tally.transactions)
         tally.contracts = contract_codes(again)
@@ -245,7 +252,7 @@ class _Replay:
 
     def _block(
         self,
-        stored: StoredBlock,
+        stored: Examined,
         height: int,
         signatures: Signatures,
         work: Work,
@@ -267,16 +274,14 @@ class _Replay:
         _raise(receipt_fault(height, again.receipts(height), stored.receipts))
         statement, certificate = again.statement(height), stored.execution_certificate
         writes = engine.writes if not is_executed else ()
-        for found in (stored.statement, certificate.statement if certificate else statement):
+        for found in (stored.statement, certificate.statement if certificate else None):
             _raise(statement_fault(statement, found, block.transactions, writes))
         _raise(certificate_fault(height, signatures.execution))
         if certificate is None and height < self._source.height and again.epochs.is_last(height):
             check = "it ends an epoch and has no execution certificate"
             raise Diverges(Divergence(height, Kind.CERTIFICATE, check))
 
-    def _count(
-        self, stored: StoredBlock, height: int, signatures: Signatures, again: Store
-    ) -> None:
+    def _count(self, stored: Examined, height: int, signatures: Signatures, again: Store) -> None:
         tally, block = self._tally, stored.block
         tally.height = height
         tally.transactions += len(block.transactions)
@@ -294,7 +299,7 @@ class _Replay:
         tally.note("failed_transactions", height, sum(one.status != 0 for one in stored.receipts))
 
 
-def _execute(executor: Executor, stored: StoredBlock, height: int) -> None:
+def _execute(executor: Executor, stored: Examined, height: int) -> None:
     assert stored.commit_certificate is not None, "checked with the signatures"
     try:
         executor.apply(stored.block, stored.commit_certificate)

@@ -53,8 +53,8 @@ class SourcePart(_Part, frozen=True):
     """What was examined. `content` covers all that was read up to the last height that holds."""
 
     name: str
-    kind: str  # ledger archive
-    archive: str  # digest of the archive; empty for a ledger
+    kind: str  # ledger archive node
+    archive: str  # digest of the archive; empty for others
     content: str
 
 
@@ -141,9 +141,7 @@ def report_of(verdict: Verdict, genesis: Genesis, source: str, made_ms: int) -> 
         genesis=GenesisPart(
             genesis.name, verdict.chain_id, genesis.vm_version, genesis.validators.size
         ),
-        source=SourcePart(
-            source, "archive" if verdict.is_archive else "ledger", verdict.archive, verdict.content
-        ),
+        source=SourcePart(source, verdict.kind, verdict.archive, verdict.content),
         divergence=None
         if divergence is None
         else DivergencePart(

@@ -20,7 +20,8 @@ from ledger.certificates import commit_items, execution_items
 from ledger.committee import Epoch
 from ledger.errors import BlockInvalid, CertificateInvalid, LedgerError
 from ledger.model import Signature, proposal_digest
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
+from node.audit.examined import Examined
 from node.execute import transaction_items
 
 # What is verified before its turn; bounds memory.
@@ -50,13 +51,13 @@ class Signatures:
 
 
 def verified_ahead(
-    blocks: Iterable[StoredBlock], first: int, again: Store, ahead: int, pool: ThreadPoolExecutor
-) -> Iterator[tuple[StoredBlock, Future[Signatures]]]:
+    blocks: Iterable[Examined], first: int, again: Store, ahead: int, pool: ThreadPoolExecutor
+) -> Iterator[tuple[Examined, Future[Signatures]]]:
     """Blocks from height `first` on in order, their signatures being verified on the pool.
 
     What cannot be read is raised when its turn comes: what is wrong before it counts first.
     """
-    waiting: deque[tuple[StoredBlock, Future[Signatures]]] = deque()
+    waiting: deque[tuple[Examined, Future[Signatures]]] = deque()
     transactions = 0  # in all that waits
     unreadable: LedgerError | None = None
     coming = enumerate(blocks, first)
@@ -84,7 +85,7 @@ def verified_ahead(
         raise unreadable
 
 
-def verify(stored: StoredBlock, height: int, epoch: Epoch) -> Signatures:
+def verify(stored: Examined, height: int, epoch: Epoch) -> Signatures:
     """All signatures of the block that stands at `height`, which `epoch` orders."""
     malformed = ""
     senders: list[SignedItem] = []
@@ -104,7 +105,7 @@ def verify(stored: StoredBlock, height: int, epoch: Epoch) -> Signatures:
     )
 
 
-def _commit(stored: StoredBlock, height: int, epoch: Epoch) -> tuple[int, Fault | None]:
+def _commit(stored: Examined, height: int, epoch: Epoch) -> tuple[int, Fault | None]:
     certificate = stored.commit_certificate
     if certificate is None:
         return 0, Fault("it has no commit certificate")
@@ -126,7 +127,7 @@ def _commit(stored: StoredBlock, height: int, epoch: Epoch) -> tuple[int, Fault 
     return len(items), _unsigned("commit", items, certificate.signatures, epoch)
 
 
-def _execution(stored: StoredBlock, height: int, epoch: Epoch) -> tuple[int, Fault | None]:
+def _execution(stored: Examined, height: int, epoch: Epoch) -> tuple[int, Fault | None]:
     certificate = stored.execution_certificate
     if certificate is None:
         return 0, None

@@ -108,7 +108,7 @@ class Verdict:
     committees: int = 1  # committees that took over up to `height`, that of the genesis included
     resumed_height: int = 0  # up to here an earlier sitting had replayed
     content: str = ""  # digest of all that was read up to `height` (node.audit.work)
-    is_archive: bool = False
+    kind: str = "ledger"  # what was examined: ledger archive node
     archive: str = ""  # digest of the archive; empty for a ledger, and for what is no archive
     threads: int = 1
     bound: float = 0.0  # raw SM2 verifications a second on all threads

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from crypto import sm3
-from ledger.archive import entry_of
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged
 from ledger.genesis import Genesis, chain_id
 from ledger.model import EMPTY_DIGEST, Record
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 from node import VERSION
+from node.audit.examined import Examined
 from node.bootstrap import LEDGER
 from node.execute import Engine
 from node.journal import sync_directory
@@ -64,9 +64,16 @@ class Checkpoint(Record):
     anomalies: tuple[CountedAnomaly, ...]
 
 
-def content_after(before: bytes, stored: StoredBlock) -> bytes:
+def content_after(before: bytes, stored: Examined) -> bytes:
     """The digest of a source up to a height, from that up to the height before."""
-    return sm3.digest(TAG_CONTENT + before + encode(entry_of(stored)))
+    parts = (
+        stored.block,
+        stored.receipts,
+        stored.statement,
+        stored.commit_certificate,
+        stored.execution_certificate,
+    )
+    return sm3.digest(TAG_CONTENT + before + encode(parts))
 
 
 CONTENT_BEGIN: Final = EMPTY_DIGEST
