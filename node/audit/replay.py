@@ -196,6 +196,7 @@ class _Replay:
         threads = self._tally.threads
         with ThreadPoolExecutor(threads) as pool, closing(Witness()) as engine:
             before = measure_bound(pool, threads) if is_measured else 0.0
+            self._tally.bound = before
             self._tally.began = time.monotonic()
             with opened_work(folder, self._genesis, engine) as work:
                 try:
@@ -217,15 +218,15 @@ class _Replay:
         blocks = source.iterate_blocks(first, source.height) if first <= source.height else ()
         ahead = min(AHEAD_BLOCKS, self._rules.limits.watermark_window)
         saved_s = time.monotonic()
-        coming = verified_ahead(blocks, first, again, ahead, pool)
-        for height, (stored, signatures) in enumerate(coming, first):
-            verdicts = signatures.result()
-            self._block(stored, height, verdicts, work, executor, engine)
-            self._count(stored, height, verdicts, again)
-            self._advance(height, source.height)
-            if time.monotonic() - saved_s > CHECKPOINT_S:
-                work.save(tally.checkpoint(self._rules.chain_id))
-                saved_s = time.monotonic()
+        with closing(verified_ahead(blocks, first, again, ahead, pool)) as coming:
+            for height, (stored, signatures) in enumerate(coming, first):
+                verdicts = signatures.result()
+                self._block(stored, height, verdicts, work, executor, engine)
+                self._count(stored, height, verdicts, again)
+                self._advance(height, source.height)
+                if time.monotonic() - saved_s > CHECKPOINT_S:
+                    work.save(tally.checkpoint(self._rules.chain_id))
+                    saved_s = time.monotonic()
         claimed = source.epochs(self._genesis)
         if claimed is not None:
             compare_epochs(again.epochs, claimed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -52,7 +52,7 @@ class Signatures:
 
 def verified_ahead(
     blocks: Iterable[Examined], first: int, again: Store, ahead: int, pool: ThreadPoolExecutor
-) -> Iterator[tuple[Examined, Future[Signatures]]]:
+) -> Generator[tuple[Examined, Future[Signatures]], None, None]:
     """Blocks from height `first` on in order, their signatures being verified on the pool.
 
     What cannot be read is raised when its turn comes: what is wrong before it counts first.
