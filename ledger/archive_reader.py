@@ -221,6 +221,13 @@ class Archive:
                 height=first,
             )
         yield from enumerate(chunk.entries, first)
+        is_last = place + 1 == len(self._index)
+        beyond = self.height + 1 if is_last else self._index[place + 1].first
+        if first + len(chunk.entries) > beyond:
+            raise ArchiveInvalid(
+                f"block {beyond}: the archive holds it twice, or more blocks than it says",
+                height=beyond,
+            )
 
     def _need(self, place: int, kind: type[R]) -> R:
         return self._decoded(place, self._content(place), kind)

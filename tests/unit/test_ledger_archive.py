@@ -21,6 +21,7 @@ from ledger.archive import (
     FRAME_SIZE_MAX,
     TAG_ARCHIVE,
     TAG_STEM,
+    ArchiveChunk,
     ArchiveHead,
     ArchiveIndex,
     ArchiveWriter,
@@ -334,6 +335,24 @@ def test_a_height_that_is_not_there_is_named(made: Made, tmp_path: Path, missing
     with pytest.raises(ArchiveIncomplete) as caught:
         read(path)
     assert caught.value.height == missing
+
+
+@pytest.mark.parametrize("beyond", [3, HEAD + 1])
+def test_a_height_too_many_is_named(made: Made, tmp_path: Path, beyond: int) -> None:
+    """Nobody would look at it: neither where two chunks overlap, nor after the last height."""
+    path, entries = tmp_path / "more", [entry_of(stored) for stored in made.blocks()]
+    with path.open("wb") as file:
+        writer = ArchiveWriter(file)
+        writer.begin(made.store.chain_id, HEAD)
+        for first in sorted({0, beyond} & set(range(HEAD + 1))):
+            last = beyond if first < beyond else HEAD
+            chunk = [*entries, entries[-1]][first : last + 1]
+            content = encode(ArchiveChunk(first, tuple(encode(entry) for entry in chunk)))
+            writer.add(FrameKind.BLOCKS, content, first=first)
+        writer.close()
+    with pytest.raises(ArchiveInvalid, match="holds it twice, or more") as caught:
+        read(path)
+    assert caught.value.height == beyond
 
 
 def test_two_ends_that_do_not_fit_are_refused(crafted: Crafted) -> None:
