@@ -144,12 +144,19 @@ def progress(what: str, *, as_json: bool = False) -> Iterator[Advance]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text as Styled
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Styled:
+            return Styled(f"{task.finished_speed or task.speed or 0:,.0f}/s")
+
+    counted = (MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    with Progress(TextColumn(what), BarColumn(), *counted, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None)
 
         def advance(done: int, total: int | None) -> None:
