@@ -91,7 +91,7 @@ def replay(
     from client.node import NodeClient
     from ledger.genesis import load_genesis
     from node import audit
-    from node.audit.report import document_of, report_of, write_report
+    from node.audit.report import document_of, prepare_folder, report_of, write_report
 
     is_node = not source.exists() and _NODE.fullmatch(str(source)) is not None
     if not source.exists() and not is_node:
@@ -102,7 +102,9 @@ def replay(
     trusted = load_genesis(genesis)
     if sign_key and report is None:
         raise CommandRefused("audit.report", "--sign-key signs a report: name its --report folder")
-    # Before the work, so that a wrong passphrase is told before hours have passed.
+    # Before the work, so that these are told before hours have passed.
+    if report is not None:
+        prepare_folder(report)
     signer = Account.load(ask.key_path_of(sign_key), ask.passphrase()) if sign_key else None
     with ExitStack() as stack:
         examined = stack.enter_context(NodeClient(str(source))) if is_node else source

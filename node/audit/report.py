@@ -199,14 +199,18 @@ def document_of(report: Report, signer: Account | None) -> Document:
     return Document(report, part)
 
 
-def write_report(folder: Path, document: Document) -> None:
-    """`report.json` and `report.html` in a new or empty folder. Raises ReportInvalid, OSError."""
+def prepare_folder(folder: Path) -> None:
+    """Make the folder and see that no report is in it. Raises ReportInvalid, OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (JSON_NAME, PAGE_NAME):
         if (folder / name).exists():
             raise ReportInvalid(f"{folder / name} exists and is not overwritten; name a new folder")
-    data = encoded(document)
-    (folder / JSON_NAME).write_bytes(data)
+
+
+def write_report(folder: Path, document: Document) -> None:
+    """`report.json` and `report.html` in a folder without. Raises ReportInvalid, OSError."""
+    prepare_folder(folder)
+    (folder / JSON_NAME).write_bytes(encoded(document))
     (folder / PAGE_NAME).write_bytes(page_of(document))
 
 

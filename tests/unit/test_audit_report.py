@@ -192,6 +192,19 @@ def test_a_divergence_exits_1_and_its_report_is_written(
     assert report.sentence.startswith(f"block {moving.head + 1}: the archive does not end")
 
 
+def test_a_report_in_the_way_is_told_before_the_work(
+    folder: Path,
+    moving: Moving,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.audit.replay", None)
+    genesis = str(moving.chain.root / "genesis.json")
+    words = ["audit", "replay", str(folder), "--genesis", genesis, "--report", str(folder)]
+    assert main(words) == 1
+    assert "not overwritten" in capsys.readouterr().err
+
+
 def test_a_key_without_a_report_to_sign_is_refused(
     moving: Moving, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
