@@ -41,8 +41,8 @@ TAG_FRAME: Final = b"shuxin/archive-frame/1\0"
 TAG_CLOSING: Final = b"shuxin/closing/1\0"
 
 CHUNK_SIZE: Final = 1 << 20  # bytes before compression from which on a chunk is written out
-# Bytes of a frame, before and after compression. One height must fit: a thousand transactions
-# whose receipts tell as much as gas allows have 60 MB.
+# Bytes of a frame, before and after compression. One height must fit, with all that its
+# transactions return and tell; it is the bound of stored records, too (ledger.schema).
 FRAME_SIZE_MAX: Final = 256 << 20
 CHUNKS_MAX: Final = 1 << 22  # 4 TiB of full chunks; a reader remembers 56 bytes of each
 INDEX_ENTRIES_MAX: Final = 1 << 12  # in one index frame
