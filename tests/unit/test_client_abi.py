@@ -38,7 +38,7 @@ def good() -> dict[str, Any]:
         ],
         "events": [{"name": "Moved", "fields": [{"name": "to", "type": "Point"}]}],
         "records": [{"name": "Point", "fields": [{"name": "x", "type": "int"}]}],
-        "storage": [{"name": "at", "keys": ["str"], "value": "Point"}],
+        "storage": [{"name": "at", "kind": "Map", "keys": ["str"], "value": "Point"}],
     }
 
 
