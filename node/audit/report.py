@@ -29,6 +29,8 @@ PAGE_NAME: Final = "report.html"
 REPORT_SIZE_MAX: Final = 16 << 20  # bytes; a thousand contracts take 0.2 MB
 
 
+# What a ledger can hold, and a page can divide: JSON knows larger ones. -1: no height.
+_Figure = Annotated[int, msgspec.Meta(ge=-1, le=(1 << 63) - 1)]
 _Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]  # up to the year 9999
 
 
@@ -46,7 +48,7 @@ class GenesisPart(_Part, frozen=True):
     name: str
     chain_id: str
     vm_version: str
-    validators: int
+    validators: _Figure
 
 
 class SourcePart(_Part, frozen=True):
@@ -59,7 +61,7 @@ class SourcePart(_Part, frozen=True):
 
 
 class DivergencePart(_Part, frozen=True):
-    height: int
+    height: _Figure
     kind: str
     check: str
     transaction: str
@@ -71,32 +73,32 @@ class DivergencePart(_Part, frozen=True):
 class FiguresPart(_Part, frozen=True):
     """`bound`: raw SM2 verifications a second on the same threads; `share`: thousandths of it."""
 
-    height: int
-    certified_height: int
-    transactions: int
-    signatures: int
+    height: _Figure
+    certified_height: _Figure
+    transactions: _Figure
+    signatures: _Figure
     state_root: str
-    committees: int
-    recoveries: int
-    resumed_height: int
-    milliseconds: int
-    threads: int
-    transactions_per_second: int
-    signatures_per_second: int
-    bound: int
-    share: int
+    committees: _Figure
+    recoveries: _Figure
+    resumed_height: _Figure
+    milliseconds: _Figure
+    threads: _Figure
+    transactions_per_second: _Figure
+    signatures_per_second: _Figure
+    bound: _Figure
+    share: _Figure
 
 
 class AnomalyPart(_Part, frozen=True):
     name: str
-    count: int
-    heights: tuple[int, ...]  # the first ones
+    count: _Figure
+    heights: tuple[_Figure, ...]  # the first ones
 
 
 class ContractPart(_Part, frozen=True):
     name: str
     status: str
-    sequence: int
+    sequence: _Figure
     code_hash: str
 
 

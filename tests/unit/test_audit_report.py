@@ -134,6 +134,21 @@ def test_no_bytes_do_anything_else_than_be_refused(
             read_report(path)
 
 
+@pytest.mark.parametrize("figure", ["share", "milliseconds", "height", "transactions"])
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "9223372036854775808", "-2"])
+def test_a_figure_that_no_ledger_has_is_refused(
+    document: Document, tmp_path: Path, figure: str, number: str
+) -> None:
+    """JSON knows ints that no float and no page can take."""
+    place = f'"{figure}": {getattr(document.report.figures, figure)}'.encode()
+    page = page_of(document)
+    assert place in page
+    path = tmp_path / "report.html"
+    path.write_bytes(page.replace(place, f'"{figure}": {number}'.encode()))
+    with pytest.raises(ReportInvalid, match="is no audit report"):
+        read_report(path)
+
+
 @pytest.mark.parametrize("made_ms", [-1, 1 << 62])
 def test_a_time_that_no_page_can_show_is_refused(
     document: Document, tmp_path: Path, made_ms: int
