@@ -7,6 +7,7 @@ a value of another type never travels on under a wrong annotation.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar, cast
@@ -70,13 +71,13 @@ class Caller(Protocol):
     def view(self, contract: str, method: str, *args: Value) -> Value: ...
 
 
-class Record:
+class Record(ABC):
     """Base of generated records: their outside form is a dict by field name."""
 
     __slots__ = ()
 
-    def to_value(self) -> Value:
-        raise NotImplementedError
+    @abstractmethod
+    def to_value(self) -> Value: ...
 
 
 @dataclass(frozen=True, slots=True)

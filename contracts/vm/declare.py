@@ -56,7 +56,7 @@ class Storage:
 
     @property
     def kind(self) -> str:
-        """As an author writes it."""
+        """As an author writes it; hashed into the state (layout.py), so the words never change."""
         return "SortedMap" if self.is_sorted else "Map" if self.is_map else "Var"
 
 

@@ -41,7 +41,7 @@ def list_of(items: Sequence[ast.expr]) -> ast.expr:
 def _display(items: Sequence[ast.expr], make: Callable[[list[ast.expr]], ast.expr]) -> ast.expr:
     if all(isinstance(item, ast.Constant) for item in items):
         return make(list(items))  # loaded as one constant, however many
-    return joined([make(part) for part in pieces(items)] or [make([])], ast.Add())
+    return joined([make(part) for part in pieces(items)], ast.Add())
 
 
 def pieces(items: Sequence[ast.expr]) -> list[list[ast.expr]]:
