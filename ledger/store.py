@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ledger.blocks import genesis_block
 from ledger.committee import Epoch, Epochs
-from ledger.disk import Disk, Snapshot
+from ledger.disk import Disk
 from ledger.encoding import encode
 from ledger.errors import CertificateInvalid, HeightUnknown, LedgerDamaged
 from ledger.genesis import Genesis, chain_id
@@ -63,10 +63,10 @@ from ledger.schema import (
 )
 from ledger.scrub import Progress, check_height, ignore_progress, scrub_ledger
 from ledger.state import StateTree
-from ledger.stem import STEM_LEVELS, StemChange
+from ledger.stem import STEM_LEVELS
+from ledger.versions import StateSnapshot, Version, Versions, scan_state
 
 OPEN_CHECK_BLOCKS = 16  # newest blocks checked at every start: about 0.3 s of full ones
-VERSIONS_MAX = 8  # newest states kept readable: 1 MB each after a block of 1,000 writes
 RECENT_BLOCKS_MAX = 4  # decoded blocks kept: clients ask for receipts of the newest
 
 
@@ -93,48 +93,6 @@ class StoredBlock:
     execution_certificate: ExecutionCertificate | None
 
 
-def _scan_state(
-    source: Disk | Snapshot, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
-) -> Iterator[tuple[bytes, bytes]]:
-    first, beyond = state_key(namespace, low), state_key(namespace, high)
-    begin = len(first) - len(low)
-    for stored, value in source.range(first, beyond, is_reverse=is_reverse):
-        yield stored[begin:], value
-
-
-class StateSnapshot:
-    """The state after one block, unmoved by later commits. A StateReader."""
-
-    def __init__(self, statement: ExecutionStatement, snapshot: Snapshot) -> None:
-        self.statement = statement
-        self._snapshot = snapshot
-
-    def get(self, namespace: str, key: bytes) -> bytes | None:
-        return self._snapshot.get(state_key(namespace, key))
-
-    def scan(
-        self, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Like Store.scan, after this block."""
-        return _scan_state(self._snapshot, namespace, low, high, is_reverse=is_reverse)
-
-    def close(self) -> None:
-        """Nothing to do: LevelDB lets go when the last holder does. For symmetry with files."""
-
-    def __enter__(self) -> StateSnapshot:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Version:
-    statement: ExecutionStatement
-    snapshot: Snapshot
-    change: StemChange | None  # from the version before; None for the first after opening
-
-
 class Store:
     """`tree.apply(writes)` for the state root, `commit`, and then `certify`, height by height."""
 
@@ -143,7 +101,6 @@ class Store:
         self._disk = disk
         self._records = Records(disk)
         self._writer = threading.Lock()
-        self._state = threading.Lock()  # guards the tree's accepted state and the versions
         self._recent: OrderedDict[int, tuple[Block, tuple[Receipt, ...]]] = OrderedDict()
         self._recent_lock = threading.Lock()
         self.genesis: Genesis = self._records.genesis()
@@ -151,7 +108,7 @@ class Store:
         self._epochs = Epochs([Epoch(0, self.genesis.validators, self.chain_id)])
         self._recoveries: tuple[Recovery, ...] = ()
         self.tree = StateTree(lambda name: disk.get(PAGE + name))
-        self._versions: tuple[_Version, ...] = ()
+        self._versions = Versions(self.tree)
         self._height = -1
         self._certified_height = 0
 
@@ -237,7 +194,7 @@ class Store:
 
         After the newest block. Raises LedgerDamaged.
         """
-        return _scan_state(self._disk, namespace, low, high, is_reverse=is_reverse)
+        return scan_state(self._disk, namespace, low, high, is_reverse=is_reverse)
 
     def iterate_state(self) -> Iterator[tuple[str, bytes, bytes]]:
         """Namespace, key and value of all that the state holds now. Raises LedgerDamaged."""
@@ -258,7 +215,7 @@ class Store:
         return self._records.statement(self._known(height))
 
     def head_statement(self) -> ExecutionStatement:
-        return self._versions[-1].statement
+        return self._versions.newest.statement
 
     def commit_certificate(self, height: int) -> CommitCertificate | None:
         """None for the genesis block."""
@@ -289,28 +246,27 @@ class Store:
 
     def snapshot(self) -> StateSnapshot:
         """The newest certified state (right after opening: the newest, while it is not yet)."""
-        version = _certified(self._versions, self._certified_height) or self._versions[0]
+        version = self._versions.readable(self._certified_height)
         return StateSnapshot(version.statement, version.snapshot)
 
     def prove(self, namespace: str, key: bytes) -> tuple[StateProof, ExecutionStatement]:
         """The proof of a key's value or absence after the newest block."""
-        with self._state:
-            version = self._versions[-1]
-            return self._prove_at(version, namespace, key), version.statement
+        found = self._versions.prove(namespace, key, lambda: self._versions.newest)
+        assert found is not None, "there is a newest one"
+        return found
 
     def prove_certified(
         self, namespace: str, key: bytes
     ) -> tuple[bytes | None, StateProof, ExecutionCertificate] | None:
         """Value, proof and certificate at the newest certified height; None until there is one."""
-        with self._state:
-            version = _certified(self._versions, self._certified_height)
-            if version is None:
-                return None
-            certificate = self._records.execution_certificate(version.statement.height)
-            if certificate is None:
-                return None  # the genesis
-            proof = self._prove_at(version, namespace, key)
-        return proof.value, proof, certificate
+        found = self._versions.prove(
+            namespace, key, lambda: self._versions.certified(self._certified_height)
+        )
+        if found is None:
+            return None
+        proof, statement = found
+        certificate = self._records.execution_certificate(statement.height)
+        return None if certificate is None else (proof.value, proof, certificate)  # the genesis
 
     def get_meta(self, name: bytes) -> bytes | None:
         """What another package stored under `name`."""
@@ -327,14 +283,10 @@ class Store:
             self._assert_fits(commit)
             self._disk.write(self.pairs_of(commit))
             height = commit.statement.height
-            with self._state:
-                change = self.tree.accept()
-                version = _Version(commit.statement, self._disk.snapshot(), change)
-                self._versions = (*self._versions, version)
-                self._height = height
-                if commit.next_epoch is not None:
-                    self._epochs = self._epochs.with_next(commit.next_epoch)
-                self._drop_versions()
+            self._versions.append(commit.statement, self._disk, self._certified_height)
+            self._height = height
+            if commit.next_epoch is not None:
+                self._epochs = self._epochs.with_next(commit.next_epoch)
             self._remember(height, commit.block, tuple(commit.receipts))
 
     def pairs_of(self, commit: Commit) -> Iterator[tuple[bytes, bytes | None]]:
@@ -386,9 +338,8 @@ class Store:
                 ],
                 is_synced=self._epochs.is_last(height),
             )
-            with self._state:
-                self._certified_height = certified
-                self._drop_versions()
+            self._certified_height = certified
+            self._versions.drop(certified)
 
     def follow(self, recovery: Recovery) -> None:
         """From now on the chain goes on from the block that the plan names; durable.
@@ -398,9 +349,8 @@ class Store:
         plan = recovery.plan
         assert plan.number == len(self._recoveries) + 1 and plan.height >= self._height
         self._disk.write([(at_height(RECOVERY, plan.number), encode(recovery))])
-        with self._state:
-            self._recoveries = (*self._recoveries, recovery)
-            self._epochs = self._epochs.with_recovery(plan.height, domain_after(plan))
+        self._recoveries = (*self._recoveries, recovery)
+        self._epochs = self._epochs.with_recovery(plan.height, domain_after(plan))
 
     def put_meta(self, name: bytes, value: bytes | None) -> None:
         """Durably store (None: remove) bytes for another package."""
@@ -408,9 +358,7 @@ class Store:
 
     def scrub(self, progress: Progress = ignore_progress) -> None:
         """Check everything that is stored. Raises LedgerDamaged; safe beside commits."""
-        with self._state:
-            snapshot = self._disk.snapshot()
-        scrub_ledger(snapshot, self._disk.database_path, progress)
+        scrub_ledger(self._disk.snapshot(), self._disk.database_path, progress)
 
     def close(self) -> None:
         self._disk.close()
@@ -439,7 +387,7 @@ class Store:
                 "node rejoin with an empty data directory",
                 height=height,
             )
-        self._versions = (_Version(statement, snapshot, None),)
+        self._versions.begin(Version(statement, snapshot, None))
         self._height = height
         self._certified_height = records.certified_height()
 
@@ -473,27 +421,3 @@ class Store:
         if self._height >= 0:
             previous = self.head_statement().block_hash
             assert header.previous_hash == previous, "the block follows the head"
-
-    def _prove_at(self, version: _Version, namespace: str, key: bytes) -> StateProof:
-        versions = self._versions
-        later = versions[versions.index(version) + 1 :]
-        changes = [newer.change for newer in later if newer.change is not None]
-        value = version.snapshot.get(state_key(namespace, key))
-        return self.tree.prove(
-            namespace, key, value, lambda name: version.snapshot.get(PAGE + name), changes
-        )
-
-    def _drop_versions(self) -> None:
-        """Keep the states from the certified one on, and no more than VERSIONS_MAX."""
-        certified, versions = self._certified_height, self._versions
-        while len(versions) > VERSIONS_MAX or (
-            len(versions) > 1 and versions[1].statement.height <= certified
-        ):
-            versions = versions[1:]
-        self._versions = versions
-
-
-def _certified(versions: Sequence[_Version], certified_height: int) -> _Version | None:
-    """The newest version that is certified."""
-    found = [v for v in versions if v.statement.height <= certified_height]
-    return found[-1] if found else None

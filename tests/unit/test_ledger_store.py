@@ -21,7 +21,8 @@ from ledger.merkle import path, receipts_leaves, verify_path
 from ledger.model import ExecutionCertificate, StateWrite, transaction_id
 from ledger.proof import verify_state_proof
 from ledger.scrub import ScrubProgress
-from ledger.store import VERSIONS_MAX, Commit, Store
+from ledger.store import Commit, Store
+from ledger.versions import VERSIONS_MAX
 from tests.ledger_world import NAMESPACE, World
 
 

@@ -1,0 +1,131 @@
+"""The newest states of a ledger, kept readable and provable while blocks go on.
+
+Each version is a LevelDB snapshot after one block and what its block changed in the stem of the
+state tree, so that a proof can be made at any of them. One thread changes them; any thread reads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ledger.disk import Disk, Snapshot
+from ledger.model import ExecutionStatement
+from ledger.proof import StateProof
+from ledger.schema import PAGE, state_key
+from ledger.state import StateTree
+from ledger.stem import StemChange
+
+VERSIONS_MAX = 8  # newest states kept readable: 1 MB each after a block of 1,000 writes
+
+
+def scan_state(
+    source: Disk | Snapshot, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    """Keys of a namespace from `low` up to and without `high`, or down, with their values."""
+    first, beyond = state_key(namespace, low), state_key(namespace, high)
+    begin = len(first) - len(low)
+    for stored, value in source.range(first, beyond, is_reverse=is_reverse):
+        yield stored[begin:], value
+
+
+class StateSnapshot:
+    """The state after one block, unmoved by later commits. A StateReader."""
+
+    def __init__(self, statement: ExecutionStatement, snapshot: Snapshot) -> None:
+        self.statement = statement
+        self._snapshot = snapshot
+
+    def get(self, namespace: str, key: bytes) -> bytes | None:
+        return self._snapshot.get(state_key(namespace, key))
+
+    def scan(
+        self, namespace: str, low: bytes, high: bytes, *, is_reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Like Store.scan, after this block."""
+        return scan_state(self._snapshot, namespace, low, high, is_reverse=is_reverse)
+
+    def close(self) -> None:
+        """Nothing to do: LevelDB lets go when the last holder does. For symmetry with files."""
+
+    def __enter__(self) -> StateSnapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Version:
+    """The state after the block of `statement`."""
+
+    statement: ExecutionStatement
+    snapshot: Snapshot
+    change: StemChange | None  # from the version before; None for the first after opening
+
+    @property
+    def height(self) -> int:
+        return self.statement.height
+
+
+class Versions:
+    """The states from the newest certified one on, and no more than VERSIONS_MAX."""
+
+    def __init__(self, tree: StateTree) -> None:
+        self._tree = tree
+        self._lock = threading.Lock()  # the tree's accepted state and the versions move together
+        self._kept: tuple[Version, ...] = ()
+
+    @property
+    def newest(self) -> Version:
+        return self._kept[-1]
+
+    def begin(self, version: Version) -> None:
+        """The only one there is after opening."""
+        self._kept = (version,)
+
+    def append(self, statement: ExecutionStatement, disk: Disk, certified_height: int) -> None:
+        """Accept what the tree has staged, which `disk` holds by now, as the newest version."""
+        with self._lock:
+            change = self._tree.accept()
+            self._kept = (*self._kept, Version(statement, disk.snapshot(), change))
+            self._drop(certified_height)
+
+    def drop(self, certified_height: int) -> None:
+        """Forget what is older than the newest certified one."""
+        with self._lock:
+            self._drop(certified_height)
+
+    def certified(self, certified_height: int) -> Version | None:
+        """The newest version that is certified."""
+        found = [kept for kept in self._kept if kept.height <= certified_height]
+        return found[-1] if found else None
+
+    def readable(self, certified_height: int) -> Version:
+        """The newest certified one, or right after opening the newest, while it is not yet."""
+        return self.certified(certified_height) or self._kept[0]
+
+    def prove(
+        self, namespace: str, key: bytes, choose: Callable[[], Version | None]
+    ) -> tuple[StateProof, ExecutionStatement] | None:
+        """The proof of a key's value or absence at the version that `choose` finds, if any."""
+        with self._lock:
+            version = choose()
+            if version is None:
+                return None
+            kept = self._kept
+            later = kept[kept.index(version) + 1 :]
+            changes = [newer.change for newer in later if newer.change is not None]
+            snapshot = version.snapshot
+            value = snapshot.get(state_key(namespace, key))
+            proof = self._tree.prove(
+                namespace, key, value, lambda name: snapshot.get(PAGE + name), changes
+            )
+            return proof, version.statement
+
+    def _drop(self, certified_height: int) -> None:
+        kept = self._kept
+        while len(kept) > VERSIONS_MAX or (len(kept) > 1 and kept[1].height <= certified_height):
+            kept = kept[1:]
+        self._kept = kept
