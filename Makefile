@@ -30,7 +30,7 @@ FIRST ?= 0
 
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -97,6 +97,9 @@ bench-gas: .make/installed ## Nanoseconds and bytes per unit of gas of every pri
 
 bench-ledger: .make/installed ## Commits and proofs by size of state beside raw LevelDB; fails beyond its bounds: make bench-ledger BENCH="--full"
 	$(BIN)/python -m bench.ledger $(BENCH)
+
+bench-replay: .make/installed ## Replays 100,000 signed transactions beside verifying alone; minutes
+	$(BIN)/python -m bench.replay
 
 sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7000
 	$(BIN)/python -m tests.sim --runs $(RUNS) --seed $(SEED)
