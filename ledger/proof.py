@@ -15,10 +15,14 @@ the inner nodes down to one leaf; that leaf is the key's or the key is absent.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from crypto import sm3
 from ledger.errors import DecodeError, ProofInvalid
 from ledger.merkle import tagged_hasher
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST, Record
+
+StateKey: TypeAlias = tuple[str, bytes]  # namespace and key
 
 PATH_BITS = 256
 NAMESPACE_SIZE_MAX = 255  # bytes: its length is hashed, and stored, in front of it as one

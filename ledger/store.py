@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.batch_proof import BatchProof, join_proofs
 from ledger.blocks import genesis_block
 from ledger.committee import Epoch, Epochs
 from ledger.disk import Disk
@@ -32,7 +33,7 @@ from ledger.model import (
     StateWrite,
     block_hash,
 )
-from ledger.proof import StateProof
+from ledger.proof import StateKey, StateProof
 from ledger.records import Records
 from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
@@ -251,22 +252,35 @@ class Store:
 
     def prove(self, namespace: str, key: bytes) -> tuple[StateProof, ExecutionStatement]:
         """The proof of a key's value or absence after the newest block."""
-        found = self._versions.prove(namespace, key, lambda: self._versions.newest)
+        found = self._versions.prove([(namespace, key)], lambda: self._versions.newest)
         assert found is not None, "there is a newest one"
-        return found
+        return found[0][0], found[1]
 
     def prove_certified(
         self, namespace: str, key: bytes
     ) -> tuple[bytes | None, StateProof, ExecutionCertificate] | None:
         """Value, proof and certificate at the newest certified height; None until there is one."""
-        found = self._versions.prove(
-            namespace, key, lambda: self._versions.certified(self._certified_height)
-        )
+        found = self._prove_certified([(namespace, key)])
+        return None if found is None else (found[0][0].value, found[0][0], found[1])
+
+    def prove_batch(
+        self, keys: Sequence[StateKey]
+    ) -> tuple[BatchProof, ExecutionCertificate] | None:
+        """One proof of 1 to BATCH_KEYS_MAX different keys at the newest certified height.
+
+        None until there is one.
+        """
+        found = self._prove_certified(keys)
+        return None if found is None else (join_proofs(keys, found[0]), found[1])
+
+    def _prove_certified(
+        self, keys: Sequence[StateKey]
+    ) -> tuple[list[StateProof], ExecutionCertificate] | None:
+        found = self._versions.prove(keys, lambda: self._versions.certified(self._certified_height))
         if found is None:
             return None
-        proof, statement = found
-        certificate = self._records.execution_certificate(statement.height)
-        return None if certificate is None else (proof.value, proof, certificate)  # the genesis
+        certificate = self._records.execution_certificate(found[1].height)
+        return None if certificate is None else (found[0], certificate)  # the genesis has none
 
     def get_meta(self, name: bytes) -> bytes | None:
         """What another package stored under `name`."""

@@ -7,12 +7,12 @@ state tree, so that a proof can be made at any of them. One thread changes them;
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.disk import Disk, Snapshot
 from ledger.model import ExecutionStatement
-from ledger.proof import StateProof
+from ledger.proof import StateKey, StateProof
 from ledger.schema import PAGE, state_key
 from ledger.state import StateTree
 from ledger.stem import StemChange
@@ -107,9 +107,9 @@ class Versions:
         return self.certified(certified_height) or self._kept[0]
 
     def prove(
-        self, namespace: str, key: bytes, choose: Callable[[], Version | None]
-    ) -> tuple[StateProof, ExecutionStatement] | None:
-        """The proof of a key's value or absence at the version that `choose` finds, if any."""
+        self, keys: Sequence[StateKey], choose: Callable[[], Version | None]
+    ) -> tuple[list[StateProof], ExecutionStatement] | None:
+        """The proofs of the keys' values or absence at the version that `choose` finds, if any."""
         with self._lock:
             version = choose()
             if version is None:
@@ -117,12 +117,12 @@ class Versions:
             kept = self._kept
             later = kept[kept.index(version) + 1 :]
             changes = [newer.change for newer in later if newer.change is not None]
-            snapshot = version.snapshot
-            value = snapshot.get(state_key(namespace, key))
-            proof = self._tree.prove(
-                namespace, key, value, lambda name: snapshot.get(PAGE + name), changes
-            )
-            return proof, version.statement
+            proofs = [self._prove(key, version.snapshot, changes) for key in keys]
+            return proofs, version.statement
+
+    def _prove(self, key: StateKey, snapshot: Snapshot, later: Sequence[StemChange]) -> StateProof:
+        value = snapshot.get(state_key(*key))
+        return self._tree.prove(*key, value, lambda name: snapshot.get(PAGE + name), later)
 
     def _drop(self, certified_height: int) -> None:
         kept = self._kept

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ledger.batch_proof import verify_batch_proof
 from ledger.blocks import genesis_block
 from ledger.errors import (
     CertificateInvalid,
@@ -151,6 +152,20 @@ def test_a_snapshot_does_not_move_with_later_commits(world: World) -> None:
         assert snapshot.get(NAMESPACE, b"a") == b"1"
         assert snapshot.get(NAMESPACE, b"k000001") == b"opening"
     assert world.store.snapshot().get(NAMESPACE, b"a") == b"2"
+
+
+def test_many_keys_are_proved_at_one_certified_height(world: World) -> None:
+    keys = [(NAMESPACE, b"a"), (NAMESPACE, b"absent"), (NAMESPACE, b"k000001")]
+    world.commit(writes=[_write(b"a", b"1")])
+    assert world.store.prove_batch(keys) is None
+    world.certify(1)
+    world.commit(writes=[_write(b"a", b"2"), _write(b"k000001", None)])
+    found = world.store.prove_batch(keys)
+    assert found is not None
+    proof, certificate = found
+    assert certificate.statement.height == 1
+    assert proof.values == (b"1", None, b"opening")
+    verify_batch_proof(proof, certificate.statement.state_root, keys)
 
 
 def test_snapshots_show_the_newest_certified_state(world: World) -> None:
