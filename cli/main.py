@@ -16,6 +16,7 @@ NOUNS: dict[str, str] = {
     "net": "A local network: keys, genesis, configuration, processes.",
     "node": "One node: run it, ask it, look after its ledger.",
     "key": "Signing keys (密钥).",
+    "ca": "An organization's certificates: issue, renew, revoke (证书).",
     "tx": "Transactions: send, show, prove.",
     "block": "Blocks and their certificates.",
     "event": "What contracts announce, in order.",

@@ -1,8 +1,8 @@
 """National cryptography (clause 8.1.2): SM2, SM3, SM4, keys and providers.
 
 Not a general toolbox: one curve, one hash, one cipher, one form of every signature (64 bytes
-r||s), key (64 bytes X||Y, 32 bytes d) and ciphertext (C1||C3||C2). Certificates and TLS are
-elsewhere. Nothing here logs, and no exception or repr carries a key.
+r||s), key (64 bytes X||Y, 32 bytes d) and ciphertext (C1||C3||C2). TLS is elsewhere. Nothing here
+logs, and no exception or repr carries a key.
 
 Files in reading order:
     errors      what can go wrong, one tree
@@ -15,6 +15,7 @@ Files in reading order:
     envelope    seal bytes to a public key
     keys        encrypted PKCS#8 key files that the openssl command line opens
     provider    CryptoProvider: where a node's key lives and who verifies
+    x509/       certificates of organizations and who acts for them
     providers/  software (this process); hardware modules come beside it
 
 Importing a module of this package stays cheap (the C library is opened at first use); only sm4,

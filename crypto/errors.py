@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 class CryptoError(Exception):
     """Base of all errors of this package."""
@@ -37,3 +39,36 @@ class LibcryptoMissing(CryptoError):
 
 class LibcryptoFault(CryptoError):
     """libcrypto failed for a reason of its own (memory, say): a fault here, never a verdict."""
+
+
+class Reason(StrEnum):
+    """Why a certificate, request or revocation list is refused: stable, for programs."""
+
+    MALFORMED = "malformed"  # not X.509, not our profile, too long
+    TAMPERED = "tampered"  # the signature does not fit
+    FOREIGN = "foreign"  # no root that is trusted issued it
+    EXPIRED = "expired"
+    EARLY = "early"  # its time has not begun
+    REVOKED = "revoked"
+    CRL_EXPIRED = "crl_expired"  # a newer revocation list is needed
+    ROLE = "role"
+    ORGANIZATION = "organization"
+    NAME = "name"
+    PEER = "peer"  # of another node
+    KEY = "key"  # for another key
+
+
+class CertificateRefused(CryptoError):
+    """An X.509 certificate, request or list is not accepted; `reason` says why for programs."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+    @property
+    def code(self) -> str:
+        return f"certificate.{self.reason}"
+
+    @property
+    def detail(self) -> str:
+        return str(self)

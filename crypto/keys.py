@@ -91,7 +91,7 @@ def save_key(path: Path, private: bytes, passphrase: bytes, *, replace: bool = F
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def load_key(path: Path, passphrase: bytes) -> bytes:
@@ -266,7 +266,8 @@ def _check_passphrase(passphrase: bytes) -> None:
         raise KeyFileInvalid(f"a passphrase has 1 to {PASSPHRASE_BYTES_MAX} bytes")
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """What was created or renamed in it survives a power failure. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

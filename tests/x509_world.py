@@ -1,0 +1,51 @@
+"""An organization with a root, a node that it certified, and an impostor of the same name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from crypto import sm2
+from crypto.providers.software import SoftwareProvider
+from crypto.x509.make import make_crl, make_leaf, make_root
+from crypto.x509.profile import Role, Subject
+from crypto.x509.read import (
+    Certificate,
+    RevocationList,
+    Revoked,
+    read_certificate,
+    read_crl,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+PEER = "12D3KooW" + "Q" * 44
+OTHER_PEER = "12D3KooW" + "R" * 44
+NODE = Subject("org1", "n1", Role.NODE, PEER)
+
+
+def keys() -> SoftwareProvider:
+    return SoftwareProvider(sm2.generate())
+
+
+@dataclass(frozen=True)
+class Org:
+    """A root with its key."""
+
+    provider: SoftwareProvider
+    root: Certificate
+
+    def leaf(
+        self, subject: Subject = NODE, *, now: datetime = NOW, days: int = 365, public: bytes = b""
+    ) -> Certificate:
+        public = public or keys().public_key
+        return read_certificate(make_leaf(self.provider, self.root, subject, public, now, days))
+
+    def crl(self, *serials: int, now: datetime = NOW, days: int = 7) -> RevocationList:
+        entries = [Revoked(serial, NOW) for serial in serials]
+        return read_crl(make_crl(self.provider, self.root, entries, 1, now, days))
+
+
+def organization(name: str = "org1", *, now: datetime = NOW, days: int = 3650) -> Org:
+    provider = keys()
+    return Org(provider, read_certificate(make_root(provider, name, f"{name}-ca", now, days)))
