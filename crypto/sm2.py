@@ -64,6 +64,13 @@ def sign(private: bytes, message: bytes, *, signer_id: bytes = DEFAULT_ID) -> by
     return signature_from_der(key.sign(digest.digest()))
 
 
+def message_digest(public: bytes, message: bytes) -> bytes:
+    """e = SM3(ZA || message) under the default signer ID, 32 bytes: what a device signs."""
+    digest = _message_hasher(public, DEFAULT_ID)
+    digest.update(message)
+    return digest.digest()
+
+
 def verify(
     public: bytes, message: bytes, signature: bytes, *, signer_id: bytes = DEFAULT_ID
 ) -> None:

@@ -16,13 +16,14 @@ from crypto.curve import N, P
 from crypto.errors import CryptoError, DecryptionFailed, KeyInvalid, SignatureInvalid
 from crypto.provider import CryptoProvider, SignedItem
 from crypto.providers.software import SoftwareProvider
+from tests.sdf import soft
 from tests.vectors import curve_arithmetic as plain
 
 MakeProvider = Callable[[bytes], CryptoProvider]
 VerifyDigest = Callable[[bytes, bytes, bytes], None]
 
 # From a private key to its provider; and verification of e, for those that offer it.
-PROVIDERS: dict[str, MakeProvider] = {"software": SoftwareProvider}
+PROVIDERS: dict[str, MakeProvider] = {"software": SoftwareProvider, "sdf": soft.provider}
 VERIFIERS: dict[str, VerifyDigest] = {"software": sm2.verify_digest}
 
 
