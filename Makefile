@@ -13,7 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# python3.11-venv   virtual environments          python3.11-dev, gcc, libgmp-dev   build fastecdsa (libp2p)
+# python3.11-venv   virtual environments          python3.11-dev, gcc, libc6-dev    build crypto/native
+#                                                 and with libgmp-dev fastecdsa (libp2p)
 # libssl3           SM2, SM3, SM4 (libcrypto)     libgmp10    run fastecdsa
 # libseccomp2       jail of the contract worker   openssl     second opinion in tests; readable keys
 APT_PACKAGES := python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-dev libgmp10 \
@@ -28,6 +29,8 @@ BENCH ?=
 # Number of the first round of make fuzz-vm; other numbers are other programs.
 FIRST ?= 0
 
+# The compiled part; `make setup` builds it into the sources.
+NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
 .PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock clean
@@ -138,7 +141,7 @@ lock: .make/installed
 
 clean: ## Removes caches, networks of the demo and the environment
 	rm -rf $(VENV) .make build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache .grimp_cache .coverage run
+		.import_linter_cache .grimp_cache .coverage run crypto/native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .make/system: Makefile
@@ -163,7 +166,7 @@ clean: ## Removes caches, networks of the demo and the environment
 	fi
 	@touch $@
 
-.make/installed: .make/system pyproject.toml requirements/dev.txt
+.make/installed: .make/system pyproject.toml setup.py requirements/dev.txt $(NATIVE)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 		|| { echo "Python 3.11 is needed (docs/adr/0008): make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	[ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)

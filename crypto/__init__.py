@@ -9,13 +9,14 @@ Files in reading order:
     sm3         the hash, HMAC
     curve       the numbers of the curve; which keys and points are valid
     der         strict DER, as much as keys and signatures need
-    libcrypto   the system's OpenSSL through cffi; the only file that knows C
+    libcrypto   the system's OpenSSL through cffi; knows its C
     sm2         sign, verify, encrypt, decrypt
     sm4         authenticated encryption (GCM), CBC for key files
     envelope    seal bytes to a public key
     keys        encrypted PKCS#8 key files that the openssl command line opens
     provider    CryptoProvider: where a node's key lives and who verifies
     x509/       certificates of organizations and who acts for them
+    native/     SM3 over batches, our own C (ADR 24); only for public data
     providers/  software (this process); hardware modules come beside it
 
 Importing a module of this package stays cheap (the C library is opened at first use); only sm4,

@@ -72,3 +72,7 @@ class CertificateRefused(CryptoError):
     @property
     def detail(self) -> str:
         return str(self)
+
+
+class BatchInvalid(CryptoError):
+    """The parts of a batch of hashes do not fit together; nothing of it was computed."""

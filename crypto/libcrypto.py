@@ -1,4 +1,4 @@
-"""The system's OpenSSL 3 through cffi: SM2 on raw digests. The only file that knows C.
+"""The system's OpenSSL 3 through cffi: SM2 on raw digests. The only file that knows its C.
 
 What comes in was checked by `crypto.sm2`: keys in range and on the curve, digests of 32 bytes,
 numbers in range. What leaves is libcrypto's answer, and its failures are kept apart from its

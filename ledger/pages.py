@@ -10,15 +10,20 @@ never shows in a hash: the root depends on the leaves alone (ledger.proof).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, pairwise
+from typing import NamedTuple, TypeAlias
 
+from crypto.errors import BatchInvalid
 from ledger.errors import LedgerDamaged
+from ledger.folds import LEAF_SIZE, fold_leaves
+from ledger.hashes import TreeHashes
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST
-from ledger.proof import PATH_BITS, bit_at, inner_hash, inner_hasher, leaf_hash, split_depth
+from ledger.proof import PATH_BITS, bit_at, inner_hash, leaf_hash, split_depth
 
 Path: TypeAlias = bytes
-Change: TypeAlias = tuple[Path, bytes | None]  # path and the new value's hash; None removes
+Change: TypeAlias = tuple[Path, bytes | None]  # path and the new leaf as stored; None removes
 LoadPage: TypeAlias = Callable[[bytes], bytes | None]
 Leaf: TypeAlias = tuple[Path, bytes, bytes]  # path, value hash, leaf hash
 
@@ -28,8 +33,9 @@ BRANCH_SLOTS = 1 << BRANCH_BITS
 
 _LEAVES, _BRANCH = b"L", b"B"
 _HEAD_SIZE = 1 + DIGEST_SIZE
-_LEAF_SIZE = 3 * DIGEST_SIZE
-_BRANCH_SIZE = _HEAD_SIZE + BRANCH_SLOTS * DIGEST_SIZE
+_SLOTS_SIZE = BRANCH_SLOTS * DIGEST_SIZE
+_BRANCH_SIZE = _HEAD_SIZE + _SLOTS_SIZE
+_MALFORMED = "a page of the state tree is malformed; restore this ledger"
 
 
 def page_id(depth: int, path: Path) -> bytes:
@@ -41,43 +47,110 @@ def page_id(depth: int, path: Path) -> bytes:
 def page_root(page: bytes) -> bytes:
     """The root of the subtree that a page holds, as it is written in the page's head."""
     if len(page) < _HEAD_SIZE or page[:1] not in (_LEAVES, _BRANCH):
-        raise LedgerDamaged("a page of the state tree is malformed; restore this ledger")
+        raise LedgerDamaged(_MALFORMED)
     return page[1:_HEAD_SIZE]
 
 
-def change_page(
-    depth: int, changes: Sequence[Change], load: LoadPage, out: dict[bytes, bytes | None]
-) -> bytes:
-    """Apply changes (one or more, by ascending path, all below one prefix of `depth` bits).
+class _LeavesPage(NamedTuple):
+    name: bytes
+    leaves: bytes
+    home: list[bytes]  # where its root goes ...
+    at: int  # ... and at which place
 
-    New pages land in `out` by page id, None for one that is gone. Returns the new root.
+
+class _BranchPage(NamedTuple):
+    name: bytes
+    slots: list[bytes]
+    home: list[bytes]
+    at: int
+
+
+class PageChanges:
+    """The new pages of one block. First all pages are read and changed, then all are folded,
+    those of one depth at once: hashing many nodes together is what makes it fast (ADR 24).
     """
-    name = page_id(depth, changes[0][0])
-    page = load(name)
-    if page is not None and page[:1] == _BRANCH:
-        slots = branch_slots(page)
-        _change_slots(depth, slots, changes, load, out)
-        return _put_branch(name, depth, slots, out)
-    rows = _rows_by_path(page) if page is not None else {}
-    known = len(rows)
-    for path, value_hash in changes:
-        if value_hash is not None:
-            rows[path] = path + value_hash + leaf_hash(path, value_hash)
-        elif rows.pop(path, None) is not None:
-            known -= 1
-    ordered = list(rows.values())
-    if len(ordered) > known:  # a new path stands at the end; changed ones keep their place
-        ordered.sort()
-    return _put_leaves(name, depth, ordered, out)
+
+    def __init__(self, load: LoadPage) -> None:
+        self._load = load
+        self._leaves: list[_LeavesPage] = []
+        self._branches: dict[int, list[_BranchPage]] = {}  # by depth
+
+    def change(self, depth: int, changes: Sequence[Change], home: list[bytes], at: int) -> None:
+        """Apply changes (one or more, by ascending path, all below one prefix of `depth` bits).
+
+        `home[at]` is the root that this page is known to have; `fold` puts the new one there.
+        Raises LedgerDamaged for a page with another root.
+        """
+        name, leaves = page_id(depth, changes[0][0]), b""
+        if home[at] != EMPTY_DIGEST:
+            page = self._load(name)
+            if page is None or page[1:_HEAD_SIZE] != home[at]:
+                raise LedgerDamaged("a page of the state tree is missing or has another root")
+            if is_branch(page):
+                slots = branch_slots(page)
+                self._add_branch(depth, name, slots, home, at)
+                for slot, part in groupby(changes, lambda change: slot_of(depth, change[0])):
+                    self.change(depth + BRANCH_BITS, list(part), slots, slot)
+                return
+            _demand_leaves(page)
+            leaves = page[_HEAD_SIZE:]
+        for path, leaf in changes:
+            leaves = _with_leaf(leaves, path, leaf)
+        self._place(depth, name, leaves, home, at)
+
+    def fold(self, hashes: TreeHashes) -> dict[bytes, bytes | None]:
+        """The new pages by page id, None for one that is gone. Raises LedgerDamaged."""
+        out: dict[bytes, bytes | None] = {}
+        try:
+            roots = iter(hashes.fold_pages([page.leaves for page in self._leaves if page.leaves]))
+        except BatchInvalid:  # a stored page whose paths do not ascend
+            raise LedgerDamaged(_MALFORMED) from None
+        for name, leaves, home, at in self._leaves:
+            root = next(roots) if leaves else EMPTY_DIGEST
+            home[at] = root
+            out[name] = b"".join((_LEAVES, root, leaves)) if leaves else None
+        for depth in sorted(self._branches, reverse=True):  # what is below comes first
+            pages = self._branches[depth]
+            rows = [b"".join(page.slots) for page in pages]
+            row = b"".join(rows)
+            for level in range(depth + BRANCH_BITS - 1, depth - 1, -1):
+                row = hashes.join_pairs(level, row)
+            for number, page in enumerate(pages):
+                root = row[number * DIGEST_SIZE : (number + 1) * DIGEST_SIZE]
+                page.home[page.at] = root
+                is_gone = root == EMPTY_DIGEST
+                out[page.name] = None if is_gone else b"".join((_BRANCH, root, rows[number]))
+        return out
+
+    def _place(self, depth: int, name: bytes, leaves: bytes, home: list[bytes], at: int) -> None:
+        """Put leaves into one page, or below a branch if they are too many for one."""
+        if len(leaves) <= PAGE_LEAVES_MAX * LEAF_SIZE:
+            self._leaves.append(_LeavesPage(name, leaves, home, at))
+            return
+        slots: list[bytes] = [EMPTY_DIGEST] * BRANCH_SLOTS
+        self._add_branch(depth, name, slots, home, at)
+        each = [leaves[place : place + LEAF_SIZE] for place in range(0, len(leaves), LEAF_SIZE)]
+        deeper = depth + BRANCH_BITS
+        for slot, part in groupby(each, lambda leaf: slot_of(depth, leaf[:DIGEST_SIZE])):
+            below = b"".join(part)
+            self._place(deeper, page_id(deeper, below[:DIGEST_SIZE]), below, slots, slot)
+
+    def _add_branch(
+        self, depth: int, name: bytes, slots: list[bytes], home: list[bytes], at: int
+    ) -> None:
+        self._branches.setdefault(depth, []).append(_BranchPage(name, slots, home, at))
 
 
 def page_leaves(page: bytes) -> list[Leaf]:
     """The leaves of a leaves page, by ascending path."""
     _demand_leaves(page)
-    return [
+    leaves = [
         (page[at : at + 32], page[at + 32 : at + 64], page[at + 64 : at + 96])
-        for at in range(_HEAD_SIZE, len(page), _LEAF_SIZE)
+        for at in range(_HEAD_SIZE, len(page), LEAF_SIZE)
     ]
+    if any(leaf[0] >= following[0] for leaf, following in pairwise(leaves)):
+        raise LedgerDamaged(_MALFORMED)
+    return leaves
 
 
 def is_branch(page: bytes) -> bool:
@@ -87,7 +160,7 @@ def is_branch(page: bytes) -> bool:
 def branch_slots(page: bytes) -> list[bytes]:
     """The roots of the pages below a branch page."""
     if page[:1] != _BRANCH or len(page) != _BRANCH_SIZE:
-        raise LedgerDamaged("a page of the state tree is malformed; restore this ledger")
+        raise LedgerDamaged(_MALFORMED)
     return [page[at : at + DIGEST_SIZE] for at in range(_HEAD_SIZE, _BRANCH_SIZE, DIGEST_SIZE)]
 
 
@@ -135,33 +208,6 @@ def _walk_slot(name: bytes, slot: int, root: bytes, load: LoadPage) -> Iterator[
     yield from walk_page(below, page, load)
 
 
-def fold_leaves(leaves: Iterable[tuple[Path, bytes]]) -> bytes:
-    """The root over (path, leaf hash) pairs by ascending path, in memory of order log(leaves)."""
-    hashes: list[bytes] = []
-    splits: list[int] = []  # splits[i] parts hashes[i] from hashes[i + 1]; ascending
-    previous = 0
-    for path, node in leaves:
-        number = int.from_bytes(path)
-        if hashes:
-            depth = PATH_BITS - (previous ^ number).bit_length()  # split_depth
-            while splits and splits[-1] > depth:
-                _join_last(hashes, splits.pop())
-            splits.append(depth)
-        hashes.append(node)
-        previous = number
-    while splits:
-        _join_last(hashes, splits.pop())
-    return hashes[0] if hashes else EMPTY_DIGEST
-
-
-def _join_last(hashes: list[bytes], depth: int) -> None:
-    """Put inner_hash of the last two, neither of them empty, in their place."""
-    right = hashes.pop()
-    hasher = inner_hasher(depth).copy()
-    hasher.update(hashes[-1] + right)
-    hashes[-1] = hasher.digest()
-
-
 def fold_slots(end: int, slots: Sequence[bytes]) -> bytes:
     """The root over 1, 2, 4 ... neighboring slots, the roots of subtrees from bit `end` on."""
     row, level = list(slots), end
@@ -191,58 +237,18 @@ def step_into_leaves(
     return leaves[0]
 
 
-def _change_slots(
-    depth: int,
-    slots: list[bytes],
-    changes: Sequence[Change],
-    load: LoadPage,
-    out: dict[bytes, bytes | None],
-) -> None:
-    start = 0
-    while start < len(changes):
-        slot, end = slot_of(depth, changes[start][0]), start + 1
-        while end < len(changes) and slot_of(depth, changes[end][0]) == slot:
-            end += 1
-        slots[slot] = change_page(depth + BRANCH_BITS, changes[start:end], load, out)
-        start = end
-
-
-def _put_branch(
-    name: bytes, depth: int, slots: list[bytes], out: dict[bytes, bytes | None]
-) -> bytes:
-    root = fold_slots(depth + BRANCH_BITS, slots)
-    out[name] = None if root == EMPTY_DIGEST else b"".join((_BRANCH, root, *slots))
-    return root
-
-
-def _put_leaves(
-    name: bytes, depth: int, rows: list[bytes], out: dict[bytes, bytes | None]
-) -> bytes:
-    if not rows:
-        out[name] = None
-        return EMPTY_DIGEST
-    if len(rows) > PAGE_LEAVES_MAX:
-        slots: list[bytes] = [EMPTY_DIGEST] * BRANCH_SLOTS
-        for slot in range(BRANCH_SLOTS):
-            below = [row for row in rows if slot_of(depth, row[:32]) == slot]
-            if below:
-                deeper = depth + BRANCH_BITS
-                slots[slot] = _put_leaves(page_id(deeper, below[0]), deeper, below, out)
-        return _put_branch(name, depth, slots, out)
-    root = fold_leaves([(row[:32], row[64:]) for row in rows])
-    out[name] = b"".join((_LEAVES, root, *rows))
-    return root
-
-
-def _rows_by_path(page: bytes) -> dict[Path, bytes]:
-    """The leaves of a leaves page as they are stored, in their order."""
-    _demand_leaves(page)
-    return {
-        page[at : at + 32]: page[at : at + _LEAF_SIZE]
-        for at in range(_HEAD_SIZE, len(page), _LEAF_SIZE)
-    }
+def _with_leaf(leaves: bytes, path: Path, leaf: bytes | None) -> bytes:
+    """The leaves of a page with one put at its place, in place of its older self, or removed."""
+    count = len(leaves) // LEAF_SIZE
+    place = bisect_left(
+        range(count), path, key=lambda i: leaves[i * LEAF_SIZE : i * LEAF_SIZE + DIGEST_SIZE]
+    )
+    begin = end = place * LEAF_SIZE
+    if leaves[begin : begin + DIGEST_SIZE] == path:
+        end += LEAF_SIZE
+    return b"".join((leaves[:begin], leaf or b"", leaves[end:]))
 
 
 def _demand_leaves(page: bytes) -> None:
-    if page[:1] != _LEAVES or (len(page) - _HEAD_SIZE) % _LEAF_SIZE:
-        raise LedgerDamaged("a page of the state tree is malformed; restore this ledger")
+    if page[:1] != _LEAVES or (len(page) - _HEAD_SIZE) % LEAF_SIZE:
+        raise LedgerDamaged(_MALFORMED)

@@ -15,6 +15,7 @@ the inner nodes down to one leaf; that leaf is the key's or the key is absent.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 from crypto import sm3
@@ -27,9 +28,9 @@ StateKey: TypeAlias = tuple[str, bytes]  # namespace and key
 PATH_BITS = 256
 NAMESPACE_SIZE_MAX = 255  # bytes: its length is hashed, and stored, in front of it as one
 
-_LEAF = tagged_hasher(b"\x10")  # first bytes unlike those of the list tree
+_LEAF, _PATH = b"\x10", b"\x12"  # first bytes unlike those of the list tree
 _INNER = tuple(tagged_hasher(b"\x11" + bytes([depth])) for depth in range(PATH_BITS))
-_PATH = tagged_hasher(b"\x12")
+_PREFIXES_MAX = 1024  # namespaces whose prefixes are kept: contracts of one chain, 0.3 MB
 
 
 class NeighborLeaf(Record):
@@ -53,6 +54,7 @@ class StateProof(Record):
     siblings: tuple[bytes, ...]
 
 
+@lru_cache(_PREFIXES_MAX)
 def namespace_prefix(namespace: str) -> bytes:
     """A namespace with its length in front, so that no key can run into it.
 
@@ -67,17 +69,23 @@ def namespace_prefix(namespace: str) -> bytes:
     return bytes([len(name)]) + name
 
 
+def path_message(namespace: str, key: bytes) -> bytes:
+    """What is hashed to a path. Raises DecodeError for an unfit namespace."""
+    return _PATH + namespace_prefix(namespace) + key
+
+
 def state_path(namespace: str, key: bytes) -> bytes:
     """Where (namespace, key) stands in the tree. Raises DecodeError for an unfit namespace."""
-    hasher = _PATH.copy()
-    hasher.update(namespace_prefix(namespace) + key)
-    return hasher.digest()
+    return sm3.digest(path_message(namespace, key))
+
+
+def leaf_message(path: bytes, value_hash: bytes) -> bytes:
+    """What is hashed to a leaf."""
+    return _LEAF + path + value_hash
 
 
 def leaf_hash(path: bytes, value_hash: bytes) -> bytes:
-    hasher = _LEAF.copy()
-    hasher.update(path + value_hash)
-    return hasher.digest()
+    return sm3.digest(leaf_message(path, value_hash))
 
 
 def inner_hash(depth: int, left: bytes, right: bytes) -> bytes:
@@ -89,11 +97,6 @@ def inner_hash(depth: int, left: bytes, right: bytes) -> bytes:
     hasher = _INNER[depth].copy()
     hasher.update(left + right)
     return hasher.digest()
-
-
-def inner_hasher(depth: int) -> sm3.Hasher:
-    """A hash that has absorbed all of an inner node but its two sides; to be copied."""
-    return _INNER[depth]
 
 
 def bit_at(path: bytes, depth: int) -> int:

@@ -16,6 +16,7 @@ from ledger.blocks import genesis_block, proposal_of
 from ledger.committee import Epochs
 from ledger.disk import Snapshot
 from ledger.errors import LedgerDamaged
+from ledger.folds import fold_leaves
 from ledger.merkle import receipts_root, transactions_root
 from ledger.model import (
     Block,
@@ -25,7 +26,7 @@ from ledger.model import (
     proposal_digest,
     transaction_id,
 )
-from ledger.pages import find_leaf, fold_leaves, walk_page
+from ledger.pages import find_leaf, walk_page
 from ledger.proof import leaf_hash, state_path
 from ledger.records import Records
 from ledger.schema import (

@@ -18,14 +18,15 @@ from typing import Protocol
 
 from crypto import sm3
 from ledger.errors import LedgerDamaged
-from ledger.model import DIGEST_SIZE, EMPTY_DIGEST, Digest, StateWrite
+from ledger.hashes import TREE_HASHES, TreeHashes
+from ledger.model import EMPTY_DIGEST, Digest, StateWrite
 from ledger.pages import (
     BRANCH_BITS,
     Change,
     Leaf,
     LoadPage,
+    PageChanges,
     branch_slots,
-    change_page,
     fold_slots,
     is_branch,
     page_id,
@@ -36,6 +37,8 @@ from ledger.pages import (
 from ledger.proof import (
     NeighborLeaf,
     StateProof,
+    leaf_message,
+    path_message,
     state_path,
     verify_state_proof,
 )
@@ -65,10 +68,11 @@ class _Staged:
 class StateTree:
     """One writer stages and accepts; any thread may read `root` and `prove`."""
 
-    def __init__(self, load: LoadPage) -> None:
+    def __init__(self, load: LoadPage, hashes: TreeHashes = TREE_HASHES) -> None:
         """`load` reads a stored page by its id."""
         self._load = load
-        self._stem = Stem()
+        self._hashes = hashes
+        self._stem = Stem(hashes)
         self._staged: _Staged | None = None
         self._lock = threading.Lock()
 
@@ -103,23 +107,18 @@ class StateTree:
         Of two writes to one key the later counts.
         """
         self.discard()
-        changes = _changes_of(writes)
-        nodes = [_node_of_path(path) for path, _ in changes]
-        indexes: list[int] = []
-        hashes: list[bytes] = []
-        pages: dict[bytes, bytes | None] = {}
-        start, count = 0, len(changes)
-        while start < count:
-            node, end = nodes[start], start + 1
-            while end < count and nodes[end] == node:
-                end += 1
-            indexes.append(node)
-            hashes.append(change_page(STEM_LEVELS, changes[start:end], self._load_checked, pages))
-            start = end
+        groups: dict[int, list[Change]] = {}
+        for change in _changes_of(writes, self._hashes):
+            groups.setdefault(_node_of_path(change[0]), []).append(change)
+        roots = [self._stem.get(node) for node in groups]
+        pages = PageChanges(self._load)
+        for at, changes in enumerate(groups.values()):
+            pages.change(STEM_LEVELS, changes, roots, at)
+        new_pages = pages.fold(self._hashes)
         with self._lock:
-            change = self._stem.change(indexes, hashes)
+            replaced = self._stem.change(list(groups), roots)
             root = Digest(self._stem.get(1))
-            self._staged = _Staged(root, pages, change)
+            self._staged = _Staged(root, new_pages, replaced)
         return root
 
     def staged_pages(self) -> Iterator[tuple[bytes, bytes | None]]:
@@ -207,26 +206,18 @@ class StateTree:
                 return node
         return self._stem.get(index)
 
-    def _load_checked(self, name: bytes) -> bytes | None:
-        """The page `name`; one right below the stem must have the root that the stem knows."""
-        if name[0] != STEM_LEVELS:
-            return self._load(name)
-        known = self._stem.get(_node_of_path(name[1:]))
-        if known == EMPTY_DIGEST:
-            return None
-        page = self._load(name)
-        if page is None or page[1 : 1 + DIGEST_SIZE] != known:
-            raise LedgerDamaged("a page of the state tree is missing or has another root")
-        return page
 
-
-def _changes_of(writes: Sequence[StateWrite]) -> list[Change]:
-    changes: dict[bytes, bytes | None] = {}
-    for write in writes:
-        value = write.value
-        changes[state_path(write.namespace, write.key)] = (
-            None if value is None else sm3.digest(value)
-        )
+def _changes_of(writes: Sequence[StateWrite], hashes: TreeHashes) -> list[Change]:
+    """The changes of pages by ascending path, one for each key."""
+    paths = hashes.digests([path_message(write.namespace, write.key) for write in writes])
+    values = {path: write.value for path, write in zip(paths, writes, strict=True)}
+    put = {path: value for path, value in values.items() if value is not None}
+    value_hashes = hashes.digests(list(put.values()))
+    leaf_hashes = hashes.digests(
+        [leaf_message(*one) for one in zip(put, value_hashes, strict=True)]
+    )
+    leaves = map(b"".join, zip(put, value_hashes, leaf_hashes, strict=True))
+    changes: dict[bytes, bytes | None] = {**values, **dict(zip(put, leaves, strict=True))}
     return sorted(changes.items())
 
 

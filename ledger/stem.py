@@ -9,8 +9,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from ledger.model import DIGEST_SIZE, EMPTY_DIGEST
-from ledger.proof import inner_hasher
+from ledger.hashes import TreeHashes
+from ledger.model import DIGEST_SIZE
 
 STEM_LEVELS = 18  # 2**18 pages of about four leaves at 10**6 keys; the array takes 16 MB
 FIRST_PAGE_NODE = 1 << STEM_LEVELS  # the lowest row begins here
@@ -42,55 +42,18 @@ class StemChange:
 class Stem:
     """Not thread safe: the tree locks."""
 
-    def __init__(self) -> None:
+    def __init__(self, hashes: TreeHashes) -> None:
+        self._hashes = hashes
         self._nodes = bytearray(2 * FIRST_PAGE_NODE * DIGEST_SIZE)
-        self._is_filled = bytearray(2 * FIRST_PAGE_NODE)  # 1 for every node that is not empty
 
     def get(self, index: int) -> bytes:
         return bytes(self._nodes[index << 5 : (index + 1) << 5])
 
     def put(self, index: int, node: bytes) -> None:
         self._nodes[index << 5 : (index + 1) << 5] = node
-        self._is_filled[index] = node != EMPTY_DIGEST
 
-    def change(self, indexes: Sequence[int], hashes: Sequence[bytes]) -> StemChange:
+    def change(self, indexes: Sequence[int], roots: Sequence[bytes]) -> StemChange:
         """Put new nodes (ascending indexes) into the lowest row and fold all rows above."""
-        nodes = self._nodes
-        touched = array("I", indexes)
-        before = [nodes[index << 5 : (index + 1) << 5] for index in indexes]
-        for index, node in zip(indexes, hashes, strict=True):
-            self.put(index, node)
-        row = list(indexes)
-        for depth in range(STEM_LEVELS - 1, -1, -1):
-            row = list(dict.fromkeys([index >> 1 for index in row]))
-            touched.extend(row)
-            before.extend([nodes[index << 5 : (index + 1) << 5] for index in row])
-            self._fold_row(depth, row)
-        return StemChange(touched, b"".join(before))
-
-    def _fold_row(self, depth: int, row: list[int]) -> None:
-        """Hash the nodes of a row again: inner_hash spelled out, this is the hottest loop."""
-        nodes, filled, start = self._nodes, self._is_filled, inner_hasher(depth).copy
-        row_below = 2 << depth
-        if filled.find(0, row_below, 2 * row_below) < 0:  # with a million keys nearly all rows
-            for index in row:
-                at = index << 6
-                hasher = start()
-                hasher.update(nodes[at : at + 64])
-                at >>= 1
-                nodes[at : at + 32] = hasher.digest()
-            filled[row_below >> 1 : row_below] = b"\1" * (row_below >> 1)
-            return
-        for index in row:
-            at, left = index << 5, index << 6
-            if not filled[2 * index]:
-                nodes[at : at + 32] = nodes[left + 32 : left + 64]
-                filled[index] = filled[2 * index + 1]
-            elif not filled[2 * index + 1]:
-                nodes[at : at + 32] = nodes[left : left + 32]
-                filled[index] = 1
-            else:
-                hasher = start()
-                hasher.update(nodes[left : left + 64])
-                nodes[at : at + 32] = hasher.digest()
-                filled[index] = 1
+        return StemChange(
+            *self._hashes.fold_stem(self._nodes, STEM_LEVELS, indexes, b"".join(roots))
+        )

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crypto import native
+from ledger import folds
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged, ProofInvalid
-from ledger.model import StateWrite
-from ledger.pages import PAGE_LEAVES_MAX, change_page, page_leaves, walk_page
+from ledger.hashes import TREE_HASHES, TreeHashes
+from ledger.model import EMPTY_DIGEST, StateWrite
+from ledger.pages import PAGE_LEAVES_MAX, Change, PageChanges, page_leaves, walk_page
 from ledger.proof import NeighborLeaf, StateProof, leaf_hash, verify_state_proof
 from ledger.state import StateTree
 from tests.property.naive_state_tree import NaiveStateTree, root_of
@@ -18,9 +21,9 @@ from tests.property.naive_state_tree import NaiveStateTree, root_of
 class Pages:
     """A page store in memory around the one tree."""
 
-    def __init__(self) -> None:
+    def __init__(self, hashes: TreeHashes = TREE_HASHES) -> None:
         self.stored: dict[bytes, bytes] = {}
-        self.tree = StateTree(self.stored.get)
+        self.tree = StateTree(self.stored.get, hashes)
 
     def write(self, writes: list[StateWrite]) -> bytes:
         root = self.tree.apply(writes)
@@ -42,12 +45,14 @@ _writes = st.lists(
 )
 
 
+@pytest.mark.parametrize("hashes", [native, folds])
 @settings(max_examples=15, deadline=None)
-@given(st.lists(_writes, min_size=1, max_size=4))
+@given(blocks=st.lists(_writes, min_size=1, max_size=4))
 def test_the_tree_has_the_root_of_its_definition_after_every_block(
+    hashes: TreeHashes,
     blocks: list[list[tuple[str, bytes, bytes | None]]],
 ) -> None:
-    pages, naive = Pages(), NaiveStateTree()
+    pages, naive = Pages(hashes), NaiveStateTree()
     for block in blocks:
         for namespace, key, value in block:
             naive.put(namespace, key, value)
@@ -100,21 +105,34 @@ def _clustered(count: int) -> list[tuple[bytes, bytes]]:
     )
 
 
+def _change(
+    stored: dict[bytes, bytes], root: bytes, leaves: list[tuple[bytes, bytes | None]]
+) -> tuple[bytes, dict[bytes, bytes | None]]:
+    """Put value hashes (None: remove) into the page at depth 18; its new root, the new pages."""
+    changes: list[Change] = [
+        (path, None if value is None else path + value + leaf_hash(path, value))
+        for path, value in leaves
+    ]
+    pages, home = PageChanges(stored.get), [root]
+    pages.change(18, changes, home, 0)
+    out = pages.fold(TREE_HASHES)
+    stored.update({name: page for name, page in out.items() if page is not None})
+    return home[0], out
+
+
 @pytest.mark.parametrize("count", [1, PAGE_LEAVES_MAX, PAGE_LEAVES_MAX + 1, 40, 700])
 def test_pages_that_overflow_become_branches_with_the_same_root(count: int) -> None:
     leaves = _clustered(count)
     stored: dict[bytes, bytes] = {}
-    root = b""
-    for path, value_hash in leaves:  # one by one, so that pages split as they grow
-        out: dict[bytes, bytes | None] = {}
-        root = change_page(18, [(path, value_hash)], stored.get, out)
-        stored.update({name: page for name, page in out.items() if page is not None})
+    root: bytes = EMPTY_DIGEST
+    for leaf in leaves:  # one by one, so that pages split as they grow
+        root, _ = _change(stored, root, [leaf])
     bits = [(f"{int.from_bytes(p):0256b}", leaf_hash(p, v)) for p, v in leaves]
     assert root == root_of(bits, 0)
     name = min(stored, key=lambda name: name[0])
     assert [leaf[0] for leaf in walk_page(name, stored[name], stored.get)] == [p for p, _ in leaves]
-    out = {}
-    assert change_page(18, [(path, None) for path, _ in leaves], stored.get, out) == bytes(32)
+    root, out = _change(stored, root, [(path, None) for path, _ in leaves])
+    assert root == bytes(32)
     assert set(out) >= {name} and set(out.values()) == {None}
 
 
@@ -207,11 +225,24 @@ def test_a_bent_page_is_noticed_when_it_is_used() -> None:
         list(walk_page(name, pages.stored[name], pages.stored.get))
 
 
+@pytest.mark.parametrize("hashes", [native, folds])
+def test_a_page_whose_leaves_are_out_of_order_is_noticed(hashes: TreeHashes) -> None:
+    leaves, stored = _clustered(3), dict[bytes, bytes]()
+    root, _ = _change(stored, EMPTY_DIGEST, [*leaves])
+    (name,) = stored
+    page = stored[name]
+    stored[name] = page[:33] + page[33 + 96 : 33 + 192] + page[33 : 33 + 96] + page[33 + 192 :]
+    with pytest.raises(LedgerDamaged, match="malformed"):
+        list(walk_page(name, stored[name], stored.get))
+    with pytest.raises(LedgerDamaged, match="malformed"):
+        pages, path = PageChanges(stored.get), leaves[2][0]
+        pages.change(18, [(path, path + bytes(64))], [root], 0)
+        pages.fold(hashes)
+
+
 def test_absence_is_proved_through_branch_pages() -> None:
     leaves, stored = _clustered(700), dict[bytes, bytes]()
-    out: dict[bytes, bytes | None] = {}
-    root = change_page(18, leaves, stored.get, out)
-    stored.update({name: page for name, page in out.items() if page is not None})
+    root, _ = _change(stored, EMPTY_DIGEST, [*leaves])
     tree = StateTree(stored.get)
     assert tree.restore([(name, page) for name, page in stored.items() if name[0] == 18]) == root
     seen = set()

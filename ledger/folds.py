@@ -1,0 +1,107 @@
+"""Roots over parts of the state tree: what `crypto.native` computes, as it is defined.
+
+The first four functions are ledger.hashes.TreeHashes in Python: the second opinion in tests, and
+what a node computes with where the compiled ones are missing.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from crypto import sm3
+from crypto.errors import BatchInvalid
+from ledger.model import DIGEST_SIZE, EMPTY_DIGEST
+from ledger.proof import PATH_BITS, inner_hash
+
+LEAF_SIZE = 3 * DIGEST_SIZE  # of a leaf as pages store it: path, value hash, leaf hash
+_PAIR_SIZE = 2 * DIGEST_SIZE
+_LEAVES_MAX = 64  # of one page in a batch
+_LEVELS_MAX = 30  # of a stem: its indexes fit 32 bits
+
+
+def digests(messages: Sequence[bytes]) -> list[bytes]:
+    return [sm3.digest(message) for message in messages]
+
+
+def join_pairs(depth: int, pairs: bytes) -> bytes:
+    _demand(0 <= depth < PATH_BITS and len(pairs) % _PAIR_SIZE == 0)
+    return b"".join(
+        inner_hash(depth, pairs[at : at + DIGEST_SIZE], pairs[at + DIGEST_SIZE : at + _PAIR_SIZE])
+        for at in range(0, len(pairs), _PAIR_SIZE)
+    )
+
+
+def fold_pages(pages: Sequence[bytes]) -> list[bytes]:
+    return [_fold_page(page) for page in pages]
+
+
+def fold_stem(
+    nodes: bytearray, levels: int, indexes: Iterable[int], roots: bytes
+) -> tuple[array[int], bytes]:
+    row = list(indexes)
+    _demand(
+        0 <= levels <= _LEVELS_MAX
+        and len(nodes) == DIGEST_SIZE << levels + 1
+        and len(roots) == DIGEST_SIZE * len(row)
+        and all(1 << levels <= index < 2 << levels for index in row)
+        and all(index < following for index, following in pairwise(row))
+    )
+    touched, before = array("I", row), [_node(nodes, index) for index in row]
+    for at, index in enumerate(row):
+        _put(nodes, index, roots[at * DIGEST_SIZE : (at + 1) * DIGEST_SIZE])
+    for depth in range(levels - 1, -1, -1):
+        row = list(dict.fromkeys([index >> 1 for index in row]))
+        touched.extend(row)
+        before += [_node(nodes, index) for index in row]
+        for index in row:
+            sides = _node(nodes, 2 * index), _node(nodes, 2 * index + 1)
+            _put(nodes, index, inner_hash(depth, *sides))
+    return touched, b"".join(before)
+
+
+def fold_leaves(leaves: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The root over (path, leaf hash) pairs by ascending path, in memory of order log(leaves)."""
+    hashes: list[bytes] = []
+    splits: list[int] = []  # splits[i] parts hashes[i] from hashes[i + 1]; ascending
+    previous = 0
+    for path, node in leaves:
+        number = int.from_bytes(path)
+        if hashes:
+            depth = PATH_BITS - (previous ^ number).bit_length()  # split_depth
+            while splits and splits[-1] > depth:
+                _join_last(hashes, splits.pop())
+            splits.append(depth)
+        hashes.append(node)
+        previous = number
+    while splits:
+        _join_last(hashes, splits.pop())
+    return hashes[0] if hashes else EMPTY_DIGEST
+
+
+def _fold_page(page: bytes) -> bytes:
+    _demand(len(page) % LEAF_SIZE == 0 and 0 < len(page) <= _LEAVES_MAX * LEAF_SIZE)
+    starts = range(0, len(page), LEAF_SIZE)
+    paths = [page[at : at + DIGEST_SIZE] for at in starts]
+    _demand(all(path < following for path, following in pairwise(paths)))
+    nodes = [page[at + 2 * DIGEST_SIZE : at + LEAF_SIZE] for at in starts]
+    return fold_leaves(zip(paths, nodes, strict=True))
+
+
+def _join_last(hashes: list[bytes], depth: int) -> None:
+    right = hashes.pop()
+    hashes[-1] = inner_hash(depth, hashes[-1], right)
+
+
+def _node(nodes: bytearray, index: int) -> bytes:
+    return bytes(nodes[index << 5 : (index + 1) << 5])
+
+
+def _put(nodes: bytearray, index: int, node: bytes) -> None:
+    nodes[index << 5 : (index + 1) << 5] = node
+
+
+def _demand(fits: bool) -> None:
+    if not fits:
+        raise BatchInvalid("sizes, order or range of a batch do not fit")
