@@ -33,7 +33,7 @@ FIRST ?= 0
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock sanitize clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,17 @@ versions: .make/installed ## Equal results of the contract machine on the CPytho
 			$$(grep -E "^($$(echo $(VERSION_NEEDS) | tr ' ' '|'))==" requirements/dev.txt | cut -d' ' -f1); \
 	done
 	$(BIN)/python -m pytest -q tests/sandbox/test_corpus.py
+
+# Memory comes from the C library, so that the sanitizer knows where each buffer ends.
+SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=all -g
+sanitize: .make/installed ## The tests of the compiled hashes with every access to memory checked
+	rm -rf .make/sanitized
+	CFLAGS="$(SANITIZED)" $(BIN)/python setup.py -q build_ext --build-temp .make/sanitized/o \
+		--build-lib .make/sanitized/lib
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc SHUXIN_LANES=.make/sanitized/lib \
+		$(BIN)/python -m pytest -q -p tests.sanitized_lanes \
+		tests/unit/test_crypto_native.py tests/property/test_ledger_hashes.py
 
 lint: .make/installed proto-check ## Format, rules, types, import layers
 	$(BIN)/ruff format --check .

@@ -15,6 +15,8 @@ from crypto.errors import BatchInvalid
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST
 from ledger.proof import PATH_BITS, inner_hash
 
+LEAVES = b"L"  # the first byte of a page of leaves
+HEAD_SIZE = 1 + DIGEST_SIZE  # of a page: its kind and its root
 LEAF_SIZE = 3 * DIGEST_SIZE  # of a leaf as pages store it: path, value hash, leaf hash
 _PAIR_SIZE = 2 * DIGEST_SIZE
 _LEAVES_MAX = 64  # of one page in a batch
@@ -33,8 +35,9 @@ def join_pairs(depth: int, pairs: bytes) -> bytes:
     )
 
 
-def fold_pages(pages: Sequence[bytes]) -> list[bytes]:
-    return [_fold_page(page) for page in pages]
+def change_pages(pages: Sequence[bytes], changes: Sequence[bytes], leaves_max: int) -> list[bytes]:
+    _demand(len(pages) == len(changes) and 0 < leaves_max <= _LEAVES_MAX)
+    return [_change_page(page, put, leaves_max) for page, put in zip(pages, changes, strict=True)]
 
 
 def fold_stem(
@@ -80,13 +83,31 @@ def fold_leaves(leaves: Iterable[tuple[bytes, bytes]]) -> bytes:
     return hashes[0] if hashes else EMPTY_DIGEST
 
 
-def _fold_page(page: bytes) -> bytes:
-    _demand(len(page) % LEAF_SIZE == 0 and 0 < len(page) <= _LEAVES_MAX * LEAF_SIZE)
-    starts = range(0, len(page), LEAF_SIZE)
-    paths = [page[at : at + DIGEST_SIZE] for at in starts]
+def _change_page(page: bytes, changes: bytes, leaves_max: int) -> bytes:
+    leaves: dict[bytes, bytes] = {}
+    if page:
+        leaves = _leaves_of(page[HEAD_SIZE:])
+        _demand(page[:1] == LEAVES and len(leaves) > 0)
+    for path, leaf in _leaves_of(changes).items():
+        if leaf[2 * DIGEST_SIZE :] == EMPTY_DIGEST:
+            leaves.pop(path, None)
+        else:
+            leaves[path] = leaf
+    if not leaves:
+        return b""
+    ordered, root = sorted(leaves.items()), bytes(EMPTY_DIGEST)
+    if len(leaves) <= leaves_max:
+        root = fold_leaves((path, leaf[2 * DIGEST_SIZE :]) for path, leaf in ordered)
+    return b"".join((LEAVES, root, *(leaf for _, leaf in ordered)))
+
+
+def _leaves_of(data: bytes) -> dict[bytes, bytes]:
+    """Leaves by path, in which order they must be."""
+    _demand(len(data) % LEAF_SIZE == 0)
+    leaves = [data[at : at + LEAF_SIZE] for at in range(0, len(data), LEAF_SIZE)]
+    paths = [leaf[:DIGEST_SIZE] for leaf in leaves]
     _demand(all(path < following for path, following in pairwise(paths)))
-    nodes = [page[at + 2 * DIGEST_SIZE : at + LEAF_SIZE] for at in starts]
-    return fold_leaves(zip(paths, nodes, strict=True))
+    return dict(zip(paths, leaves, strict=True))
 
 
 def _join_last(hashes: list[bytes], depth: int) -> None:

@@ -25,8 +25,15 @@ class TreeHashes(Protocol):
         """The nodes above neighboring pairs of nodes, 64 bytes each, which part at bit `depth`."""
         ...
 
-    def fold_pages(self, pages: Sequence[bytes], /) -> list[bytes]:
-        """The root over the leaves of each page: 1 to 64 of 96 bytes each, by ascending path."""
+    def change_pages(
+        self, pages: Sequence[bytes], changes: Sequence[bytes], leaves_max: int, /
+    ) -> list[bytes]:
+        """Merge changes into pages of leaves (ledger.pages), b"" being a page without leaves.
+
+        The changes of a page are leaves of 96 bytes by ascending path; one whose leaf hash is zero
+        takes the leaf of its path away. A new page with more leaves than `leaves_max` (at most
+        64) has a zero root: it is to be split.
+        """
         ...
 
     def fold_stem(
@@ -47,13 +54,17 @@ def agree(one: TreeHashes, other: TreeHashes) -> bool:
     pairs = bytes(64) + drawn[0] + bytes(64) + b"".join(drawn[1:])
     pairs = pairs[: len(pairs) // 64 * 64]
     leaves = [path + sm3.digest(path) * 2 for path in sorted(drawn)]
-    pages = [b"".join(leaves[at : at + at % 17 + 1]) for at in range(len(leaves))]
+    parts = [b"".join(leaves[at : at + at % 17 + 1]) for at in range(len(leaves))]
+    gone = [leaves[at][:64] + bytes(32) for at in range(len(leaves))]
+    pages = one.change_pages([b""] * len(parts), parts, 16)
     stems = bytearray(32 << 6), bytearray(32 << 6)
     indexes, roots = [32, 33, 40, 47, 63], b"".join(drawn[:5])
     return (
         drawn == other.digests(messages) == [sm3.digest(message) for message in messages]
         and one.join_pairs(200, pairs) == other.join_pairs(200, pairs)
-        and one.fold_pages(pages) == other.fold_pages(pages)
+        and pages == other.change_pages([b""] * len(parts), parts, 16)
+        and one.change_pages(pages, gone, 16) == other.change_pages(pages, gone, 16)
+        and one.change_pages(pages, leaves[::-1], 16) == other.change_pages(pages, leaves[::-1], 16)
         and one.fold_stem(stems[0], 5, indexes, roots)
         == other.fold_stem(stems[1], 5, indexes, roots)
         and stems[0] == stems[1]

@@ -10,20 +10,18 @@ never shows in a hash: the root depends on the leaves alone (ledger.proof).
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple, TypeAlias
 
 from crypto.errors import BatchInvalid
 from ledger.errors import LedgerDamaged
-from ledger.folds import LEAF_SIZE, fold_leaves
+from ledger.folds import HEAD_SIZE, LEAF_SIZE, LEAVES, fold_leaves
 from ledger.hashes import TreeHashes
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST
 from ledger.proof import PATH_BITS, bit_at, inner_hash, leaf_hash, split_depth
 
 Path: TypeAlias = bytes
-Change: TypeAlias = tuple[Path, bytes | None]  # path and the new leaf as stored; None removes
 LoadPage: TypeAlias = Callable[[bytes], bytes | None]
 Leaf: TypeAlias = tuple[Path, bytes, bytes]  # path, value hash, leaf hash
 
@@ -31,10 +29,10 @@ PAGE_LEAVES_MAX = 16  # a page stays below 1.6 KB: a write copies little, a read
 BRANCH_BITS = 3  # eight pages of about two leaves follow a full one
 BRANCH_SLOTS = 1 << BRANCH_BITS
 
-_LEAVES, _BRANCH = b"L", b"B"
-_HEAD_SIZE = 1 + DIGEST_SIZE
+_BRANCH = b"B"
 _SLOTS_SIZE = BRANCH_SLOTS * DIGEST_SIZE
-_BRANCH_SIZE = _HEAD_SIZE + _SLOTS_SIZE
+_BRANCH_SIZE = HEAD_SIZE + _SLOTS_SIZE
+_LEAVES_SIZE_MAX = HEAD_SIZE + PAGE_LEAVES_MAX * LEAF_SIZE
 _MALFORMED = "a page of the state tree is malformed; restore this ledger"
 
 
@@ -46,99 +44,109 @@ def page_id(depth: int, path: Path) -> bytes:
 
 def page_root(page: bytes) -> bytes:
     """The root of the subtree that a page holds, as it is written in the page's head."""
-    if len(page) < _HEAD_SIZE or page[:1] not in (_LEAVES, _BRANCH):
+    if len(page) < HEAD_SIZE or page[:1] not in (LEAVES, _BRANCH):
         raise LedgerDamaged(_MALFORMED)
-    return page[1:_HEAD_SIZE]
+    return page[1:HEAD_SIZE]
 
 
 class _LeavesPage(NamedTuple):
     name: bytes
-    leaves: bytes
-    home: list[bytes]  # where its root goes ...
-    at: int  # ... and at which place
+    home: bytearray  # where its root goes ...
+    at: int  # ... and at which byte
 
 
 class _BranchPage(NamedTuple):
     name: bytes
-    slots: list[bytes]
-    home: list[bytes]
+    slots: bytearray
+    home: bytearray
     at: int
 
 
 class PageChanges:
-    """The new pages of one block. First all pages are read and changed, then all are folded,
-    those of one depth at once: hashing many nodes together is what makes it fast (ADR 24).
+    """The new pages of one block. First all old ones are read, then all are changed and hashed
+    at once: many nodes together are what makes it fast (ADR 24).
     """
 
     def __init__(self, load: LoadPage) -> None:
         self._load = load
         self._leaves: list[_LeavesPage] = []
+        self._old: list[bytes] = []  # of each of them, b"" for none
+        self._put: list[bytes] = []
         self._branches: dict[int, list[_BranchPage]] = {}  # by depth
 
-    def change(self, depth: int, changes: Sequence[Change], home: list[bytes], at: int) -> None:
-        """Apply changes (one or more, by ascending path, all below one prefix of `depth` bits).
+    def change(self, depth: int, leaves: Sequence[bytes], home: bytearray, at: int) -> None:
+        """Put leaves (one or more, by ascending path, all below one prefix of `depth` bits).
 
-        `home[at]` is the root that this page is known to have; `fold` puts the new one there.
-        Raises LedgerDamaged for a page with another root.
+        A leaf is as stored; `no_leaf` removes. At byte `at` of `home` is the root that this page is
+        known to have; `finish` puts the new one there. Raises LedgerDamaged for a page with another
+        root.
         """
-        name, leaves = page_id(depth, changes[0][0]), b""
-        if home[at] != EMPTY_DIGEST:
-            page = self._load(name)
-            if page is None or page[1:_HEAD_SIZE] != home[at]:
+        name, page = page_id(depth, leaves[0]), b""
+        known = bytes(home[at : at + DIGEST_SIZE])
+        if known != EMPTY_DIGEST:
+            page = self._load(name) or b""
+            if page[1:HEAD_SIZE] != known:
                 raise LedgerDamaged("a page of the state tree is missing or has another root")
-            if is_branch(page):
-                slots = branch_slots(page)
-                self._add_branch(depth, name, slots, home, at)
-                for slot, part in groupby(changes, lambda change: slot_of(depth, change[0])):
-                    self.change(depth + BRANCH_BITS, list(part), slots, slot)
+            if page[:1] == _BRANCH:
+                _demand_branch(page)
+                self._change_below(depth, name, bytearray(page[HEAD_SIZE:]), leaves, home, at)
                 return
-            _demand_leaves(page)
-            leaves = page[_HEAD_SIZE:]
-        for path, leaf in changes:
-            leaves = _with_leaf(leaves, path, leaf)
-        self._place(depth, name, leaves, home, at)
+        self._leaves.append(_LeavesPage(name, home, at))
+        self._old.append(page)
+        self._put.append(b"".join(leaves))
 
-    def fold(self, hashes: TreeHashes) -> dict[bytes, bytes | None]:
+    def finish(self, hashes: TreeHashes) -> dict[bytes, bytes | None]:
         """The new pages by page id, None for one that is gone. Raises LedgerDamaged."""
         out: dict[bytes, bytes | None] = {}
-        try:
-            roots = iter(hashes.fold_pages([page.leaves for page in self._leaves if page.leaves]))
-        except BatchInvalid:  # a stored page whose paths do not ascend
-            raise LedgerDamaged(_MALFORMED) from None
-        for name, leaves, home, at in self._leaves:
-            root = next(roots) if leaves else EMPTY_DIGEST
-            home[at] = root
-            out[name] = b"".join((_LEAVES, root, leaves)) if leaves else None
+        while self._leaves:  # again for those that are split
+            try:
+                pages = hashes.change_pages(self._old, self._put, PAGE_LEAVES_MAX)
+            except BatchInvalid:
+                raise LedgerDamaged(_MALFORMED) from None
+            changed, self._leaves, self._old, self._put = self._leaves, [], [], []
+            for (name, home, at), page in zip(changed, pages, strict=True):
+                if len(page) > _LEAVES_SIZE_MAX:  # it becomes a branch to new pages
+                    leaves = [
+                        page[i : i + LEAF_SIZE] for i in range(HEAD_SIZE, len(page), LEAF_SIZE)
+                    ]
+                    self._change_below(name[0], name, bytearray(_SLOTS_SIZE), leaves, home, at)
+                else:
+                    out[name] = page or None
+                    home[at : at + DIGEST_SIZE] = page[1:HEAD_SIZE] or EMPTY_DIGEST
         for depth in sorted(self._branches, reverse=True):  # what is below comes first
-            pages = self._branches[depth]
-            rows = [b"".join(page.slots) for page in pages]
-            row = b"".join(rows)
-            for level in range(depth + BRANCH_BITS - 1, depth - 1, -1):
-                row = hashes.join_pairs(level, row)
-            for number, page in enumerate(pages):
-                root = row[number * DIGEST_SIZE : (number + 1) * DIGEST_SIZE]
-                page.home[page.at] = root
-                is_gone = root == EMPTY_DIGEST
-                out[page.name] = None if is_gone else b"".join((_BRANCH, root, rows[number]))
+            self._finish_branches(depth, hashes, out)
         return out
 
-    def _place(self, depth: int, name: bytes, leaves: bytes, home: list[bytes], at: int) -> None:
-        """Put leaves into one page, or below a branch if they are too many for one."""
-        if len(leaves) <= PAGE_LEAVES_MAX * LEAF_SIZE:
-            self._leaves.append(_LeavesPage(name, leaves, home, at))
-            return
-        slots: list[bytes] = [EMPTY_DIGEST] * BRANCH_SLOTS
-        self._add_branch(depth, name, slots, home, at)
-        each = [leaves[place : place + LEAF_SIZE] for place in range(0, len(leaves), LEAF_SIZE)]
-        deeper = depth + BRANCH_BITS
-        for slot, part in groupby(each, lambda leaf: slot_of(depth, leaf[:DIGEST_SIZE])):
-            below = b"".join(part)
-            self._place(deeper, page_id(deeper, below[:DIGEST_SIZE]), below, slots, slot)
-
-    def _add_branch(
-        self, depth: int, name: bytes, slots: list[bytes], home: list[bytes], at: int
+    def _finish_branches(
+        self, depth: int, hashes: TreeHashes, out: dict[bytes, bytes | None]
     ) -> None:
+        pages = self._branches[depth]
+        row = b"".join([page.slots for page in pages])
+        for level in range(depth + BRANCH_BITS - 1, depth - 1, -1):
+            row = hashes.join_pairs(level, row)
+        for number, (name, slots, home, at) in enumerate(pages):
+            root = row[number * DIGEST_SIZE : (number + 1) * DIGEST_SIZE]
+            out[name] = None if root == EMPTY_DIGEST else b"".join((_BRANCH, root, slots))
+            home[at : at + DIGEST_SIZE] = root
+
+    def _change_below(
+        self,
+        depth: int,
+        name: bytes,
+        slots: bytearray,
+        leaves: Sequence[bytes],
+        home: bytearray,
+        at: int,
+    ) -> None:
+        """Put leaves into the pages below a branch."""
         self._branches.setdefault(depth, []).append(_BranchPage(name, slots, home, at))
+        for slot, part in groupby(leaves, lambda leaf: slot_of(depth, leaf)):
+            self.change(depth + BRANCH_BITS, list(part), slots, slot * DIGEST_SIZE)
+
+
+def no_leaf(path: Path) -> bytes:
+    """Stands for the leaf of a path that is to be removed."""
+    return path + bytes(LEAF_SIZE - len(path))
 
 
 def page_leaves(page: bytes) -> list[Leaf]:
@@ -146,7 +154,7 @@ def page_leaves(page: bytes) -> list[Leaf]:
     _demand_leaves(page)
     leaves = [
         (page[at : at + 32], page[at + 32 : at + 64], page[at + 64 : at + 96])
-        for at in range(_HEAD_SIZE, len(page), LEAF_SIZE)
+        for at in range(HEAD_SIZE, len(page), LEAF_SIZE)
     ]
     if any(leaf[0] >= following[0] for leaf, following in pairwise(leaves)):
         raise LedgerDamaged(_MALFORMED)
@@ -159,9 +167,8 @@ def is_branch(page: bytes) -> bool:
 
 def branch_slots(page: bytes) -> list[bytes]:
     """The roots of the pages below a branch page."""
-    if page[:1] != _BRANCH or len(page) != _BRANCH_SIZE:
-        raise LedgerDamaged(_MALFORMED)
-    return [page[at : at + DIGEST_SIZE] for at in range(_HEAD_SIZE, _BRANCH_SIZE, DIGEST_SIZE)]
+    _demand_branch(page)
+    return [page[at : at + DIGEST_SIZE] for at in range(HEAD_SIZE, _BRANCH_SIZE, DIGEST_SIZE)]
 
 
 def find_leaf(depth: int, path: Path, load: LoadPage) -> Leaf | None:
@@ -219,7 +226,9 @@ def fold_slots(end: int, slots: Sequence[bytes]) -> bytes:
 
 def slot_of(depth: int, path: Path) -> int:
     """The slot that `path` takes in a branch page at `depth`."""
-    return int.from_bytes(path) >> (PATH_BITS - depth - BRANCH_BITS) & (BRANCH_SLOTS - 1)
+    return (
+        int.from_bytes(path[:DIGEST_SIZE]) >> (PATH_BITS - depth - BRANCH_BITS) & BRANCH_SLOTS - 1
+    )
 
 
 def step_into_leaves(
@@ -237,18 +246,11 @@ def step_into_leaves(
     return leaves[0]
 
 
-def _with_leaf(leaves: bytes, path: Path, leaf: bytes | None) -> bytes:
-    """The leaves of a page with one put at its place, in place of its older self, or removed."""
-    count = len(leaves) // LEAF_SIZE
-    place = bisect_left(
-        range(count), path, key=lambda i: leaves[i * LEAF_SIZE : i * LEAF_SIZE + DIGEST_SIZE]
-    )
-    begin = end = place * LEAF_SIZE
-    if leaves[begin : begin + DIGEST_SIZE] == path:
-        end += LEAF_SIZE
-    return b"".join((leaves[:begin], leaf or b"", leaves[end:]))
-
-
 def _demand_leaves(page: bytes) -> None:
-    if page[:1] != _LEAVES or (len(page) - _HEAD_SIZE) % LEAF_SIZE:
+    if page[:1] != LEAVES or (len(page) - HEAD_SIZE) % LEAF_SIZE:
+        raise LedgerDamaged(_MALFORMED)
+
+
+def _demand_branch(page: bytes) -> None:
+    if page[:1] != _BRANCH or len(page) != _BRANCH_SIZE:
         raise LedgerDamaged(_MALFORMED)

@@ -19,16 +19,16 @@ from typing import Protocol
 from crypto import sm3
 from ledger.errors import LedgerDamaged
 from ledger.hashes import TREE_HASHES, TreeHashes
-from ledger.model import EMPTY_DIGEST, Digest, StateWrite
+from ledger.model import DIGEST_SIZE, EMPTY_DIGEST, Digest, StateWrite
 from ledger.pages import (
     BRANCH_BITS,
-    Change,
     Leaf,
     LoadPage,
     PageChanges,
     branch_slots,
     fold_slots,
     is_branch,
+    no_leaf,
     page_id,
     page_leaves,
     page_root,
@@ -98,7 +98,7 @@ class StateTree:
             indexes.append(_node_of_path(name[1:]))
             hashes.append(page_root(page))
         with self._lock:
-            self._stem.change(indexes, hashes)
+            self._stem.change(indexes, b"".join(hashes))
         return self.root
 
     def apply(self, writes: Sequence[StateWrite]) -> Digest:
@@ -107,18 +107,18 @@ class StateTree:
         Of two writes to one key the later counts.
         """
         self.discard()
-        groups: dict[int, list[Change]] = {}
-        for change in _changes_of(writes, self._hashes):
-            groups.setdefault(_node_of_path(change[0]), []).append(change)
-        roots = [self._stem.get(node) for node in groups]
-        pages = PageChanges(self._load)
-        for at, changes in enumerate(groups.values()):
-            pages.change(STEM_LEVELS, changes, roots, at)
-        new_pages = pages.fold(self._hashes)
+        groups: dict[int, list[bytes]] = {}
+        for leaf in _leaves_of(writes, self._hashes):
+            groups.setdefault(_node_of_path(leaf), []).append(leaf)
+        roots = bytearray().join(map(self._stem.get, groups))
+        changes = PageChanges(self._load)
+        for at, leaves in enumerate(groups.values()):
+            changes.change(STEM_LEVELS, leaves, roots, at * DIGEST_SIZE)
+        pages = changes.finish(self._hashes)
         with self._lock:
-            replaced = self._stem.change(list(groups), roots)
+            replaced = self._stem.change(list(groups), bytes(roots))
             root = Digest(self._stem.get(1))
-            self._staged = _Staged(root, new_pages, replaced)
+            self._staged = _Staged(root, pages, replaced)
         return root
 
     def staged_pages(self) -> Iterator[tuple[bytes, bytes | None]]:
@@ -207,18 +207,17 @@ class StateTree:
         return self._stem.get(index)
 
 
-def _changes_of(writes: Sequence[StateWrite], hashes: TreeHashes) -> list[Change]:
-    """The changes of pages by ascending path, one for each key."""
+def _leaves_of(writes: Sequence[StateWrite], hashes: TreeHashes) -> list[bytes]:
+    """The new leaf of each key that is written, as pages store it, by ascending path."""
     paths = hashes.digests([path_message(write.namespace, write.key) for write in writes])
     values = {path: write.value for path, write in zip(paths, writes, strict=True)}
     put = {path: value for path, value in values.items() if value is not None}
     value_hashes = hashes.digests(list(put.values()))
-    leaf_hashes = hashes.digests(
-        [leaf_message(*one) for one in zip(put, value_hashes, strict=True)]
-    )
-    leaves = map(b"".join, zip(put, value_hashes, leaf_hashes, strict=True))
-    changes: dict[bytes, bytes | None] = {**values, **dict(zip(put, leaves, strict=True))}
-    return sorted(changes.items())
+    leaf_hashes = hashes.digests(list(map(leaf_message, put, value_hashes)))
+    leaves = list(map(b"".join, zip(put, value_hashes, leaf_hashes, strict=True)))
+    if len(put) < len(values):
+        leaves += [no_leaf(path) for path, value in values.items() if value is None]
+    return sorted(leaves)
 
 
 def _node_of_path(path: bytes) -> int:

@@ -52,8 +52,6 @@ class Stem:
     def put(self, index: int, node: bytes) -> None:
         self._nodes[index << 5 : (index + 1) << 5] = node
 
-    def change(self, indexes: Sequence[int], roots: Sequence[bytes]) -> StemChange:
+    def change(self, indexes: Sequence[int], roots: bytes) -> StemChange:
         """Put new nodes (ascending indexes) into the lowest row and fold all rows above."""
-        return StemChange(
-            *self._hashes.fold_stem(self._nodes, STEM_LEVELS, indexes, b"".join(roots))
-        )
+        return StemChange(*self._hashes.fold_stem(self._nodes, STEM_LEVELS, indexes, roots))

@@ -16,64 +16,82 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
 from crypto.errors import BatchInvalid
 from crypto.native._lanes import ffi, lib
 
+if TYPE_CHECKING:
+    import cffi
+
+    CData: TypeAlias = cffi.FFI.CData
+
 DIGEST_BYTES = 32
-LEAF_BYTES = 96  # of a leaf in a page: path, value hash, leaf hash
+HEAD_BYTES = 33  # of a page before its leaves
+
+_new = ffi.new_allocator(should_clear_after_alloc=False)
 
 _REFUSED = {
     lib.LANES_BAD_SIZE: "a buffer is not as long as the counts say",
     lib.LANES_BAD_ORDER: "indexes or paths do not ascend",
     lib.LANES_BAD_RANGE: "a count, an index or a depth is out of range",
+    lib.LANES_BAD_PAGE: "a page is malformed",
 }
 
 
 def digests(messages: Sequence[bytes]) -> list[bytes]:
     """SM3 of each message, of any lengths."""
-    data, ends = b"".join(messages), array("Q", accumulate(map(len, messages)))
-    out = bytearray(DIGEST_BYTES * len(ends))
+    data, ends, size = b"".join(messages), _ends(messages), DIGEST_BYTES * len(messages)
+    out = _bytes(size)
     _demand(
         lib.lanes_digests(
             ffi.from_buffer(data),
             len(data),
             ffi.from_buffer("uint64_t[]", ends),
             len(ends),
-            ffi.from_buffer(out),
-            len(out),
+            out,
+            size,
         )
     )
-    return _split(out)
+    found = ffi.buffer(out, size)
+    return [found[at : at + DIGEST_BYTES] for at in range(0, size, DIGEST_BYTES)]
 
 
 def join_pairs(depth: int, pairs: bytes) -> bytes:
     """The nodes above neighboring pairs of nodes, 64 bytes each, which part at bit `depth`."""
     if not 0 <= depth < 256:
         raise BatchInvalid(_REFUSED[lib.LANES_BAD_RANGE])
-    out = bytearray(len(pairs) // 2)
-    _demand(
-        lib.lanes_join(depth, ffi.from_buffer(pairs), len(pairs), ffi.from_buffer(out), len(out))
-    )
-    return bytes(out)
+    size = len(pairs) // 2
+    out = _bytes(size)
+    _demand(lib.lanes_join(depth, ffi.from_buffer(pairs), len(pairs), out, size))
+    return bytes(ffi.buffer(out, size))
 
 
-def fold_pages(pages: Sequence[bytes]) -> list[bytes]:
-    """The root over the leaves of each page: 1 to 64 of 96 bytes each, by ascending path."""
-    data, counts = b"".join(pages), array("I", [len(page) // LEAF_BYTES for page in pages])
-    out = bytearray(DIGEST_BYTES * len(counts))
+def change_pages(pages: Sequence[bytes], changes: Sequence[bytes], leaves_max: int) -> list[bytes]:
+    """The new form of each page of leaves, b"" for none left; see ledger.hashes.TreeHashes."""
+    if len(pages) != len(changes) or not 0 < leaves_max <= lib.LANES_LEAVES_MAX:
+        raise BatchInvalid(_REFUSED[lib.LANES_BAD_RANGE])
+    old, put = b"".join(pages), b"".join(changes)
+    size = len(old) + len(put) + HEAD_BYTES * len(pages)
+    out, out_ends = _bytes(size), array("Q", bytes(8 * len(pages)))
     _demand(
-        lib.lanes_fold_leaves(
-            ffi.from_buffer(data),
-            len(data),
-            ffi.from_buffer("uint32_t[]", counts),
-            len(counts),
-            ffi.from_buffer(out),
-            len(out),
+        lib.lanes_change_pages(
+            ffi.from_buffer(old),
+            len(old),
+            ffi.from_buffer("uint64_t[]", _ends(pages)),
+            ffi.from_buffer(put),
+            len(put),
+            ffi.from_buffer("uint64_t[]", _ends(changes)),
+            len(pages),
+            leaves_max,
+            out,
+            size,
+            ffi.from_buffer("uint64_t[]", out_ends),
         )
     )
-    return _split(out)
+    new = ffi.buffer(out, size)
+    return [new[begin:end] for begin, end in pairwise((0, *out_ends))]
 
 
 def fold_stem(
@@ -91,7 +109,7 @@ def fold_stem(
     except OverflowError:
         raise BatchInvalid(_REFUSED[lib.LANES_BAD_RANGE]) from None
     room = sum(min(len(lowest), 1 << row) for row in range(levels + 1))
-    touched, before = array("I", bytes(4 * room)), bytearray(DIGEST_BYTES * room)
+    touched, before = array("I", bytes(4 * room)), _bytes(DIGEST_BYTES * room)
     used = ffi.new("size_t *")
     _demand(
         lib.lanes_fold_stem(
@@ -103,18 +121,23 @@ def fold_stem(
             ffi.from_buffer(roots),
             len(roots),
             ffi.from_buffer("uint32_t[]", touched),
-            ffi.from_buffer(before),
+            before,
             room,
             used,
         )
     )
     written = used[0]
-    return touched[:written], bytes(before[: DIGEST_BYTES * written])
+    return touched[:written], bytes(ffi.buffer(before, DIGEST_BYTES * written))
 
 
-def _split(out: bytearray) -> list[bytes]:
-    data = bytes(out)
-    return [data[at : at + DIGEST_BYTES] for at in range(0, len(data), DIGEST_BYTES)]
+def _ends(items: Sequence[bytes]) -> array[int]:
+    """Where each of them ends when all lie one after the other."""
+    return array("Q", accumulate(map(len, items)))
+
+
+def _bytes(size: int) -> CData:
+    """Room that C fills: what it has not written is never read."""
+    return _new("uint8_t[]", size)
 
 
 def _demand(result: int) -> None:

@@ -7,6 +7,8 @@ class _Functions(Protocol):
     LANES_BAD_SIZE: int
     LANES_BAD_ORDER: int
     LANES_BAD_RANGE: int
+    LANES_BAD_PAGE: int
+    LANES_LEAVES_MAX: int
     LANES_LEVELS_MAX: int
 
     def lanes_digests(
@@ -28,14 +30,19 @@ class _Functions(Protocol):
         out_size: int,
         /,
     ) -> int: ...
-    def lanes_fold_leaves(
+    def lanes_change_pages(
         self,
-        leaves: cffi.FFI.CData,
-        size: int,
-        counts: cffi.FFI.CData,
-        pages: int,
+        pages: cffi.FFI.CData,
+        pages_size: int,
+        page_ends: cffi.FFI.CData,
+        changes: cffi.FFI.CData,
+        changes_size: int,
+        change_ends: cffi.FFI.CData,
+        count: int,
+        leaves_max: int,
         out: cffi.FFI.CData,
         out_size: int,
+        out_ends: cffi.FFI.CData,
         /,
     ) -> int: ...
     def lanes_fold_stem(

@@ -6,6 +6,7 @@
 #include "sm3.h"
 
 #define INNER_TAG 0x11 /* of an inner node of the state tree: tag, depth, left, right */
+#define LEAVES_TAG 'L' /* of a page of leaves (ledger/pages.py) */
 #define JOIN_SIZE (2 + 2 * SM3_DIGEST)
 
 static const uint8_t EMPTY[SM3_DIGEST];  /* the root of a part of the tree without leaves */
@@ -48,16 +49,29 @@ static const uint8_t *next_block(struct message *message)
     return message->tail;
 }
 
+/* Where item i of several, one after the other, begins. */
+static size_t begin_of(const uint64_t *ends, size_t i)
+{
+    return i > 0 ? ends[i - 1] : 0;
+}
+
+/* Whether `count` items that end at `ends` lie in `size` bytes and fill them. */
+static int check_ends(const uint64_t *ends, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ends[i] < begin_of(ends, i))
+            return LANES_BAD_ORDER;
+    return size == begin_of(ends, count) ? LANES_DONE : LANES_BAD_SIZE;
+}
+
 int lanes_digests(const uint8_t *data, size_t size, const uint64_t *ends, size_t count,
                   uint8_t *out, size_t out_size)
 {
     if (count > SIZE_MAX / SM3_DIGEST || out_size != count * SM3_DIGEST)
         return LANES_BAD_SIZE;
-    for (size_t i = 0; i < count; i++)
-        if (ends[i] < (i ? ends[i - 1] : 0))
-            return LANES_BAD_ORDER;
-    if (size != (count ? ends[count - 1] : 0))
-        return LANES_BAD_SIZE;
+    const int checked = check_ends(ends, count, size);
+    if (checked != LANES_DONE)
+        return checked;
 
     struct message lanes[SM3_LANES] = {0};
     const uint8_t *blocks[SM3_LANES];
@@ -69,7 +83,7 @@ int lanes_digests(const uint8_t *data, size_t size, const uint64_t *ends, size_t
         for (size_t lane = 0; lane < SM3_LANES; lane++) {
             struct message *message = &lanes[lane];
             if (message->out == NULL && next < count) {
-                const uint64_t begin = next ? ends[next - 1] : 0;
+                const size_t begin = begin_of(ends, next);
                 message->data = data + begin;
                 message->left = message->size = ends[next] - begin;
                 message->out = out + next * SM3_DIGEST;
@@ -211,36 +225,55 @@ static int advance(struct fold *fold)
     }
 }
 
-static int check_leaves(const uint8_t *leaves, size_t size, const uint32_t *counts, size_t pages)
+/* Whether these are leaves by ascending path. */
+static int check_leaves(const uint8_t *leaves, size_t size)
 {
-    size_t total = 0;
-    for (size_t page = 0; page < pages; page++) {
-        if (counts[page] == 0 || counts[page] > LANES_LEAVES_MAX)
-            return LANES_BAD_RANGE;
-        total += counts[page]; /* cannot wrap: the counts take more room than their sum / 16 */
-    }
-    if (size % LANES_LEAF != 0 || size / LANES_LEAF != total)
+    if (size % LANES_LEAF != 0)
         return LANES_BAD_SIZE;
-    for (size_t page = 0; page < pages; page++) {
-        for (uint32_t i = 1; i < counts[page]; i++)
-            if (memcmp(leaves + (i - 1) * LANES_LEAF, leaves + i * LANES_LEAF, SM3_DIGEST) >= 0)
-                return LANES_BAD_ORDER;
-        leaves += (size_t)counts[page] * LANES_LEAF;
-    }
+    for (size_t at = LANES_LEAF; at < size; at += LANES_LEAF)
+        if (memcmp(leaves + at - LANES_LEAF, leaves + at, SM3_DIGEST) >= 0)
+            return LANES_BAD_ORDER;
     return LANES_DONE;
 }
 
-int lanes_fold_leaves(const uint8_t *leaves, size_t size, const uint32_t *counts, size_t pages,
-                      uint8_t *out, size_t out_size)
+static int check_page(const uint8_t *page, size_t size)
+{
+    if (size == 0)
+        return LANES_DONE;
+    if (size <= LANES_HEAD || page[0] != LEAVES_TAG)
+        return LANES_BAD_PAGE;
+    return check_leaves(page + LANES_HEAD, size - LANES_HEAD) == LANES_DONE ? LANES_DONE
+                                                                            : LANES_BAD_PAGE;
+}
+
+/* Writes the old leaves with their changes to `out`; the bytes written, at most those of both. */
+static size_t merge(const uint8_t *leaves, size_t leaves_size, const uint8_t *changes,
+                    size_t changes_size, uint8_t *out)
+{
+    const uint8_t *leaves_end = leaves + leaves_size, *changes_end = changes + changes_size;
+    uint8_t *written = out;
+    while (leaves < leaves_end || changes < changes_end) {
+        int order = leaves == leaves_end ? 1 : -1; /* of the old leaf's path beside the change's */
+        if (leaves < leaves_end && changes < changes_end)
+            order = memcmp(leaves, changes, SM3_DIGEST);
+        const uint8_t *taken = order < 0 ? leaves : changes;
+        if (order <= 0)
+            leaves += LANES_LEAF;
+        if (order >= 0)
+            changes += LANES_LEAF;
+        if (order < 0 || memcmp(taken + 2 * SM3_DIGEST, EMPTY, SM3_DIGEST) != 0) {
+            memcpy(written, taken, LANES_LEAF);
+            written += LANES_LEAF;
+        }
+    }
+    return (size_t)(written - out);
+}
+
+/* Puts the roots of all pages into their heads; every lane takes the next page when it is done. */
+static void fold_pages(uint8_t *pages, const uint64_t *ends, size_t count, unsigned leaves_max)
 {
     struct fold lanes[SM3_LANES];
     struct joins joins;
-    if (pages > SIZE_MAX / SM3_DIGEST || out_size != pages * SM3_DIGEST)
-        return LANES_BAD_SIZE;
-    const int checked = check_leaves(leaves, size, counts, pages);
-    if (checked != LANES_DONE)
-        return checked;
-
     size_t next = 0, working;
     start_joins(&joins);
     for (size_t lane = 0; lane < SM3_LANES; lane++)
@@ -249,13 +282,17 @@ int lanes_fold_leaves(const uint8_t *leaves, size_t size, const uint32_t *counts
         working = 0;
         for (size_t lane = 0; lane < SM3_LANES; lane++) {
             struct fold *fold = &lanes[lane];
-            while (fold->out != NULL || next < pages) {
+            while (fold->out != NULL || next < count) {
                 if (fold->out == NULL) {
-                    fold->leaf = leaves;
-                    fold->left = counts[next];
+                    uint8_t *page = pages + begin_of(ends, next);
+                    const size_t size = ends[next] - begin_of(ends, next);
+                    next++;
+                    if (size == 0 || size > LANES_HEAD + (size_t)leaves_max * LANES_LEAF)
+                        continue;
+                    fold->leaf = page + LANES_HEAD;
+                    fold->left = (size - LANES_HEAD) / LANES_LEAF;
                     fold->height = 0;
-                    fold->out = out + next * SM3_DIGEST;
-                    leaves += (size_t)counts[next++] * LANES_LEAF;
+                    fold->out = page + 1;
                 }
                 if (advance(fold)) {
                     const size_t below = --fold->height - 1;
@@ -270,6 +307,47 @@ int lanes_fold_leaves(const uint8_t *leaves, size_t size, const uint32_t *counts
         }
         hash_joins(&joins);
     } while (working > 0);
+}
+
+int lanes_change_pages(const uint8_t *pages, size_t pages_size, const uint64_t *page_ends,
+                       const uint8_t *changes, size_t changes_size, const uint64_t *change_ends,
+                       size_t count, unsigned leaves_max, uint8_t *out, size_t out_size,
+                       uint64_t *out_ends)
+{
+    int checked = check_ends(page_ends, count, pages_size);
+    if (checked == LANES_DONE)
+        checked = check_ends(change_ends, count, changes_size);
+    for (size_t i = 0; checked == LANES_DONE && i < count; i++) {
+        size_t begin = begin_of(page_ends, i);
+        checked = check_page(pages + begin, page_ends[i] - begin);
+        if (checked != LANES_DONE)
+            break;
+        begin = begin_of(change_ends, i);
+        checked = check_leaves(changes + begin, change_ends[i] - begin);
+    }
+    if (checked != LANES_DONE)
+        return checked;
+    if (leaves_max == 0 || leaves_max > LANES_LEAVES_MAX)
+        return LANES_BAD_RANGE;
+    /* Each of the three is the size of something in memory: their sum cannot wrap. */
+    if (out_size != pages_size + changes_size + count * LANES_HEAD)
+        return LANES_BAD_SIZE;
+
+    size_t end = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t page = begin_of(page_ends, i), change = begin_of(change_ends, i);
+        const size_t head = page_ends[i] > page ? LANES_HEAD : 0;
+        const size_t size =
+            merge(pages + page + head, page_ends[i] - page - head, changes + change,
+                  change_ends[i] - change, out + end + LANES_HEAD);
+        if (size > 0) {
+            memset(out + end, 0, LANES_HEAD);
+            out[end] = LEAVES_TAG;
+            end += LANES_HEAD + size;
+        }
+        out_ends[i] = end;
+    }
+    fold_pages(out, out_ends, count, leaves_max);
     return LANES_DONE;
 }
 

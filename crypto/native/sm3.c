@@ -6,8 +6,9 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* One machine code for every x86-64 and one with AVX2, picked when the library is loaded: the
- * second takes less than half the time. Other machines get the plain one. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+ * second takes less than half the time. Other machines get the plain one, and so does a build with
+ * AddressSanitizer, which is not ready yet when the picking is done. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define EACH_MACHINE __attribute__((target_clones("default", "avx2")))
 #else
 #define EACH_MACHINE

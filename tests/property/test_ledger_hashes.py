@@ -16,7 +16,7 @@ _side = st.just(bytes(32)) | _digest
 _path = st.tuples(st.integers(0, 32), st.integers(0, 255), st.integers(0, 3)).map(
     lambda drawn: (b"\0" * drawn[0] + bytes([drawn[1], drawn[2]])).ljust(32, b"\x55")[:32]
 )
-_page = st.dictionaries(_path | _digest, st.tuples(_digest, _digest), min_size=1, max_size=64).map(
+_leaves = st.dictionaries(_path | _digest, st.tuples(_digest, _side), max_size=40).map(
     lambda leaves: b"".join(path + b"".join(leaves[path]) for path in sorted(leaves))
 )
 
@@ -35,9 +35,15 @@ def test_pairs_with_and_without_empty_sides(depth: int, drawn: list[tuple[bytes,
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(_page, max_size=30))
-def test_pages_of_any_shape(pages: list[bytes]) -> None:
-    assert native.fold_pages(pages) == folds.fold_pages(pages)
+@given(st.lists(st.tuples(_leaves, _leaves), max_size=20), st.integers(1, 64))
+def test_pages_of_any_shape_made_and_changed(
+    drawn: list[tuple[bytes, bytes]], leaves_max: int
+) -> None:
+    pages = [b""] * len(drawn)
+    for changes in ([first for first, _ in drawn], [second for _, second in drawn]):
+        changed = native.change_pages(pages, changes, leaves_max)
+        assert changed == folds.change_pages(pages, changes, leaves_max)
+        pages = changed
 
 
 @settings(max_examples=100, deadline=None)

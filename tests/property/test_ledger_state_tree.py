@@ -12,7 +12,7 @@ from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged, ProofInvalid
 from ledger.hashes import TREE_HASHES, TreeHashes
 from ledger.model import EMPTY_DIGEST, StateWrite
-from ledger.pages import PAGE_LEAVES_MAX, Change, PageChanges, page_leaves, walk_page
+from ledger.pages import PAGE_LEAVES_MAX, PageChanges, no_leaf, page_leaves, walk_page
 from ledger.proof import NeighborLeaf, StateProof, leaf_hash, verify_state_proof
 from ledger.state import StateTree
 from tests.property.naive_state_tree import NaiveStateTree, root_of
@@ -109,15 +109,15 @@ def _change(
     stored: dict[bytes, bytes], root: bytes, leaves: list[tuple[bytes, bytes | None]]
 ) -> tuple[bytes, dict[bytes, bytes | None]]:
     """Put value hashes (None: remove) into the page at depth 18; its new root, the new pages."""
-    changes: list[Change] = [
-        (path, None if value is None else path + value + leaf_hash(path, value))
+    put = [
+        no_leaf(path) if value is None else path + value + leaf_hash(path, value)
         for path, value in leaves
     ]
-    pages, home = PageChanges(stored.get), [root]
-    pages.change(18, changes, home, 0)
-    out = pages.fold(TREE_HASHES)
+    pages, home = PageChanges(stored.get), bytearray(root)
+    pages.change(18, put, home, 0)
+    out = pages.finish(TREE_HASHES)
     stored.update({name: page for name, page in out.items() if page is not None})
-    return home[0], out
+    return bytes(home), out
 
 
 @pytest.mark.parametrize("count", [1, PAGE_LEAVES_MAX, PAGE_LEAVES_MAX + 1, 40, 700])
@@ -235,9 +235,9 @@ def test_a_page_whose_leaves_are_out_of_order_is_noticed(hashes: TreeHashes) -> 
     with pytest.raises(LedgerDamaged, match="malformed"):
         list(walk_page(name, stored[name], stored.get))
     with pytest.raises(LedgerDamaged, match="malformed"):
-        pages, path = PageChanges(stored.get), leaves[2][0]
-        pages.change(18, [(path, path + bytes(64))], [root], 0)
-        pages.fold(hashes)
+        pages = PageChanges(stored.get)
+        pages.change(18, [no_leaf(leaves[2][0])], bytearray(root), 0)
+        pages.finish(hashes)
 
 
 def test_absence_is_proved_through_branch_pages() -> None:

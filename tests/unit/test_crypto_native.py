@@ -24,6 +24,10 @@ def leaf(number: int) -> bytes:
     return number.to_bytes(32) + DIGEST * 2
 
 
+def page(*numbers: int) -> bytes:
+    return folds.change_pages([b""], [b"".join(map(leaf, numbers))], 64)[0]
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [  # GB/T 32905-2016, appendix A
@@ -53,7 +57,9 @@ def test_one_long_message_beside_many_short_ones() -> None:
 
 def test_nothing_at_all_is_a_batch_too() -> None:
     for one in BOTH:
-        assert one.digests([]) == [] and one.join_pairs(0, b"") == b"" and one.fold_pages([]) == []
+        assert one.digests([]) == [] and one.join_pairs(0, b"") == b""
+        assert one.change_pages([], [], 16) == []
+        assert one.change_pages([b"", page(1)], [b"", b""], 16) == [b"", page(1)]
         nodes = bytearray(32 << 3)
         assert one.fold_stem(nodes, 2, [], b"") == (array("I"), b"")
 
@@ -66,12 +72,21 @@ def test_nothing_at_all_is_a_batch_too() -> None:
         lambda one: one.join_pairs(-1, bytes(64)),
         lambda one: one.join_pairs(1, bytes(63)),
         lambda one: one.join_pairs(1, bytes(96)),
-        lambda one: one.fold_pages([b""]),
-        lambda one: one.fold_pages([leaf(1)[:-1]]),
-        lambda one: one.fold_pages([leaf(1) + b"x"]),
-        lambda one: one.fold_pages([leaf(1), leaf(2) + leaf(1)]),
-        lambda one: one.fold_pages([leaf(1) + leaf(1)]),
-        lambda one: one.fold_pages([b"".join(map(leaf, range(65)))]),
+        lambda one: one.change_pages([b""], [], 16),
+        lambda one: one.change_pages([b""], [leaf(1)], 0),
+        lambda one: one.change_pages([b""], [leaf(1)], 65),
+        lambda one: one.change_pages([b""], [leaf(1)[:-1]], 16),
+        lambda one: one.change_pages([b""], [leaf(1) + b"x"], 16),
+        lambda one: one.change_pages([b"", b""], [leaf(1)[:-1], leaf(1) + b"x"], 16),
+        lambda one: one.change_pages([b""], [leaf(2) + leaf(1)], 16),
+        lambda one: one.change_pages([b""], [leaf(1) + leaf(1)], 16),
+        lambda one: one.change_pages([b"L"], [leaf(1)], 16),
+        lambda one: one.change_pages([page(1)[:33]], [leaf(1)], 16),
+        lambda one: one.change_pages([page(1)[:-1]], [leaf(1)], 16),
+        lambda one: one.change_pages([page(1) + b"x"], [b""], 16),
+        lambda one: one.change_pages([b"B" + page(1)[1:]], [b""], 16),
+        lambda one: one.change_pages([page(1)[:33] + leaf(2) + leaf(1)], [b""], 16),
+        lambda one: one.change_pages([page(1)[:33] + leaf(1) * 2], [b""], 16),
         lambda one: one.fold_stem(bytearray(32 << 3), 2, [4], b""),
         lambda one: one.fold_stem(bytearray(32 << 3), 2, [4], bytes(31)),
         lambda one: one.fold_stem(bytearray(32 << 3), 2, [4], bytes(64)),
@@ -96,9 +111,12 @@ def test_a_batch_that_does_not_fit_is_refused_and_changes_nothing(
         attempt(one)
 
 
-def test_pages_up_to_the_limit_of_a_batch_fold_in_both() -> None:
-    pages = [b"".join(map(leaf, range(count))) for count in (64, 1, 63, 2)]
-    assert native.fold_pages(pages) == folds.fold_pages(pages)
+def test_pages_up_to_the_limit_of_a_batch_fold_in_both_and_beyond_they_have_no_root() -> None:
+    put = [b"".join(map(leaf, range(count))) for count in (64, 1, 65, 63, 2, 400)]
+    pages = native.change_pages([b""] * len(put), put, 64)
+    assert pages == folds.change_pages([b""] * len(put), put, 64)
+    assert [page[1:33] == bytes(32) for page in pages] == [False, False, True, False, False, True]
+    assert native.change_pages(pages, put, 64) == folds.change_pages(pages, put, 64) == pages
 
 
 def test_a_refused_stem_is_as_it_was() -> None:
@@ -136,17 +154,32 @@ def test_c_believes_no_size_that_it_is_told() -> None:
     ):
         got = lib.lanes_digests(raw(held), held, words("uint64_t", *ends), count, raw(out), out)
         assert got == refused
-    for counts, held, pages, out, refused in (
-        ([1], 96, 1, 64, size),
-        ([1], 95, 1, 32, size),
-        ([2], 96, 1, 32, size),
-        ([1, 1], 96, 2, 64, size),
-        ([0], 0, 1, 32, space),
-        ([2**32 - 1], 96, 1, 32, space),
-        ([1], 96, 2**59, 0, size),
+    one = page(1)
+    for ends, put_ends, pages, most, out, refused in (
+        ([129], [96], 1, 16, 257, size),
+        ([129], [96], 1, 16, 259, size),
+        ([128], [96], 1, 16, 258, size),
+        ([129], [95], 1, 16, 258, size),
+        ([129], [192], 1, 16, 354, size),
+        ([129, 128], [96, 96], 2, 16, 291, order),
+        ([129, big], [96, 96], 2, 16, 291, size),
+        ([0, 129], [97, 96], 2, 16, 291, order),
+        ([129], [96], 1, 0, 258, space),
+        ([129], [96], 1, 65, 258, space),
+        ([28, 129], [0, 96], 2, 16, 291, lib.LANES_BAD_PAGE),
     ):
-        got = lib.lanes_fold_leaves(
-            raw(held), held, words("uint32_t", *counts), pages, raw(out), out
+        got = lib.lanes_change_pages(
+            _lanes.ffi.from_buffer(one),
+            len(one),
+            words("uint64_t", *ends),
+            _lanes.ffi.from_buffer(leaf(1)),
+            len(leaf(1)),
+            words("uint64_t", *put_ends),
+            pages,
+            most,
+            raw(out),
+            out,
+            words("uint64_t", *[0] * pages),
         )
         assert got == refused
     assert lib.lanes_join(256, raw(64), 64, raw(32), 32) == space
@@ -173,7 +206,7 @@ def test_compiled_hashes_are_in_use_and_agree_with_the_definition() -> None:
     assert hashes.agree(native, folds)
 
 
-@pytest.mark.parametrize("name", ["digests", "join_pairs", "fold_pages", "fold_stem"])
+@pytest.mark.parametrize("name", ["digests", "join_pairs", "change_pages", "fold_stem"])
 def test_compiled_hashes_that_err_anywhere_are_not_used(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
