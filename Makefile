@@ -87,7 +87,7 @@ sanitize: .make/installed ## The tests of the compiled hashes with every access 
 		--build-lib .make/sanitized/lib
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc SHUXIN_LANES=.make/sanitized/lib \
-		$(BIN)/python -m pytest -q -p tests.sanitized_lanes \
+		$(BIN)/python -m pytest -q --noconftest -p tests.sanitized_lanes \
 		tests/unit/test_crypto_native.py tests/property/test_ledger_hashes.py
 
 lint: .make/installed proto-check ## Format, rules, types, import layers

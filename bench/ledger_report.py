@@ -24,6 +24,11 @@ _COSTS: dict[str, _Cost] = {
     "check of a value": lambda s: s.check_present,
     "check of absence": lambda s: s.check_absent,
 }
+_UNITS: dict[str, _Cost] = {
+    "in raw batches": lambda s: s.raw,
+    "in raw batches of the writes alone": lambda s: s.raw_state,
+    "in seconds": lambda _: 1.0,
+}
 
 
 @dataclass(slots=True)
@@ -57,21 +62,37 @@ class Bound:
 
 
 def bounds(sizes: Sequence[Size]) -> list[Bound]:
-    """The commit beside the raw batch, and every cost from each size to the next."""
+    """The commit beside the raw batch, and how every cost grows from the smallest size on.
+
+    A cost is what it is beside the raw batch of the same round: it may grow like log(keys).
+    """
     found = [
         Bound(f"commit / raw batch, {_keys(size.keys)} keys", size.commit_ratio, COMMIT_MAX)
         for size in sizes
         if size.keys == COMMIT_MAX_KEYS
     ]
-    for small, large in pairwise(sizes):
-        most = math.log(large.keys) / math.log(small.keys)
-        for name, cost in _COSTS.items():
-            growth = statistics.median(
-                cost(b) / cost(a) for a, b in zip(small.samples, large.samples, strict=True)
-            )
-            steps = f"{_keys(small.keys)} to {_keys(large.keys)} keys"
-            found.append(Bound(f"{name}, {steps}", growth, most))
+    for size in sizes[1:]:
+        steps = f"{_keys(sizes[0].keys)} to {_keys(size.keys)} keys"
+        found += [
+            Bound(f"{name} / raw batch, {steps}", growth, _logarithms(sizes[0], size))
+            for name, growth in _growths(sizes[0], size, lambda s: s.raw).items()
+        ]
     return found
+
+
+def _growths(small: Size, large: Size, unit: _Cost) -> dict[str, float]:
+    """How often every cost, measured in `unit`, is at one size what it is at another."""
+    return {
+        name: statistics.median(
+            (cost(b) / unit(b)) / (cost(a) / unit(a))
+            for a, b in zip(small.samples, large.samples, strict=True)
+        )
+        for name, cost in _COSTS.items()
+    }
+
+
+def _logarithms(small: Size, large: Size) -> float:
+    return math.log(large.keys) / math.log(small.keys)
 
 
 def render(sizes: Sequence[Size]) -> tuple[str, bool]:
@@ -95,6 +116,8 @@ def render(sizes: Sequence[Size]) -> tuple[str, bool]:
             f"| {b.name} | {b.measured:.2f} | {b.most:.2f} | {'met' if b.is_met else 'MISSED'} |"
             for b in judged
         ),
+        "",
+        *_steps(sizes),
         "",
         f"Measured: {time.strftime('%Y-%m-%d', time.gmtime())}",
     ]
@@ -157,6 +180,20 @@ def _processes(sizes: Sequence[Size]) -> list[str]:
             f"| {size.load_s:.0f} |"
         )
     return lines
+
+
+def _steps(sizes: Sequence[Size]) -> list[str]:
+    return [
+        f"| growth, not judged | log(keys) | {' | '.join(_COSTS)} |",
+        f"|---|---|{'---|' * len(_COSTS)}",
+        *(
+            f"| {_keys(small.keys)} to {_keys(large.keys)} keys, {name} "
+            f"| {_logarithms(small, large):.2f} "
+            f"| {' | '.join(f'{one:.2f}' for one in _growths(small, large, unit).values())} |"
+            for small, large in pairwise(sizes)
+            for name, unit in _UNITS.items()
+        ),
+    ]
 
 
 def _ms(size: Size, cost: _Cost) -> str:

@@ -28,8 +28,8 @@ def test_sizes_take_turns_in_processes_of_their_own(tmp_path: Path) -> None:
     ]
     assert all(one.worked is not None and one.worked.held > 1 << 20 for one in found)
     text, _ = ledger_report.render(found)
-    assert f"| {WRITES:,} to {2 * WRITES:,} keys" not in text
-    assert f"commit, {WRITES:,} to {2 * WRITES:,} keys" in text
+    assert f"| commit / raw batch, {WRITES:,} to {2 * WRITES:,} keys |" in text
+    assert f"| {WRITES:,} to {2 * WRITES:,} keys, in seconds |" in text
 
 
 def test_a_child_that_fails_is_no_result(tmp_path: Path) -> None:
@@ -85,3 +85,16 @@ def test_growth_beyond_the_logarithm_is_a_miss_for_each_cost() -> None:
         slower = replace(SAMPLE, **{cost: 2 * getattr(SAMPLE, cost)})
         missed = [one for one in bounds([size(10_000), size(100_000, slower)]) if not one.is_met]
         assert len(missed) == 1 and missed[0].most == pytest.approx(1.25)
+
+
+def test_growth_is_counted_from_the_smallest_size_and_in_raw_batches() -> None:
+    costs = "stage store raw prove_present prove_absent check_present check_absent".split()
+    slow_machine = replace(SAMPLE, **{cost: 3 * getattr(SAMPLE, cost) for cost in costs})
+    assert all(one.is_met for one in bounds([size(10_000), size(100_000, slow_machine)]))
+    slower = replace(SAMPLE, stage=SAMPLE.stage * 1.6)  # 1.4 times the commit
+    one_step = [size(10_000), size(100_000), size(1_000_000, slower)]
+    assert [one.name for one in bounds(one_step) if not one.is_met] == [
+        "commit / raw batch, 1,000,000 keys"
+    ]
+    two_steps = [size(10_000), size(100_000, slower), size(1_000_000, slower)]
+    assert [one.measured for one in bounds(two_steps) if not one.is_met] == pytest.approx([7, 1.4])
