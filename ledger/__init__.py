@@ -16,6 +16,7 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     blocks        the rule that makes a block from an ordered proposal
     proof         hashes of the state tree, proofs of state and their verification
     bundle        a file that proves one fact to whoever holds the genesis
+    folds         roots over parts of the state tree, in Python;  hashes: these or compiled ones
     pages         parts of the state tree as they are stored
     stem          its upper levels, in memory
     state         the state tree: stage writes, accept them, prove

@@ -5,6 +5,8 @@ LevelDB (ledger.pages) and are read when they are needed. So a block of 1,000 wr
 small page puts, memory does not grow with the number of keys, and opening reads one hash per
 page to fold the stem again.
 
+All hashes of a block are computed in a few batches (ledger.hashes).
+
 Changes are staged by `apply`, handed to the store's atomic write by `staged_pages`, and become
 the tree's own by `accept`; readers see the old tree until then.
 """

@@ -19,6 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ledger import hashes
 from ledger.model import address_of
 from node import VERSION
 from node.api.backend import Backend, Situation
@@ -99,6 +100,11 @@ def _chain(backend: Backend, situation: Situation) -> Iterator[Metric]:
     connected = sum(peer.connected for peer in situation.peers)
     yield _gauge("peers", "Other members of the committee.", len(situation.peers))
     yield _gauge("peers_connected", "Of them, those that are connected.", connected)
+    yield _gauge(
+        "hashes_compiled",
+        "1 when the hashes of the state tree are computed by compiled code.",
+        hashes.WHY_PLAIN is None,
+    )
     yield _gauge(
         "resident_bytes", "Memory of the node and its contract workers.", situation.resident_bytes
     )

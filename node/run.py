@@ -21,6 +21,7 @@ from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
 from crypto.providers.software import SoftwareProvider
+from ledger import hashes
 from ledger.genesis import Genesis, chain_id, load_genesis
 from ledger.model import Query
 from ledger.store import Store
@@ -266,6 +267,7 @@ class Node:
                 api.start()
                 if self._switch.is_halted:
                     api.show_halted()
+                warn_of_plain_hashes()
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
         finally:
@@ -434,6 +436,11 @@ def open_engine(config: NodeConfig) -> Engine:
     else:
         _log.info("engine", jail=worker.layers, is_jailed=True)
     return worker
+
+
+def warn_of_plain_hashes() -> None:
+    if hashes.WHY_PLAIN is not None:
+        _log.warning("hashes_plain", reason=hashes.WHY_PLAIN)
 
 
 def _missing_layers(engine: Engine) -> list[str]:

@@ -59,6 +59,7 @@ INDEX_HOSTS = re.compile(
 # The flags that keep addresses out of the lock files carry the words that INDEX_HOSTS forbids.
 INDEX_WORDS_ALLOWED = {"Makefile"}
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:" + "wo" + "rk|ro" + r"ot)/")
+INCLUDES = re.compile(r"^#include (\S+)", re.MULTILINE)
 BINARY_SUFFIXES = {".png", ".svg", ".gz", ".pdf", ".bin", ".der"}
 
 
@@ -80,6 +81,12 @@ def python_files() -> Iterator[Path]:
     for path in tracked_files():
         parts = path.relative_to(ROOT).parts
         if path.suffix == ".py" and parts[0] in PACKAGES:
+            yield path
+
+
+def c_files() -> Iterator[Path]:
+    for path in tracked_files():
+        if path.suffix in {".c", ".h"}:
             yield path
 
 
@@ -105,10 +112,10 @@ def matches(pattern: re.Pattern[str]) -> list[str]:
     ]
 
 
-def test_no_python_file_is_longer_than_can_be_read_at_once() -> None:
+def test_no_source_file_is_longer_than_can_be_read_at_once() -> None:
     too_long = {
         str(path.relative_to(ROOT)): lines
-        for path in python_files()
+        for path in (*python_files(), *c_files())
         if (lines := source_of(path).count("\n")) > FILE_LINES_MAX
     }
     assert too_long == {}
@@ -123,6 +130,12 @@ def test_no_function_is_longer_than_a_screen() -> None:
         and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES_MAX
     ]
     assert too_long == []
+
+
+def test_compiled_code_stands_in_one_place_and_includes_no_system_but_the_c_library() -> None:
+    assert {path.parent for path in c_files()} == {ROOT / "crypto" / "native"}
+    included = {name for path in c_files() for name in INCLUDES.findall(source_of(path))}
+    assert included == {"<stddef.h>", "<stdint.h>", "<string.h>", '"lanes.h"', '"sm3.h"'}
 
 
 def test_every_package_says_what_it_is() -> None:
