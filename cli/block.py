@@ -11,6 +11,7 @@ from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table
 
 if TYPE_CHECKING:
+    from client.connection import Connection
     from client.node import BlockView
 
 app = typer.Typer()
@@ -26,8 +27,7 @@ def show(
 ) -> Answer:
     """Show one block: header, certificates, transactions."""
     with ask.connection() as node:
-        wanted = node.status().certified_height if height is None else height
-        view = node.block(wanted)
+        view = _newest(node) if height is None else node.block(height)
     return Fields(_fields(view, as_json=ask.json))
 
 
@@ -39,9 +39,10 @@ def list_blocks(
     """List the newest certified blocks."""
     rows: list[tuple[Json, ...]] = []
     with ask.connection() as node:
-        top = node.status().certified_height
+        view = _newest(node)
+        top = view.block.header.height
         for height in range(top, max(-1, top - last), -1):
-            view = node.block(height)
+            view = view if height == top else node.block(height)
             header = view.block.header
             rows.append(
                 (
@@ -53,6 +54,14 @@ def list_blocks(
                 )
             )
     return Table(("height", "time", "proposer", "transactions", "hash"), rows)
+
+
+def _newest(node: Connection) -> BlockView:
+    from client.light.connection import VerifyingConnection
+
+    if isinstance(node, VerifyingConnection):
+        return node.newest_block()
+    return node.block(node.status().certified_height)
 
 
 def _fields(view: BlockView, *, as_json: bool) -> dict[str, Json]:

@@ -14,7 +14,8 @@ from cli.domain import GasLimit, Reason, SourceFile, call, time_text
 from cli.literals import parse_digest, parse_id, parse_values, read_source
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, Text, plain
-from cli.proofs import BundleOutput, TrustedGenesis, prove_contract, proven, trusted_genesis
+from cli.proofs import BundleOutput, prove_contract, proven, trusted_genesis
+from cli.records import prove_source
 from cli.tx import Arguments
 
 if TYPE_CHECKING:
@@ -212,12 +213,11 @@ def history(ask: Invocation, name: Name) -> Answer:
 def prove(
     ask: Invocation,
     name: Name,
-    genesis: TrustedGenesis = None,
     output: BundleOutput = None,
 ) -> Answer:
     """Fetch a contract's record with its proof and check it here; --output keeps the proof."""
     with ask.connection() as node:
-        trusted, trust = trusted_genesis(ask, node, genesis)
+        trusted, trust = trusted_genesis(ask, node)
         bundle = prove_contract(node, name, trusted)
     return proven(ask, bundle, trusted, trust=trust, output=output)
 
@@ -254,8 +254,9 @@ def source_of(ask: Invocation, name: Name, sequence: Sequence = 0) -> Answer:
     """Print a contract's source, also that of an earlier version."""
     with ask.session() as session:
         number = sequence or _sequence(session.view(LIFECYCLE, "show", name))
-        text = session.view(LIFECYCLE, "source", name, number)
-    return Text(str(text))
+        text = str(session.view(LIFECYCLE, "source", name, number))
+        prove_source(session, name, number, text, is_present=not sequence)
+    return Text(text)
 
 
 @verb(app, "engine")

@@ -12,6 +12,7 @@ import typer
 from cli.literals import parse_digest, parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table, plain, waiting
+from cli.records import shown
 
 if TYPE_CHECKING:
     from client.node import Outcome
@@ -101,7 +102,7 @@ def add_reads(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> Non
     def show_record(ask: Invocation, identifier: Id) -> Answer:
         """Show one record, whole."""
         with ask.session() as session:
-            return record_fields(session.view(contract, "show", identifier), raw=ask.json)
+            return record_fields(shown(session, contract, identifier), raw=ask.json)
 
 
 def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:

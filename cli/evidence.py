@@ -21,11 +21,11 @@ from cli.options import Invocation, verb
 from cli.output import Answer
 from cli.proofs import (
     BundleOutput,
-    TrustedGenesis,
     prove_evidence,
     proven,
     trusted_genesis,
 )
+from cli.records import shown
 
 app = typer.Typer()
 CONTRACT = "evidence"
@@ -49,7 +49,7 @@ def record(
 def show(ask: Invocation, evidence_id: Id) -> Answer:
     """Show one record, whole."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "show", evidence_id), raw=ask.json)
+        return record_fields(shown(session, CONTRACT, evidence_id), raw=ask.json)
 
 
 @verb(app, "list")
@@ -69,11 +69,10 @@ def list_records(
 def prove(
     ask: Invocation,
     evidence_id: Id,
-    genesis: TrustedGenesis = None,
     output: BundleOutput = None,
 ) -> Answer:
     """Fetch a record with its proof and check it here; --output keeps the proof as a file."""
     with ask.connection() as node:
-        trusted, trust = trusted_genesis(ask, node, genesis)
+        trusted, trust = trusted_genesis(ask, node)
         bundle = prove_evidence(node, evidence_id, trusted)
     return proven(ask, bundle, trusted, trust=trust, output=output)

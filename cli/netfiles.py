@@ -276,7 +276,10 @@ def _party_keys(
     own = place % len(entries)  # the node that the party runs, or is a guest of
     apis = [entry.api for entry in (*entries[own:], *entries[:own])]
     config = render_client_config(
-        nodes=apis, key=party, passphrase_file=f"{KEYS_FOLDER}/{PASSPHRASE_FILE}"
+        nodes=apis,
+        key=party,
+        passphrase_file=f"{KEYS_FOLDER}/{PASSPHRASE_FILE}",
+        genesis="../../genesis.json",
     )
     (home / "client.toml").write_text(config, encoding="utf-8")
     if executors and party in EXECUTORS:

@@ -1,4 +1,4 @@
-"""What every command takes (--json, --home, --node, --key, --passphrase-file), and `verb`.
+"""What every command takes (--json, --home, --node, --key, --verify, ...), and `verb`.
 
 A command is a function that takes an `Invocation` and its own arguments and returns an answer:
 
@@ -18,13 +18,14 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec
 
 import typer
 
 from cli.output import Answer, CommandRefused, show
+from cli.trust import Verification, verifying
 
 if TYPE_CHECKING:
     from client.account import Account
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 NODE_DEFAULT = "127.0.0.1:7100"
 CLIENT_FILE = "client.toml"
+GENESIS_FILE = "genesis.json"
 KEYS_FOLDER = "keys"
 PASSPHRASE_FILE = "passphrase"
 PASSPHRASE_SIZE_MAX = 1024  # bytes; more is not a passphrase but a wrong file
@@ -51,6 +53,11 @@ class Invocation:
     node: str
     key: str
     passphrase_file: Path | None
+    is_home: bool = False  # it was named, or looks like one: files may be kept in it
+    verify: bool = True
+    genesis: Path | None = None
+    max_age: int | None = None  # seconds
+    verification: Verification = field(default_factory=Verification)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -107,6 +114,16 @@ class Invocation:
             "no terminal to ask on: give --passphrase-file PATH or set SHUXIN_PASSPHRASE_FILE",
         )
 
+    @property
+    def genesis_path(self) -> Path | None:
+        """The genesis file to trust, if there is one: named, or that of the home."""
+        if self.genesis is not None:
+            return self.genesis
+        if setting := self._client_setting("genesis"):
+            return (self.home / setting).resolve()
+        beside = self.home / GENESIS_FILE
+        return beside if self.is_home and beside.is_file() else None
+
     def account(self) -> Account:
         """The account that signs."""
         from client.account import Account
@@ -115,12 +132,27 @@ class Invocation:
         return Account.load(path, self.passphrase())
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """The node, or whichever of several answers, without an account."""
+    def connection(self, *, is_current: bool = True) -> Iterator[Connection]:
+        """The node, or whichever of several answers, without an account.
+
+        What it answers is verified, unless --no-verify says otherwise. `is_current`: an answer
+        about the newest state must not be older than --max-age.
+        """
+        if self.verify:
+            with verifying(self, is_current=is_current) as checking:
+                yield checking
+            return
+        self.verification.believed = self.target
+        with self.opened(None) as node:
+            yield node
+
+    @contextmanager
+    def opened(self, chain_id: bytes | None) -> Iterator[Connection]:
+        """The node, or whichever of several answers, believed; what is signed is for the chain."""
         from client.cluster import open_connection
 
         try:
-            opened = open_connection(self.targets)
+            opened = open_connection(self.targets, chain_id=chain_id)
         except ValueError as error:
             raise CommandRefused("client.config", str(error)) from None
         with opened as node:
@@ -171,18 +203,22 @@ class Invocation:
         return settings
 
 
-def render_client_config(*, nodes: Sequence[str], key: str, passphrase_file: str) -> str:
+def render_client_config(
+    *, nodes: Sequence[str], key: str, passphrase_file: str, genesis: str
+) -> str:
     """The commented client.toml of a home, for what creates one."""
     listed = "".join(f'    "{node}",\n' for node in nodes)
     return (
         "# What `shuxin --home THIS_FOLDER ...` uses unless told otherwise (客户端缺省设置).\n"
         "# Options on the command line and SHUXIN_NODE, SHUXIN_KEY, SHUXIN_PASSPHRASE_FILE win.\n"
-        "# Nodes of one chain; the first is asked, the others when it is away. What they say is\n"
-        "# believed: name only nodes that you trust.\n"
+        "# Nodes of one chain; the first is asked, the others when it is away. What they prove is\n"
+        "# verified; views have no proof: name only nodes that you trust.\n"
         f"node = [\n{listed}]\n"
         "# A path relative to this folder, or NAME for keys/NAME.pem.\n"
         f'key = "{key}"\n'
         f'passphrase_file = "{passphrase_file}"\n'
+        "# The genesis to trust (创世文件): what nodes say is checked against it.\n"
+        f'genesis = "{genesis}"\n'
     )
 
 
@@ -233,6 +269,33 @@ Key = Annotated[
         rich_help_panel=COMMON_PANEL,
     ),
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify/--no-verify",
+        help="Check proofs of what the node says, from a trusted genesis on.",
+        rich_help_panel=COMMON_PANEL,
+    ),
+]
+TrustedGenesis = Annotated[
+    Path | None,
+    typer.Option(
+        "--genesis",
+        exists=True,
+        dir_okay=False,
+        help="Genesis file you trust; default: of the home, or what the first node sent.",
+        rich_help_panel=COMMON_PANEL,
+    ),
+]
+MaxAge = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="How old the newest block may be; default: the chain's heartbeat and a minute.",
+        rich_help_panel=COMMON_PANEL,
+    ),
+]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
@@ -248,8 +311,12 @@ _COMMON = (
     ("node", Node, ""),
     ("key", Key, ""),
     ("passphrase_file", PassphraseFile, None),
+    ("verify", Verify, True),
+    ("genesis", TrustedGenesis, None),
+    ("max_age", MaxAge, None),
 )
-_COMMON_NAMES = frozenset(name for name, _, _ in _COMMON)
+# A command that itself checks against a genesis, or makes one, has an option of that name.
+_REPLACEABLE = frozenset({"genesis"})
 
 
 def verb(
@@ -273,17 +340,20 @@ def _with_common_options(
 ) -> Callable[..., None]:
     signature = inspect.signature(function, eval_str=True)
     own = list(signature.parameters.values())[1:]
-    assert not _COMMON_NAMES.intersection(parameter.name for parameter in own)
+    taken = {parameter.name for parameter in own}
     common = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, kind, default in _COMMON
+        if name not in taken & _REPLACEABLE
     ]
+    names = [parameter.name for parameter in common]
+    assert taken.isdisjoint(names), "the common options are not a command's own"
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
 
     def run(*positional: P.args, **named: P.kwargs) -> None:
-        options = {key: named.pop(key) for key in _COMMON_NAMES}
-        ask = _invocation(options)
-        code = show(function(ask, *positional, **named), as_json=ask.json)
+        ask = _invocation({key: named.pop(key) for key in names})
+        answer = function(ask, *positional, **named)
+        code = show(ask.verification.told_with(answer, as_json=ask.json), as_json=ask.json)
         if code:
             raise typer.Exit(code)
 
@@ -297,12 +367,19 @@ def _with_common_options(
 
 
 def _invocation(options: dict[str, object]) -> Invocation:
-    home = options["home"]
-    passphrase_file = options["passphrase_file"]
+    given = options["home"]
+    home = given if isinstance(given, Path) else home_default()
+    passphrase_file, genesis = options["passphrase_file"], options.get("genesis")
+    max_age = options["max_age"]
     return Invocation(
         json=bool(options["json"]),
-        home=home if isinstance(home, Path) else home_default(),
+        home=home,
         node=str(options["node"]),
         key=str(options["key"]),
         passphrase_file=passphrase_file if isinstance(passphrase_file, Path) else None,
+        is_home=isinstance(given, Path)
+        or any((home / name).is_file() for name in (CLIENT_FILE, GENESIS_FILE)),
+        verify=bool(options["verify"]),
+        genesis=genesis if isinstance(genesis, Path) else None,
+        max_age=max_age if isinstance(max_age, int) else None,
     )

@@ -14,6 +14,7 @@ import typer
 from cli.domain import event_fields, time_text
 from cli.options import Invocation
 from cli.output import Answer, CommandRefused, Fields, Json, plain
+from cli.stored import place_of, value_told
 
 if TYPE_CHECKING:
     from client.connection import Connection
@@ -33,15 +34,6 @@ if TYPE_CHECKING:
 EVIDENCE = "evidence"
 EVIDENCE_MAP = "records"  # the variable of the contract that holds its records, by id
 
-TrustedGenesis = Annotated[
-    Path | None,
-    typer.Option(
-        "--genesis",
-        exists=True,
-        dir_okay=False,
-        help="Genesis file you trust; default: the node's.",
-    ),
-]
 BundleOutput = Annotated[
     Path | None,
     typer.Option(
@@ -55,12 +47,12 @@ BundleOutput = Annotated[
 # --- from a node ----------------------------------------------------------------------------
 
 
-def trusted_genesis(ask: Invocation, node: Connection, path: Path | None) -> tuple[Genesis, str]:
+def trusted_genesis(ask: Invocation, node: Connection) -> tuple[Genesis, str]:
     """The genesis to check against, and in words whose it is."""
     from ledger.genesis import load_genesis
 
-    if path is not None:
-        return load_genesis(path), str(path)
+    if ask.genesis_path is not None:
+        return load_genesis(ask.genesis_path), str(ask.genesis_path)
     return node.genesis(), f"the genesis that {ask.target} sent; use --genesis FILE"
 
 
@@ -113,6 +105,13 @@ def prove_contract(node: Connection, name: str, genesis: Genesis) -> Bundle:
     return _bundle(node, claim, genesis)
 
 
+def prove_state(
+    node: Connection, namespace: str, key: bytes, genesis: Genesis, *, height: int
+) -> Bundle:
+    """What a key of the state holds, or that it holds nothing. Not checked yet."""
+    return _bundle(node, _state_claim(node, namespace, key, height=height), genesis)
+
+
 def _sender_party(node: Connection, outcome: Outcome) -> StateClaim | None:
     from ledger.bundle import PARTY_NAMESPACE, party_key
     from ledger.encoding import decode
@@ -124,10 +123,10 @@ def _sender_party(node: Connection, outcome: Outcome) -> StateClaim | None:
     return None if claim.proof.value is None else claim
 
 
-def _state_claim(node: Connection, namespace: str, key: bytes) -> StateClaim:
+def _state_claim(node: Connection, namespace: str, key: bytes, *, height: int = 0) -> StateClaim:
     from ledger.bundle import StateClaim
 
-    found = node.state(namespace, key)
+    found = node.state(namespace, key, height=height)
     return StateClaim(namespace, key, found.proof, found.certificate)
 
 
@@ -275,37 +274,35 @@ def _state_told(facts: StateFacts, *, raw: bool) -> dict[str, Json]:
             f"{contract['height']}; the SM3 of its source is {contract['code_hash']}"
         )
         return {"verdict": f"proven: {sentence}", "kind": "state", "record": contract}
+    place = place_of(facts.namespace, facts.key)
     held = "nothing" if facts.value is None else "this value"
+    value: Json = None
+    if facts.value is not None:
+        value = value_told(facts.namespace, facts.key, facts.value)
     return {
-        "verdict": f"proven: the state of {_block(facts.certified)} holds {held} under this key "
-        f"of {facts.namespace}",
+        "verdict": f"proven: the state of {_block(facts.certified)} holds {held} under "
+        f"{place.sentence}",
         "kind": "state",
-        "namespace": facts.namespace,
-        "key": _decoded(facts.key),
-        "value": None if facts.value is None else _decoded(facts.value),
+        **place.told,
+        "present": facts.value is not None,
+        "value": value,
     }
 
 
 def _evidence_record(facts: StateFacts) -> dict[str, Json] | None:
     """The fields by name, if this is a record of the form that the contract `evidence` stores."""
-    from dataclasses import fields
-
-    from contracts.system.evidence import Evidence
-
-    names = [field.name for field in fields(Evidence)]
     if facts.namespace != EVIDENCE or facts.value is None:
         return None
-    key, values = _value(facts.key), _value(facts.value)
-    if not isinstance(values, list) or len(values) != len(names):
+    record = value_told(facts.namespace, facts.key, facts.value)
+    if not isinstance(record, dict) or _value(facts.key) != [EVIDENCE_MAP, record["id"]]:
         return None
-    if key != [EVIDENCE_MAP, values[0]]:
-        return None
-    return {name: plain(value) for name, value in zip(names, values, strict=True)}
+    return record
 
 
 def _contract_record(facts: StateFacts) -> dict[str, Json] | None:
     """The fields by name, if this is the record of a contract's life."""
-    from contracts.vm.code_records import CODE, ContractRecord, place_of
+    from contracts.vm.code_records import CODE, ContractRecord
+    from contracts.vm.code_records import place_of as place_in_code
     from ledger.encoding import decode
     from ledger.errors import DecodeError
 
@@ -315,7 +312,7 @@ def _contract_record(facts: StateFacts) -> dict[str, Json] | None:
         record = decode(facts.value, ContractRecord, size_max=len(facts.value))
     except DecodeError:
         return None
-    if place_of(facts.key) != (record.name, ""):
+    if place_in_code(facts.key) != (record.name, ""):
         return None
     return {field: plain(getattr(record, field)) for field in record.__struct_fields__}
 

@@ -12,7 +12,6 @@ from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, plain, waiting
 from cli.proofs import (
     BundleOutput,
-    TrustedGenesis,
     prove_transaction,
     proven,
     trusted_genesis,
@@ -80,12 +79,11 @@ def show(ask: Invocation, transaction: TransactionId) -> Answer:
 def prove(
     ask: Invocation,
     transaction: TransactionId,
-    genesis: TrustedGenesis = None,
     output: BundleOutput = None,
 ) -> Answer:
     """Fetch a transaction with its proof and check it here; --output keeps the proof as a file."""
-    with ask.connection() as node:
-        trusted, trust = trusted_genesis(ask, node, genesis)
+    with ask.connection(is_current=False) as node:  # what was included stays so
+        trusted, trust = trusted_genesis(ask, node)
         bundle = prove_transaction(node, transaction, trusted)
     return proven(ask, bundle, trusted, trust=trust, output=output)
 

@@ -87,9 +87,14 @@ def _certified_at(height: int) -> Seen:
     return Seen(certified=height, head=height)
 
 
-def open_connection(targets: Sequence[str]) -> Connection:
-    """A connection to the one node, or to all that are named (host:port). Raises ValueError."""
-    return NodeClient(targets[0]) if len(targets) == 1 else Cluster(targets)
+def open_connection(targets: Sequence[str], *, chain_id: bytes | None = None) -> Connection:
+    """A connection to the one node, or to all that are named (host:port). Raises ValueError.
+
+    With `chain_id` all that is signed is for this chain.
+    """
+    if len(targets) == 1:
+        return NodeClient(targets[0], chain_id=chain_id)
+    return Cluster(targets, chain_id=chain_id)
 
 
 class Cluster:
@@ -107,8 +112,12 @@ class Cluster:
         patience_s: float = PATIENCE_S,
         wait_turn_s: float = WAIT_TURN_S,
         clock: Clock | None = None,
+        chain_id: bytes | None = None,
     ) -> None:
-        """`targets` are host:port, the preferred one first. Raises ValueError for a bad list."""
+        """`targets` are host:port, the preferred one first. Raises ValueError for a bad list.
+
+        Nodes of another chain than `chain_id`, or than that of the first to answer, are refused.
+        """
         self._targets = tuple(dict.fromkeys(targets))
         if not 0 < len(self._targets) <= NODES_MAX:
             raise ValueError(f"a cluster takes 1 to {NODES_MAX} nodes, got {len(self._targets)}")
@@ -123,7 +132,9 @@ class Cluster:
         self._place = 0
         self._moved_s = self._clock.now()
         self._return_s = RETURN_S
-        self._chain: tuple[bytes, str] | None = None  # its id, and the node that named it
+        # Its id, and who named it.
+        self._chain = None if chain_id is None else (chain_id, "this client's genesis")
+        self._has_met = False  # whether any node ever answered
         self._shown = Seen()  # to the caller
         self._known: dict[int, Seen] = {}  # of nodes that answered since they last failed
 
@@ -209,7 +220,7 @@ class Cluster:
             verdicts.append(verdict)
         return verdicts
 
-    def wait(self, wanted: bytes, *, timeout_s: float = 30.0) -> Outcome:
+    def wait(self, wanted: bytes, *, timeout_s: float = 30.0, proof: bool = False) -> Outcome:
         """Waits until `wanted` is in a certified block, at one node after the other.
 
         What this client handed in is handed in again, in the same bytes, wherever it goes on
@@ -221,7 +232,11 @@ class Cluster:
             place = trial.place
             try:
                 self._vet(place)
-                outcome = self._wait_at(place, wanted, is_first=not trial.turns, s=trial.left_s)
+                sent = self._outbox.find(wanted)
+                if sent is not None and (trial.turns or sent.holder != place):
+                    self._hand_in_again(place, sent)
+                turn_s = min(trial.left_s, self._wait_turn_s)
+                outcome = self._nodes[place].wait(wanted, timeout_s=turn_s, proof=proof)
             except ClientError as error:
                 self._note_failure(place, error)
                 if isinstance(error, Refused) and error.code == PENDING:
@@ -235,13 +250,10 @@ class Cluster:
                 self._outbox.let_go(wanted)
                 return outcome
 
-    def _wait_at(self, place: int, wanted: bytes, *, is_first: bool, s: float) -> Outcome:
-        sent = self._outbox.find(wanted)
-        if sent is not None and not (is_first and sent.holder == place):
-            verdict = self._hand_in(place, [sent.data])[0]
-            if verdict.error:
-                raise Refused(verdict.error, verdict.detail)
-        return self._nodes[place].wait(wanted, timeout_s=min(s, self._wait_turn_s))
+    def _hand_in_again(self, place: int, sent: Sent) -> None:
+        verdict = self._hand_in(place, [sent.data])[0]
+        if verdict.error:
+            raise Refused(verdict.error, verdict.detail)
 
     # --- reads ------------------------------------------------------------------------------
 
@@ -255,10 +267,10 @@ class Cluster:
     def genesis(self) -> Genesis:
         return self._insist(lambda place: self._nodes[place].genesis(), lambda found: Seen())
 
-    def committee_changes(self) -> tuple[CommitteeChange, ...]:
-        """All changes of the committee that took effect, oldest first; nobody checked them."""
+    def committee_changes(self, above: int = 0) -> tuple[CommitteeChange, ...]:
+        """The changes of the committee with a base above `above`, oldest first, unchecked."""
         return self._insist(
-            lambda place: self._nodes[place].committee_changes(),
+            lambda place: self._nodes[place].committee_changes(above),
             lambda found: _certified_at(found[-1].base) if found else Seen(),
         )
 
@@ -282,10 +294,10 @@ class Cluster:
             lambda found: Seen(height if found.execution_certificate else 0, height),
         )
 
-    def state(self, namespace: str, key: bytes) -> StateValue:
-        """A raw state value with its proof under the certified root."""
+    def state(self, namespace: str, key: bytes, *, height: int = 0) -> StateValue:
+        """A raw state value, at `height` or (0) the newest certified one, with its proof."""
         return self._insist(
-            lambda place: self._nodes[place].state(namespace, key),
+            lambda place: self._nodes[place].state(namespace, key, height=height),
             lambda found: _certified_at(found.certificate.statement.height),
         )
 
@@ -366,7 +378,7 @@ class Cluster:
                 return answer
 
     def _trial(self, patience_s: float, *, first: int | None = None) -> Trial:
-        if self._chain is None:
+        if not self._has_met:
             patience_s = min(patience_s, FIRST_CONTACT_S)
         return Trial(
             self._targets,
@@ -409,12 +421,13 @@ class Cluster:
     def _check_chain(self, found: bytes, target: str) -> None:
         with self._lock:
             if self._chain is None:
-                self._chain = (found, target)
+                self._chain = (found, f"node {target}")
+            self._has_met = True
             known, named_by = self._chain
         if found != known:
             raise Refused(
                 CHAIN_MISMATCH,
-                f"node {target} serves chain {found.hex()[:16]}…, node {named_by} serves "
+                f"node {target} serves chain {found.hex()[:16]}…, {named_by} has "
                 f"{known.hex()[:16]}…: all nodes of one list must be of one chain; take one out",
             )
 

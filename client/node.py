@@ -217,7 +217,10 @@ class NodeClient:
     are no contract values).
     """
 
-    def __init__(self, target: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+    def __init__(
+        self, target: str, *, timeout_s: float = CALL_TIMEOUT_S, chain_id: bytes | None = None
+    ) -> None:
+        """`chain_id`: what is signed is for this chain, whatever the node says of itself."""
         self.target = target
         self._timeout_s = timeout_s
         self._channel = grpc.insecure_channel(
@@ -238,7 +241,7 @@ class NodeClient:
             ],
         )
         self._stub = node_pb2_grpc.NodeStub(self._channel)
-        self._chain_id: bytes | None = None
+        self._chain_id = chain_id
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -264,7 +267,7 @@ class NodeClient:
 
     @property
     def chain_id(self) -> bytes:
-        """SM3 of the node's genesis; asked once."""
+        """SM3 of the node's genesis: as given, or asked once."""
         if self._chain_id is None:
             self._chain_id = self.status().chain_id
         return self._chain_id
@@ -306,15 +309,15 @@ class NodeClient:
         reply = self._stub.GetGenesis(node_pb2.GetGenesisRequest(), timeout=self._timeout_s)
         return decode(reply.genesis, Genesis, size_max=GENESIS_SIZE_MAX)
 
-    def committee_changes(self) -> tuple[CommitteeChange, ...]:
-        """All changes of the committee that took effect, oldest first.
+    def committee_changes(self, above: int = 0) -> tuple[CommitteeChange, ...]:
+        """All changes of the committee that took effect with a base above `above`, oldest first.
 
         They are the node's word: `ledger.succession.follow_changes` checks them.
         """
         found: list[CommitteeChange] = []
         is_complete = False
         while not is_complete:
-            page, is_complete = self._committees(found[-1].base if found else 0)
+            page, is_complete = self._committees(found[-1].base if found else above)
             found += page
             if len(found) > COMMITTEE_CHANGES_MAX or not (page or is_complete):
                 raise Refused(
@@ -359,8 +362,8 @@ class NodeClient:
         reply = self._stub.SubmitBatch(request, timeout=self._timeout_s)
         return [Verdict(v.transaction_id, v.error, v.detail) for v in reply.verdicts]
 
-    def wait(self, wanted: bytes, *, timeout_s: float = 30.0) -> Outcome:
-        """Waits until `wanted` is in a certified block.
+    def wait(self, wanted: bytes, *, timeout_s: float = 30.0, proof: bool = False) -> Outcome:
+        """Waits until `wanted` is in a certified block; with what proves it if `proof`.
 
         Raises Refused("receipt.pending") when `timeout_s` is over, Refused("transaction.expired")
         when it can no longer be included, Refused("node.halted") when the node moves no more.
@@ -370,7 +373,7 @@ class NodeClient:
             began = time.monotonic()
             left_ms = max(1, int((deadline - began) * 1000))
             try:
-                return self._wait_once(wanted, min(left_ms, WAIT_SLICE_MS))
+                return self._wait_once(wanted, min(left_ms, WAIT_SLICE_MS), proof)
             except Refused as refusal:
                 if refusal.code not in (PENDING, BUSY) or time.monotonic() >= deadline:
                     raise
@@ -378,8 +381,10 @@ class NodeClient:
                 time.sleep(min(WAIT_PAUSE_S, max(0.0, deadline - time.monotonic())))
 
     @_translated
-    def _wait_once(self, wanted: bytes, timeout_ms: int) -> Outcome:
-        request = node_pb2.WaitReceiptRequest(transaction_id=wanted, timeout_ms=timeout_ms)
+    def _wait_once(self, wanted: bytes, timeout_ms: int, proof: bool) -> Outcome:
+        request = node_pb2.WaitReceiptRequest(
+            transaction_id=wanted, timeout_ms=timeout_ms, with_proof=proof
+        )
         timeout_s = timeout_ms / 1000 + self._timeout_s
         return _outcome(self._stub.WaitReceipt(request, timeout=timeout_s), wanted)
 
@@ -416,9 +421,9 @@ class NodeClient:
         )
 
     @_translated
-    def state(self, namespace: str, key: bytes) -> StateValue:
-        """A raw state value with its proof under the certified root."""
-        request = node_pb2.GetStateRequest(namespace=namespace, key=key)
+    def state(self, namespace: str, key: bytes, *, height: int = 0) -> StateValue:
+        """A raw state value, at `height` or (0) the newest certified one, with its proof."""
+        request = node_pb2.GetStateRequest(namespace=namespace, key=key, height=height)
         reply = self._stub.GetState(request, timeout=self._timeout_s)
         return StateValue(
             value=reply.value if reply.present else None,

@@ -41,6 +41,7 @@ from ledger.model import (
     Address,
     BlockHeader,
     ExecutionCertificate,
+    ExecutionStatement,
     Receipt,
     Record,
     Transaction,
@@ -203,16 +204,16 @@ def check_bundle(bundle: Bundle, genesis: Genesis, verify_batch: VerifyBatch) ->
             "the committee in the bundle is not the one of the genesis: the bundle was altered"
         )
     epochs = follow_changes(genesis.validators, bundle.committee_changes, chain, verify_batch)
-    trust = _Trust(chain, epochs, verify_batch)
+    trust = Trust(chain, epochs, verify_batch)
     match bundle.claim:
         case TransactionClaim() as claim:
-            return _check_transaction(claim, trust)
+            return check_transaction(claim, trust)
         case StateClaim() as claim:
-            return _check_state(claim, trust)
+            return check_state(claim, trust)
 
 
 @dataclass(frozen=True, slots=True)
-class _Trust:
+class Trust:
     """What follows from the genesis, and how signatures are verified."""
 
     chain_id: bytes
@@ -220,9 +221,10 @@ class _Trust:
     verify_batch: VerifyBatch
 
 
-def _check_transaction(claim: TransactionClaim, trust: _Trust) -> TransactionFacts:
-    certified = _check_certificate(claim.certificate, trust)
-    _check_header(claim, trust)
+def check_transaction(claim: TransactionClaim, trust: Trust) -> TransactionFacts:
+    """What the claim proves to who has `trust`. Raises a BundleInvalid."""
+    certified = check_certified(claim.certificate, trust)
+    check_header(claim.header, claim.certificate.statement, trust)
     where = f"block {certified.height}"
     try:
         leaf = transaction_leaf(claim.transaction)
@@ -252,8 +254,9 @@ def _check_transaction(claim: TransactionClaim, trust: _Trust) -> TransactionFac
     return TransactionFacts(certified, tx_id, sender, body, claim.receipt, party)
 
 
-def _check_state(claim: StateClaim, trust: _Trust) -> StateFacts:
-    certified = _check_certificate(claim.certificate, trust)
+def check_state(claim: StateClaim, trust: Trust) -> StateFacts:
+    """What the claim proves to who has `trust`. Raises a BundleInvalid."""
+    certified = check_certified(claim.certificate, trust)
     try:
         value = verify_state_proof(claim.proof, certified.state_root, claim.namespace, claim.key)
     except (ProofInvalid, DecodeError) as error:
@@ -264,8 +267,11 @@ def _check_state(claim: StateClaim, trust: _Trust) -> StateFacts:
     return StateFacts(certified, claim.namespace, claim.key, value)
 
 
-def _check_certificate(certificate: ExecutionCertificate, trust: _Trust) -> Certified:
-    """A quorum of the committee of its height signed the certificate's statement."""
+def check_certified(certificate: ExecutionCertificate, trust: Trust) -> Certified:
+    """A quorum of the committee of its height signed the certificate's statement.
+
+    Raises a BundleInvalid; CommitteeChangeMissing if `trust.epochs` end too early for it.
+    """
     statement = certificate.statement
     epoch = trust.epochs.at(statement.height)
     committee = epoch.validators
@@ -291,8 +297,8 @@ def _check_certificate(certificate: ExecutionCertificate, trust: _Trust) -> Cert
     )
 
 
-def _check_header(claim: TransactionClaim, trust: _Trust) -> None:
-    header, statement = claim.header, claim.certificate.statement
+def check_header(header: BlockHeader, statement: ExecutionStatement, trust: Trust) -> None:
+    """The header is that of the block of a checked `statement`. Raises a BundleInvalid."""
     if block_hash(header) != statement.block_hash:
         raise OtherBlock(
             f"the header of block {header.height} is not that of the block that the validators "
@@ -307,7 +313,7 @@ def _check_header(claim: TransactionClaim, trust: _Trust) -> None:
         raise OtherCommittee(f"the header of block {header.height} names another committee")
 
 
-def _check_sender(transaction: Transaction, trust: _Trust) -> TransactionBody:
+def _check_sender(transaction: Transaction, trust: Trust) -> TransactionBody:
     data = transaction.body
     try:
         body = decode(data, TransactionBody, size_max=BUNDLE_SIZE_MAX)
@@ -326,12 +332,12 @@ def _check_sender(transaction: Transaction, trust: _Trust) -> TransactionBody:
     return body
 
 
-def _check_party(claim: StateClaim, sender: str, trust: _Trust) -> PartyFacts:
+def _check_party(claim: StateClaim, sender: str, trust: Trust) -> PartyFacts:
     if claim.namespace != PARTY_NAMESPACE or claim.key != party_key(sender):
         raise OtherParty(
             f"the proof of the party is not about the sender's address {sender}: it was exchanged"
         )
-    facts = _check_state(claim, trust)
+    facts = check_state(claim, trust)
     if facts.value is None:
         raise OtherParty(f"the state of block {facts.certified.height} ties no party to {sender}")
     try:
@@ -356,7 +362,12 @@ __all__ = [  # in reading order
     "StateFacts",
     "TransactionClaim",
     "TransactionFacts",
+    "Trust",
     "check_bundle",
+    "check_certified",
+    "check_header",
+    "check_state",
+    "check_transaction",
     "decode_bundle",
     "encode_bundle",
     "party_key",

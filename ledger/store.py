@@ -257,10 +257,13 @@ class Store:
         return found[0][0], found[1]
 
     def prove_certified(
-        self, namespace: str, key: bytes
+        self, namespace: str, key: bytes, height: int = 0
     ) -> tuple[bytes | None, StateProof, ExecutionCertificate] | None:
-        """Value, proof and certificate at the newest certified height; None until there is one."""
-        found = self._prove_certified([(namespace, key)])
+        """Value, proof and certificate at `height`, or (0) the newest certified one.
+
+        None for a height that is not kept (see `provable`), and until there is one.
+        """
+        found = self._prove_certified([(namespace, key)], height)
         return None if found is None else (found[0][0].value, found[0][0], found[1])
 
     def prove_batch(
@@ -270,17 +273,25 @@ class Store:
 
         None until there is one.
         """
-        found = self._prove_certified(keys)
+        found = self._prove_certified(keys, 0)
         return None if found is None else (join_proofs(keys, found[0]), found[1])
 
     def _prove_certified(
-        self, keys: Sequence[StateKey]
+        self, keys: Sequence[StateKey], height: int
     ) -> tuple[list[StateProof], ExecutionCertificate] | None:
-        found = self._versions.prove(keys, lambda: self._versions.certified(self._certified_height))
+        found = self._versions.prove(
+            keys, lambda: self._versions.certified(self._certified_height, height)
+        )
         if found is None:
             return None
         certificate = self._records.execution_certificate(found[1].height)
         return None if certificate is None else (found[0], certificate)  # the genesis has none
+
+    @property
+    def provable(self) -> tuple[int, int]:
+        """First and last height whose state can be proved; (1, 0) while there is none."""
+        versions = self._versions
+        return max(1, versions.oldest.height), min(versions.newest.height, self._certified_height)
 
     def get_meta(self, name: bytes) -> bytes | None:
         """What another package stored under `name`."""
@@ -297,7 +308,7 @@ class Store:
             self._assert_fits(commit)
             self._disk.write(self.pairs_of(commit))
             height = commit.statement.height
-            self._versions.append(commit.statement, self._disk, self._certified_height)
+            self._versions.append(commit.statement, self._disk)
             self._height = height
             if commit.next_epoch is not None:
                 self._epochs = self._epochs.with_next(commit.next_epoch)
@@ -353,7 +364,6 @@ class Store:
                 is_synced=self._epochs.is_last(height),
             )
             self._certified_height = certified
-            self._versions.drop(certified)
 
     def follow(self, recovery: Recovery) -> None:
         """From now on the chain goes on from the block that the plan names; durable.
@@ -365,6 +375,10 @@ class Store:
         self._disk.write([(at_height(RECOVERY, plan.number), encode(recovery))])
         self._recoveries = (*self._recoveries, recovery)
         self._epochs = self._epochs.with_recovery(plan.height, domain_after(plan))
+
+    def keep_versions(self, count: int) -> None:
+        """From now on keep the newest `count` states provable."""
+        self._versions.keep(count)
 
     def put_meta(self, name: bytes, value: bytes | None) -> None:
         """Durably store (None: remove) bytes for another package."""

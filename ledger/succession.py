@@ -63,20 +63,30 @@ def follow_changes(
         )
     epochs = Epochs((Epoch(0, first, chain_id),))
     for change in changes:
-        before, base = epochs.newest, change.base
-        where = f"the change of the committee after block {base}"
-        if base <= before.base:
-            raise CommitteeChangeInvalid(f"{where} does not follow that after block {before.base}")
-        check_certificate(change.certificate, before.validators, chain_id, verify_batch)
-        digest = change.validators.digest
-        if change.certificate.statement.next_validators_hash != digest:
-            raise CommitteeChangeInvalid(
-                f"{where}: its certificate hands over to another committee; it was altered"
-            )
-        if digest == before.validators.digest:
-            raise CommitteeChangeInvalid(f"{where} changes nothing: it is none")
-        epochs = epochs.with_next(Epoch(base, change.validators, chain_id))
+        epochs = follow_change(epochs, change, chain_id, verify_batch)
     return epochs
+
+
+def follow_change(
+    epochs: Epochs, change: CommitteeChange, chain_id: bytes, verify_batch: VerifyBatch
+) -> Epochs:
+    """`epochs` and the one to which `change` leads from the newest of them.
+
+    Raises CommitteeChangeInvalid, or what `check_certificate` does.
+    """
+    before, base = epochs.newest, change.base
+    where = f"the change of the committee after block {base}"
+    if base <= before.base:
+        raise CommitteeChangeInvalid(f"{where} does not follow that after block {before.base}")
+    check_certificate(change.certificate, before.validators, chain_id, verify_batch)
+    digest = change.validators.digest
+    if change.certificate.statement.next_validators_hash != digest:
+        raise CommitteeChangeInvalid(
+            f"{where}: its certificate hands over to another committee; it was altered"
+        )
+    if digest == before.validators.digest:
+        raise CommitteeChangeInvalid(f"{where} changes nothing: it is none")
+    return epochs.with_next(Epoch(base, change.validators, chain_id))
 
 
 def check_certificate(
@@ -94,7 +104,7 @@ def check_certificate(
     if statement.chain_id != chain_id:
         raise OtherChain(
             f"the {where} is of the chain {statement.chain_id.hex()}, or of a height above a "
-            "recovery plan, which this release's bundles cannot show; an audit can"
+            "recovery plan, which this release's proofs cannot show; an audit can"
         )
     if len(signatures) < committee.quorum:
         raise QuorumMissing(

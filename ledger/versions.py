@@ -17,7 +17,9 @@ from ledger.schema import PAGE, state_key
 from ledger.state import StateTree
 from ledger.stem import StemChange
 
-VERSIONS_MAX = 8  # newest states kept readable: 1 MB each after a block of 1,000 writes
+VERSIONS_MAX = 8  # kept by default: 1 MB each after a block of 1,000 writes
+# What a node may be set to keep: 17 hours of an idle chain, 1 GB after full blocks.
+PROVABLE_HEIGHTS_MAX = 1024
 
 
 def scan_state(
@@ -70,36 +72,44 @@ class Version:
 
 
 class Versions:
-    """The states from the newest certified one on, and no more than VERSIONS_MAX."""
+    """The newest states, up to a number of them."""
 
     def __init__(self, tree: StateTree) -> None:
         self._tree = tree
         self._lock = threading.Lock()  # the tree's accepted state and the versions move together
         self._kept: tuple[Version, ...] = ()
+        self._count_max = VERSIONS_MAX
 
     @property
     def newest(self) -> Version:
         return self._kept[-1]
 
+    @property
+    def oldest(self) -> Version:
+        return self._kept[0]
+
+    def keep(self, count: int) -> None:
+        """From now on keep the newest `count`."""
+        self._count_max = count
+
     def begin(self, version: Version) -> None:
         """The only one there is after opening."""
         self._kept = (version,)
 
-    def append(self, statement: ExecutionStatement, disk: Disk, certified_height: int) -> None:
+    def append(self, statement: ExecutionStatement, disk: Disk) -> None:
         """Accept what the tree has staged, which `disk` holds by now, as the newest version."""
         with self._lock:
             change = self._tree.accept()
-            self._kept = (*self._kept, Version(statement, disk.snapshot(), change))
-            self._drop(certified_height)
+            version = Version(statement, disk.snapshot(), change)
+            self._kept = (*self._kept, version)[-self._count_max :]
 
-    def drop(self, certified_height: int) -> None:
-        """Forget what is older than the newest certified one."""
-        with self._lock:
-            self._drop(certified_height)
-
-    def certified(self, certified_height: int) -> Version | None:
-        """The newest version that is certified."""
-        found = [kept for kept in self._kept if kept.height <= certified_height]
+    def certified(self, certified_height: int, height: int = 0) -> Version | None:
+        """The one of `height`, or (0) the newest, that is certified."""
+        found = [
+            kept
+            for kept in self._kept
+            if kept.height <= certified_height and height in (0, kept.height)
+        ]
         return found[-1] if found else None
 
     def readable(self, certified_height: int) -> Version:
@@ -123,9 +133,3 @@ class Versions:
     def _prove(self, key: StateKey, snapshot: Snapshot, later: Sequence[StemChange]) -> StateProof:
         value = snapshot.get(state_key(*key))
         return self._tree.prove(*key, value, lambda name: snapshot.get(PAGE + name), later)
-
-    def _drop(self, certified_height: int) -> None:
-        kept = self._kept
-        while len(kept) > VERSIONS_MAX or (len(kept) > 1 and kept[1].height <= certified_height):
-            kept = kept[1:]
-        self._kept = kept

@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MAX
+
 MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
 MEMPOOL_BYTES_DEFAULT = 32 << 20
+PROVABLE_HEIGHTS_DEFAULT = VERSIONS_MAX
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -48,6 +51,7 @@ class NodeConfig:
     allow_unjailed: bool
     log_level: str
     metrics_listen: str | None = None  # None: nothing is shown
+    provable_heights: int = PROVABLE_HEIGHTS_DEFAULT
 
 
 TEMPLATE = """\
@@ -91,6 +95,12 @@ bytes_max = {bytes_max}
 # Threads that verify signatures; more than the machine's cores do not help.
 verify_threads = 1
 
+[ledger]
+# So many of the newest heights have a state that clients can have proved, 1 to {provable_max}. Each
+# costs up to 1 MB of memory after a full block, next to nothing after an empty one, and what it
+# alone still needs stays on disk. They are counted anew from each start.
+provable_heights = {provable_heights}
+
 [contracts]
 # Contract code runs in a jailed process. true starts the node where the jail is unavailable;
 # contracts can then reach whatever the node's user can. Never in production.
@@ -119,6 +129,8 @@ def render_config(
         peers="\n".join(f'{peer} = "{address}"' for peer, address in sorted(peers.items())),
         transactions_max=MEMPOOL_TRANSACTIONS_DEFAULT,
         bytes_max=MEMPOOL_BYTES_DEFAULT,
+        provable_heights=PROVABLE_HEIGHTS_DEFAULT,
+        provable_max=PROVABLE_HEIGHTS_MAX,
     )
 
 
@@ -152,6 +164,9 @@ def load_config(path: Path) -> NodeConfig:
         allow_unjailed=reader.flag("contracts", "allow_unjailed"),
         log_level=reader.choice("log", "level", LOG_LEVELS),
         metrics_listen=reader.optional_text("metrics", "listen", _HOST_PORT),
+        provable_heights=reader.optional_number(
+            "ledger", "provable_heights", 1, PROVABLE_HEIGHTS_MAX, PROVABLE_HEIGHTS_DEFAULT
+        ),
     )
     reader.refuse_unknown()
     return config
@@ -188,6 +203,11 @@ class _Reader:
         if type(value) is not int or not low <= value <= high:
             raise self._wrong(table, key, f"must be a whole number from {low} to {high}")
         return value
+
+    def optional_number(self, table: str, key: str, low: int, high: int, default: int) -> int:
+        if key not in self._table(table):
+            return default
+        return self.number(table, key, low, high)
 
     def flag(self, table: str, key: str) -> bool:
         value = self._take(table, key)

@@ -112,6 +112,7 @@ class Node:
         self.rules = Rules(chain, self.genesis.limits)
         self._engine = self._open_engine()
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
+        self.store.keep_versions(config.provable_heights)
         self._open.callback(self.store.close)
         self._committee = Committee(
             self.store.current_epoch, public_key=self.provider.public_key, name=config.name

@@ -8,6 +8,7 @@ from contracts.vm.codes import ViewRefused
 from ledger.model import Transaction
 from ledger.values import Value
 from tests.business import Business
+from tests.fake_session import FakeNode
 
 
 class MachineSession:
@@ -16,6 +17,7 @@ class MachineSession:
     def __init__(self, business: Business, who: str) -> None:
         self._business = business
         self._who = who
+        self.node = FakeNode()
 
     def call(
         self, contract: str, method: str, *args: Value, gas_limit: int | None = None

@@ -107,7 +107,7 @@ class ChainNode(NodeClient):
             self._events.append(_chain_event(event, height, index, wanted, self.chain.time_ms))
         return wanted
 
-    def wait(self, wanted: bytes, *, timeout_s: float = 30.0) -> Outcome:
+    def wait(self, wanted: bytes, *, timeout_s: float = 30.0, proof: bool = False) -> Outcome:
         return self._outcomes[wanted]
 
     def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome:

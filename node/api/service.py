@@ -97,14 +97,14 @@ class NodeService(node_pb2_grpc.NodeServicer):
         timeout_s = min(request.timeout_ms, WAIT_MS_MAX) / 1000
         if not self._waiters.acquire(blocking=False):
             timeout_s = 0.0  # look once; the client comes back
-            return self._wait_receipt(wanted, timeout_s, context)
+            return self._wait_receipt(wanted, timeout_s, context, request.with_proof)
         try:
-            return self._wait_receipt(wanted, timeout_s, context)
+            return self._wait_receipt(wanted, timeout_s, context, request.with_proof)
         finally:
             self._waiters.release()
 
     def _wait_receipt(
-        self, wanted: bytes, timeout_s: float, context: grpc.ServicerContext
+        self, wanted: bytes, timeout_s: float, context: grpc.ServicerContext, with_proof: bool
     ) -> pb.TransactionReply:
         backend = self._backend
         deadline = time.monotonic() + timeout_s
@@ -112,7 +112,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
             seen = backend.announcer.certified_height
             place = backend.store.find_transaction(wanted)
             if place is not None and place[0] <= seen:
-                return self._transaction(place, with_proof=False)
+                return self._transaction(place, with_proof=with_proof)
             if place is None and backend.has_expired(wanted):
                 raise Refusal(refusals.EXPIRED, "no block included it in time: build it anew")
             if backend.announcer.closed:
@@ -210,7 +210,10 @@ class NodeService(node_pb2_grpc.NodeServicer):
     @guard.unary
     def GetState(self, request: pb.GetStateRequest, context: grpc.ServicerContext) -> pb.StateReply:
         self._backend.check_readable()
-        found = self._backend.store.prove_certified(request.namespace, request.key)
+        store = self._backend.store
+        found = store.prove_certified(request.namespace, request.key, request.height)
+        if found is None and request.height:
+            raise Refusal(refusals.STATE_HEIGHT, _why_not_kept(request.height, store.provable))
         if found is None:
             raise Refusal(refusals.PENDING, "the head is not certified yet: ask again")
         value, proof, certificate = found
@@ -334,6 +337,16 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 return pb.CommitteesReply(committees=items, is_complete=False)
             items.append(wire.committee_item(epoch, certificate))
         return pb.CommitteesReply(committees=items, is_complete=True)
+
+
+def _why_not_kept(height: int, provable: tuple[int, int]) -> str:
+    first, last = provable
+    if first > last:
+        return "this node can prove no state yet: ask again in a moment, or another node"
+    return (
+        f"this node proves the state of heights {first} to {last}, not of {height}: ask for one of "
+        "these, or have a node keep more ([ledger] provable_heights of its configuration)"
+    )
 
 
 def _digest(data: bytes) -> bytes:

@@ -174,11 +174,14 @@ def test_client_settings_of_the_home_are_used_unless_told_otherwise(tmp_path: Pa
     (keys / "alice.pem").write_text("")
     (keys / "secret").write_text("p\n")
     (tmp_path / "client.toml").write_text(
-        render_client_config(nodes=NODES, key="alice", passphrase_file="keys/secret")
+        render_client_config(
+            nodes=NODES, key="alice", passphrase_file="keys/secret", genesis="../genesis.json"
+        )
     )
     ask = invocation(tmp_path)
     assert ask.targets == ("127.0.0.1:9", "127.0.0.1:10")
     assert ask.key_path == keys / "alice.pem"
+    assert ask.genesis_path == tmp_path.parent / "genesis.json"
     assert ask.passphrase() == b"p"
     assert invocation(tmp_path, node="10.0.0.1:1, 10.0.0.2:1,").target == "10.0.0.1:1,10.0.0.2:1"
     with pytest.raises(CommandRefused, match="bob"):

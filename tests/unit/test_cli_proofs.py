@@ -91,13 +91,13 @@ def test_a_record_of_evidence_is_told_by_name() -> None:
 def test_state_of_another_form_is_shown_as_stored(key: list[Value], value: Value) -> None:
     told = explain(_state(key, value), raw=True)
     assert "record" not in told
-    assert told["key"] == key
-    assert "holds this value" in _verdict(told)
+    assert [told["variable"], told["key"]] == [key[0], key[1:]]
+    assert f"holds this value under evidence.{key[0]}['{key[1]}']" in _verdict(told)
 
 
 def test_an_absent_key_is_told_as_absent() -> None:
     told = explain(_state(["records", "e-1"], None), raw=False)
-    assert "holds nothing under this key of evidence" in _verdict(told)
+    assert "holds nothing under evidence.records['e-1']" in _verdict(told)
     assert told["value"] is None
 
 

@@ -25,6 +25,8 @@ from shuxin.v1 import node_pb2 as pb
 from tests import bundle_opinion
 from tests.moving_chain import WINDOW, Moving, served
 
+YEARS_S = 1 << 31  # the chain's blocks are of 2023
+
 
 @pytest.fixture(scope="module")
 def node(moving: Moving) -> Iterator[str]:
@@ -146,7 +148,10 @@ def test_a_record_of_evidence_of_the_first_committee_is_proven_under_the_third(
 ) -> None:
     file = str(tmp_path / "evidence")
     words = ["evidence", "prove", "early", "--output", file]
-    assert main([*words, "--node", node, "--genesis", genesis]) == 0
+    common = ["--node", node, "--genesis", genesis]
+    assert main([*words, *common]) == 1
+    assert "refused: stale_certificate" in capsys.readouterr().err
+    assert main([*words, *common, "--max-age", str(YEARS_S)]) == 0
     capsys.readouterr()
     assert main(["audit", "check", file, "--genesis", genesis, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -236,7 +241,7 @@ def test_a_forged_history_is_refused(
 ) -> None:
     with NodeClient(node) as client:
         _, second = client.committee_changes()
-    monkeypatch.setattr(NodeClient, "committee_changes", lambda self: (second,))
+    monkeypatch.setattr(NodeClient, "committee_changes", lambda self, above=0: (second,))
     assert main(["validator", "history", "--node", node, "--genesis", genesis]) == 1
     assert "refused: signers_invalid" in capsys.readouterr().err
 
@@ -247,4 +252,4 @@ def test_the_history_of_another_chain_is_refused(
     other = tmp_path / "genesis.json"
     save_genesis(replace(moving.chain.genesis, name="another"), other)
     assert main(["validator", "history", "--node", node, "--genesis", str(other)]) == 1
-    assert "refused: node.chain" in capsys.readouterr().err
+    assert "refused: other_chain" in capsys.readouterr().err

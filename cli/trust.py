@@ -1,0 +1,186 @@
+"""What a command trusts, and how it tells what it verified: the command line's light client.
+
+The trusted genesis is, first come: --genesis, `genesis` in client.toml, genesis.json of the home,
+what an earlier command pinned in the home, or else what the node sends (trust on first use, said
+so). In the folder `trust` of the home each chain has a file of what was verified so far.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.output import Answer, CommandRefused, Fields, Json, note
+
+if TYPE_CHECKING:
+    from cli.options import Invocation
+    from client.light.connection import Findings, VerifyingConnection
+    from client.light.follower import Follower
+    from client.light.trusted import Trusted
+    from client.light.vault import Vault
+    from ledger.bundle import Certified
+
+TRUST_FOLDER = "trust"
+NOT_ASKED = "--no-verify was given: all of this is the word of"
+
+
+@dataclass(slots=True)
+class Verification:
+    """What one command verified; filled while it runs."""
+
+    findings: Findings | None = None  # of the connection that checked
+    believed: str = ""  # the nodes that were believed because nothing was to be verified
+
+    def sentence(self) -> tuple[bool, str] | None:
+        """Whether the answer is proved, and in one line how; None: no node was asked for one."""
+        if self.believed:
+            return False, f"{NOT_ASKED} {self.believed}"
+        if self.findings is None:
+            return None
+        if self.findings.said:
+            return False, next(iter(self.findings.said.values()))
+        if self.findings.proved:
+            return True, _proved(self.findings.proved)
+        return (
+            (True, "block 0 is what the trusted genesis makes")
+            if self.findings.is_genesis
+            else None
+        )
+
+    def told_with(self, answer: Answer, *, as_json: bool) -> Answer:
+        """`answer` with the sentence; beside it, on stderr, where it has no room."""
+        found = self.sentence()
+        if found is None:
+            return answer
+        is_proved, sentence = found
+        name = "verified" if is_proved else "not verified"
+        if not isinstance(answer, Fields):
+            note(f"{name}: {sentence}")
+            return answer
+        told: dict[str, Json] = {name: sentence}
+        if as_json:
+            told = {"verified": is_proved, "verification": sentence}
+        return replace(answer, values={**answer.values, **told})
+
+
+def _proved(blocks: list[Certified]) -> str:
+    newest = max(blocks, key=lambda block: block.height)
+    heights = {block.height for block in blocks}
+    which = f"block {newest.height}"
+    if len(heights) > 1:
+        which = f"{len(heights)} blocks up to {newest.height}"
+    age_s = max(0.0, time.time() - newest.time_ms / 1000)
+    return f"{which}, certified by {len(newest.signers)} of {newest.validators}, {_age(age_s)} old"
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+# --- the connection -------------------------------------------------------------------------
+
+
+@contextmanager
+def verifying(ask: Invocation, *, is_current: bool) -> Iterator[VerifyingConnection]:
+    """A connection that checks; what it learned is stored at the end."""
+    from client.light.connection import VerifyingConnection
+    from client.light.errors import ForkSeen
+    from client.light.follower import Follower
+    from crypto.providers.software import verify_batch
+
+    vault, trusted = _beginning(ask)
+    age_ms_max = None if ask.max_age is None else ask.max_age * 1000
+    follower = Follower(trusted, verify_batch, now_ms=_now_ms, age_ms_max=age_ms_max)
+    with ask.opened(trusted.chain_id) as node:
+        checking = VerifyingConnection(node, follower, verify_batch, is_current=is_current)
+        ask.verification.findings = checking.findings
+        try:
+            try:
+                yield checking
+            finally:
+                _keep(vault, follower)
+        except ForkSeen as fork:
+            raise _fork_refused(vault, fork) from None
+
+
+def _keep(vault: Vault | None, follower: Follower) -> None:
+    if vault is None:
+        return
+    try:
+        vault.save(follower.trusted)
+    except OSError as error:
+        note(f"what was verified cannot be kept in {vault.path}: {error.strerror}")
+
+
+def _fork_refused(vault: Vault | None, fork: Exception) -> CommandRefused:
+    from client.light.errors import ForkSeen
+
+    assert isinstance(fork, ForkSeen)
+    kept = "no home to keep the evidence in: run it again with --home FOLDER"
+    if vault is not None:
+        kept = f"the evidence is {vault.keep_fork(fork)}, and this home believes nothing until then"
+    return CommandRefused(
+        "fork_seen",
+        f"{fork}. More than a third of the validators lied, or their keys were used by others; "
+        f"tell the parties and let them decide ({kept})",
+    )
+
+
+# --- where trust begins ---------------------------------------------------------------------
+
+
+def _beginning(ask: Invocation) -> tuple[Vault | None, Trusted]:
+    """What is trusted now, and the file to keep it in; None where there is no home."""
+    from client.light.trusted import begin
+    from client.light.vault import Vault, chains_in, load_any
+    from ledger.genesis import chain_id, load_genesis
+
+    folder = ask.home / TRUST_FOLDER if ask.is_home else None
+    path = ask.genesis_path
+    if path is not None:
+        genesis = load_genesis(path)
+        vault = Vault(folder, chain_id(genesis)) if folder else None
+        stored = vault.load() if vault else None
+        return vault, stored or begin(genesis, str(path), _now_ms())
+    known = chains_in(folder) if folder else []
+    if len(known) > 1:
+        raise CommandRefused(
+            "genesis.missing",
+            f"{folder} knows {len(known)} chains: name the one that is meant with --genesis FILE, "
+            "or remove the files of the others",
+        )
+    if not known:
+        return _first_contact(ask, folder)
+    vault = Vault(known[0].parent, load_any(known[0]).chain_id)
+    stored = vault.load()
+    assert stored is not None, "it was loaded a moment ago"
+    return vault, stored
+
+
+def _first_contact(ask: Invocation, folder: Path | None) -> tuple[Vault | None, Trusted]:
+    """Trust on first use: the genesis that the node sends."""
+    from client.light.trusted import begin
+    from client.light.vault import Vault
+    from ledger.genesis import chain_id
+
+    with ask.opened(None) as node:
+        genesis = node.genesis()
+    chain = chain_id(genesis)
+    vault = Vault(folder, chain) if folder else None
+    held = f"from now on ({vault.path})" if vault else "for this command only (no home to keep it)"
+    note(
+        f"trusting {held} the genesis that {ask.target} sent, chain {chain.hex()}: compare that "
+        "with what another party has, or name a genesis file with --genesis"
+    )
+    return vault, begin(genesis, f"first contact with {ask.target}", _now_ms())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
