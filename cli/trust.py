@@ -74,10 +74,13 @@ def _proved(blocks: list[Certified]) -> str:
     if len(heights) > 1:
         which = f"{len(heights)} blocks up to {newest.height}"
     age_s = max(0.0, time.time() - newest.time_ms / 1000)
-    return f"{which}, certified by {len(newest.signers)} of {newest.validators}, {_age(age_s)} old"
+    return (
+        f"{which}, certified by {len(newest.signers)} of {newest.validators}, {age_text(age_s)} old"
+    )
 
 
-def _age(seconds: float) -> str:
+def age_text(seconds: float) -> str:
+    """A time span for people."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

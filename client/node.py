@@ -192,6 +192,10 @@ def _explain(error: grpc.RpcError, target: str) -> Refused | NodeUnavailable:
         return NodeUnavailable(target, error.code().name.lower().replace("_", " "))
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent" in detail:
         return Refused(BUSY, "the node has as many calls as it takes: wait a second")
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in detail:
+        return Refused("answer.oversized", f"the answer has over {MESSAGE_SIZE_MAX} bytes")
+    if error.code() is grpc.StatusCode.INTERNAL and "deserializing" in detail:
+        return _unreadable(DecodeError("the answer is no message of this interface"))
     return Refused(error.code().name.lower(), detail)
 
 

@@ -248,7 +248,7 @@ def check_transaction(claim: TransactionClaim, trust: Trust) -> TransactionFacts
             f"the receipt is of the transaction {claim.receipt.transaction_id.hex()}, not of "
             f"{tx_id.hex()}"
         )
-    body = _check_sender(claim.transaction, trust)
+    body = check_sender(claim.transaction, trust)
     sender = address_of(body.sender)
     party = None if claim.party is None else _check_party(claim.party, sender, trust)
     return TransactionFacts(certified, tx_id, sender, body, claim.receipt, party)
@@ -313,7 +313,8 @@ def check_header(header: BlockHeader, statement: ExecutionStatement, trust: Trus
         raise OtherCommittee(f"the header of block {header.height} names another committee")
 
 
-def _check_sender(transaction: Transaction, trust: Trust) -> TransactionBody:
+def check_sender(transaction: Transaction, trust: Trust) -> TransactionBody:
+    """What its sender signed for this chain. Raises a BundleInvalid."""
     data = transaction.body
     try:
         body = decode(data, TransactionBody, size_max=BUNDLE_SIZE_MAX)
@@ -366,6 +367,7 @@ __all__ = [  # in reading order
     "check_bundle",
     "check_certified",
     "check_header",
+    "check_sender",
     "check_state",
     "check_transaction",
     "decode_bundle",

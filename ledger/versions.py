@@ -17,7 +17,9 @@ from ledger.schema import PAGE, state_key
 from ledger.state import StateTree
 from ledger.stem import StemChange
 
-VERSIONS_MAX = 8  # kept by default: 1 MB each after a block of 1,000 writes
+# Kept at least, and by default: 1 MB each after a block of 1,000 writes. Blocks may be executed so
+# far ahead of their certificates; the newest certified state must not be among what is dropped.
+VERSIONS_MIN = 8
 # What a node may be set to keep: 17 hours of an idle chain, 1 GB after full blocks.
 PROVABLE_HEIGHTS_MAX = 1024
 
@@ -78,7 +80,7 @@ class Versions:
         self._tree = tree
         self._lock = threading.Lock()  # the tree's accepted state and the versions move together
         self._kept: tuple[Version, ...] = ()
-        self._count_max = VERSIONS_MAX
+        self._count = VERSIONS_MIN
 
     @property
     def newest(self) -> Version:
@@ -90,7 +92,7 @@ class Versions:
 
     def keep(self, count: int) -> None:
         """From now on keep the newest `count`."""
-        self._count_max = count
+        self._count = count
 
     def begin(self, version: Version) -> None:
         """The only one there is after opening."""
@@ -101,7 +103,7 @@ class Versions:
         with self._lock:
             change = self._tree.accept()
             version = Version(statement, disk.snapshot(), change)
-            self._kept = (*self._kept, version)[-self._count_max :]
+            self._kept = (*self._kept, version)[-self._count :]
 
     def certified(self, certified_height: int, height: int = 0) -> Version | None:
         """The one of `height`, or (0) the newest, that is certified."""

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MAX
+from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 
 MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
 MEMPOOL_BYTES_DEFAULT = 32 << 20
-PROVABLE_HEIGHTS_DEFAULT = VERSIONS_MAX
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -51,7 +50,7 @@ class NodeConfig:
     allow_unjailed: bool
     log_level: str
     metrics_listen: str | None = None  # None: nothing is shown
-    provable_heights: int = PROVABLE_HEIGHTS_DEFAULT
+    provable_heights: int = VERSIONS_MIN
 
 
 TEMPLATE = """\
@@ -96,7 +95,7 @@ bytes_max = {bytes_max}
 verify_threads = 1
 
 [ledger]
-# So many of the newest heights have a state that clients can have proved, 1 to {provable_max}. Each
+# So many of the newest heights have a state that clients can have proved, {provable_heights} to {provable_max}. Each
 # costs up to 1 MB of memory after a full block, next to nothing after an empty one, and what it
 # alone still needs stays on disk. They are counted anew from each start.
 provable_heights = {provable_heights}
@@ -129,7 +128,7 @@ def render_config(
         peers="\n".join(f'{peer} = "{address}"' for peer, address in sorted(peers.items())),
         transactions_max=MEMPOOL_TRANSACTIONS_DEFAULT,
         bytes_max=MEMPOOL_BYTES_DEFAULT,
-        provable_heights=PROVABLE_HEIGHTS_DEFAULT,
+        provable_heights=VERSIONS_MIN,
         provable_max=PROVABLE_HEIGHTS_MAX,
     )
 
@@ -165,7 +164,7 @@ def load_config(path: Path) -> NodeConfig:
         log_level=reader.choice("log", "level", LOG_LEVELS),
         metrics_listen=reader.optional_text("metrics", "listen", _HOST_PORT),
         provable_heights=reader.optional_number(
-            "ledger", "provable_heights", 1, PROVABLE_HEIGHTS_MAX, PROVABLE_HEIGHTS_DEFAULT
+            "ledger", "provable_heights", VERSIONS_MIN, PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
         ),
     )
     reader.refuse_unknown()

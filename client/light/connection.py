@@ -32,7 +32,13 @@ from client.node import (
     Verdict,
 )
 from ledger.blocks import genesis_block, proposal_of
-from ledger.bundle import Certified, StateClaim, TransactionClaim, check_header
+from ledger.bundle import (
+    Certified,
+    StateClaim,
+    TransactionClaim,
+    check_header,
+    check_sender,
+)
 from ledger.certificates import VerifyBatch, verify_commit_certificate
 from ledger.errors import OtherBlock, OtherReceipt, OtherTransaction, ProofInvalid
 from ledger.genesis import Genesis, chain_id
@@ -181,14 +187,10 @@ class VerifyingConnection:
                 return found
 
     def block(self, height: int) -> BlockView:
-        """A certified block, whole, with its receipts and both certificates."""
-        view = self._node.block(height)
-        if view.block.header.height != height:
-            raise OtherAnswer(f"the node answered with block {view.block.header.height}")
-        if height == 0:
-            return self._genesis_block(view)
-        certified = self._check_block(view)
-        self.findings.proved.append(certified)
+        """A certified block, whole, with its receipts, both certificates and all senders."""
+        view = self._checked_block(height)
+        for transaction in view.block.transactions:
+            check_sender(transaction, self._follower.trust)
         return view
 
     def newest_block(self) -> BlockView:
@@ -255,8 +257,10 @@ class VerifyingConnection:
         facts = self._follower.transaction(claim, self._node.committee_changes)
         if facts.transaction_id != wanted:
             raise OtherAnswer(f"the node proved the transaction {facts.transaction_id.hex()}")
-        places = {outcome.index, proof.transaction_path.index, proof.receipt_path.index}
-        if outcome.height != facts.certified.height or len(places) > 1:
+        paths = proof.transaction_path, proof.receipt_path
+        places = {outcome.index, *(path.index for path in paths)}
+        is_one = len(places) == len({path.size for path in paths}) == 1
+        if outcome.height != facts.certified.height or not is_one:
             raise AnswerContradicts(
                 f"the node says block {outcome.height}, place {outcome.index}, and proves another "
                 "place: ask another node"
@@ -269,6 +273,16 @@ class VerifyingConnection:
             raise OtherAnswer(f"the node answered with the state of block {certified.height}")
         if not height and self._is_current:
             self._follower.check_newest(certified.height, certified.time_ms)
+
+    def _checked_block(self, height: int) -> BlockView:
+        """A block but for the senders' signatures, which no root covers."""
+        view = self._node.block(height)
+        if view.block.header.height != height:
+            raise OtherAnswer(f"the node answered with block {view.block.header.height}")
+        if height == 0:
+            return self._genesis_block(view)
+        self.findings.proved.append(self._check_block(view))
+        return view
 
     def _check_block(self, view: BlockView) -> Certified:
         block, where = view.block, f"block {view.block.header.height}"
@@ -303,7 +317,7 @@ class VerifyingConnection:
         self, height: int, contract: str, name: str
     ) -> dict[tuple[int, int], ChainEvent]:
         """By place, those of a certified block that are wanted."""
-        view = self.block(height)
+        view = self._checked_block(height)
         del self.findings.proved[:-1]  # a stream has no end: tell of the last block
         found = {}
         index = -1

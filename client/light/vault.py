@@ -113,7 +113,7 @@ def _load(path: Path, chain_id: bytes | None) -> Trusted | None:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(TRUSTED_SIZE_MAX + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if mode & _OTHERS_MAY_WRITE:
         raise TrustDamaged(

@@ -92,7 +92,7 @@ def test_state_of_another_form_is_shown_as_stored(key: list[Value], value: Value
     told = explain(_state(key, value), raw=True)
     assert "record" not in told
     assert [told["variable"], told["key"]] == [key[0], key[1:]]
-    assert f"holds this value under evidence.{key[0]}['{key[1]}']" in _verdict(told)
+    assert f"holds this value under evidence.{key[0]!s}['{key[1]!s}']" in _verdict(told)
 
 
 def test_an_absent_key_is_told_as_absent() -> None:

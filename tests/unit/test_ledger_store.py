@@ -23,7 +23,7 @@ from ledger.model import ExecutionCertificate, StateWrite, transaction_id
 from ledger.proof import verify_state_proof
 from ledger.scrub import ScrubProgress
 from ledger.store import Commit, Store
-from ledger.versions import VERSIONS_MAX
+from ledger.versions import VERSIONS_MIN
 from tests.ledger_world import NAMESPACE, World
 
 
@@ -183,7 +183,7 @@ def test_proofs_are_made_at_the_certified_height_while_the_head_runs_ahead(world
     world.certify(1)
     wanted = [b"k%06d" % i for i in range(0, 1000, 9)]
     values = {key: world.store.get(NAMESPACE, key) for key in wanted}
-    for _ in range(VERSIONS_MAX - 1):
+    for _ in range(VERSIONS_MIN - 1):
         world.commit(writes=world.writes(60))
     world.store.tree.apply(world.writes(60))  # a staged block must not show either
     for key in wanted:
@@ -198,6 +198,41 @@ def test_proofs_are_made_at_the_certified_height_while_the_head_runs_ahead(world
     assert world.store.prove_certified(NAMESPACE, wanted[0]) is None
     proof, statement = world.store.prove(NAMESPACE, wanted[0])
     verify_state_proof(proof, statement.state_root, NAMESPACE, wanted[0])
+
+
+@pytest.mark.parametrize("kept", [VERSIONS_MIN, 20])
+def test_the_newest_heights_are_provable_as_they_were(world: World, kept: int) -> None:
+    store = world.store
+    store.keep_versions(kept)
+    assert store.provable == (1, 0)
+    wanted = [b"k%06d" % i for i in range(0, 1000, 97)]
+    values: dict[int, dict[bytes, bytes | None]] = {}
+    for height in range(1, 26):
+        world.commit(writes=world.writes(80))
+        world.certify(height)
+        values[height] = {key: store.get(NAMESPACE, key) for key in wanted}
+    assert store.provable == (26 - kept, 25)
+    world.commit()  # not certified: not provable
+    assert store.provable == (max(27 - kept, 1), 25)
+    first, last = store.provable
+    for height in range(first, last + 1):
+        root = store.statement(height).state_root
+        for key in wanted:
+            found = store.prove_certified(NAMESPACE, key, height)
+            assert found is not None
+            value, proof, certificate = found
+            assert (value, certificate.statement.height) == (values[height][key], height)
+            assert verify_state_proof(proof, root, NAMESPACE, key) == value
+    for height in (first - 1, 26, 99):
+        assert store.prove_certified(NAMESPACE, wanted[0], height) is None
+
+
+def test_what_is_provable_is_counted_anew_from_each_opening(world: World) -> None:
+    for height in range(1, 5):
+        world.commit()
+        world.certify(height)
+    world.reopen()
+    assert world.store.provable == (4, 4)
 
 
 def test_readers_see_whole_blocks_while_one_thread_commits(world: World) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 from node.config import ConfigInvalid, load_config, render_config
 
 PEERS = {"node1": "/ip4/127.0.0.1/tcp/7002", "node2": "/ip4/127.0.0.1/tcp/7003"}
@@ -35,6 +36,23 @@ def test_a_generated_configuration_loads(tmp_path: Path) -> None:
     assert config.peers == PEERS
     assert config.data_dir == tmp_path / "data"
     assert not config.allow_unjailed
+    assert config.provable_heights == VERSIONS_MIN
+
+
+def test_configurations_of_earlier_releases_load(tmp_path: Path) -> None:
+    head, _, rest = rendered().partition("[ledger]")
+    earlier = head + rest[rest.index("[contracts]") :]
+    assert load_config(written(tmp_path, earlier)).provable_heights == VERSIONS_MIN
+
+
+def test_how_many_heights_are_provable_has_bounds(tmp_path: Path) -> None:
+    line = f"provable_heights = {VERSIONS_MIN}"
+    most = rendered().replace(line, f"provable_heights = {PROVABLE_HEIGHTS_MAX}")
+    assert load_config(written(tmp_path, most)).provable_heights == PROVABLE_HEIGHTS_MAX
+    for bad in (VERSIONS_MIN - 1, PROVABLE_HEIGHTS_MAX + 1):
+        text = rendered().replace(line, f"provable_heights = {bad}")
+        with pytest.raises(ConfigInvalid, match="provable_heights must be"):
+            load_config(written(tmp_path, text))
 
 
 def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
