@@ -33,20 +33,21 @@ ATTEMPTS = 3  # a record may change between the two questions, but not again and
 
 def shown(session: Session, contract: str, identifier: str) -> Value:
     """What the contract's view `show` gives for `identifier`, proved where it can be."""
-    from client.light.connection import VerifyingConnection
+    from client.light.connection import VerifyingConnection, view_key
 
     node = session.node
     value = session.view(contract, "show", identifier)
     if not isinstance(node, VerifyingConnection) or contract not in STORED:
         return value
+    asked = view_key(contract, "show", identifier)
     for _ in range(ATTEMPTS):
         try:
             stored = _stored(node, contract, identifier)
         except RecordMisfit as misfit:
-            node.findings.said[contract, "show", (identifier,)] = str(misfit)
+            node.findings.said[asked] = str(misfit)
             return value
         if stored == value:
-            del node.findings.said[contract, "show", (identifier,)]
+            del node.findings.said[asked]
             return value
         value = session.view(contract, "show", identifier)
     raise CommandRefused(

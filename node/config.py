@@ -95,9 +95,9 @@ bytes_max = {bytes_max}
 verify_threads = 1
 
 [ledger]
-# So many of the newest heights have a state that clients can have proved, {provable_heights} to {provable_max}. Each
-# costs up to 1 MB of memory after a full block, next to nothing after an empty one, and what it
-# alone still needs stays on disk. They are counted anew from each start.
+# So many of the newest heights, up to {provable_max}, have a state that clients can have proved.
+# Each costs up to 1 MB of memory after a full block, next to nothing after an empty one, and what
+# it alone still needs stays on disk. They are counted anew from each start.
 provable_heights = {provable_heights}
 
 [contracts]

@@ -45,7 +45,7 @@ from ledger.genesis import Genesis, chain_id
 from ledger.merkle import PathStep, receipts_root, steps_of, transactions_root
 from ledger.model import Transaction, block_hash, proposal_digest, transaction_id
 from ledger.succession import CommitteeChange
-from ledger.values import Value, decode_value
+from ledger.values import Value, decode_value, encode_value
 
 # A node that is asked may be a block behind another that was asked before.
 BEHIND_PATIENCE_S = 3.0
@@ -56,13 +56,18 @@ BEHIND_PAUSE_S = 0.1
 class Findings:
     """What came of a connection so far, to be told with the answer.
 
-    `proved` are the blocks that vouch for the answers. `said` are answers that nothing proves:
-    what it is, by a key with which somebody who finds another proof takes it out.
+    `proved` are the blocks that vouch for the answers. `said` are views, which have no proof of
+    their own: a sentence each, by `view_key`; who proves the answer otherwise takes it out.
     """
 
     proved: list[Certified] = field(default_factory=list)
     is_genesis: bool = False  # block 0 was asked for: the trusted genesis makes it
-    said: dict[object, str] = field(default_factory=dict)
+    said: dict[bytes, str] = field(default_factory=dict)
+
+
+def view_key(contract: str, method: str, *args: Value) -> bytes:
+    """By which `Findings.said` knows a view."""
+    return encode_value([contract, method, *args])
 
 
 class VerifyingConnection:
@@ -129,7 +134,7 @@ class VerifyingConnection:
     def view(self, account: Account, contract: str, method: str, *args: Value) -> Value:
         """The node's word: what a program computed has no proof. It is noted as such."""
         value = self._node.view(account, contract, method, *args)
-        self.findings.said[contract, method, args] = (
+        self.findings.said[view_key(contract, method, *args)] = (
             f"the value of {contract}.{method} is the word of {self.target}: views have no proof"
         )
         return value

@@ -10,8 +10,9 @@ import pytest
 from google.protobuf.message import Message
 from msgspec.structs import replace
 
+from client.account import Account
 from client.errors import ClientError, Refused
-from client.light.connection import VerifyingConnection
+from client.light.connection import VerifyingConnection, view_key
 from client.light.errors import (
     AnswerContradicts,
     ChangeWithheld,
@@ -35,7 +36,7 @@ from ledger.errors import (
 from ledger.genesis import chain_id
 from ledger.model import ExecutionCertificate
 from ledger.proof import StateProof
-from ledger.values import encode_value
+from ledger.values import Value, encode_value
 from ledger.versions import VERSIONS_MIN
 from shuxin.v1 import node_pb2 as pb
 from tests.light_world import checking
@@ -366,3 +367,15 @@ def test_huge_and_cut_answers_are_refused(middle: Middle, node: NodeClient, movi
         with pytest.raises(Refused) as refused:
             checking(node, moving.chain).state("evidence", KEY)
         assert refused.value.code == code
+
+
+def test_views_are_noted_whatever_their_arguments(node: NodeClient, moving: Moving) -> None:
+    class Told(NodeClient):
+        def view(self, account: Account, contract: str, method: str, *args: Value) -> Value:
+            return 7
+
+    with Told(node.target) as told_by:
+        light = checking(told_by, moving.chain)
+        assert light.view(moving.chain.manager, "mine", "sum", [1, 2], {"a": b"x"}) == 7
+    assert list(light.findings.said) == [view_key("mine", "sum", [1, 2], {"a": b"x"})]
+    assert "views have no proof" in next(iter(light.findings.said.values()))
