@@ -194,7 +194,7 @@ def verification(findings: Findings) -> Verification:
 
 
 def test_a_view_is_the_nodes_word() -> None:
-    findings = Findings(proved=[BLOCK], said={"view": "the word of NODE"})
+    findings = Findings(proved=[BLOCK], said={b"view": "the word of NODE"})
     assert verification(findings).sentence() == (False, "the word of NODE")
 
 
