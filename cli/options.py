@@ -65,7 +65,7 @@ class Invocation:
 
         From --node, SHUXIN_NODE, client.toml of the home, or loopback.
         """
-        named = self.node.split(",") if self.node else self._client_nodes()
+        named = self.node.split(",") if self.node else self._client_texts("node")
         cleaned = tuple(dict.fromkeys(name.strip() for name in named if name.strip()))
         return cleaned or (NODE_DEFAULT,)
 
@@ -124,6 +124,11 @@ class Invocation:
         beside = self.home / GENESIS_FILE
         return beside if self.is_home and beside.is_file() else None
 
+    @property
+    def plan_paths(self) -> Sequence[Path]:
+        """The recovery plans that the chain follows, in order: `plans` in client.toml."""
+        return [self.home / name for name in self._client_texts("plans")]
+
     def account(self) -> Account:
         """The account that signs."""
         from client.account import Account
@@ -175,13 +180,14 @@ class Invocation:
         with self.connection() as node:
             yield Session(node, account)
 
-    def _client_nodes(self) -> Sequence[str]:
-        value = self._client_settings().get("node", [])
+    def _client_texts(self, name: str) -> Sequence[str]:
+        """A setting that is a text or a list of texts."""
+        value = self._client_settings().get(name, [])
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, list) or any(not isinstance(item, str) for item in listed):
             raise CommandRefused(
                 "client.config",
-                f'{self.home / CLIENT_FILE}: node must be "HOST:PORT" or a list of such texts',
+                f"{self.home / CLIENT_FILE}: {name} must be a text in quotes or a list of them",
             )
         return listed
 

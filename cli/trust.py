@@ -8,7 +8,7 @@ so). In the folder `trust` of the home each chain has a file of what was verifie
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from client.light.trusted import Trusted
     from client.light.vault import Vault
     from ledger.bundle import Certified
+    from ledger.recovery import Recovery
 
 TRUST_FOLDER = "trust"
 NOT_ASKED = "--no-verify was given: all of this is the word of"
@@ -98,9 +99,14 @@ def verifying(ask: Invocation, *, is_current: bool) -> Iterator[VerifyingConnect
     from client.light.follower import Follower
     from crypto.providers.software import verify_batch
 
-    vault, trusted = _beginning(ask)
-    age_ms_max = None if ask.max_age is None else ask.max_age * 1000
-    follower = Follower(trusted, verify_batch, now_ms=_now_ms, age_ms_max=age_ms_max)
+    vault, trusted, recoveries = _beginning(ask)
+    follower = Follower(
+        trusted,
+        verify_batch,
+        now_ms=_now_ms,
+        age_ms_max=None if ask.max_age is None else ask.max_age * 1000,
+        recoveries=recoveries,
+    )
     with ask.opened(trusted.chain_id) as node:
         checking = VerifyingConnection(node, follower, verify_batch, is_current=is_current)
         ask.verification.findings = checking.findings
@@ -139,50 +145,68 @@ def _fork_refused(vault: Vault | None, fork: Exception) -> CommandRefused:
 # --- where trust begins ---------------------------------------------------------------------
 
 
-def _beginning(ask: Invocation) -> tuple[Vault | None, Trusted]:
-    """What is trusted now, and the file to keep it in; None where there is no home."""
-    from client.light.trusted import begin
-    from client.light.vault import Vault, chains_in, load_any
-    from ledger.genesis import chain_id, load_genesis
+def _beginning(ask: Invocation) -> tuple[Vault | None, Trusted, Sequence[Recovery]]:
+    """What is trusted now, the file to keep it in (None: there is no home), the plans followed."""
+    from client.light.vault import Vault
 
     folder = ask.home / TRUST_FOLDER if ask.is_home else None
-    path = ask.genesis_path
-    if path is not None:
-        genesis = load_genesis(path)
-        vault = Vault(folder, chain_id(genesis)) if folder else None
-        stored = vault.load() if vault else None
-        return vault, stored or begin(genesis, str(path), _now_ms())
-    known = chains_in(folder) if folder else []
+    known = _pinned(folder) if folder and ask.genesis_path is None else None
+    fresh = known or _begun(ask, folder)
+    recoveries = _plans(ask, fresh.chain_id)
+    if folder is None:
+        return None, fresh, recoveries
+    vault = Vault(folder, fresh.chain_id, recoveries)
+    return vault, vault.load() or fresh, recoveries
+
+
+def _pinned(folder: Path) -> Trusted | None:
+    """What an earlier command began with, where no genesis is named."""
+    from client.light.vault import chains_in, load_any
+
+    known = chains_in(folder)
     if len(known) > 1:
         raise CommandRefused(
             "genesis.missing",
             f"{folder} knows {len(known)} chains: name the one that is meant with --genesis FILE, "
             "or remove the files of the others",
         )
-    if not known:
-        return _first_contact(ask, folder)
-    vault = Vault(known[0].parent, load_any(known[0]).chain_id)
-    stored = vault.load()
-    assert stored is not None, "it was loaded a moment ago"
-    return vault, stored
+    return load_any(known[0]) if known else None
 
 
-def _first_contact(ask: Invocation, folder: Path | None) -> tuple[Vault | None, Trusted]:
-    """Trust on first use: the genesis that the node sends."""
+def _begun(ask: Invocation, folder: Path | None) -> Trusted:
+    """To trust the genesis of a file, or (on first use) the one that the node sends."""
     from client.light.trusted import begin
-    from client.light.vault import Vault
-    from ledger.genesis import chain_id
+    from ledger.genesis import chain_id, load_genesis
 
+    path = ask.genesis_path
+    if path is not None:
+        return begin(load_genesis(path), str(path), _now_ms())
     with ask.opened(None) as node:
         genesis = node.genesis()
-    chain = chain_id(genesis)
-    vault = Vault(folder, chain) if folder else None
-    held = f"from now on ({vault.path})" if vault else "for this command only (no home to keep it)"
+    held = f"from now on ({folder})" if folder else "for this command only (no home to keep it)"
     note(
-        f"trusting {held} the genesis that {ask.target} sent, chain {chain.hex()}: compare that "
-        "with what another party has, or name a genesis file with --genesis"
+        f"trusting {held} the genesis that {ask.target} sent, chain {chain_id(genesis).hex()}: "
+        "compare that with what another party has, or name a genesis file with --genesis"
     )
-    return vault, begin(genesis, f"first contact with {ask.target}", _now_ms())
+    return begin(genesis, f"first contact with {ask.target}", _now_ms())
+
+
+def _plans(ask: Invocation, chain_id: bytes) -> Sequence[Recovery]:
+    """The recovery plans that the home names: one's own choice, as the genesis is.
+
+    Whether the signers may decide it only the state of the plan's block tells, which nodes check.
+    Raises RecoveryInvalid or DecodeError for files that are no plans of this chain.
+    """
+    from crypto.providers.software import verify_batch
+    from ledger.recovery import RECOVERY_SIZE_MAX, decode_recovery, verify_recovery
+
+    plans: list[Recovery] = []
+    for path in ask.plan_paths:
+        with path.open("rb") as file:
+            recovery = decode_recovery(file.read(RECOVERY_SIZE_MAX + 1))
+        verify_recovery(recovery, plans, chain_id, verify_batch)
+        plans.append(recovery)
+    return plans
 
 
 def _now_ms() -> int:

@@ -275,7 +275,7 @@ def check_certified(certificate: ExecutionCertificate, trust: Trust) -> Certifie
     statement = certificate.statement
     epoch = trust.epochs.at(statement.height)
     committee = epoch.validators
-    signers = check_certificate(certificate, committee, trust.chain_id, trust.verify_batch)
+    signers = check_certificate(certificate, committee, epoch.domain, trust.verify_batch)
     # Every statement names the next committee: so no change before it can be left out unnoticed
     # by who cannot forge it, and a small old quorum never stands for a larger new one.
     following = trust.epochs.at(statement.height + 1)
@@ -285,7 +285,7 @@ def check_certified(certificate: ExecutionCertificate, trust: Trust) -> Certifie
             "in the bundle do not lead: one is missing; have the fact proven anew"
         )
     return Certified(
-        chain_id=statement.chain_id,
+        chain_id=trust.chain_id,
         height=statement.height,
         time_ms=statement.time_ms,
         block_hash=statement.block_hash,

@@ -63,13 +63,11 @@ def follow_changes(
         )
     epochs = Epochs((Epoch(0, first, chain_id),))
     for change in changes:
-        epochs = follow_change(epochs, change, chain_id, verify_batch)
+        epochs = follow_change(epochs, change, verify_batch)
     return epochs
 
 
-def follow_change(
-    epochs: Epochs, change: CommitteeChange, chain_id: bytes, verify_batch: VerifyBatch
-) -> Epochs:
+def follow_change(epochs: Epochs, change: CommitteeChange, verify_batch: VerifyBatch) -> Epochs:
     """`epochs` and the one to which `change` leads from the newest of them.
 
     Raises CommitteeChangeInvalid, or what `check_certificate` does.
@@ -78,7 +76,8 @@ def follow_change(
     where = f"the change of the committee after block {base}"
     if base <= before.base:
         raise CommitteeChangeInvalid(f"{where} does not follow that after block {before.base}")
-    check_certificate(change.certificate, before.validators, chain_id, verify_batch)
+    domain = epochs.at(base).domain
+    check_certificate(change.certificate, before.validators, domain, verify_batch)
     digest = change.validators.digest
     if change.certificate.statement.next_validators_hash != digest:
         raise CommitteeChangeInvalid(
@@ -86,25 +85,27 @@ def follow_change(
         )
     if digest == before.validators.digest:
         raise CommitteeChangeInvalid(f"{where} changes nothing: it is none")
-    return epochs.with_next(Epoch(base, change.validators, chain_id))
+    return epochs.with_next(Epoch(base, change.validators, domain))
 
 
 def check_certificate(
     certificate: ExecutionCertificate,
     committee: ValidatorSet,
-    chain_id: bytes,
+    domain: bytes,
     verify_batch: VerifyBatch,
 ) -> tuple[str, ...]:
-    """The names of those who signed: a quorum of `committee`, and nobody else.
+    """The names of those who signed for `domain`: a quorum of `committee`, and nobody else.
 
+    The domain of a height is the chain id, or what recovery plans make of it (Epoch.domain).
     Raises OtherChain, QuorumMissing, SignersInvalid or ValidatorSignatureInvalid.
     """
     statement, signatures = certificate.statement, certificate.signatures
     where = f"certificate of block {statement.height}"
-    if statement.chain_id != chain_id:
+    if statement.chain_id != domain:
         raise OtherChain(
             f"the {where} is of the chain {statement.chain_id.hex()}, or of a height above a "
-            "recovery plan, which this release's proofs cannot show; an audit can"
+            "recovery plan that is not known here: bundles cannot show such heights, a client "
+            "needs the plan, an audit has it"
         )
     if len(signatures) < committee.quorum:
         raise QuorumMissing(
@@ -112,7 +113,7 @@ def check_certificate(
             f"{committee.size} validators are needed"
         )
     try:
-        items = execution_items(certificate, committee, chain_id)
+        items = execution_items(certificate, committee, domain)
     except CertificateInvalid as error:
         raise SignersInvalid(str(error)) from None
     names = tuple(committee.validators[entry.validator].name for entry in signatures)

@@ -305,9 +305,11 @@ class VerifyingConnection:
             raise OtherTransaction(f"the transactions are not those of {where}: some were altered")
         if receipts_root(view.receipts) != statement.receipts_root:
             raise OtherReceipt(f"the receipts are not those of {where}: some were altered")
-        committee = trust.epochs.at(statement.height).validators
+        epoch = trust.epochs.at(statement.height)
         ordered = proposal_digest(proposal_of(block))
-        verify_commit_certificate(commit, ordered, committee, trust.chain_id, self._verify_batch)
+        verify_commit_certificate(
+            commit, ordered, epoch.validators, epoch.domain, self._verify_batch
+        )
         return certified
 
     def _genesis_block(self, view: BlockView) -> BlockView:

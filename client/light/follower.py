@@ -15,7 +15,7 @@ from client.light.errors import (
     StaleCertificate,
     WentBack,
 )
-from client.light.trusted import Trusted, with_certificates
+from client.light.trusted import Trusted, with_certificates, with_plans
 from ledger.bundle import (
     Certified,
     StateClaim,
@@ -37,6 +37,7 @@ from ledger.errors import (
     ValidatorSignatureInvalid,
 )
 from ledger.model import ExecutionCertificate
+from ledger.recovery import Recovery
 from ledger.succession import COMMITTEE_CHANGES_MAX, CommitteeChange, follow_change
 
 Fetch: TypeAlias = Callable[[int], Sequence[CommitteeChange]]  # those above a height, unchecked
@@ -60,14 +61,18 @@ class Follower:
         *,
         now_ms: Callable[[], int],
         age_ms_max: int | None = None,
+        recoveries: Sequence[Recovery] = (),
     ) -> None:
-        """`age_ms_max`: how old the newest block may be; by default as the chain's heartbeat."""
-        self._trusted = trusted
+        """`age_ms_max`: how old the newest block may be; by default as the chain's heartbeat.
+
+        `recoveries`: the plans by which the chain goes on, in order, trusted like its genesis.
+        """
+        self._trusted, epochs = with_plans(trusted, recoveries)
         self._verify_batch = verify_batch
         self._now_ms = now_ms
         self.age_ms_max = trusted.heartbeat_ms + AGE_SLACK_MS if age_ms_max is None else age_ms_max
         self._lock = threading.RLock()
-        self._trust = Trust(trusted.chain_id, trusted.epochs, verify_batch)
+        self._trust = Trust(trusted.chain_id, epochs, verify_batch)
 
     @property
     def trusted(self) -> Trusted:
@@ -130,12 +135,12 @@ class Follower:
             epochs, changes = self._trust.epochs, list[CommitteeChange]()
             for change in fetch(epochs.newest.base):
                 if change.validators.digest == epochs.newest.validators.digest:
-                    continue  # a recovery plan's epoch: the same committee, whose word it is not
+                    continue  # a recovery plan's epoch: the same committee
                 if len(self._trusted.changes) + len(changes) == COMMITTEE_CHANGES_MAX:
                     raise CommitteeChangeInvalid(
                         f"more than {COMMITTEE_CHANGES_MAX} changes of the committee are listed"
                     )
-                epochs = follow_change(epochs, change, self._trusted.chain_id, self._verify_batch)
+                epochs = follow_change(epochs, change, self._verify_batch)
                 changes.append(change)
             if not changes:
                 return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise, zip_longest
 
+from msgspec.structs import replace
+
 from client.light.errors import ForkSeen
 from crypto import sm3
 from ledger.committee import Epoch, Epochs
@@ -12,6 +14,7 @@ from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.genesis import Genesis, chain_id
 from ledger.model import DIGEST_SIZE, ExecutionCertificate, Record, ValidatorSet
+from ledger.recovery import Recovery, domain_after
 from ledger.succession import CHANGE_SIZE_MAX, COMMITTEE_CHANGES_MAX, CommitteeChange
 
 TAG_TRUSTED = b"shuxin/light/1\0"  # a file's first bytes: format and version
@@ -38,14 +41,6 @@ class Trusted(Record):
         """The highest height that a quorum is known to have certified; 0: none."""
         heights = [certificate.statement.height for certificate in self.certificates[-1:]]
         return max([*heights, *(change.base for change in self.changes[-1:])], default=0)
-
-    @property
-    def epochs(self) -> Epochs:
-        """The committees, without checking again what was checked when it was learned."""
-        epochs = Epochs((Epoch(0, self.committee, self.chain_id),))
-        for change in self.changes:
-            epochs = epochs.with_next(Epoch(change.base, change.validators, self.chain_id))
-        return epochs
 
 
 def begin(genesis: Genesis, source: str, now_ms: int) -> Trusted:
@@ -111,6 +106,29 @@ def merged(one: Trusted, other: Trusted) -> Trusted:
         longer,
         certificates,
     )
+
+
+def with_plans(trusted: Trusted, recoveries: Sequence[Recovery]) -> tuple[Trusted, Epochs]:
+    """What of `trusted` is left when the chain goes on as these plans say, and its committees.
+
+    What was signed above a plan's height for what went before is not of this chain any more.
+    """
+    epochs = Epochs((Epoch(0, trusted.committee, trusted.chain_id),))
+    for recovery in recoveries:
+        epochs = epochs.with_recovery(recovery.plan.height, domain_after(recovery.plan))
+    changes: list[CommitteeChange] = []
+    for change in trusted.changes:
+        domain = epochs.at(change.base).domain
+        if change.certificate.statement.chain_id != domain:
+            break  # and with it all that followed
+        changes.append(change)
+        epochs = epochs.with_next(Epoch(change.base, change.validators, domain))
+    certificates = tuple(
+        certificate
+        for certificate in trusted.certificates
+        if certificate.statement.chain_id == epochs.at(certificate.statement.height).domain
+    )
+    return replace(trusted, changes=tuple(changes), certificates=certificates), epochs
 
 
 def encode_trusted(trusted: Trusted) -> bytes:

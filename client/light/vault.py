@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from client.light.trusted import (
     decode_trusted,
     encode_trusted,
     merged,
+    with_plans,
 )
 from crypto import sm3
 from ledger.encoding import encode
 from ledger.errors import DecodeError
+from ledger.recovery import Recovery
 
 SUFFIX = ".light"
 NAME_DIGITS = 16  # hex digits of the chain id in a file's name; the file holds all of it
@@ -36,9 +38,11 @@ _OTHERS_MAY_WRITE = 0o022
 class Vault:
     """The file of one chain."""
 
-    def __init__(self, folder: Path, chain_id: bytes) -> None:
+    def __init__(self, folder: Path, chain_id: bytes, recoveries: Sequence[Recovery] = ()) -> None:
+        """Of what is stored only that counts which the plans leave standing."""
         self._folder = folder
         self._chain_id = chain_id
+        self._recoveries = recoveries
         self._stem = chain_id.hex()[:NAME_DIGITS]
         self.path = folder / f"{self._stem}{SUFFIX}"
 
@@ -50,12 +54,12 @@ class Vault:
                 "the parties and their auditors; when they have decided which one counts, move it "
                 f"and {self.path.name} away to begin anew"
             )
-        return _load(self.path, self._chain_id)
+        return self._stored()
 
     def save(self, trusted: Trusted) -> None:
         """Store it with what other commands stored meanwhile. Raises ForkSeen, OSError."""
         with self._locked():
-            stored = _load(self.path, self._chain_id)
+            stored = self._stored()
             if stored is not None:
                 trusted = merged(stored, trusted)
                 if not _is_worth_a_write(stored, trusted):
@@ -70,6 +74,10 @@ class Vault:
         with self._locked():
             self._write(path, data)
         return path
+
+    def _stored(self) -> Trusted | None:
+        found = _load(self.path, self._chain_id)
+        return None if found is None else with_plans(found, self._recoveries)[0]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from client.light.connection import Findings
 from ledger.bundle import Certified
 from ledger.encoding import encode
 from ledger.genesis import save_genesis
+from ledger.recovery import next_recovery
 from shuxin.v1 import node_pb2 as pb
 from tests.lying_proxy import Middle, between
 from tests.moving_chain import Moving, served
@@ -173,6 +174,23 @@ def test_a_fork_is_kept_and_stops_every_later_command(desk: Desk, moving: Moving
     desk.middle.lies.clear()
     assert desk.state()["code"] == "fork_kept"
     assert desk.state("--no-verify")["verified"] is False
+
+
+def test_the_plans_of_a_home_are_followed(desk: Desk, moving: Moving) -> None:
+    """A plan at the head leaves all that there is; one below voids what is above."""
+    save_genesis(moving.chain.genesis, desk.home / "genesis.json")
+    (desk.home / "client.toml").write_text('plans = "plan"')
+    assert desk.state()["code"] == "file"
+    for height, code in ((moving.head, None), (moving.head - 1, "other_chain")):
+        certificate = moving.chain.store.execution_certificate(height)
+        assert certificate is not None
+        plan = next_recovery((), certificate, moving.chain.chain_id, "two histories", 1)
+        (desk.home / "plan").write_bytes(encode(plan))
+        told = desk.state()
+        assert told.get("code") == code
+    other = replace(plan, plan=replace(plan.plan, chain_id=bytes(32)))
+    (desk.home / "plan").write_bytes(encode(other))
+    assert desk.state()["code"] == "recovery_invalid"
 
 
 # --- what is said ---------------------------------------------------------------------------

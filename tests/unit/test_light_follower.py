@@ -25,7 +25,9 @@ from ledger.errors import (
     SignersInvalid,
     ValidatorSignatureInvalid,
 )
+from ledger.genesis import chain_id
 from ledger.model import ExecutionCertificate, ValidatorSet
+from ledger.recovery import Recovery, domain_after, next_recovery
 from ledger.succession import CommitteeChange
 from tests.bundle_world import claim_of, moved, proofs, resigned
 from tests.ledger_world import TIME_MS, fake_verify_batch
@@ -37,13 +39,18 @@ CHANGES = moved().state.committee_changes
 
 
 def follower(
-    trusted: Trusted | None = None, *, now_ms: int = TIME_MS, age_ms_max: int | None = None
+    trusted: Trusted | None = None,
+    *,
+    now_ms: int = TIME_MS,
+    age_ms_max: int | None = None,
+    recoveries: Sequence[Recovery] = (),
 ) -> Follower:
     return Follower(
         trusted or trusting(moved().genesis),
         fake_verify_batch,
         now_ms=lambda: now_ms,
         age_ms_max=age_ms_max,
+        recoveries=recoveries,
     )
 
 
@@ -124,6 +131,35 @@ def test_heights_above_a_recovery_plan_and_other_chains_are_refused() -> None:
     statement = replace(moved_certificate().statement, chain_id=b"\7" * 32)
     with pytest.raises(OtherChain, match="recovery plan"):
         follower().certified(resigned(statement), above)
+
+
+def test_a_plan_that_is_named_is_followed_and_voids_what_went_before() -> None:
+    """Block 4 is the last that counts. What was seen above it, a change too, is of no chain now."""
+    five = CHANGES[0].validators
+    early = replace(moved_certificate().statement, height=4)
+    last = resigned(replace(early, time_ms=early.time_ms - 500), five)
+    plan = next_recovery((), last, chain_id(moved().genesis), "two histories", 1)
+    domain = domain_after(plan.plan)
+    before = follower()
+    before.state(state_claim(), above)
+    assert [change.base for change in before.trusted.changes] == [3, 7]
+
+    after = follower(before.trusted, recoveries=[plan])
+    assert [change.base for change in after.trusted.changes] == [3]
+    assert [seen.statement.height for seen in after.trusted.certificates] == [3]
+    with pytest.raises(OtherChain):
+        after.certified(moved_certificate(), none)
+    renewed = resigned(replace(moved_certificate().statement, chain_id=domain), five)
+    found = after.certified(renewed, none)
+    assert (found.chain_id, found.epoch) == (chain_id(moved().genesis), 4)
+    assert after.certified(last, none).epoch == 3, "up to the plan all is as it was"
+    # The committee changes again, under the plan.
+    statement = replace(CHANGES[1].certificate.statement, chain_id=domain)
+    change = CommitteeChange(CHANGES[1].validators, resigned(statement, five))
+    assert after.follow(lambda height: [change])
+    assert after.trusted.head == 7
+    again = follower(after.trusted, recoveries=[plan])
+    assert again.trusted == after.trusted
 
 
 # --- time -----------------------------------------------------------------------------------
