@@ -16,12 +16,14 @@ from ledger.model import (
     ExecutionCertificate,
     ExecutionStatement,
     Receipt,
+    StateWrite,
     ValidatorSet,
 )
 from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
     BLOCK,
     CERTIFIED_KEY,
+    CHANGES,
     COMMIT_CERTIFICATE,
     EXECUTION_CERTIFICATE,
     FORMAT,
@@ -34,6 +36,7 @@ from ledger.schema import (
     STATEMENT,
     STORED_SIZE_MAX,
     TRANSACTION,
+    Changes,
     Place,
     Receipts,
     at_height,
@@ -78,6 +81,13 @@ class Records:
 
     def receipts(self, height: int) -> tuple[Receipt, ...]:
         return self._need(RECEIPTS, height, Receipts, "receipts").receipts
+
+    def changes(self, height: int) -> tuple[StateWrite, ...] | None:
+        """The state writes of a block; None for one that an older release stored."""
+        data = self._source.get(at_height(CHANGES, height), height=height)
+        if data is None:
+            return None
+        return _decoded(data, Changes, STORED_SIZE_MAX, "list of changes", height).writes
 
     def statement(self, height: int) -> ExecutionStatement:
         return self._need(STATEMENT, height, ExecutionStatement, "statement")

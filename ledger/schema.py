@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.model import Receipt, Record
+from ledger.model import Receipt, Record, StateWrite
 from ledger.proof import namespace_prefix
 
 FORMAT = b"shuxin ledger 1"
@@ -21,6 +21,7 @@ COMMIT_CERTIFICATE = b"C"  # height -> CommitCertificate
 EXECUTION_CERTIFICATE = b"E"  # height -> ExecutionCertificate
 HASH = b"K"  # block hash -> height
 TRANSACTION = b"T"  # transaction id -> height, index
+CHANGES = b"D"  # height -> Changes: what history is made from
 STATE = b"s"  # length of the namespace, namespace, key -> value
 COMMITTEE = b"V"  # base of an epoch -> ValidatorSet, but for the epoch of the genesis
 RECOVERY = b"W"  # number of a recovery plan -> Recovery
@@ -38,6 +39,7 @@ TABLES = (
     + TRANSACTION
     + COMMITTEE
     + RECOVERY
+    + CHANGES
     + STATE
     + PAGE
     + META
@@ -50,6 +52,12 @@ class Receipts(Record):
     """The receipts of one block, in its order."""
 
     receipts: tuple[Receipt, ...]
+
+
+class Changes(Record):
+    """All state writes of one block; each key once."""
+
+    writes: tuple[StateWrite, ...]
 
 
 class Place(Record):

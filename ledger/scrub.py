@@ -38,6 +38,7 @@ from ledger.schema import (
     TABLES,
     TRANSACTION,
     split_state_key,
+    state_key,
 )
 from ledger.stem import STEM_LEVELS
 from ledger.tables import check_tables
@@ -72,6 +73,7 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
     epochs = records.epochs(snapshot.scan(COMMITTEE), records.recoveries(snapshot.scan(RECOVERY)))
     included = _scrub_blocks(records, epochs, height, progress)
     _check_coming(records, epochs, height)
+    _check_changes(records, snapshot, height)
     _scrub_state(snapshot, records.statement(height), progress)
     _scrub_database(snapshot, included, height + 1, progress)
     progress(ScrubProgress("files", 0, None))
@@ -186,6 +188,18 @@ def _check_certificates(records: Records, block: Block, statement: ExecutionStat
         _expect(agreed, height, "its execution certificate has another outcome")
     elif 0 < height <= records.certified_height():
         raise LedgerDamaged(f"block {height}: its execution certificate is missing", height=height)
+
+
+def _check_changes(records: Records, snapshot: Snapshot, head: int) -> None:
+    """From the first list of changes on every block has one, and the newest is in the state."""
+    has_begun = False
+    for height in range(head + 1):
+        changes = records.changes(height)
+        _expect(not has_begun or changes is not None, height, "its list of changes is missing")
+        has_begun = changes is not None
+    for write in records.changes(head) or ():
+        stored = snapshot.get(state_key(write.namespace, write.key))
+        _expect(stored == write.value, head, "its list of changes is not what the state holds")
 
 
 def _scrub_state(snapshot: Snapshot, head: ExecutionStatement, progress: Progress) -> None:

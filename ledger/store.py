@@ -39,6 +39,7 @@ from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
     BLOCK,
     CERTIFIED_KEY,
+    CHANGES,
     COMMIT_CERTIFICATE,
     COMMITTEE,
     EXECUTION_CERTIFICATE,
@@ -55,6 +56,7 @@ from ledger.schema import (
     STATE,
     STATEMENT,
     TRANSACTION,
+    Changes,
     Place,
     Receipts,
     at_height,
@@ -211,6 +213,10 @@ class Store:
     def receipts(self, height: int) -> tuple[Receipt, ...]:
         return self._body(height)[1]
 
+    def changes(self, height: int) -> tuple[StateWrite, ...] | None:
+        """The state writes of a block; None for one that an older release stored."""
+        return self._records.changes(self._known(height))
+
     def statement(self, height: int) -> ExecutionStatement:
         """What this replica found the outcome of the block to be."""
         return self._records.statement(self._known(height))
@@ -322,6 +328,7 @@ class Store:
         yield at_height(BLOCK, height), encode(commit.block)
         yield at_height(RECEIPTS, height), encode(Receipts(tuple(commit.receipts)))
         yield at_height(STATEMENT, height), encode(commit.statement)
+        yield at_height(CHANGES, height), encode(Changes(tuple(commit.writes)))
         if commit.commit_certificate is not None:
             yield at_height(COMMIT_CERTIFICATE, height), encode(commit.commit_certificate)
         yield HASH + commit.statement.block_hash, number(height)
