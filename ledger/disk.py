@@ -99,11 +99,11 @@ class Disk:
                     batch.put(SEQUENCE_KEY, number(sequence))
             except plyvel.CorruptionError as error:
                 raise LedgerDamaged(
-                    f"{self.path}: cannot be written: {_text(error)}; {_REMEDY}"
+                    f"{self.path}: cannot be written: {error_text(error)}; {_REMEDY}"
                 ) from None
             except plyvel.Error as error:
                 raise LedgerError(
-                    f"{self.path}: cannot be written: {_text(error)}; make room or repair the "
+                    f"{self.path}: cannot be written: {error_text(error)}; make room or repair the "
                     "disk, and start the node again"
                 ) from error
             self._sequence = sequence
@@ -142,7 +142,9 @@ class Snapshot:
             ) as pairs:
                 yield from pairs
         except plyvel.Error as error:
-            raise LedgerDamaged(f"the database is damaged: {_text(error)}; {_REMEDY}") from None
+            raise LedgerDamaged(
+                f"the database is damaged: {error_text(error)}; {_REMEDY}"
+            ) from None
 
 
 def read_range(
@@ -170,7 +172,7 @@ def read_range(
                 else:
                     place.next()
     except plyvel.Error as error:
-        raise LedgerDamaged(f"the database is damaged: {_text(error)}; {_REMEDY}") from None
+        raise LedgerDamaged(f"the database is damaged: {error_text(error)}; {_REMEDY}") from None
     except RuntimeError as error:
         raise LedgerClosed(f"the ledger is closed: {error}") from None
 
@@ -182,7 +184,7 @@ def read(source: Readable, key: bytes, *, height: int | None = None) -> bytes | 
     except plyvel.Error as error:
         where = "" if height is None else f"block {height}: "
         raise LedgerDamaged(
-            f"{where}the database is damaged: {_text(error)}; {_REMEDY}", height=height
+            f"{where}the database is damaged: {error_text(error)}; {_REMEDY}", height=height
         ) from None
     except RuntimeError as error:
         raise LedgerClosed(f"the ledger is closed: {error}") from None
@@ -207,12 +209,12 @@ def open_database(path: Path, *, create: bool) -> plyvel.DB:
             raise LedgerInUse(
                 f"{path}: another process has this ledger open; stop that node first"
             ) from None
-        raise LedgerDamaged(f"{path}: cannot be opened: {_text(error)}; {_REMEDY}") from None
+        raise LedgerDamaged(f"{path}: cannot be opened: {error_text(error)}; {_REMEDY}") from None
     except plyvel.Error as error:
-        raise LedgerDamaged(f"{path}: cannot be opened: {_text(error)}; {_REMEDY}") from None
+        raise LedgerDamaged(f"{path}: cannot be opened: {error_text(error)}; {_REMEDY}") from None
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What LevelDB said; plyvel hands its messages on as bytes."""
     said = error.args[0] if error.args else ""
     return said.decode(errors="replace") if isinstance(said, bytes) else str(said)

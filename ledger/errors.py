@@ -47,6 +47,10 @@ class LedgerDamaged(LedgerError):
         self.height = height
 
 
+class HistoryDamaged(LedgerError):
+    """The database of the history cannot be read; it is made again at the next start."""
+
+
 class ArchiveInvalid(LedgerError):
     """A file is no archive, or damaged; `height` is the first one concerned, if it can be told."""
 
