@@ -21,6 +21,7 @@ NOUNS: dict[str, str] = {
     "block": "Blocks and their certificates.",
     "event": "What contracts announce, in order.",
     "state": "What contracts hold: shown with its proof, and proved (状态).",
+    "history": "What was: of a key, an account, a subject (历史记录).",
     "contract": "Contracts (合约): check, deploy, show, call, view.",
     "party": "Parties and their roles (相关方).",
     "proposal": "Proposals: who runs the chain, and the votes on it (提案).",

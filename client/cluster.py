@@ -40,6 +40,7 @@ from client.outbox import Outbox, Sent
 from client.trial import BEHIND, Clock, Trial, is_elsewhere
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis
+from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.model import Transaction, transaction_id
 from ledger.succession import CommitteeChange
 from ledger.values import Value
@@ -81,6 +82,11 @@ class _Watch:
 
     next_s: float
     others: int = 0
+
+
+def _page_seen(page: Page[R]) -> Seen:
+    """A history is of certified heights only."""
+    return _certified_at(page.height)
 
 
 def _certified_at(height: int) -> Seen:
@@ -299,6 +305,29 @@ class Cluster:
         return self._insist(
             lambda place: self._nodes[place].state(namespace, key, height=height),
             lambda found: _certified_at(found.certificate.statement.height),
+        )
+
+    def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]:
+        """What blocks left under a key, a page of it."""
+        return self._insist(
+            lambda place: self._nodes[place].key_history(namespace, key, span), _page_seen
+        )
+
+    def account_history(self, address: str, span: Span = WHOLE) -> Page[AccountEntry]:
+        """The transactions that an account sent, a page of them."""
+        return self._insist(
+            lambda place: self._nodes[place].account_history(address, span), _page_seen
+        )
+
+    def subject_history(
+        self, subject: str | bytes, span: Span = WHOLE, *, contract: str = "", field: str = ""
+    ) -> Page[SubjectEntry]:
+        """The events about a subject, a page of them."""
+        return self._insist(
+            lambda place: self._nodes[place].subject_history(
+                subject, span, contract=contract, field=field
+            ),
+            _page_seen,
         )
 
     def events(

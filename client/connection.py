@@ -9,6 +9,7 @@ from typing import Protocol, Self
 from client.account import Account
 from client.node import BlockView, ChainEvent, NodeStatus, Outcome, StateValue, Verdict
 from ledger.genesis import Genesis
+from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.model import Transaction
 from ledger.succession import CommitteeChange
 from ledger.values import Value
@@ -61,6 +62,14 @@ class Connection(Protocol):
     def block(self, height: int) -> BlockView: ...
 
     def state(self, namespace: str, key: bytes, *, height: int = 0) -> StateValue: ...
+
+    def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]: ...
+
+    def account_history(self, address: str, span: Span = WHOLE) -> Page[AccountEntry]: ...
+
+    def subject_history(
+        self, subject: str | bytes, span: Span = WHOLE, *, contract: str = "", field: str = ""
+    ) -> Page[SubjectEntry]: ...
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""

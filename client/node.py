@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Self, TypeVar
 
 import grpc
 
 from client.account import Account
 from client.build import build_query
 from client.errors import NodeUnavailable, Refused
+from client.history import (
+    account_page,
+    account_request,
+    key_page,
+    key_request,
+    subject_page,
+    subject_request,
+)
+from client.translation import BUSY, INCONSISTENT, explained, translated, unreadable
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.genesis import GENESIS_SIZE_MAX, Genesis
+from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.merkle import ListPath
 from ledger.model import (
     Block,
@@ -38,12 +47,8 @@ MESSAGE_SIZE_MAX = 32 << 20  # bytes; the largest answer is a block with its rec
 CALL_TIMEOUT_S = 15.0
 WAIT_SLICE_MS = 10_000  # one waiting call; longer waits are made of several
 WAIT_PAUSE_S = 0.25  # before a node is asked again whose waiting calls are all taken
-CODE_KEY = "shuxin-code"  # trailing metadata that carries the refusal code
 PENDING = "receipt.pending"
-BUSY = "node.busy"
-INCONSISTENT = "answer.inconsistent"
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -164,56 +169,6 @@ class StateValue:
     certificate: ExecutionCertificate
 
 
-def _translated(call: Callable[P, R]) -> Callable[P, R]:
-    """Turns gRPC errors and unreadable answers into the two errors of this package."""
-
-    @functools.wraps(call)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        client = args[0]
-        assert isinstance(client, NodeClient)
-        client.check_open()
-        try:
-            return call(*args, **kwargs)
-        except grpc.RpcError as error:
-            raise _explain(error, client.target) from None
-        except DecodeError as error:
-            raise _unreadable(error) from None
-
-    return wrapper
-
-
-def _explain(error: grpc.RpcError, target: str) -> Refused | NodeUnavailable:
-    assert isinstance(error, grpc.Call)
-    detail = error.details() or ""
-    for key, value in error.trailing_metadata() or ():
-        if key == CODE_KEY:
-            return Refused(str(value), detail)
-    if error.code() in _NO_ANSWER:
-        return NodeUnavailable(target, error.code().name.lower().replace("_", " "))
-    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent" in detail:
-        return Refused(BUSY, "the node has as many calls as it takes: wait a second")
-    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in detail:
-        return Refused("answer.oversized", f"the answer has over {MESSAGE_SIZE_MAX} bytes")
-    if error.code() is grpc.StatusCode.INTERNAL and "deserializing" in detail:
-        return _unreadable(DecodeError("the answer is no message of this interface"))
-    return Refused(error.code().name.lower(), detail)
-
-
-def _unreadable(error: DecodeError) -> Refused:
-    return Refused(
-        "answer.unreadable", f"{error}: client and node may be of different releases; update both"
-    )
-
-
-_NO_ANSWER = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,  # the client was closed by another thread
-    }
-)
-
-
 class NodeClient:
     """A connection to one node. Thread safe; close it, or use it as a context manager.
 
@@ -276,7 +231,7 @@ class NodeClient:
             self._chain_id = self.status().chain_id
         return self._chain_id
 
-    @_translated
+    @translated
     def status(self) -> NodeStatus:
         reply = self._stub.GetStatus(node_pb2.GetStatusRequest(), timeout=self._timeout_s)
         return NodeStatus(
@@ -308,7 +263,7 @@ class NodeClient:
             is_jailed=reply.is_jailed,
         )
 
-    @_translated
+    @translated
     def genesis(self) -> Genesis:
         reply = self._stub.GetGenesis(node_pb2.GetGenesisRequest(), timeout=self._timeout_s)
         return decode(reply.genesis, Genesis, size_max=GENESIS_SIZE_MAX)
@@ -331,7 +286,7 @@ class NodeClient:
                 )
         return tuple(found)
 
-    @_translated
+    @translated
     def _committees(self, above: int) -> tuple[list[CommitteeChange], bool]:
         """The changes of one answer, and whether these are the last."""
         request = node_pb2.GetCommitteesRequest(above=above)
@@ -348,18 +303,18 @@ class NodeClient:
             changes.append(change)
         return changes, reply.is_complete
 
-    @_translated
+    @translated
     def submit(self, transaction: Transaction) -> bytes:
         """Hands in a transaction; returns its id once the node holds it (not: once final)."""
         request = node_pb2.SubmitRequest(transaction=encode(transaction))
         return self._stub.Submit(request, timeout=self._timeout_s).transaction_id
 
-    @_translated
+    @translated
     def submit_batch(self, transactions: Sequence[Transaction]) -> list[Verdict]:
         """Hands in many at once; one verdict each, in order."""
         return self.submit_encoded([encode(transaction) for transaction in transactions])
 
-    @_translated
+    @translated
     def submit_encoded(self, transactions: Sequence[bytes]) -> list[Verdict]:
         """`submit_batch` for transactions that are bytes already."""
         request = node_pb2.SubmitBatchRequest(transactions=transactions)
@@ -384,7 +339,7 @@ class NodeClient:
             if time.monotonic() - began < WAIT_PAUSE_S:  # it did not wait: no thread was free
                 time.sleep(min(WAIT_PAUSE_S, max(0.0, deadline - time.monotonic())))
 
-    @_translated
+    @translated
     def _wait_once(self, wanted: bytes, timeout_ms: int, proof: bool) -> Outcome:
         request = node_pb2.WaitReceiptRequest(
             transaction_id=wanted, timeout_ms=timeout_ms, with_proof=proof
@@ -392,7 +347,7 @@ class NodeClient:
         timeout_s = timeout_ms / 1000 + self._timeout_s
         return _outcome(self._stub.WaitReceipt(request, timeout=timeout_s), wanted)
 
-    @_translated
+    @translated
     def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome:
         """A transaction in a stored block; with its Merkle paths and certificate if `proof`."""
         request = node_pb2.GetTransactionRequest(transaction_id=wanted, with_proof=proof)
@@ -402,7 +357,7 @@ class NodeClient:
         """The value of a view, asked as `account`."""
         return self.viewed(account, contract, method, *args).value
 
-    @_translated
+    @translated
     def viewed(self, account: Account, contract: str, method: str, *args: Value) -> Viewed:
         """`view`, with the height at which the value holds."""
         query = build_query(
@@ -412,7 +367,7 @@ class NodeClient:
         reply = self._stub.View(request, timeout=self._timeout_s)
         return Viewed(decode_value(reply.value), reply.height)
 
-    @_translated
+    @translated
     def block(self, height: int) -> BlockView:
         request = node_pb2.GetBlockRequest(height=height)
         reply = self._stub.GetBlock(request, timeout=self._timeout_s)
@@ -424,7 +379,7 @@ class NodeClient:
             execution_certificate=_optional(reply.execution_certificate, ExecutionCertificate),
         )
 
-    @_translated
+    @translated
     def state(self, namespace: str, key: bytes, *, height: int = 0) -> StateValue:
         """A raw state value, at `height` or (0) the newest certified one, with its proof."""
         request = node_pb2.GetStateRequest(namespace=namespace, key=key, height=height)
@@ -434,6 +389,26 @@ class NodeClient:
             proof=_decoded(reply.proof, StateProof),
             certificate=_decoded(reply.certificate, ExecutionCertificate),
         )
+
+    @translated
+    def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]:
+        """What blocks left under a key, a page of it. The node's word."""
+        request = key_request(namespace, key, span)
+        return key_page(self._stub.KeyHistory(request, timeout=self._timeout_s), span)
+
+    @translated
+    def account_history(self, address: str, span: Span = WHOLE) -> Page[AccountEntry]:
+        """The transactions that an account sent, a page of them (client.history checks rows)."""
+        request = account_request(address, span)
+        return account_page(self._stub.AccountHistory(request, timeout=self._timeout_s), span)
+
+    @translated
+    def subject_history(
+        self, subject: str | bytes, span: Span = WHOLE, *, contract: str = "", field: str = ""
+    ) -> Page[SubjectEntry]:
+        """The events about a subject, a page of them (client.history checks rows)."""
+        request = subject_request(subject, span, contract=contract, field=field)
+        return subject_page(self._stub.SubjectHistory(request, timeout=self._timeout_s), span)
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
@@ -448,9 +423,9 @@ class NodeClient:
             for item in stream:
                 yield _event(item)
         except grpc.RpcError as error:
-            raise _explain(error, self.target) from None
+            raise explained(error, self.target) from None
         except DecodeError as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
         finally:
             stream.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it bare
 

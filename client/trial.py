@@ -17,7 +17,9 @@ PAUSE_MAX_S: Final = 2.0
 PAUSE_GROWTH: Final = 2.0
 
 # Refusals about the node's moment: the same node may answer soon, another one at once.
-PASSING: Final = frozenset({"node.busy", "node.stopping", "node.subscribers", BEHIND})
+PASSING: Final = frozenset(
+    {"node.busy", "node.stopping", "node.subscribers", "history.empty", BEHIND}
+)
 # Refusals about the node's condition: another one may answer, this one will not soon.
 LASTING: Final = frozenset(
     {
@@ -25,6 +27,8 @@ LASTING: Final = frozenset(
         "internal",
         "unknown",
         "query.time",
+        "history.off",
+        "history.damaged",
         "transaction.too_early",  # it lags behind the node that named the height
         "answer.unreadable",
         "answer.inconsistent",

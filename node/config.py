@@ -16,6 +16,7 @@ from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 
 MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
 MEMPOOL_BYTES_DEFAULT = 32 << 20
+HISTORY_BLOCKS_MAX = 10**12  # beyond, it is a mistake
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -51,6 +52,8 @@ class NodeConfig:
     log_level: str
     metrics_listen: str | None = None  # None: nothing is shown
     provable_heights: int = VERSIONS_MIN
+    has_history: bool = True
+    history_keep_blocks: int = 0  # 0: all
 
 
 TEMPLATE = """\
@@ -110,6 +113,13 @@ allow_unjailed = false
 # or where only your monitoring reaches it. Without the line there are none.
 # listen = "127.0.0.1:9464"
 
+[history]
+# Every value of a key, every transaction of an account, every event about a subject (历史记录), for
+# clients that ask (shuxin history). In data/history, made from the ledger; to be deleted at will.
+enabled = true
+# The newest so many blocks; 0: all.
+keep_blocks = 0
+
 [log]
 # debug | info | warning | error
 level = "info"
@@ -164,7 +174,15 @@ def load_config(path: Path) -> NodeConfig:
         log_level=reader.choice("log", "level", LOG_LEVELS),
         metrics_listen=reader.optional_text("metrics", "listen", _HOST_PORT),
         provable_heights=reader.optional_number(
-            "ledger", "provable_heights", VERSIONS_MIN, PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
+            "ledger",
+            "provable_heights",
+            VERSIONS_MIN,
+            PROVABLE_HEIGHTS_MAX,
+            default=VERSIONS_MIN,
+        ),
+        has_history=reader.optional_flag("history", "enabled", default=True),
+        history_keep_blocks=reader.optional_number(
+            "history", "keep_blocks", 0, HISTORY_BLOCKS_MAX, default=0
         ),
     )
     reader.refuse_unknown()
@@ -203,16 +221,17 @@ class _Reader:
             raise self._wrong(table, key, f"must be a whole number from {low} to {high}")
         return value
 
-    def optional_number(self, table: str, key: str, low: int, high: int, default: int) -> int:
-        if key not in self._table(table):
-            return default
-        return self.number(table, key, low, high)
-
     def flag(self, table: str, key: str) -> bool:
         value = self._take(table, key)
         if not isinstance(value, bool):
             raise self._wrong(table, key, "must be true or false")
         return value
+
+    def optional_flag(self, table: str, key: str, *, default: bool) -> bool:
+        return self.flag(table, key) if key in self._table(table) else default
+
+    def optional_number(self, table: str, key: str, low: int, high: int, *, default: int) -> int:
+        return self.number(table, key, low, high) if key in self._table(table) else default
 
     def path(self, table: str, key: str) -> Path:
         return self._path.parent / self.text(table, key, r"[^\x00]+")

@@ -24,6 +24,7 @@ from ledger.model import address_of
 from node import VERSION
 from node.api.backend import Backend, Situation
 from node.halt import HaltSwitch
+from node.history import Follower
 from node.life import LifeWatch
 from node.mempool import Mempool
 from node.tally import Histogram, Tally
@@ -43,6 +44,7 @@ class Sources:
     switch: HaltSwitch
     counters: Counters | None  # None: a network that counts nothing
     life: LifeWatch
+    history: Follower | None  # None: this node keeps no history
 
 
 def make_render(sources: Sources) -> Callable[[], bytes]:
@@ -73,6 +75,8 @@ class NodeCollector(Collector):
         yield from _pool(sources.pool)
         yield from _delays(sources.tally)
         yield _gauge("halted", "1 when this node has halted for good.", sources.switch.is_halted)
+        if sources.history is not None:
+            yield from _history(sources.history)
         if sources.counters is not None:
             yield from _links(sources.counters)
 
@@ -142,6 +146,16 @@ def _life(life: LifeWatch) -> Iterator[Metric]:
     for step, count in life.steps.items():
         family.add_metric([step], float(count))
     yield family
+
+
+def _history(follower: Follower) -> Iterator[Metric]:
+    history = follower.history
+    yield _gauge("history_height", "Last block that the history holds.", history.height)
+    yield _gauge("history_first_height", "Block with which the history begins.", history.first)
+    yield _gauge(
+        "history_lag_blocks", "Certified blocks that it does not hold yet.", follower.lag_blocks
+    )
+    yield _gauge("history_bytes", "Its bytes on disk.", history.size)
 
 
 def _work(tally: Tally) -> Iterator[Metric]:

@@ -23,6 +23,7 @@ from crypto.provider import CryptoProvider
 from crypto.providers.software import SoftwareProvider
 from ledger import hashes
 from ledger.genesis import Genesis, chain_id, load_genesis
+from ledger.history.database import History
 from ledger.model import Query
 from ledger.store import Store
 from node import refusals
@@ -41,6 +42,7 @@ from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
+from node.history import Follower, history_of
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
@@ -132,6 +134,7 @@ class Node:
         )
         self._build_ordering(config)
         self._build_repair(config)
+        self._follower = self._open_history(config)
         self._door = Door(config.data_dir, self.store, self.provider, self.check_readable)
 
     def _build_ordering(self, config: NodeConfig) -> None:
@@ -238,6 +241,15 @@ class Node:
         self._repair = Repair(self.store, workshop, self._switch)
         self._repair.resume()
 
+    def _open_history(self, config: NodeConfig) -> Follower | None:
+        if not config.has_history:
+            return None
+        history = history_of(config.data_dir, self.store)
+        keep_blocks = config.history_keep_blocks
+        follower = Follower(history, self.store, self.announcer, keep_blocks=keep_blocks)
+        self._open.callback(follower.close)
+        return follower
+
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
         self._open.callback(engine.close)
@@ -263,6 +275,8 @@ class Node:
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
                 await nursery.start(self._door.run)
+                if self._follower is not None:
+                    self._follower.start()
                 page.start()
                 nursery.start_soon(self._repair_and_end)
                 api.start()
@@ -329,7 +343,9 @@ class Node:
 
     def _metrics_page(self) -> MetricsPage:
         counters = self._network.counters if isinstance(self._network, Network) else None
-        sources = Sources(self, self._pool, self._tally, self._switch, counters, self._life)
+        sources = Sources(
+            self, self._pool, self._tally, self._switch, counters, self._life, self._follower
+        )
         return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
 
     # --- backend of the client interface (called from gRPC's threads) -----------------------
@@ -341,6 +357,10 @@ class Node:
     @property
     def subscribers_max(self) -> int:
         return self._config.subscribers_max
+
+    @property
+    def history(self) -> History | None:
+        return None if self._follower is None else self._follower.history
 
     def check_open(self) -> None:
         if self._is_stopping:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from ledger.committee import Epoch
 from ledger.encoding import encode
+from ledger.history.pages import AccountEntry, KeyChange, Page, SubjectEntry
 from ledger.merkle import ListPath
 from ledger.model import (
     Block,
@@ -18,6 +20,8 @@ from ledger.model import (
     block_hash,
 )
 from shuxin.v1 import node_pb2
+
+R = TypeVar("R")
 
 
 def transaction_reply(
@@ -79,4 +83,70 @@ def event_item(
         transaction_id=transaction_id,
         event=encode(event) if event is not None else b"",
         time_ms=time_ms,
+    )
+
+
+# --- history --------------------------------------------------------------------------------
+
+
+def key_history(page: Page[KeyChange]) -> node_pb2.KeyHistoryReply:
+    return node_pb2.KeyHistoryReply(
+        rows=[
+            node_pb2.KeyHistoryRow(
+                height=row.height,
+                time_ms=row.time_ms,
+                present=row.value is not None,
+                value=row.value or b"",
+                transaction_id=row.transaction_id,
+            )
+            for row in page.rows
+        ],
+        end=_page_end(page),
+    )
+
+
+def account_history(page: Page[AccountEntry]) -> node_pb2.AccountHistoryReply:
+    return node_pb2.AccountHistoryReply(
+        rows=[
+            node_pb2.AccountHistoryRow(
+                height=row.height,
+                index=row.index,
+                time_ms=row.time_ms,
+                transaction_id=row.transaction_id,
+                contract=row.contract,
+                method=row.method,
+                status=row.status,
+                error=row.error,
+            )
+            for row in page.rows
+        ],
+        end=_page_end(page),
+    )
+
+
+def subject_history(page: Page[SubjectEntry]) -> node_pb2.SubjectHistoryReply:
+    return node_pb2.SubjectHistoryReply(
+        rows=[
+            node_pb2.SubjectHistoryRow(
+                item=event_item(
+                    row.event,
+                    height=row.height,
+                    index=row.index,
+                    transaction_id=row.transaction_id,
+                    time_ms=row.time_ms,
+                ),
+                fields=row.fields,
+            )
+            for row in page.rows
+        ],
+        end=_page_end(page),
+    )
+
+
+def _page_end(page: Page[R]) -> node_pb2.PageEnd:
+    return node_pb2.PageEnd(
+        cursor=page.cursor,
+        is_complete=page.is_complete,
+        first_height=page.first,
+        height=page.height,
     )

@@ -282,6 +282,7 @@ class Served:
 
     threads = 2
     subscribers_max = 1
+    history = None
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain

@@ -42,6 +42,7 @@ from ledger.bundle import (
 from ledger.certificates import VerifyBatch, verify_commit_certificate
 from ledger.errors import OtherBlock, OtherReceipt, OtherTransaction, ProofInvalid
 from ledger.genesis import Genesis, chain_id
+from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.merkle import PathStep, receipts_root, steps_of, transactions_root
 from ledger.model import Transaction, block_hash, proposal_digest, transaction_id
 from ledger.succession import CommitteeChange
@@ -138,6 +139,27 @@ class VerifyingConnection:
             f"the value of {contract}.{method} is the word of {self.target}: views have no proof"
         )
         return value
+
+    def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]:
+        """The node's word, as all histories: the proof of a row is that of its transaction, and
+        that no row is left out has none."""
+        self._note_history("key", namespace, key)
+        return self._node.key_history(namespace, key, span)
+
+    def account_history(self, address: str, span: Span = WHOLE) -> Page[AccountEntry]:
+        self._note_history("account", address)
+        return self._node.account_history(address, span)
+
+    def subject_history(
+        self, subject: str | bytes, span: Span = WHOLE, *, contract: str = "", field: str = ""
+    ) -> Page[SubjectEntry]:
+        self._note_history("subject", subject)
+        return self._node.subject_history(subject, span, contract=contract, field=field)
+
+    def _note_history(self, kind: str, *what: Value) -> None:
+        self.findings.said[view_key("history", kind, *what)] = (
+            f"which rows there are is the word of {self.target}: histories have no proof"
+        )
 
     # --- what is proved -----------------------------------------------------------------------
 

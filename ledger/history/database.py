@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -88,6 +89,7 @@ class History:
         self._database = database
         self._standing = standing
         self._added = 0  # rows of the newest block
+        self._grown = threading.Condition()
 
     @property
     def height(self) -> int:
@@ -103,6 +105,11 @@ class History:
     def first(self) -> int:
         """From here on it knows all transactions and events."""
         return self._standing.floor
+
+    def wait_for(self, height: int, timeout_s: float) -> None:
+        """Until it holds that block, or time is over."""
+        with self._grown:
+            self._grown.wait_for(lambda: self.height >= height, timeout_s)
 
     @property
     def size(self) -> int:
@@ -216,6 +223,8 @@ class History:
         rows = list(rows_of(source))
         self._write(rows, standing)
         self._added = len(rows)
+        with self._grown:
+            self._grown.notify_all()
 
     def keep(self, blocks: int) -> None:
         """Show the newest so many blocks only, and remove a bit of what is older.

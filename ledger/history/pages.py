@@ -41,6 +41,9 @@ class Span:
     rows_max: int = ROWS_MAX
 
 
+WHOLE = Span()
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
     """Rows in order; `cursor` goes on behind them, also later, when more have come.

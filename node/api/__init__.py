@@ -3,5 +3,6 @@
 backend   what the services need from the node
 guard     one wrapper around every method: errors become codes, never tracebacks
 service   the methods
+history   those of them that tell what was
 server    the server with its limits, health and reflection
 """

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from crypto.provider import CryptoProvider
 from ledger.genesis import Genesis
+from ledger.history.database import History
 from ledger.model import Query
 from ledger.store import Store
 from node.announce import Announcer
@@ -87,6 +88,11 @@ class Backend(Protocol):
 
     @property
     def subscribers_max(self) -> int: ...
+
+    @property
+    def history(self) -> History | None:
+        """None: this node keeps none."""
+        ...
 
     def check_open(self) -> None:
         """Whether the node still orders transactions. Raises Refusal: halted or stopping."""

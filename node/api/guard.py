@@ -32,6 +32,9 @@ _STATUS = {
     refusals.HALTED: grpc.StatusCode.UNAVAILABLE,
     refusals.REPAIRING: grpc.StatusCode.UNAVAILABLE,
     refusals.STOPPING: grpc.StatusCode.UNAVAILABLE,
+    refusals.HISTORY_OFF: grpc.StatusCode.UNIMPLEMENTED,
+    refusals.HISTORY_EMPTY: grpc.StatusCode.UNAVAILABLE,
+    refusals.HISTORY_DAMAGED: grpc.StatusCode.UNAVAILABLE,
     refusals.SIGNATURE: grpc.StatusCode.UNAUTHENTICATED,
 }
 

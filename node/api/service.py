@@ -21,7 +21,7 @@ from ledger.model import (
     receipt_digest,
 )
 from node import VERSION, intake, refusals, wire
-from node.api import guard
+from node.api import guard, history
 from node.api.backend import Backend
 from node.mempool import Admitted
 from node.refusals import Refusal
@@ -337,6 +337,24 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 return pb.CommitteesReply(committees=items, is_complete=False)
             items.append(wire.committee_item(epoch, certificate))
         return pb.CommitteesReply(committees=items, is_complete=True)
+
+    @guard.unary
+    def KeyHistory(
+        self, request: pb.KeyHistoryRequest, context: grpc.ServicerContext
+    ) -> pb.KeyHistoryReply:
+        return history.key_history(self._backend, request)
+
+    @guard.unary
+    def AccountHistory(
+        self, request: pb.AccountHistoryRequest, context: grpc.ServicerContext
+    ) -> pb.AccountHistoryReply:
+        return history.account_history(self._backend, request)
+
+    @guard.unary
+    def SubjectHistory(
+        self, request: pb.SubjectHistoryRequest, context: grpc.ServicerContext
+    ) -> pb.SubjectHistoryReply:
+        return history.subject_history(self._backend, request)
 
 
 def _why_not_kept(height: int, provable: tuple[int, int]) -> str:

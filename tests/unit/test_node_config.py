@@ -37,6 +37,7 @@ def test_a_generated_configuration_loads(tmp_path: Path) -> None:
     assert config.data_dir == tmp_path / "data"
     assert not config.allow_unjailed
     assert config.provable_heights == VERSIONS_MIN
+    assert (config.has_history, config.history_keep_blocks) == (True, 0)
 
 
 def test_configurations_of_earlier_releases_load(tmp_path: Path) -> None:
@@ -53,6 +54,16 @@ def test_how_many_heights_are_provable_has_bounds(tmp_path: Path) -> None:
         text = rendered().replace(line, f"provable_heights = {bad}")
         with pytest.raises(ConfigInvalid, match="provable_heights must be"):
             load_config(written(tmp_path, text))
+
+
+def test_a_configuration_of_an_older_release_keeps_all_history(tmp_path: Path) -> None:
+    text = rendered()
+    begin, end = text.index("[history]"), text.index("[log]")
+    config = load_config(written(tmp_path, text[:begin] + text[end:]))
+    assert (config.has_history, config.history_keep_blocks) == (True, 0)
+    text = text.replace("enabled = true", "enabled = false").replace("blocks = 0", "blocks = 7")
+    config = load_config(written(tmp_path, text))
+    assert (config.has_history, config.history_keep_blocks) == (False, 7)
 
 
 def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
@@ -73,6 +84,9 @@ def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
         ("threads = 24", "treads = 24", "[api]", "lacks threads"),
         ("[log]", "colour = 1\n[log]", "colour", "unknown entry"),
         ('listen = "/ip4', 'listen = "ip4', "listen", "form"),
+        ("enabled = true", "enabled = 1", "enabled", "true or false"),
+        ("keep_blocks = 0", "keep_blocks = -1", "keep_blocks", "whole number from 0"),
+        ("keep_blocks = 0", "keep = 0", "keep", "unknown entry"),
         ("allow_unjailed = false", "allow_unjailed = 0", "allow_unjailed", "true or false"),
         ('node1 = "/ip4', 'node1 = "ip4', "node1", "multiaddress"),
         ('name = "node0"', 'name = "Node 0"', "name", "form"),

@@ -744,3 +744,334 @@ class CommitteesReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CommitteesReply: _TypeAlias = CommitteesReply  # noqa: Y015
+
+@_typing.final
+class Span(_message.Message):
+    """Which part of a history is wanted, and in which direction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLDEST_FIRST_FIELD_NUMBER: _builtins.int
+    FROM_HEIGHT_FIELD_NUMBER: _builtins.int
+    TO_HEIGHT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    oldest_first: _builtins.bool
+    """default: newest first"""
+    from_height: _builtins.int
+    """first height wanted"""
+    to_height: _builtins.int
+    """last height wanted; unset: no bound"""
+    cursor: _builtins.bytes
+    """of the page before; empty: begin"""
+    limit: _builtins.int
+    """rows, capped by the node; 0: as many as it gives"""
+    def __init__(
+        self,
+        *,
+        oldest_first: _builtins.bool = ...,
+        from_height: _builtins.int = ...,
+        to_height: _builtins.int | None = ...,
+        cursor: _builtins.bytes = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_to_height", b"_to_height", "to_height", b"to_height"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_to_height", b"_to_height", "cursor", b"cursor", "from_height", b"from_height", "limit", b"limit", "oldest_first", b"oldest_first", "to_height", b"to_height"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__to_height: _TypeAlias = _typing.Literal["to_height"]  # noqa: Y015
+    _WhichOneofArgType__to_height: _TypeAlias = _typing.Literal["_to_height", b"_to_height"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__to_height) -> _WhichOneofReturnType__to_height | None: ...
+
+Global___Span: _TypeAlias = Span  # noqa: Y015
+
+@_typing.final
+class PageEnd(_message.Message):
+    """How a page ends. A page may be short, or empty, although more follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    FIRST_HEIGHT_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.bytes
+    """goes on behind this page: version 1, height (8), index (4)"""
+    is_complete: _builtins.bool
+    """the span holds no more by now"""
+    first_height: _builtins.int
+    """the history knows everything from here ..."""
+    height: _builtins.int
+    """... to here"""
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.bytes = ...,
+        is_complete: _builtins.bool = ...,
+        first_height: _builtins.int = ...,
+        height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "first_height", b"first_height", "height", b"height", "is_complete", b"is_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PageEnd: _TypeAlias = PageEnd  # noqa: Y015
+
+@_typing.final
+class KeyHistoryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    key: _builtins.bytes
+    @_builtins.property
+    def span(self) -> Global___Span: ...
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        span: Global___Span | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "namespace", b"namespace", "span", b"span"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyHistoryRequest: _TypeAlias = KeyHistoryRequest  # noqa: Y015
+
+@_typing.final
+class KeyHistoryRow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    PRESENT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    height: _builtins.int
+    time_ms: _builtins.int
+    present: _builtins.bool
+    """false: the block removed the key"""
+    value: _builtins.bytes
+    transaction_id: _builtins.bytes
+    """empty: the block has several, whose writes are merged"""
+    def __init__(
+        self,
+        *,
+        height: _builtins.int = ...,
+        time_ms: _builtins.int = ...,
+        present: _builtins.bool = ...,
+        value: _builtins.bytes = ...,
+        transaction_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height", "present", b"present", "time_ms", b"time_ms", "transaction_id", b"transaction_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyHistoryRow: _TypeAlias = KeyHistoryRow  # noqa: Y015
+
+@_typing.final
+class KeyHistoryReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyHistoryRow]: ...
+    @_builtins.property
+    def end(self) -> Global___PageEnd: ...
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___KeyHistoryRow] | None = ...,
+        end: Global___PageEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyHistoryReply: _TypeAlias = KeyHistoryReply  # noqa: Y015
+
+@_typing.final
+class AccountHistoryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    address: _builtins.bytes
+    """20 bytes"""
+    @_builtins.property
+    def span(self) -> Global___Span: ...
+    def __init__(
+        self,
+        *,
+        address: _builtins.bytes = ...,
+        span: Global___Span | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "span", b"span"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountHistoryRequest: _TypeAlias = AccountHistoryRequest  # noqa: Y015
+
+@_typing.final
+class AccountHistoryRow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    CONTRACT_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    height: _builtins.int
+    index: _builtins.int
+    """position in the block"""
+    time_ms: _builtins.int
+    transaction_id: _builtins.bytes
+    contract: _builtins.str
+    method: _builtins.str
+    status: _builtins.int
+    """0: carried out"""
+    error: _builtins.str
+    def __init__(
+        self,
+        *,
+        height: _builtins.int = ...,
+        index: _builtins.int = ...,
+        time_ms: _builtins.int = ...,
+        transaction_id: _builtins.bytes = ...,
+        contract: _builtins.str = ...,
+        method: _builtins.str = ...,
+        status: _builtins.int = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "error", b"error", "height", b"height", "index", b"index", "method", b"method", "status", b"status", "time_ms", b"time_ms", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountHistoryRow: _TypeAlias = AccountHistoryRow  # noqa: Y015
+
+@_typing.final
+class AccountHistoryReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountHistoryRow]: ...
+    @_builtins.property
+    def end(self) -> Global___PageEnd: ...
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___AccountHistoryRow] | None = ...,
+        end: Global___PageEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountHistoryReply: _TypeAlias = AccountHistoryReply  # noqa: Y015
+
+@_typing.final
+class SubjectHistoryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CONTRACT_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    subject: _builtins.bytes
+    """encoded value: a text or bytes"""
+    contract: _builtins.str
+    """only events of this contract; empty: all"""
+    field: _builtins.str
+    """only those that name the subject in this field; empty: any"""
+    @_builtins.property
+    def span(self) -> Global___Span: ...
+    def __init__(
+        self,
+        *,
+        subject: _builtins.bytes = ...,
+        contract: _builtins.str = ...,
+        field: _builtins.str = ...,
+        span: Global___Span | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "field", b"field", "span", b"span", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectHistoryRequest: _TypeAlias = SubjectHistoryRequest  # noqa: Y015
+
+@_typing.final
+class SubjectHistoryRow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___EventItem:
+        """index: position among all events of the block"""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """that name the subject"""
+
+    def __init__(
+        self,
+        *,
+        item: Global___EventItem | None = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectHistoryRow: _TypeAlias = SubjectHistoryRow  # noqa: Y015
+
+@_typing.final
+class SubjectHistoryReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectHistoryRow]: ...
+    @_builtins.property
+    def end(self) -> Global___PageEnd: ...
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___SubjectHistoryRow] | None = ...,
+        end: Global___PageEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectHistoryReply: _TypeAlias = SubjectHistoryReply  # noqa: Y015

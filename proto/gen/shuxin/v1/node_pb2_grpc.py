@@ -89,6 +89,21 @@ class NodeStub:
                 request_serializer=shuxin_dot_v1_dot_node__pb2.GetCommitteesRequest.SerializeToString,
                 response_deserializer=shuxin_dot_v1_dot_node__pb2.CommitteesReply.FromString,
                 _registered_method=True)
+        self.KeyHistory = channel.unary_unary(
+                '/shuxin.v1.Node/KeyHistory',
+                request_serializer=shuxin_dot_v1_dot_node__pb2.KeyHistoryRequest.SerializeToString,
+                response_deserializer=shuxin_dot_v1_dot_node__pb2.KeyHistoryReply.FromString,
+                _registered_method=True)
+        self.AccountHistory = channel.unary_unary(
+                '/shuxin.v1.Node/AccountHistory',
+                request_serializer=shuxin_dot_v1_dot_node__pb2.AccountHistoryRequest.SerializeToString,
+                response_deserializer=shuxin_dot_v1_dot_node__pb2.AccountHistoryReply.FromString,
+                _registered_method=True)
+        self.SubjectHistory = channel.unary_unary(
+                '/shuxin.v1.Node/SubjectHistory',
+                request_serializer=shuxin_dot_v1_dot_node__pb2.SubjectHistoryRequest.SerializeToString,
+                response_deserializer=shuxin_dot_v1_dot_node__pb2.SubjectHistoryReply.FromString,
+                _registered_method=True)
 
 
 class NodeServicer:
@@ -167,6 +182,26 @@ class NodeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeyHistory(self, request, context):
+        """What was, a page at a time, of certified heights only. The word of the node: what a row says
+        of a transaction can be proved with GetTransaction, that rows are missing cannot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AccountHistory(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubjectHistory(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -224,6 +259,21 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.GetCommittees,
                     request_deserializer=shuxin_dot_v1_dot_node__pb2.GetCommitteesRequest.FromString,
                     response_serializer=shuxin_dot_v1_dot_node__pb2.CommitteesReply.SerializeToString,
+            ),
+            'KeyHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeyHistory,
+                    request_deserializer=shuxin_dot_v1_dot_node__pb2.KeyHistoryRequest.FromString,
+                    response_serializer=shuxin_dot_v1_dot_node__pb2.KeyHistoryReply.SerializeToString,
+            ),
+            'AccountHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.AccountHistory,
+                    request_deserializer=shuxin_dot_v1_dot_node__pb2.AccountHistoryRequest.FromString,
+                    response_serializer=shuxin_dot_v1_dot_node__pb2.AccountHistoryReply.SerializeToString,
+            ),
+            'SubjectHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubjectHistory,
+                    request_deserializer=shuxin_dot_v1_dot_node__pb2.SubjectHistoryRequest.FromString,
+                    response_serializer=shuxin_dot_v1_dot_node__pb2.SubjectHistoryReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -523,6 +573,87 @@ class Node:
             '/shuxin.v1.Node/GetCommittees',
             shuxin_dot_v1_dot_node__pb2.GetCommitteesRequest.SerializeToString,
             shuxin_dot_v1_dot_node__pb2.CommitteesReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeyHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuxin.v1.Node/KeyHistory',
+            shuxin_dot_v1_dot_node__pb2.KeyHistoryRequest.SerializeToString,
+            shuxin_dot_v1_dot_node__pb2.KeyHistoryReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AccountHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuxin.v1.Node/AccountHistory',
+            shuxin_dot_v1_dot_node__pb2.AccountHistoryRequest.SerializeToString,
+            shuxin_dot_v1_dot_node__pb2.AccountHistoryReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubjectHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuxin.v1.Node/SubjectHistory',
+            shuxin_dot_v1_dot_node__pb2.SubjectHistoryRequest.SerializeToString,
+            shuxin_dot_v1_dot_node__pb2.SubjectHistoryReply.FromString,
             options,
             channel_credentials,
             insecure,

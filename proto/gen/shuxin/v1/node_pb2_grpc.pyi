@@ -52,6 +52,12 @@ class NodeStub:
     """The committees that followed that of the genesis, each with the certificate that hands over
     to it, oldest first, a page at a time.
     """
+    KeyHistory: _grpc.UnaryUnaryMultiCallable[_node_pb2.KeyHistoryRequest, _node_pb2.KeyHistoryReply]
+    """What was, a page at a time, of certified heights only. The word of the node: what a row says
+    of a transaction can be proved with GetTransaction, that rows are missing cannot.
+    """
+    AccountHistory: _grpc.UnaryUnaryMultiCallable[_node_pb2.AccountHistoryRequest, _node_pb2.AccountHistoryReply]
+    SubjectHistory: _grpc.UnaryUnaryMultiCallable[_node_pb2.SubjectHistoryRequest, _node_pb2.SubjectHistoryReply]
 
 @_typing.type_check_only
 class NodeAsyncStub(NodeStub):
@@ -75,6 +81,12 @@ class NodeAsyncStub(NodeStub):
     """The committees that followed that of the genesis, each with the certificate that hands over
     to it, oldest first, a page at a time.
     """
+    KeyHistory: _aio.UnaryUnaryMultiCallable[_node_pb2.KeyHistoryRequest, _node_pb2.KeyHistoryReply]  # type: ignore[assignment]
+    """What was, a page at a time, of certified heights only. The word of the node: what a row says
+    of a transaction can be proved with GetTransaction, that rows are missing cannot.
+    """
+    AccountHistory: _aio.UnaryUnaryMultiCallable[_node_pb2.AccountHistoryRequest, _node_pb2.AccountHistoryReply]  # type: ignore[assignment]
+    SubjectHistory: _aio.UnaryUnaryMultiCallable[_node_pb2.SubjectHistoryRequest, _node_pb2.SubjectHistoryReply]  # type: ignore[assignment]
 
 class NodeServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -161,5 +173,29 @@ class NodeServicer(metaclass=_abc_1.ABCMeta):
         """The committees that followed that of the genesis, each with the certificate that hands over
         to it, oldest first, a page at a time.
         """
+
+    @_abc_1.abstractmethod
+    def KeyHistory(
+        self,
+        request: _node_pb2.KeyHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.KeyHistoryReply, _abc.Awaitable[_node_pb2.KeyHistoryReply]]:
+        """What was, a page at a time, of certified heights only. The word of the node: what a row says
+        of a transaction can be proved with GetTransaction, that rows are missing cannot.
+        """
+
+    @_abc_1.abstractmethod
+    def AccountHistory(
+        self,
+        request: _node_pb2.AccountHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.AccountHistoryReply, _abc.Awaitable[_node_pb2.AccountHistoryReply]]: ...
+
+    @_abc_1.abstractmethod
+    def SubjectHistory(
+        self,
+        request: _node_pb2.SubjectHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.SubjectHistoryReply, _abc.Awaitable[_node_pb2.SubjectHistoryReply]]: ...
 
 def add_NodeServicer_to_server(servicer: NodeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,75 @@
+"""gRPC errors and unreadable answers as the two errors of this package."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+import grpc
+
+from client.errors import NodeUnavailable, Refused
+from ledger.errors import DecodeError
+
+CODE_KEY = "shuxin-code"  # trailing metadata that carries the refusal code
+BUSY = "node.busy"
+INCONSISTENT = "answer.inconsistent"
+
+
+class Asks(Protocol):
+    """What makes calls to one node."""
+
+    target: str
+
+    def check_open(self) -> None: ...
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A", bound=Asks)
+
+
+def translated(call: Callable[Concatenate[A, P], R]) -> Callable[Concatenate[A, P], R]:
+    """A method that raises Refused or NodeUnavailable where gRPC or decoding fails."""
+
+    @functools.wraps(call)
+    def wrapper(client: A, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        client.check_open()
+        try:
+            return call(client, *args, **kwargs)
+        except grpc.RpcError as error:
+            raise explained(error, client.target) from None
+        except DecodeError as error:
+            raise unreadable(error) from None
+
+    return wrapper
+
+
+def explained(error: grpc.RpcError, target: str) -> Refused | NodeUnavailable:
+    assert isinstance(error, grpc.Call)
+    detail = error.details() or ""
+    for key, value in error.trailing_metadata() or ():
+        if key == CODE_KEY:
+            return Refused(str(value), detail)
+    if error.code() in _NO_ANSWER:
+        return NodeUnavailable(target, error.code().name.lower().replace("_", " "))
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent" in detail:
+        return Refused(BUSY, "the node has as many calls as it takes: wait a second")
+    if error.code() is grpc.StatusCode.INTERNAL and "deserializing" in detail:
+        return unreadable(DecodeError("the answer is no message of this interface"))
+    return Refused(error.code().name.lower(), detail)
+
+
+def unreadable(error: DecodeError) -> Refused:
+    return Refused(
+        "answer.unreadable", f"{error}: client and node may be of different releases; update both"
+    )
+
+
+_NO_ANSWER = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,  # the client was closed by another thread
+    }
+)
