@@ -11,7 +11,7 @@ from cli.domain import time_text
 from cli.literals import LiteralInvalid, parse_bytes, parse_value, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, note, plain
-from cli.proofs import check, prove_transaction, trusted_genesis
+from cli.proofs import check, prove_state, prove_transaction, trusted_genesis
 
 if TYPE_CHECKING:
     from client.connection import Connection
@@ -65,14 +65,19 @@ def key(
     oldest_first: OldestFirst = False,
     from_height: FromHeight = 0,
     to_height: ToHeight = None,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Check the newest against a proof.")
+    ] = False,
 ) -> Answer:
     """Every value that a contract stored under a key, by block."""
     stored = _stored_key(variable, parts or [], is_sorted=is_sorted, is_raw=is_raw)
     span = _span(oldest_first, from_height, to_height, cursor)
     with ask.connection() as node:
+        trust = _prove_newest(ask, node, contract, stored) if prove else None
         page = _collect(lambda part: node.key_history(contract, stored, part), span, limit)
+    columns = ("height", "time_ms", "value", "transaction")
     rows = [_key_row(row) for row in page.rows]
-    return _answer(ask, page, rows, ("height", "time_ms", "value", "transaction"), proven=None)
+    return _answer(ask, page, rows, columns, "the newest value", trust)
 
 
 @verb(app, "account")
@@ -98,7 +103,7 @@ def account(
             for row in page.rows:
                 check_account(row, address, facts_of(row.transaction_id))
     columns = ("height", "index", "time_ms", "contract", "method", "status", "transaction")
-    return _answer(ask, page, [_account_row(row) for row in page.rows], columns, proven=trust)
+    return _answer(ask, page, [_account_row(row) for row in page.rows], columns, "all rows", trust)
 
 
 @verb(app, "subject")
@@ -137,7 +142,7 @@ def subject(
             for row in page.rows:
                 check_subject(row, named, facts_of(row.transaction_id))
     columns = ("height", "index", "time_ms", "event", "fields", "named_by", "transaction")
-    return _answer(ask, page, [_subject_row(row) for row in page.rows], columns, proven=trust)
+    return _answer(ask, page, [_subject_row(row) for row in page.rows], columns, "all rows", trust)
 
 
 # --- asking ---------------------------------------------------------------------------------
@@ -206,6 +211,21 @@ def _prover(ask: Invocation, node: Connection) -> tuple[Callable[[bytes], Transa
     return facts_of, trust
 
 
+def _prove_newest(ask: Invocation, node: Connection, contract: str, stored: bytes) -> str:
+    """Check the newest row of a key; in words whose genesis is trusted."""
+    from client.history import check_key
+    from ledger.bundle import StateFacts
+    from ledger.history.pages import Span
+
+    trusted, trust = trusted_genesis(ask, node)
+    facts = check(prove_state(node, contract, stored, trusted), trusted)
+    if not isinstance(facts, StateFacts):
+        raise CommandRefused("proof.missing", "the node proved something else: ask another")
+    span = Span(to_height=facts.certified.height, rows_max=1)
+    check_key(node.key_history(contract, stored, span), facts)
+    return trust
+
+
 # --- telling --------------------------------------------------------------------------------
 
 
@@ -261,10 +281,13 @@ def _answer(
     page: Page[R],
     rows: Sequence[dict[str, Json]],
     columns: Sequence[str],
-    *,
-    proven: str | None,
+    proven: str,
+    trust: str | None,
 ) -> Answer:
-    """JSON with all that is needed to go on; for people a table, and a remark beside it."""
+    """JSON with all that is needed to go on; for people a table, and a remark beside it.
+
+    `proven`: what was checked against a genesis, and `trust` whose; None: nothing was.
+    """
     if ask.json:
         told: dict[str, Json] = {
             "rows": list(rows),
@@ -273,12 +296,12 @@ def _answer(
             "first_height": page.first,
             "height": page.height,
         }
-        return Fields(told if proven is None else told | {"proven": True, "trusting": proven})
+        return Fields(told if trust is None else told | {"proven": proven, "trusting": trust})
     note(f"this history begins with block {page.first} and reaches to block {page.height}")
     if not page.is_complete:
         note(f"there is more: --cursor {page.cursor.hex()}")
-    if proven is not None:
-        note(f"all rows proven, trusting {proven}; rows that are left out would not show")
+    if trust is not None:
+        note(f"proven: {proven}, trusting {trust}; rows that are left out would not show")
     for row in rows:
         row["time_ms"] = time_text(int(str(row["time_ms"])))
         if row.get("removed"):

@@ -106,7 +106,7 @@ def prove_contract(node: Connection, name: str, genesis: Genesis) -> Bundle:
 
 
 def prove_state(
-    node: Connection, namespace: str, key: bytes, genesis: Genesis, *, height: int
+    node: Connection, namespace: str, key: bytes, genesis: Genesis, *, height: int = 0
 ) -> Bundle:
     """What a key of the state holds, or that it holds nothing. Not checked yet."""
     return _bundle(node, _state_claim(node, namespace, key, height=height), genesis)

@@ -1,8 +1,9 @@
 """What was: requests and answers, and whether a row is what the proof of its transaction shows.
 
 A node's history is its word. A row of an account or a subject names a transaction, which is
-proved like any other (ledger.bundle); `check_account` and `check_subject` compare the two. That a
-node leaves rows out no proof of single rows can show: ask several nodes, or replay the ledger.
+proved like any other (ledger.bundle); `check_account` and `check_subject` compare the two. Of a
+key, the value of now has a proof, with which `check_key` compares the newest row. That a node
+leaves rows out no proof of single rows can show: ask several nodes, or replay the ledger.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from client.errors import Refused
 from client.translation import INCONSISTENT
-from ledger.bundle import TransactionFacts
+from ledger.bundle import StateFacts, TransactionFacts
 from ledger.encoding import decode
 from ledger.errors import DecodeError
 from ledger.history.pages import (
@@ -98,6 +99,24 @@ def subject_page(reply: node_pb2.SubjectHistoryReply, span: Span) -> Page[Subjec
     return _page(rows, [(row.height, row.index) for row in rows], reply.end, span)
 
 
+def check_key(newest: Page[KeyChange], facts: StateFacts) -> None:
+    """Whether the newest row up to the proved height is what the key was proved to hold.
+
+    Raises Refused.
+    """
+    height = facts.certified.height
+    if newest.height < height:
+        raise Refused(
+            INCONSISTENT,
+            f"the history ends with block {newest.height}, the proof is of {height}: ask again",
+        )
+    if not newest.rows and newest.first > 0:
+        return  # written before the history begins, or never
+    held = newest.rows[0].value if newest.rows else None
+    if held != facts.value:
+        raise _differs(newest.rows[0].height if newest.rows else height)
+
+
 def check_account(entry: AccountEntry, address: str, facts: TransactionFacts) -> None:
     """Whether a row is what was proved of its transaction. Raises Refused."""
     body, receipt = facts.body, facts.receipt
@@ -126,7 +145,7 @@ def _compare(height: int, time_ms: int, transaction_id: bytes, facts: Transactio
 def _differs(height: int) -> Refused:
     return Refused(
         INCONSISTENT,
-        f"the row of block {height} is not what the proof of its transaction shows: the node's "
+        f"the row of block {height} is not what the proof shows: the node's "
         "history is wrong; ask another node, and have this one make its history again",
     )
 

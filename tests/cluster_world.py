@@ -85,6 +85,7 @@ class FakeNode(node_pb2_grpc.NodeServicer):
         self.pool: dict[bytes, Transaction] = {}
         self.calls: Counter[str] = Counter()
         self.lag = 0
+        self.has_history = True
         self.events_per_stream = 1_000_000
         self.port = 0
         self._server: grpc.Server | None = None
@@ -209,6 +210,27 @@ class FakeNode(node_pb2_grpc.NodeServicer):
         act = self._begin("committees", context)
         self._end(act, context)
         return pb.CommitteesReply(is_complete=True)
+
+    def KeyHistory(
+        self, request: pb.KeyHistoryRequest, context: grpc.ServicerContext
+    ) -> pb.KeyHistoryReply:
+        if not self.has_history:
+            _refuse(context, grpc.StatusCode.UNIMPLEMENTED, "history.off")
+        act = self._begin("history", context)
+        self._end(act, context)
+        row = pb.KeyHistoryRow(height=1, present=True, value=self.name.encode())
+        end = pb.PageEnd(is_complete=True, height=self._height(act))
+        return pb.KeyHistoryReply(rows=[row], end=end)
+
+    def AccountHistory(
+        self, request: pb.AccountHistoryRequest, context: grpc.ServicerContext
+    ) -> pb.AccountHistoryReply:
+        return pb.AccountHistoryReply(end=pb.PageEnd(is_complete=True))
+
+    def SubjectHistory(
+        self, request: pb.SubjectHistoryRequest, context: grpc.ServicerContext
+    ) -> pb.SubjectHistoryReply:
+        return pb.SubjectHistoryReply(end=pb.PageEnd(is_complete=True))
 
     # --- behaviour --------------------------------------------------------------------------
 

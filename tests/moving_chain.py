@@ -25,6 +25,7 @@ from crypto.providers.software import SoftwareProvider
 from ledger.blocks import proposal_of
 from ledger.certificates import VoteKind, vote_message
 from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis
+from ledger.history.database import History
 from ledger.model import (
     Block,
     CommitCertificate,
@@ -282,7 +283,7 @@ class Served:
 
     threads = 2
     subscribers_max = 1
-    history = None
+    history: History | None = None
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain

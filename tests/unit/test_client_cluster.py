@@ -60,6 +60,19 @@ def test_a_node_that_cannot_answer_is_passed_over(world: World, act: Act) -> Non
     assert passing.pauses == [], "another node is asked at once"
 
 
+def test_a_node_that_keeps_no_history_is_passed_over(world: World) -> None:
+    world.nodes[0].has_history = False
+    with world.cluster() as cluster:
+        assert cluster.key_history("notes", b"k").rows[0].value == b"node1"
+        assert cluster.account_history("00" * 20).rows == ()
+        assert cluster.subject_history("k").rows == ()
+    for node in world.nodes:
+        node.has_history = False
+    with world.cluster() as cluster, pytest.raises(Refused) as refused:
+        cluster.key_history("notes", b"k")
+    assert refused.value.code == "history.off"
+
+
 def test_it_stays_where_it_was_answered_and_comes_back_after_a_while(world: World) -> None:
     world.nodes[0].script.append(Act.GONE)
     passing = Passing()

@@ -93,7 +93,8 @@ async def test_a_node_shows_where_it_stands_and_what_it_did(
     assert plain["shuxin_block_interval_seconds_count"] == status.height - 1
     assert shown["shuxin_phase", (("phase", "ordering"),)] == 1
     assert sum(v for (name, _), v in shown.items() if name == "shuxin_phase") == 1
-    assert plain["shuxin_history_height"] + plain["shuxin_history_lag_blocks"] == status.height
+    assert 0 <= plain["shuxin_history_height"] <= status.height
+    assert plain["shuxin_history_lag_blocks"] <= status.height
     assert plain["shuxin_history_first_height"] == 0 and plain["shuxin_history_bytes"] > 0
     assert plain["shuxin_inclusion_delay_seconds_count"] == 3
     assert plain["shuxin_inclusion_delay_seconds_sum"] > 0
