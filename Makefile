@@ -33,7 +33,7 @@ FIRST ?= 0
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock sanitize clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock sanitize bench-history clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -114,6 +114,8 @@ bench-ledger: .make/installed ## Commits and proofs by size of state beside raw 
 
 bench-replay: .make/installed ## Replays 100,000 signed transactions beside verifying alone; minutes
 	$(BIN)/python -m bench.replay
+bench-history: .make/installed ## What the history costs commits, how fast it follows and answers
+	$(BIN)/python -m bench.history $(BENCH)
 
 sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEED=7000
 	$(BIN)/python -m tests.sim --runs $(RUNS) --seed $(SEED)

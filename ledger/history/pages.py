@@ -24,7 +24,7 @@ HEIGHT_MAX = 2**63 - 1
 CURSOR_SIZE = 1 + PLACE_SIZE
 _VERSION = b"\x01"
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ WHOLE = Span()
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[R]):
+class Page(Generic[R_co]):
     """Rows in order; `cursor` goes on behind them, also later, when more have come.
 
     `is_complete`: the span holds no more by now. `first` and `height`: the heights of which this
     history knows everything that the rows could be about.
     """
 
-    rows: tuple[R, ...]
+    rows: tuple[R_co, ...]
     cursor: bytes
     is_complete: bool
     first: int

@@ -30,7 +30,7 @@ def test_a_grant_is_traced_from_request_to_revocation(
     grant = granted(desk, datasets)
     demand = desk.name("demand")
     revoked = desk.ask("manager", "grant", "revoke", grant, "--reason", "the purpose has ended")
-    note = "--kind", "authorization.review", "--subject", grant, "--digest", "ab" * 32
+    note = "--kind", "development.result", "--subject", grant, "--digest", "ab" * 32
     desk.ask("operator", "evidence", "record", desk.name("e"), *note)
     genesis = "--prove", "--genesis", str(network.root / "genesis.json")
     asked = {
