@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import random
 import statistics
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from bench.ledger_chain import NAMESPACE, VALUE_SIZE, Chain, key_of, load
+from bench.processes import usage
 from crypto import sm3
 from ledger.encoding import decode, encode
 from ledger.history.database import History
@@ -38,6 +40,7 @@ TRANSACTIONS, WRITES = 1_000, 2_000
 SENDERS = 50
 GRANTS = 2_000  # subjects of the events, beside the party and an id of its own
 QUERIES = 200
+PACED = 20  # blocks
 ROWS = 50  # of a page
 
 
@@ -83,6 +86,7 @@ def grow(chain: Chain) -> float:
 
 def follow(store: Store, folder: Path) -> tuple[History, float]:
     """The history of a ledger, made from the beginning, and the seconds that took."""
+    print(f"memory of the process: {usage({'': os.getpid()})[''].anonymous >> 20} MB, then")
     announcer = Announcer(store.certified_height)
     follower = Follower(history_of(folder, store), store, announcer, keep_blocks=0)
     began = time.perf_counter()
@@ -91,7 +95,38 @@ def follow(store: Store, folder: Path) -> tuple[History, float]:
     took = time.perf_counter() - began
     announcer.close()
     follower.close()
+    print(f"memory of the process: {usage({'': os.getpid()})[''].anonymous >> 20} MB")
     return history_of(folder, store), took
+
+
+def paced(chain: Chain, follower: Follower | None, announcer: Announcer) -> float:
+    """Median seconds of commits that come once a second."""
+    costs: list[float] = []
+    for _ in range(PACED):
+        began = time.perf_counter()
+        costs.append(grow(chain))
+        announcer.announce(chain.store.certified_height)
+        time.sleep(max(0.0, 1 - (time.perf_counter() - began)))
+    if follower is not None and follower.lag_blocks > 1:
+        print(f"the follower is {follower.lag_blocks} blocks behind")
+    return statistics.median(costs)
+
+
+def beside(chain: Chain, folder: Path) -> None:
+    """Commits at 1,000 transactions a second, without and with a follower."""
+    announcer = Announcer(chain.store.certified_height)
+    alone = paced(chain, None, announcer)
+    history = history_of(folder, chain.store)
+    follower = Follower(history, chain.store, announcer, keep_blocks=0)
+    follower.start()
+    history.wait_for(chain.store.height, 3600)
+    followed = paced(chain, follower, announcer)
+    print(
+        f"commit once a second: {1000 * alone:.1f} ms, with a follower {1000 * followed:.1f} ms: "
+        f"x {followed / alone:.3f}"
+    )
+    announcer.close()
+    follower.close()
 
 
 def latencies(ask: Callable[[int], Page[object]]) -> str:
@@ -188,6 +223,7 @@ def run(folder: Path, blocks: int) -> None:
     )
     tell(history, ledger.height)
     history.close()
+    beside(chains[0], folder)
     for chain in chains:
         chain.store.close()
 

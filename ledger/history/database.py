@@ -31,6 +31,7 @@ from ledger.history.pages import (
     BYTES_MAX,
     HEIGHT_MAX,
     ROWS_MAX,
+    SCANNED_BYTES_MAX,
     SCANNED_MAX,
     AccountEntry,
     KeyChange,
@@ -165,14 +166,18 @@ class History:
         """
 
         def entry(look: _Look, height: int, index: int, value: bytes) -> SubjectEntry | None:
-            fields = _decoded(value, SubjectRow).fields
-            if field and field not in fields:
+            row = _decoded(value, SubjectRow)
+            if contract not in ("", row.contract) or (field and field not in row.fields):
                 return None
             found = look.event(height, index)
-            if contract not in ("", found.event.contract):
-                return None
-            time_ms = look.time_ms(height)
-            return SubjectEntry(height, index, time_ms, found.transaction_id, found.event, fields)
+            return SubjectEntry(
+                height,
+                index,
+                look.time_ms(height),
+                found.transaction_id,
+                found.event,
+                row.fields,
+            )
 
         return self._page(subject_prefix(subject), PLACE_SIZE, span, entry)
 
@@ -195,7 +200,7 @@ class History:
             for scanned, (stored, value) in enumerate(pairs):
                 look.size += len(value)
                 is_full = len(rows) == rows_max or (rows and look.size > BYTES_MAX)
-                if is_full or scanned == SCANNED_MAX:
+                if is_full or scanned == SCANNED_MAX or look.size > SCANNED_BYTES_MAX:
                     is_complete = False
                     break
                 height, index = _place(stored[len(prefix) :])

@@ -114,7 +114,7 @@ def _event_rows(source: Source, height: int) -> Iterator[tuple[bytes, bytes]]:
             place = place_bytes(height, index)
             yield EVENTS + place, encode(EventRow(receipt.transaction_id, event))
             for subject, fields in subjects.items():
-                yield subject_prefix(subject) + place, encode(SubjectRow(fields))
+                yield subject_prefix(subject) + place, encode(SubjectRow(event.contract, fields))
 
 
 def _named(value: bytes) -> Iterator[bytes]:

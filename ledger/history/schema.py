@@ -54,6 +54,7 @@ class AccountRow(Record):
 class SubjectRow(Record):
     """`fields`: those of the event that hold the subject, in order."""
 
+    contract: str
     fields: tuple[str, ...]
 
 
