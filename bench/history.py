@@ -88,7 +88,7 @@ def follow(store: Store, folder: Path) -> tuple[History, float]:
     """The history of a ledger, made from the beginning, and the seconds that took."""
     print(f"memory of the process: {usage({'': os.getpid()})[''].anonymous >> 20} MB, then")
     announcer = Announcer(store.certified_height)
-    follower = Follower(history_of(folder, store), store, announcer, keep_blocks=0)
+    follower = Follower(_history(folder, store), store, announcer, keep_blocks=0)
     began = time.perf_counter()
     follower.start()
     follower.history.wait_for(store.height, 3600)
@@ -96,7 +96,7 @@ def follow(store: Store, folder: Path) -> tuple[History, float]:
     announcer.close()
     follower.close()
     print(f"memory of the process: {usage({'': os.getpid()})[''].anonymous >> 20} MB")
-    return history_of(folder, store), took
+    return _history(folder, store), took
 
 
 def paced(chain: Chain, follower: Follower | None, announcer: Announcer) -> float:
@@ -116,7 +116,7 @@ def beside(chain: Chain, folder: Path) -> None:
     """Commits at 1,000 transactions a second, without and with a follower."""
     announcer = Announcer(chain.store.certified_height)
     alone = paced(chain, None, announcer)
-    history = history_of(folder, chain.store)
+    history = _history(folder, chain.store)
     follower = Follower(history, chain.store, announcer, keep_blocks=0)
     follower.start()
     history.wait_for(chain.store.height, 3600)
@@ -161,6 +161,12 @@ def tell(history: History, blocks: int) -> None:
     }
     for name, ask in asks.items():
         print(f"page of {name}: {latencies(ask)}")
+
+
+def _history(folder: Path, store: Store) -> History:
+    history = history_of(folder, store)
+    assert history is not None, "the folder is ours"
+    return history
 
 
 def _span(*, to_height: int = Span().to_height) -> Span:

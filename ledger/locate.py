@@ -26,6 +26,7 @@ from ledger.model import (
 )
 from ledger.schema import (
     BLOCK,
+    CHANGES,
     COMMIT_CERTIFICATE,
     COMMITTEE,
     EXECUTION_CERTIFICATE,
@@ -45,6 +46,7 @@ _NAMES = {
     BLOCK: "block record",
     RECEIPTS: "receipts",
     STATEMENT: "statement",
+    CHANGES: "list of changes",
     COMMIT_CERTIFICATE: "commit certificate",
     EXECUTION_CERTIFICATE: "execution certificate",
 }
@@ -162,7 +164,9 @@ def _damaged_record(database: plyvel.DB, height: int) -> Place | None:
             found = database.get(at_height(table, height), verify_checksums=True)
         except plyvel.Error:
             return Place(height, f"its {name} cannot be read")
-        is_optional = table == EXECUTION_CERTIFICATE or (table == COMMIT_CERTIFICATE and not height)
+        is_optional = table in (EXECUTION_CERTIFICATE, CHANGES) or (
+            table == COMMIT_CERTIFICATE and not height
+        )
         if found is None and not is_optional:
             return Place(height, f"its {name} is missing")
     return None

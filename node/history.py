@@ -28,13 +28,19 @@ PROGRESS_S = 10.0  # between two lines of progress in the log
 _log = structlog.get_logger("node.history")
 
 
-def history_of(data_dir: Path, store: Store) -> History:
-    """The history of a ledger, which goes on or begins anew. Raises LedgerInUse, OSError."""
+def history_of(data_dir: Path, store: Store) -> History | None:
+    """The history of a ledger, which goes on or begins anew; None, and the log says why, where its
+    folder cannot be used: that is no reason not to start a node."""
 
     def is_block(height: int, block_hash: bytes) -> bool:
         return height <= store.height and store.statement(height).block_hash == block_hash
 
-    history, reason = open_history(data_dir / HISTORY, store.chain_id, 0, is_block)
+    path = data_dir / HISTORY
+    try:
+        history, reason = open_history(path, store.chain_id, 0, is_block)
+    except (LedgerError, OSError) as error:
+        _log.error("history_unusable", folder=str(path), reason=str(error))
+        return None
     if reason:
         _log.info("history_begun", reason=reason, blocks=store.certified_height + 1)
     return history

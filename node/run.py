@@ -245,6 +245,8 @@ class Node:
         if not config.has_history:
             return None
         history = history_of(config.data_dir, self.store)
+        if history is None:
+            return None
         keep_blocks = config.history_keep_blocks
         follower = Follower(history, self.store, self.announcer, keep_blocks=keep_blocks)
         self._open.callback(follower.close)

@@ -86,6 +86,7 @@ class FakeNode(node_pb2_grpc.NodeServicer):
         self.calls: Counter[str] = Counter()
         self.lag = 0
         self.has_history = True
+        self.asked = pb.KeyHistoryRequest()
         self.events_per_stream = 1_000_000
         self.port = 0
         self._server: grpc.Server | None = None
@@ -218,6 +219,7 @@ class FakeNode(node_pb2_grpc.NodeServicer):
             _refuse(context, grpc.StatusCode.UNIMPLEMENTED, "history.off")
         act = self._begin("history", context)
         self._end(act, context)
+        self.asked = request
         row = pb.KeyHistoryRow(height=1, present=True, value=self.name.encode())
         end = pb.PageEnd(is_complete=True, height=self._height(act))
         return pb.KeyHistoryReply(rows=[row], end=end)

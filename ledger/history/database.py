@@ -31,7 +31,6 @@ from ledger.history.pages import (
     BYTES_MAX,
     HEIGHT_MAX,
     ROWS_MAX,
-    SCANNED_BYTES_MAX,
     SCANNED_MAX,
     AccountEntry,
     KeyChange,
@@ -200,7 +199,7 @@ class History:
             for scanned, (stored, value) in enumerate(pairs):
                 look.size += len(value)
                 is_full = len(rows) == rows_max or (rows and look.size > BYTES_MAX)
-                if is_full or scanned == SCANNED_MAX or look.size > SCANNED_BYTES_MAX:
+                if is_full or scanned == SCANNED_MAX:
                     is_complete = False
                     break
                 height, index = _place(stored[len(prefix) :])

@@ -20,7 +20,6 @@ BYTES_MAX = 1 << 20  # of the rows of one page, but a single row that is larger
 # Rows looked at for one page when most do not pass the filter: some 50 ms of work. Such a page may
 # be short, or empty, although more follow.
 SCANNED_MAX = 10_000
-SCANNED_BYTES_MAX = 16 << 20  # the same in bytes: some 60 of the largest events
 HEIGHT_MAX = 2**63 - 1
 CURSOR_SIZE = 1 + PLACE_SIZE
 _VERSION = b"\x01"

@@ -59,7 +59,8 @@ def _history(backend: Backend) -> Iterator[History]:
     history = backend.history
     if history is None:
         raise Refusal(
-            refusals.HISTORY_OFF, "this node keeps no history ([history] enabled): ask another"
+            refusals.HISTORY_OFF,
+            "this node keeps no history ([history] enabled; or its log says why): ask another",
         )
     certified = backend.store.certified_height
     if certified - history.height <= WAITED_BLOCKS_MAX:

@@ -26,6 +26,7 @@ from ledger.history.database import History
 from ledger.history.pages import Span, encode_cursor
 from ledger.history.rows import Source
 from ledger.model import TransactionBody, address_of
+from ledger.store import Store
 from ledger.values import encode_value
 from node import refusals
 from node.announce import Announcer
@@ -69,8 +70,14 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
+def _history(folder: Path, store: Store) -> History:
+    history = history_of(folder, store)
+    assert history is not None
+    return history
+
+
 def _follower(world: World, announcer: Announcer, *, keep_blocks: int = 0) -> Follower:
-    history = history_of(world.path.parent, world.store)
+    history = _history(world.path.parent, world.store)
     return Follower(history, world.store, announcer, keep_blocks=keep_blocks)
 
 
@@ -134,7 +141,7 @@ def test_a_ledger_that_lacks_its_newest_block_makes_it_begin_anew(
     for blocks in (1, 3):  # shorter, and another block 3
         _grown(other, Announcer(0), blocks)
         shutil.copytree(tmp_path / HISTORY, tmp_path / f"copy{blocks}" / HISTORY)
-        history = history_of(tmp_path / f"copy{blocks}", other.store)
+        history = _history(tmp_path / f"copy{blocks}", other.store)
         assert history.height == -1
         history.close()
 
@@ -184,6 +191,13 @@ def test_it_keeps_what_it_is_told_to_keep(world: World) -> None:
     _until(lambda: follower.history.first == 6)
     announcer.close()
     follower.close()
+
+
+def test_a_folder_that_cannot_be_used_is_told_and_stops_no_node(world: World) -> None:
+    (world.path.parent / HISTORY).write_text("a file")
+    with capture_logs() as log:
+        assert history_of(world.path.parent, world.store) is None
+    assert [entry["event"] for entry in log] == ["history_unusable"]
 
 
 def test_closing_does_not_wait_for_the_ledger_to_grow(world: World) -> None:
