@@ -10,7 +10,7 @@ replay      all of that, block by block
 report      a verdict as a signed document;  page: the same for people
 """
 
-from node.audit.replay import replay
+from node.audit.replay import Replayed, replay, replayed
 from node.audit.verdict import Divergence, Kind, Verdict
 
-__all__ = ["Divergence", "Kind", "Verdict", "replay"]
+__all__ = ["Divergence", "Kind", "Replayed", "Verdict", "replay", "replayed"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,18 @@ from node.execute import ChainRules, Executor
 Advance = Callable[[int, int | None], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay found, and the ledger that it made itself, while it is open.
+
+    Of `again` only blocks up to `verdict.height` hold: above it stands what was executed and then
+    found to contradict the source. None: not even the genesis holds, or the source is unreadable.
+    """
+
+    verdict: Verdict
+    again: Store | None
+
+
 def replay(
     source: Path | NodeClient,
     genesis: Genesis,
@@ -71,6 +83,23 @@ def replay(
     work: Path | None = None,
     is_measured: bool = False,
 ) -> Verdict:
+    """What `replayed` finds, for whoever wants the verdict alone."""
+    with replayed(
+        source, genesis, advance=advance, threads=threads, work=work, is_measured=is_measured
+    ) as found:
+        return found.verdict
+
+
+@contextmanager
+def replayed(
+    source: Path | NodeClient,
+    genesis: Genesis,
+    *,
+    advance: Advance,
+    threads: int | None = None,
+    work: Path | None = None,
+    is_measured: bool = False,
+) -> Iterator[Replayed]:
     """Examine an archive, the ledger of a node that is not running, or what a running one serves.
 
     `source` is an archive's file, a node's data directory or the ledger in it, or a client of a
@@ -83,19 +112,26 @@ def replay(
     """
     count = threads or os.cpu_count() or 1
     tally = _Tally(threads=count, kind=kind_of(source))
-    divergence = None
-    try:
-        with opened(source) as found:
-            tally.archive = found.archive
-            _Replay(found, genesis, tally, advance).run(work, is_measured=is_measured)
-    except Diverges as error:
-        divergence = error.divergence
-    except LedgerDamaged as damage:
-        assert isinstance(source, Path), "only a ledger is damaged in this way"
-        divergence = _damaged(damage, ledger_path(source))
-    except ArchiveInvalid as error:
-        divergence = _unreadable(error)
-    return tally.verdict(chain_id(genesis), divergence)
+    divergence, again = None, None
+    with ExitStack() as kept:
+        try:
+            with opened(source) as found:
+                tally.archive = found.archive
+                sitting = _Replay(found, genesis, tally, advance)
+                sitting.check_genesis()
+                engine = kept.enter_context(closing(Witness()))
+                made = kept.enter_context(opened_work(work, genesis, engine))
+                again = made.again
+                sitting.run(made, engine, is_measured=is_measured)
+        except Diverges as error:
+            divergence = error.divergence
+        except LedgerDamaged as damage:
+            assert isinstance(source, Path), "only a ledger is damaged in this way"
+            divergence = _damaged(damage, ledger_path(source))
+        except ArchiveInvalid as error:
+            divergence = _unreadable(error)
+        verdict = tally.verdict(chain_id(genesis), divergence)
+        yield Replayed(verdict, again if verdict.height >= 0 else None)
 
 
 @dataclass(slots=True)
@@ -188,22 +224,23 @@ class _Replay:
         self._tally = tally
         self._advance = advance
 
-    def run(self, folder: Path | None, *, is_measured: bool) -> None:
+    def check_genesis(self) -> None:
         found, expected = self._source.chain_id, self._rules.chain_id
         if found != expected:
             ids = expected.hex(), found.hex()
             raise Diverges(Divergence(0, Kind.GENESIS, "another genesis", "", "", *ids))
+
+    def run(self, work: Work, engine: Witness, *, is_measured: bool) -> None:
         threads = self._tally.threads
-        with ThreadPoolExecutor(threads) as pool, closing(Witness()) as engine:
+        with ThreadPoolExecutor(threads) as pool:
             before = measure_bound(pool, threads) if is_measured else 0.0
             self._tally.bound = before
             self._tally.began = time.monotonic()
-            with opened_work(folder, self._genesis, engine) as work:
-                try:
-                    self._chain(work, engine, pool)
-                finally:
-                    if self._tally.height >= 0:
-                        work.save(self._tally.checkpoint(expected))
+            try:
+                self._chain(work, engine, pool)
+            finally:
+                if self._tally.height >= 0:
+                    work.save(self._tally.checkpoint(self._rules.chain_id))
             self._tally.ended = time.monotonic()
             if is_measured:  # before and after: a machine is seldom left alone
                 self._tally.bound = (before + measure_bound(pool, threads)) / 2
@@ -290,6 +327,7 @@ class _Replay:
         tally.state_root = again.statement(height).state_root.hex()
         tally.content = content_after(tally.content, stored)
         if stored.execution_certificate is not None:
+            again.certify(stored.execution_certificate)  # for those who read `again` afterwards
             tally.certified_height = height
         else:
             tally.note("without_execution_certificate", height)

@@ -119,7 +119,7 @@ def opened_work(folder: Path | None, genesis: Genesis, engine: Engine) -> Iterat
     if (folder / LEDGER).exists():
         checkpoint = _checkpoint(folder, genesis)
         again = _reopened(folder, genesis)
-        if checkpoint is not None and checkpoint.height > again.height:
+        if checkpoint is not None and not _reaches(again, checkpoint):
             checkpoint = None  # the power failed: what is left of the ledger is verified again
     else:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +128,14 @@ def opened_work(folder: Path | None, genesis: Genesis, engine: Engine) -> Iterat
         yield Work(again, folder, checkpoint)
     finally:
         again.close()
+
+
+def _reaches(again: Store, checkpoint: Checkpoint) -> bool:
+    """Whether all that was written up to the checkpoint is there; certificates come last."""
+    height = checkpoint.height
+    if again.height != height or checkpoint.certified_height != height or height == 0:
+        return again.height >= height
+    return again.execution_certificate(height) is not None
 
 
 def _created(folder: Path, genesis: Genesis, engine: Engine) -> Store:

@@ -1,0 +1,19 @@
+"""Acts (行为): every transaction of a replayed chain, with who acted and what it concerned.
+
+Nothing here is believed: blocks and receipts come from the ledger that a replay made itself, up to
+the last height that held.
+
+values      contract values as JSON
+subjects    which argument and which event field of which contract names which subject
+interfaces  names of the arguments, by the source that the chain ran
+register    which party an account spoke for, and in what standing
+lineage     what was made of what: task of a grant, product of a task, delivery of a product
+act         the acts in order
+access      who was let in on what, and who received what
+custody     the chain of custody (保管链) of a product, with the proof of every link
+links       which links of it hold, and which are missing
+"""
+
+from node.audit.acts.act import Act, Reader
+
+__all__ = ["Act", "Reader"]

@@ -1,0 +1,338 @@
+"""The chain of custody (保管链) of a product: back to computation, authorization, data, parties.
+
+A graph: nodes are what the chain knows by an id, and the programs that ran, by hash; every edge has
+the transaction that proves it. `links` says which of the expected ones hold, and which are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ledger.values import Value
+from node.audit.acts.act import Act, id_of
+from node.audit.acts.lineage import Lineage
+from node.audit.acts.register import Register
+from node.audit.acts.subjects import (
+    DATASET,
+    DELIVERY,
+    DEMAND,
+    EVIDENCE,
+    GRANT,
+    PARTY,
+    PRODUCT,
+    TASK,
+    Subject,
+)
+from node.audit.acts.values import octets, shown, text, texts
+
+PROGRAM: Final = "program"  # kind of a node: what ran, by its SM3
+EVIDENCE_MAX: Final = 1_000  # records in one graph: any party may add more about any id
+# Contracts whose acts about an id are the story of that id.
+_OWN = {
+    "product": PRODUCT,
+    "delivery": DELIVERY,
+    "task": TASK,
+    "grant": GRANT,
+    "demand": DEMAND,
+    "catalog": DATASET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The transaction that shows something."""
+
+    transaction: str
+    height: int
+    index: int
+    time_ms: int
+
+
+@dataclass(slots=True)
+class Node:
+    """`facts`: what is on record about it, as last said."""
+
+    subject: Subject
+    title: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`source` `relation` `target`, as in: task:t1 runs under grant:g1."""
+
+    source: Subject
+    relation: str
+    target: Subject
+    proof: Proof
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Custody:
+    """The graph of one product. Edges stand in the order of the chain."""
+
+    product: str
+    nodes: dict[Subject, Node] = field(default_factory=dict)
+    edges: list[Edge] = field(default_factory=list)
+    evidence_left_out: int = 0
+
+    def related(self, relation: str, target: Subject | None = None) -> Iterator[Edge]:
+        """The edges of that name, to `target` if it is given."""
+        for edge in self.edges:
+            if edge.relation == relation and target in (None, edge.target):
+                yield edge
+
+    def fact(self, subject: Subject, name: str) -> str:
+        found = self.nodes.get(subject)
+        return found.facts.get(name, "") if found else ""
+
+    def kinds(self, kind: str) -> list[Subject]:
+        """The nodes of that kind, in order of id."""
+        return sorted(subject for subject in self.nodes if subject[0] == kind)
+
+
+def chain_of(product: str, lineage: Lineage) -> frozenset[Subject]:
+    """Whose acts make the custody of a product; `lineage` is that of the last act."""
+    root = PRODUCT, product
+    deliveries = (name for name, line in lineage.deliveries.items() if line.product == product)
+    return frozenset(
+        {root, *lineage.through(root), *((DELIVERY, delivery) for delivery in deliveries)}
+    )
+
+
+def belongs(act: Act, chain: frozenset[Subject]) -> bool:
+    """Is the act part of the story of something in the chain? Refused ones are not."""
+    if act.status:
+        return False
+    if act.contract == "evidence":
+        return not chain.isdisjoint(act.direct)
+    kind = _OWN.get(act.contract)
+    return any(subject in chain for subject in act.direct if subject[0] == kind)
+
+
+class Builder:
+    """Puts the acts of a chain, given in their order, into a graph."""
+
+    def __init__(self, product: str, chain: frozenset[Subject]) -> None:
+        self.custody = Custody(product)
+        self._chain = chain
+        self._versions: dict[str, list[tuple[int, str]]] = {}  # data set: version, commitment
+        self._act: Act
+        self._register: Register
+        self._tell: Mapping[tuple[str, str], Callable[[Mapping[str, Value]], None]] = {
+            ("catalog", "register"): self._dataset,
+            ("catalog", "update"): self._dataset,
+            ("catalog", "withdraw"): self._withdrawn,
+            ("demand", "file"): self._filed,
+            ("demand", "prescreen"): self._prescreened,
+            ("demand", "review"): self._reviewed,
+            ("grant", "issue"): self._granted,
+            ("grant", "revoke"): self._revoked,
+            ("task", "create"): self._ordered,
+            ("task", "accept"): self._accepted,
+            ("task", "report"): self._reported,
+            ("product", "register"): self._registered,
+            ("product", "approve"): self._assessed,
+            ("delivery", "offer"): self._offered,
+            ("delivery", "accept"): self._answered,
+            ("evidence", "record"): self._evidence,
+        }
+
+    def add(self, act: Act, register: Register) -> None:
+        """The next act that belongs to the chain."""
+        self._act, self._register = act, register
+        tell = self._tell.get((act.contract, act.method))
+        if tell is not None:
+            tell(act.given)
+        self._ended()
+
+    # --- what each act says ---------------------------------------------------------------------
+
+    def _dataset(self, given: Mapping[str, Value]) -> None:
+        dataset = DATASET, text(given.get("dataset_id"))
+        versions = self._versions.setdefault(dataset[1], [])
+        version, commitment = len(versions) + 1, octets(given.get("commitment")).hex()
+        versions.append((version, commitment))
+        self._fact(dataset, title=text(given.get("title")))
+        self._fact(dataset, grade=given.get("grade"), rows=given.get("row_count"))
+        self._fact(dataset, commitment=commitment, version=version)
+        relation = "registered by" if version == 1 else "updated by"
+        self._edge(dataset, relation, self._actor(), f"version {version}")
+
+    def _withdrawn(self, given: Mapping[str, Value]) -> None:
+        dataset = DATASET, text(given.get("dataset_id"))
+        self._edge(dataset, "withdrawn by", self._actor(), text(given.get("reason")))
+
+    def _filed(self, given: Mapping[str, Value]) -> None:
+        demand = DEMAND, text(given.get("demand_id"))
+        self._fact(demand, title=text(given.get("title")), purpose=given.get("purpose"))
+        self._edge(demand, "filed by", self._actor())
+
+    def _prescreened(self, given: Mapping[str, Value]) -> None:
+        relation = "forwarded by" if given.get("passed") else "returned by"
+        demand = DEMAND, text(given.get("demand_id"))
+        self._edge(demand, relation, self._actor(), text(given.get("note")))
+
+    def _reviewed(self, given: Mapping[str, Value]) -> None:
+        relation = "approved by" if given.get("approved") else "rejected by"
+        demand = DEMAND, text(given.get("demand_id"))
+        self._edge(demand, relation, self._actor(), text(given.get("note")))
+
+    def _granted(self, given: Mapping[str, Value]) -> None:
+        grant = GRANT, text(given.get("grant_id"))
+        algorithms = ", ".join(texts(given.get("algorithms")))
+        self._fact(grant, scenario=given.get("scenario"), algorithms=algorithms)
+        self._fact(grant, uses_max=given.get("uses_max"), expires_ms=given.get("expires_ms"))
+        self._edge(grant, "answers", (DEMAND, text(given.get("demand_id"))))
+        self._edge(grant, "issued by", self._actor())
+        self._edge(grant, "granted to", self._party(text(given.get("operator_party"))))
+        for dataset in texts(given.get("datasets")):
+            self._edge(grant, "covers", (DATASET, dataset))
+
+    def _revoked(self, given: Mapping[str, Value]) -> None:
+        grant = GRANT, text(given.get("grant_id"))
+        self._edge(grant, "revoked by", self._actor(), text(given.get("reason")))
+
+    def _ordered(self, given: Mapping[str, Value]) -> None:
+        task, event = (TASK, text(given.get("task_id"))), self._event("task", "TaskCreated")
+        digest = octets(event.get("program_hash")).hex()
+        program = PROGRAM, digest
+        self._fact(task, algorithm=given.get("algorithm"), program_hash=digest)
+        size = len(octets(given.get("program")))
+        self._fact(program, algorithm=given.get("algorithm"), bytes=size)
+        self._edge(task, "runs", program)
+        self._edge(task, "runs under", (GRANT, text(given.get("grant_id"))))
+        self._edge(task, "ordered by", self._actor())
+        pairs = given.get("participants")
+        for pair in pairs if isinstance(pairs, list) else ():
+            if isinstance(pair, list) and len(pair) == 2:
+                dataset = DATASET, text(pair[1])
+                self._edge(task, "computes on", dataset, f"brought by {text(pair[0])}")
+
+    def _accepted(self, given: Mapping[str, Value]) -> None:
+        event = self._event("task", "TaskAccepted")
+        task, dataset = (TASK, text(given.get("task_id"))), text(event.get("dataset_id"))
+        commitment = octets(given.get("data_commitment")).hex()
+        self._edge(task, "accepted by", self._actor(), f"commits to {commitment}")
+        for version, known in self._versions.get(dataset, [])[::-1]:
+            if known == commitment:
+                self._edge(task, "used rows of", (DATASET, dataset), f"version {version}")
+                break
+
+    def _reported(self, given: Mapping[str, Value]) -> None:
+        task, event = (TASK, text(given.get("task_id"))), self._event("task", "TaskReported")
+        self._fact(task, protection=given.get("protection"))
+        note = (
+            f"ran {octets(given.get('program_hash')).hex()}, share with SM3 "
+            f"{octets(event.get('share_digest')).hex()}"
+        )
+        self._edge(task, "reported by", self._actor(), note)
+
+    def _registered(self, given: Mapping[str, Value]) -> None:
+        product = PRODUCT, text(given.get("product_id"))
+        digest = octets(given.get("result_digest")).hex()
+        self._fact(product, title=text(given.get("title")), result_digest=digest)
+        self._edge(product, "made from", (TASK, text(given.get("task_id"))))
+        self._edge(product, "registered by", self._actor())
+
+    def _assessed(self, given: Mapping[str, Value]) -> None:
+        relation = "approved by" if given.get("passed") else "refused by"
+        product = PRODUCT, text(given.get("product_id"))
+        self._edge(product, relation, self._actor(), text(given.get("note")))
+
+    def _offered(self, given: Mapping[str, Value]) -> None:
+        delivery = DELIVERY, text(given.get("delivery_id"))
+        payload = octets(given.get("sealed_payload_digest")).hex()
+        agreement = octets(given.get("agreement_digest")).hex()
+        self._fact(delivery, payload_digest=payload, agreement_digest=agreement)
+        self._edge(delivery, "delivers", (PRODUCT, text(given.get("product_id"))))
+        self._edge(delivery, "offered by", self._actor())
+        self._edge(delivery, "offered to", self._party(text(given.get("consumer_party"))))
+
+    def _answered(self, given: Mapping[str, Value]) -> None:
+        relation = "accepted by" if given.get("accepted") else "rejected by"
+        delivery = DELIVERY, text(given.get("delivery_id"))
+        self._fact(delivery, received_digest=octets(given.get("received_digest")).hex())
+        self._edge(delivery, relation, self._actor(), text(given.get("note")))
+
+    def _evidence(self, given: Mapping[str, Value]) -> None:
+        about = [s for s in sorted(self._chain) if s[1] == text(given.get("subject"))]
+        if len(self.custody.kinds(EVIDENCE)) >= EVIDENCE_MAX:
+            self.custody.evidence_left_out += 1
+            return
+        evidence = EVIDENCE, text(given.get("evidence_id"))
+        self._fact(evidence, kind=given.get("kind"), digest=octets(given.get("digest")).hex())
+        for subject in about:
+            self._edge(evidence, "is about", subject, text(given.get("note")))
+        self._edge(evidence, "recorded by", self._actor())
+
+    def _ended(self) -> None:
+        """How a task ended, whichever act ended it."""
+        for told in self._act.events:
+            task = TASK, text(told.fields.get("task_id"))
+            status = _ENDS.get(told.name) if told.contract == "task" else None
+            if status is not None and task in self._chain:
+                self._fact(task, status=status)
+
+    # --- parts of the graph -----------------------------------------------------------------------
+
+    def _event(self, contract: str, name: str) -> Mapping[str, Value]:
+        return self._act.event(contract, name) or {}
+
+    def _actor(self) -> Subject:
+        return self._party(self._act.by.party or self._act.sender)
+
+    def _party(self, name: str) -> Subject:
+        subject = PARTY, name
+        known = self._register.parties.get(name)
+        if known is not None:
+            self._fact(subject, title=known.name, roles=", ".join(known.roles))
+        return subject
+
+    def _fact(self, subject: Subject, *, title: str = "", **facts: Value) -> None:
+        node = self.custody.nodes.setdefault(subject, Node(subject))
+        node.title = title or node.title
+        node.facts.update({name: str(shown(value)) for name, value in facts.items()})
+
+    def _edge(self, source: Subject, relation: str, target: Subject, note: str = "") -> None:
+        act = self._act
+        for subject in (source, target):
+            self.custody.nodes.setdefault(subject, Node(subject))
+        proof = Proof(act.transaction, act.height, act.index, act.time_ms)
+        self.custody.edges.append(Edge(source, relation, target, proof, note))
+
+
+_ENDS: Final = {
+    "TaskFinished": "finished",
+    "TaskDisputed": "disputed",
+    "TaskFailed": "failed",
+    "TaskCancelled": "cancelled",
+    "TaskExpired": "expired",
+}
+
+
+def fields_of(custody: Custody) -> dict[str, object]:
+    """The graph for JSON."""
+    return {
+        "product": custody.product,
+        "nodes": [
+            {"id": id_of(node.subject), "title": node.title, "facts": node.facts}
+            for node in custody.nodes.values()
+        ],
+        "edges": [
+            {
+                "from": id_of(edge.source),
+                "relation": edge.relation,
+                "to": id_of(edge.target),
+                "note": edge.note,
+                "transaction": edge.proof.transaction,
+                "height": edge.proof.height,
+                "index": edge.proof.index,
+            }
+            for edge in custody.edges
+        ],
+        "evidence_left_out": custody.evidence_left_out,
+    }

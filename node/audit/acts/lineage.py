@@ -1,0 +1,166 @@
+"""What was made of what: the way from a delivery back to demand and data sets.
+
+It follows the acts in order and knows what the chain knew at each of them. Only acts that
+succeeded change it. Its memory grows with the objects of the business, not with the blocks:
+some hundred bytes for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ledger.model import PUBLIC_KEY_SIZE, address_of
+from ledger.values import Value
+from node.audit.acts.subjects import (
+    DATASET,
+    DELIVERY,
+    DEMAND,
+    GRANT,
+    PRODUCT,
+    TASK,
+    Subject,
+)
+from node.audit.acts.values import octets, text, texts
+
+Fields = Mapping[str, Value]
+
+
+class DatasetLine(NamedTuple):
+    owner: str  # party
+    columns: tuple[str, ...]  # as the catalogue described them last
+
+
+class GrantLine(NamedTuple):
+    demand: str
+    consumer: str
+    operator: str
+    manager: str
+    datasets: tuple[str, ...]
+
+
+class TaskLine(NamedTuple):
+    grant: str
+    operator: str
+    consumer: str
+    participants: tuple[tuple[str, str], ...]  # party, data set
+    receiver: str  # address of the key to which output shares are sealed
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return tuple(dataset for _party, dataset in self.participants)
+
+
+class ProductLine(NamedTuple):
+    task: str
+    operator: str
+
+
+class DeliveryLine(NamedTuple):
+    product: str
+    operator: str
+    consumer: str
+
+
+class Lineage:
+    """All objects of the business so far, and what each was made of."""
+
+    def __init__(self) -> None:
+        self.datasets: dict[str, DatasetLine] = {}
+        self.demands: dict[str, str] = {}  # -> consumer
+        self.grants: dict[str, GrantLine] = {}
+        self.tasks: dict[str, TaskLine] = {}
+        self.products: dict[str, ProductLine] = {}
+        self.deliveries: dict[str, DeliveryLine] = {}
+
+    def follow(self, contract: str, method: str, arguments: Fields, party: str) -> None:
+        """A transaction of `party` that succeeded."""
+        match contract, method:
+            case "catalog", "register" | "update":
+                self._describe(arguments, party)
+            case "demand", "file":
+                self.demands[text(arguments.get("demand_id"))] = party
+            case "grant", "issue":
+                self._issue(arguments, party)
+            case "task", "create":
+                self._create(arguments, party)
+            case "product", "register":
+                line = ProductLine(text(arguments.get("task_id")), party)
+                self.products[text(arguments.get("product_id"))] = line
+            case "delivery", "offer":
+                product, consumer = arguments.get("product_id"), arguments.get("consumer_party")
+                offered = DeliveryLine(text(product), party, text(consumer))
+                self.deliveries[text(arguments.get("delivery_id"))] = offered
+
+    def _describe(self, arguments: Fields, party: str) -> None:
+        schema = arguments.get("schema")
+        columns = tuple(
+            text(column[0])
+            for column in (schema if isinstance(schema, list) else ())
+            if isinstance(column, list) and column
+        )
+        self.datasets[text(arguments.get("dataset_id"))] = DatasetLine(party, columns)
+
+    def _issue(self, arguments: Fields, party: str) -> None:
+        demand = text(arguments.get("demand_id"))
+        self.grants[text(arguments.get("grant_id"))] = GrantLine(
+            demand,
+            self.demands.get(demand, ""),
+            text(arguments.get("operator_party")),
+            party,
+            texts(arguments.get("datasets")),
+        )
+
+    def _create(self, arguments: Fields, party: str) -> None:
+        grant, key = text(arguments.get("grant_id")), octets(arguments.get("receiver_key"))
+        pairs = arguments.get("participants")
+        self.tasks[text(arguments.get("task_id"))] = TaskLine(
+            grant,
+            party,
+            self.grants[grant].consumer if grant in self.grants else "",
+            tuple(
+                (text(pair[0]), text(pair[1]))
+                for pair in (pairs if isinstance(pairs, list) else ())
+                if isinstance(pair, list) and len(pair) == 2
+            ),
+            address_of(key) if len(key) == PUBLIC_KEY_SIZE else "",
+        )
+
+    # --- asking -------------------------------------------------------------------------------
+
+    def about(self, name: str) -> Iterator[Subject]:
+        """What the chain knows by an id that says not of what kind it is."""
+        for kind, known in self._kinds():
+            if name in known:
+                yield kind, name
+
+    def through(self, subject: Subject) -> Iterator[Subject]:
+        """What a subject was made of, all the way; nothing for what is not known."""
+        kind, name = subject
+        if kind == DELIVERY and name in self.deliveries:
+            product = self.deliveries[name].product
+            yield PRODUCT, product
+            yield from self.through((PRODUCT, product))
+        elif kind == PRODUCT and name in self.products:
+            task = self.products[name].task
+            yield TASK, task
+            yield from self.through((TASK, task))
+        elif kind == TASK and name in self.tasks:
+            line = self.tasks[name]
+            yield from ((DATASET, dataset) for dataset in line.datasets)
+            yield GRANT, line.grant  # but of its data sets only those that the task uses
+            if line.grant in self.grants:
+                yield DEMAND, self.grants[line.grant].demand
+        elif kind == GRANT and name in self.grants:
+            yield from ((DATASET, dataset) for dataset in self.grants[name].datasets)
+            yield DEMAND, self.grants[name].demand
+
+    def _kinds(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
+        return (
+            (DATASET, self.datasets),
+            (DEMAND, self.demands),
+            (GRANT, self.grants),
+            (TASK, self.tasks),
+            (PRODUCT, self.products),
+            (DELIVERY, self.deliveries),
+        )

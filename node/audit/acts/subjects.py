@@ -1,0 +1,283 @@
+"""Which argument and which event field names which subject of an act.
+
+The tables speak about the contracts of the genesis (contracts/system) and the machine's own,
+`contract`. A subject is an id that the contract itself takes for one: nothing is guessed from the
+look of a value. What another contract calls `dataset_id` may be anything, so its arguments name
+nothing; where it calls a contract of the genesis, the events of that one tell.
+
+`PLAIN` has the names that are no subject. A method, an event or a name that is in neither fails
+tests/unit/test_audit_subjects.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+
+from ledger.values import Value
+
+Subject: TypeAlias = tuple[str, str]  # kind, id
+Names: TypeAlias = Mapping[str, str]  # argument or field -> form
+
+GRANT: Final = "grant"
+DATASET: Final = "dataset"
+DEMAND: Final = "demand"
+TASK: Final = "task"
+PRODUCT: Final = "product"
+DELIVERY: Final = "delivery"
+EVIDENCE: Final = "evidence"
+PARTY: Final = "party"
+NODE: Final = "node"
+PROPOSAL: Final = "proposal"
+CONTRACT: Final = "contract"
+KINDS: Final = (
+    GRANT,
+    DATASET,
+    DEMAND,
+    TASK,
+    PRODUCT,
+    DELIVERY,
+    EVIDENCE,
+    PARTY,
+    NODE,
+    PROPOSAL,
+    CONTRACT,
+)
+
+# Other forms than the id of one subject.
+DATASETS: Final = "dataset list"
+PARTIES: Final = "party list"
+NODES: Final = "node list"
+PARTICIPANTS: Final = "party and dataset list"
+# The contract `evidence` does not say of what kind its subject is, nor check it: it is what the
+# chain knows by that id at the time, which may be several things or nothing.
+ABOUT: Final = "about"
+FORMS: Final = frozenset({*KINDS, DATASETS, PARTIES, NODES, PARTICIPANTS, ABOUT})
+
+_ID = re.compile(r"[a-z0-9_.\-]{1,64}")
+
+CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
+    "parties": {
+        "register": {"party_id": PARTY},
+        "add_account": {"party_id": PARTY},
+        "remove_account": {"party_id": PARTY},
+        "suspend": {"party_id": PARTY},
+        "readmit": {"party_id": PARTY},
+    },
+    "governance": {
+        "admit": {"name": NODE, "party": PARTY},
+        "dismiss": {"name": NODE},
+        "ask": {"proposal_id": PROPOSAL, "node": NODE, "successor": NODE},
+        "cancel": {"proposal_id": PROPOSAL},
+        "confirm": {"proposal_id": PROPOSAL},
+        "set_address": {"name": NODE},
+    },
+    "proposal": {
+        "admit_observer": {"proposal_id": PROPOSAL, "node": NODE, "party": PARTY},
+        "propose": {"proposal_id": PROPOSAL, "node": NODE, "successor": NODE},
+        "change_engine": {"proposal_id": PROPOSAL},
+        "cancel_engine": {"proposal_id": PROPOSAL},
+        "approve": {"proposal_id": PROPOSAL},
+        "reject": {"proposal_id": PROPOSAL},
+        "withdraw": {"proposal_id": PROPOSAL},
+    },
+    "accusation": {"accuse": {}},
+    "catalog": {
+        "register": {"dataset_id": DATASET},
+        "update": {"dataset_id": DATASET},
+        "withdraw": {"dataset_id": DATASET},
+        "engage": {"dataset_id": DATASET, "party_id": PARTY},
+        "release": {"dataset_id": DATASET},
+    },
+    "demand": {
+        "file": {"demand_id": DEMAND},
+        "prescreen": {"demand_id": DEMAND},
+        "review": {"demand_id": DEMAND, "datasets": DATASETS},
+    },
+    "grant": {
+        "issue": {
+            "grant_id": GRANT,
+            "demand_id": DEMAND,
+            "operator_party": PARTY,
+            "datasets": DATASETS,
+        },
+        "revoke": {"grant_id": GRANT},
+        "use": {"grant_id": GRANT, "task_id": TASK, "operator": PARTY, "datasets": DATASETS},
+    },
+    "task": {
+        "create": {"task_id": TASK, "grant_id": GRANT, "participants": PARTICIPANTS},
+        "accept": {"task_id": TASK},
+        "report": {"task_id": TASK},
+        "fail": {"task_id": TASK},
+        "cancel": {"task_id": TASK},
+        "cancel_under": {"grant_id": GRANT},
+        "expire": {"task_id": TASK},
+    },
+    "evidence": {"record": {"evidence_id": EVIDENCE, "subject": ABOUT}},
+    "product": {
+        "register": {"product_id": PRODUCT, "task_id": TASK},
+        "approve": {"product_id": PRODUCT},
+    },
+    "delivery": {
+        "offer": {"delivery_id": DELIVERY, "product_id": PRODUCT, "consumer_party": PARTY},
+        "accept": {"delivery_id": DELIVERY},
+    },
+    "contract": {
+        "deploy": {"name": CONTRACT},
+        "upgrade": {"name": CONTRACT},
+        "approve": {"name": CONTRACT},
+        "withdraw": {"name": CONTRACT},
+        "reject": {"name": CONTRACT},
+        "freeze": {"name": CONTRACT},
+        "unfreeze": {"name": CONTRACT},
+        "revoke": {"name": CONTRACT},
+        "set_policy": {},
+        "approve_policy": {},
+        "reject_policy": {},
+        "change_engine": {},
+        "cancel_engine": {},
+    },
+}
+
+_STEP: Final = {"name": CONTRACT, "party": PARTY}
+_COURSE: Final = {"task_id": TASK, "participants": PARTIES}
+
+EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
+    "parties": {
+        "PartyRegistered": {"party_id": PARTY},
+        "AccountAdded": {"party_id": PARTY},
+        "AccountRemoved": {"party_id": PARTY},
+        "PartySuspended": {"party_id": PARTY},
+        "PartyReadmitted": {"party_id": PARTY},
+    },
+    "governance": {
+        "NodeAdmitted": {"node": NODE, "party_id": PARTY},
+        "NodeDismissed": {"node": NODE},
+        "AddressSet": {"node": NODE},
+        "ChangeApproved": {"proposal_id": PROPOSAL, "members": NODES},
+        "ChangeConfirmed": {"proposal_id": PROPOSAL, "node": NODE},
+        "ChangeLapsed": {"proposal_id": PROPOSAL, "node": NODE},
+        "CommitteeDecided": {"proposal_id": PROPOSAL, "members": NODES},
+    },
+    "proposal": {
+        "Proposed": {
+            "proposal_id": PROPOSAL,
+            "node": NODE,
+            "successor": NODE,
+            "party_id": PARTY,
+        },
+        "Approved": {"proposal_id": PROPOSAL, "party_id": PARTY},
+        "Rejected": {"proposal_id": PROPOSAL, "party_id": PARTY},
+        "Withdrawn": {"proposal_id": PROPOSAL, "party_id": PARTY},
+    },
+    "accusation": {"Accused": {"validator": NODE}},
+    "catalog": {
+        "DatasetRegistered": {"dataset_id": DATASET, "party_id": PARTY},
+        "DatasetUpdated": {"dataset_id": DATASET, "party_id": PARTY},
+        "DatasetWithdrawn": {"dataset_id": DATASET, "party_id": PARTY},
+    },
+    "demand": {
+        "DemandFiled": {"demand_id": DEMAND, "party_id": PARTY},
+        "DemandPrescreened": {"demand_id": DEMAND, "party_id": PARTY},
+        "DemandReviewed": {"demand_id": DEMAND, "party_id": PARTY, "datasets": DATASETS},
+    },
+    "grant": {
+        "Granted": {
+            "grant_id": GRANT,
+            "demand_id": DEMAND,
+            "operator": PARTY,
+            "datasets": DATASETS,
+        },
+        "GrantUsed": {"grant_id": GRANT, "task_id": TASK},
+        "Revoked": {"grant_id": GRANT, "party_id": PARTY},
+    },
+    "task": {
+        "TaskCreated": {**_COURSE, "grant_id": GRANT, "operator": PARTY, "consumer": PARTY},
+        "TaskAccepted": {**_COURSE, "party_id": PARTY, "dataset_id": DATASET},
+        "TaskReady": {**_COURSE, "grant_id": GRANT},
+        "TaskReported": {**_COURSE, "party_id": PARTY, "dataset_id": DATASET},
+        "TaskFinished": _COURSE,
+        "TaskDisputed": _COURSE,
+        "TaskFailed": {**_COURSE, "party_id": PARTY},
+        "TaskCancelled": {**_COURSE, "party_id": PARTY},
+        "TaskExpired": _COURSE,
+    },
+    "evidence": {
+        "EvidenceRecorded": {"evidence_id": EVIDENCE, "subject": ABOUT, "party_id": PARTY}
+    },
+    "product": {
+        "ProductRegistered": {
+            "product_id": PRODUCT,
+            "task_id": TASK,
+            "grant_id": GRANT,
+            "party_id": PARTY,
+        },
+        "ProductAssessed": {"product_id": PRODUCT, "party_id": PARTY},
+    },
+    "delivery": {
+        "DeliveryOffered": {
+            "delivery_id": DELIVERY,
+            "product_id": PRODUCT,
+            "operator": PARTY,
+            "consumer": PARTY,
+        },
+        "DeliveryAnswered": {
+            "delivery_id": DELIVERY,
+            "product_id": PRODUCT,
+            "operator": PARTY,
+            "consumer": PARTY,
+        },
+    },
+    "contract": {
+        "Deployed": _STEP,
+        "UpgradeProposed": _STEP,
+        "RevokeProposed": _STEP,
+        "Approved": _STEP,
+        "Withdrawn": _STEP,
+        "Rejected": _STEP,
+        "Upgraded": _STEP,
+        "Frozen": _STEP,
+        "Unfrozen": _STEP,
+        "Revoked": _STEP,
+        "PolicyProposed": {"party": PARTY},
+        "PolicyApproved": {"party": PARTY},
+        "PolicyRejected": {"party": PARTY},
+        "PolicyChanged": {"party": PARTY},
+        "EngineScheduled": {},
+        "EngineCancelled": {},
+    },
+}
+
+# Texts, digests, numbers and keys. `accuser` is a party or a node: the sender tells which.
+_PLAIN_NAMES: Final = """
+accepted accounts accuser address agreement_digest algorithm algorithms approved args
+certificate code_hash commitment data_commitment deadline_ms description digest endpoint
+expires_ms first first_digest first_height first_signature from_height grade groups height
+is_finished is_match kind name needs note number organizations output_commitment output_share
+parties_min passed payload_digest peer_id program program_hash protection public_key purpose
+reason received_digest receiver_key resources result_digest roles row_count rule_hash scenario
+schema sealed_payload_digest second second_digest second_signature sequence share_digest source
+status step tags title transcript_root uses_max version view vm_version witnesses
+"""
+PLAIN: Final = frozenset(_PLAIN_NAMES.split())
+
+
+def named(form: str, value: Value) -> Iterator[Subject]:
+    """The subjects that a value of this form names; ABOUT is for the lineage to resolve.
+
+    The value may be anything: refused transactions bring what they like. What no contract takes
+    for an id, such as text of another form, names nothing.
+    """
+    if form in KINDS:
+        if isinstance(value, str) and _ID.fullmatch(value):
+            yield form, value
+        return
+    if not isinstance(value, list):
+        return
+    kinds = form.removesuffix(" list").split(" and ")
+    for item in value:
+        parts = item if len(kinds) > 1 else [item]
+        if isinstance(parts, list) and len(parts) == len(kinds):
+            for kind, part in zip(kinds, parts, strict=True):
+                yield from named(kind, part)
