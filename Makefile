@@ -150,7 +150,7 @@ LOCK := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header \
 lock: .make/installed
 	$(LOCK) --output-file requirements/core.txt pyproject.toml
 	$(LOCK) --extra executors --output-file requirements/executors.txt pyproject.toml
-	$(LOCK) --extra executors --extra dev --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) --extra audit --extra executors --extra dev --output-file requirements/dev.txt pyproject.toml
 
 clean: ## Removes caches, networks of the demo and the environment
 	rm -rf $(VENV) .make build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -16,7 +16,13 @@ from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, note, progress
 
 if TYPE_CHECKING:
-    from node.audit import Verdict
+    from client.account import Account
+    from ledger.genesis import Genesis
+    from node.audit import Replayed, Verdict
+    from node.audit.answers import Asked
+    from node.audit.manifest import Manifest
+    from node.audit.parts import SignaturePart
+    from node.audit.report import Report
 
 app = typer.Typer()
 
@@ -27,6 +33,22 @@ TOLD_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 GenesisFile = Annotated[
     Path, typer.Option(help="The genesis file you trust; all else is checked against it.")
 ]
+
+
+Source = Annotated[
+    Path,
+    typer.Argument(
+        help="An archive, the data folder of a node that is not running, or HOST:PORT of one."
+    ),
+]
+WorkFolder = Annotated[
+    Path | None,
+    typer.Option(help="Keep the replay's own ledger here; the next command goes on with it."),
+]
+SignKey = Annotated[
+    str, typer.Option(help="Key that signs the report: a path, or NAME of keys/NAME.pem.")
+]
+OutputFolder = Annotated[Path, typer.Option(help="The folder to write; it must not exist.")]
 
 
 @verb(app, "export")
@@ -68,30 +90,200 @@ def export(
 @verb(app, "replay")
 def replay(
     ask: Invocation,
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="An archive, the data folder of a node that is not running, or HOST:PORT of one."
-        ),
-    ],
+    source: Source,
     genesis: GenesisFile = Path("genesis.json"),
-    work: Annotated[
-        Path | None,
-        typer.Option(help="Keep the replay's own ledger here; the same command goes on with it."),
-    ] = None,
+    work: WorkFolder = None,
     report: Annotated[
         Path | None, typer.Option(help="Folder for report.json and report.html; made if missing.")
     ] = None,
-    sign_key: Annotated[
-        str, typer.Option(help="Key that signs the report: a path, or NAME of keys/NAME.pem.")
-    ] = "",
+    sign_key: SignKey = "",
 ) -> Answer:
     """Re-execute every block and verify every signature, certificate, receipt and state root."""
+    from node.audit.report import document_of, prepare_folder, report_of, write_report
+
+    if sign_key and report is None:
+        raise CommandRefused("audit.report", "--sign-key signs a report: name its --report folder")
+    # Before the work, so that these are told before hours have passed.
+    if report is not None:
+        prepare_folder(report)
+    signer = _signer(ask, sign_key)
+    with _replayed(ask, source, genesis, work, is_measured=True) as (found, trusted):
+        verdict = found.verdict
+    fields = verdict_fields(verdict)
+    if report is not None:
+        made = report_of(verdict, trusted, str(source), _now_ms())
+        write_report(report, document_of(made, signer))
+        fields["report"] = str(report)
+    if not ask.json:
+        for name in ("divergence", "anomalies"):  # the verdict as a sentence; the report has all
+            fields.pop(name, None)
+    return Fields(fields, exit_code=REFUSED if verdict.divergence else DONE)
+
+
+@verb(app, "report")
+def report_acts(
+    ask: Invocation,
+    source: Source,
+    output: OutputFolder,
+    genesis: GenesisFile = Path("genesis.json"),
+    question: Annotated[
+        list[str] | None,
+        typer.Option(help="acts, access or custody; repeatable. Default: all that can be asked."),
+    ] = None,
+    grant: Annotated[str, typer.Option(help="Only what concerns this grant (授权), by id.")] = "",
+    party: Annotated[
+        str,
+        typer.Option(help="Only acts of this party, by id, name or account; access by or for it."),
+    ] = "",
+    dataset: Annotated[str, typer.Option(help="Only what concerns this data set, by id.")] = "",
+    product: Annotated[
+        str, typer.Option(help="Only what concerns this product (数据产品), by id.")
+    ] = "",
+    from_: Annotated[
+        str, typer.Option("--from", help="From this moment on: 2026-01-31, or with time and zone.")
+    ] = "",
+    to: Annotated[
+        str,
+        typer.Option(help="Up to this moment, itself left out; a date is its 00:00 UTC."),
+    ] = "",
+    formats: Annotated[
+        str, typer.Option("--format", help="Of csv, parquet, html, json; commas between.")
+    ] = "csv,html,json",
+    work: WorkFolder = None,
+    sign_key: SignKey = "",
+) -> Answer:
+    """Answer an auditor from verified data alone: acts, who saw what, custody of a product."""
+    from node.audit.files import Format, check_free, formats_of
+    from node.audit.outputs import PAGE_NAME, write_answers
+
+    asked = asked_of(
+        question or [],
+        grant=grant,
+        party=party,
+        dataset=dataset,
+        product=product,
+        from_=from_,
+        to=to,
+    )
+    chosen = formats_of(formats, tuple(Format))
+    check_free(output)
+    signer = _signer(ask, sign_key)
+    with _replayed(ask, source, genesis, work) as (found, trusted):
+        manifest, answers = write_answers(
+            found,
+            trusted,
+            asked,
+            output,
+            chosen,
+            source=str(source),
+            made_ms=_now_ms(),
+            signer=signer,
+        )
+    fields = _answered(manifest, output)
+    fields["acts"], fields["access"] = answers.acts_count, answers.access_count
+    if answers.custody is not None:
+        fields["custody_edges"] = len(answers.custody.edges)
+        fields["links_missing"] = [link.says for link in answers.missing()]
+    if Format.HTML in chosen:
+        fields["page"] = str(output / PAGE_NAME)
+    return Fields(fields, exit_code=REFUSED if found.verdict.divergence else DONE)
+
+
+@verb(app, "tables")
+def tables(
+    ask: Invocation,
+    source: Source,
+    output: OutputFolder,
+    genesis: GenesisFile = Path("genesis.json"),
+    formats: Annotated[
+        str, typer.Option("--format", help="Of csv, parquet, json; commas between.")
+    ] = "parquet",
+    work: WorkFolder = None,
+    sign_key: SignKey = "",
+) -> Answer:
+    """Write the verified chain as tables for SQL: blocks, acts, events, grants, signatures, …"""
+    from node.audit.files import TABLE_FORMATS, check_free, formats_of
+    from node.audit.outputs import write_tables
+
+    chosen = formats_of(formats, TABLE_FORMATS)
+    check_free(output)
+    signer = _signer(ask, sign_key)
+    with _replayed(ask, source, genesis, work) as (found, trusted):
+        manifest = write_tables(
+            found,
+            trusted,
+            output,
+            chosen,
+            source=str(source),
+            made_ms=_now_ms(),
+            signer=signer,
+        )
+    fields = _answered(manifest, output)
+    fields["rows"] = {file.name: file.rows for file in manifest.files}
+    return Fields(fields, exit_code=REFUSED if found.verdict.divergence else DONE)
+
+
+def asked_of(
+    questions: list[str],
+    *,
+    grant: str,
+    party: str,
+    dataset: str,
+    product: str,
+    from_: str,
+    to: str,
+) -> Asked:
+    """What was asked for on the command line. Raises CommandRefused, LiteralInvalid."""
+    from cli.literals import parse_date
+    from node.audit.answers import Asked, Question
+
+    unknown = sorted(set(questions).difference(Question))
+    if unknown:
+        known = ", ".join(Question)
+        raise CommandRefused("audit.question", f"--question takes {known}; not {unknown[0][:80]!r}")
+    possible = [one for one in Question if one is not Question.CUSTODY or product]
+    return Asked(
+        tuple(Question(one) for one in dict.fromkeys(questions)) or tuple(possible),
+        grant=grant,
+        party=party,
+        dataset=dataset,
+        product=product,
+        from_ms=parse_date(from_) if from_ else None,
+        to_ms=parse_date(to) if to else None,
+    )
+
+
+def _answered(manifest: Manifest, output: Path) -> dict[str, Json]:
+    """What stands behind a folder."""
+    return {
+        "verdict": manifest.sentence,
+        "answered_from": f"blocks 0 to {manifest.figures.height}",
+        "chain_id": manifest.genesis.chain_id,
+        "state_root": manifest.figures.state_root,
+        "resumed_height": manifest.figures.resumed_height,
+        "files": len(manifest.files),
+        "output": str(output),
+    }
+
+
+def _signer(ask: Invocation, sign_key: str) -> Account | None:
     from client.account import Account
+
+    return Account.load(ask.key_path_of(sign_key), ask.passphrase()) if sign_key else None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def _replayed(
+    ask: Invocation, source: Path, genesis: Path, work: Path | None, *, is_measured: bool = False
+) -> Iterator[tuple[Replayed, Genesis]]:
+    """A replay of what `source` names, under the genesis in a file."""
     from client.node import NodeClient
     from ledger.genesis import load_genesis
     from node import audit
-    from node.audit.report import document_of, prepare_folder, report_of, write_report
 
     is_node = not source.exists() and _NODE.fullmatch(str(source)) is not None
     if not source.exists() and not is_node:
@@ -100,25 +292,15 @@ def replay(
             f"there is no {source}: name an archive, a node's data folder, or HOST:PORT of a node",
         )
     trusted = load_genesis(genesis)
-    if sign_key and report is None:
-        raise CommandRefused("audit.report", "--sign-key signs a report: name its --report folder")
-    # Before the work, so that these are told before hours have passed.
-    if report is not None:
-        prepare_folder(report)
-    signer = Account.load(ask.key_path_of(sign_key), ask.passphrase()) if sign_key else None
     with ExitStack() as stack:
         examined = stack.enter_context(NodeClient(str(source))) if is_node else source
-        advance = stack.enter_context(_told(ask))
-        verdict = audit.replay(examined, trusted, advance=advance, work=work, is_measured=True)
-    fields = verdict_fields(verdict)
-    if report is not None:
-        made = report_of(verdict, trusted, str(source), time.time_ns() // 1_000_000)
-        write_report(report, document_of(made, signer))
-        fields["report"] = str(report)
-    if not ask.json:
-        for name in ("divergence", "anomalies"):  # the verdict as a sentence; the report has all
-            fields.pop(name, None)
-    return Fields(fields, exit_code=REFUSED if verdict.divergence else DONE)
+        with _told(ask) as advance:
+            found = stack.enter_context(
+                audit.replayed(
+                    examined, trusted, advance=advance, work=work, is_measured=is_measured
+                )
+            )
+        yield found, trusted
 
 
 @contextmanager
@@ -145,17 +327,32 @@ def _told(ask: Invocation) -> Iterator[Callable[[int, int | None], None]]:
     yield tell
 
 
-@verb(app, "report")
-def show_report(
+@verb(app, "verify")
+def verify(
     ask: Invocation,
-    file: Annotated[Path, typer.Argument(help="A report.json or report.html.")],
+    path: Annotated[
+        Path, typer.Argument(help="A report.json or report.html, or a folder of answers or tables.")
+    ],
 ) -> Answer:
-    """Check that a report is what its signer signed, and tell its verdict."""
+    """Check that a report, answers or tables are what their signer signed; tell the verdict."""
+    from node.audit.manifest import read_manifest, unnamed_files
     from node.audit.report import read_report
 
-    document = read_report(file)
-    report, signature = document.report, document.signature
-    fields: dict[str, Json] = {
+    if not path.is_dir():
+        document = read_report(path)
+        return Fields(_behind(document.report, document.signature))
+    answers = read_manifest(path)
+    fields = _behind(answers.answers, answers.signature)
+    fields["asked"] = ", ".join(answers.answers.asked.questions)
+    fields["files"] = len(answers.answers.files)
+    if beside := unnamed_files(path, answers):
+        fields["not_vouched_for"] = list(beside)
+    return Fields(fields)
+
+
+def _behind(report: Report | Manifest, signature: SignaturePart | None) -> dict[str, Json]:
+    """The replay behind a document, and who signed it."""
+    return {
         "verdict": report.sentence,
         "chain_id": report.genesis.chain_id,
         "source": report.source.name,
@@ -165,7 +362,6 @@ def show_report(
         "made_ms": report.made_ms,
         "signed_by": signature.address if signature else "nobody: believe it as you got it",
     }
-    return Fields(fields)
 
 
 @verb(app, "check")

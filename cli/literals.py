@@ -130,6 +130,13 @@ def parse_moment(text: str) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def parse_date(text: str) -> int:
+    """Unix milliseconds of a date's first instant in UTC, or of what `parse_moment` reads."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return parse_moment(text + "T00:00:00+00:00")
+    return parse_moment(text)
+
+
 def parse_participant(text: str) -> Participant:
     """`PARTY=DATASET`, both ids."""
     left, separator, right = text.partition("=")

@@ -36,6 +36,8 @@ PACKAGES = (
 WITH_EXECUTORS = {"executors", "scenarios", "bench"}
 # This may use what `[kit]` brings: the plugin for pytest.
 KIT = ("contracts", "kit")
+# These may use what `[audit]` brings.
+TABLES = ("node", "audit", "tables")
 
 FILE_LINES_MAX = 500  # beyond that nobody reads a file as one thing
 FUNCTION_LINES_MAX = 70  # a screen; 20 is normal
@@ -200,6 +202,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     core = {distribution_name(text) for text in project["dependencies"]}
     extra = {distribution_name(text) for text in project["optional-dependencies"]["executors"]}
     kit = {distribution_name(text) for text in project["optional-dependencies"]["kit"]}
+    tables = {distribution_name(text) for text in project["optional-dependencies"]["audit"]}
     owners = packages_distributions()
     undeclared: set[str] = set()
     for path in python_files():
@@ -209,6 +212,8 @@ def test_every_library_that_is_imported_is_declared() -> None:
         declared = core | extra if package in WITH_EXECUTORS else core
         if path.relative_to(ROOT).parts[:2] == KIT:
             declared = core | kit
+        if path.relative_to(ROOT).parts[:3] == TABLES:
+            declared = core | tables
         for node in ast.walk(ast.parse(source_of(path))):
             for name in imported_modules(node):
                 top = name.split(".")[0]

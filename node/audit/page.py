@@ -14,7 +14,7 @@ from typing import Any, Final
 EMBED_BEGIN: Final = '<script type="application/json" id="document">'
 EMBED_END: Final = "</script>"
 
-_STYLE: Final = """
+STYLE: Final = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid #ccc}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;
@@ -45,45 +45,49 @@ def render(document: Mapping[str, Any], source: str) -> str:
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
             f"<title>Audit of {escape(report['genesis']['name'])}</title>",
-            f"<style>{_STYLE}</style></head><body>",
+            f"<style>{STYLE}</style></head><body>",
             f"<h1>Audit report: {escape(report['genesis']['name'])}</h1>",
             f'<p class="verdict {escape(report["verdict"])}">'
             f"<strong>{escape(report['verdict'].capitalize())}.</strong> "
             f"{escape(report['sentence'])}</p>",
-            *_divergence(report["divergence"]),
-            _section("What was examined", _rows(_examined(report, made))),
-            _section("Figures", _rows(_figures(report["figures"])), is_numeric=True),
-            _section("Anomalies that the rules allow", _anomalies(report["anomalies"])),
-            _section("Contracts at the end", _contracts(report["contracts"])),
-            _section("Signature", _rows(_signature(document["signature"]))),
+            *divergence_section(report["divergence"]),
+            section("What was examined", rows(examined_rows(report, made))),
+            section("Figures", rows(figures_rows(report["figures"])), is_numeric=True),
+            section("Anomalies that the rules allow", _anomalies(report["anomalies"])),
+            section("Contracts at the end", _contracts(report["contracts"])),
+            section("Signature", rows(_signature(document["signature"]))),
             "<footer>Every block was executed again from the genesis, every signature verified; "
             "nothing but the genesis was trusted. Check this page with "
-            "<code>shuxin audit report FILE</code>.</footer>",
+            "<code>shuxin audit verify FILE</code>.</footer>",
             f"{EMBED_BEGIN}{embedded}{EMBED_END}",
             "</body></html>\n",
         )
     )
 
 
-def _section(title: str, rows: str, *, is_numeric: bool = False) -> str:
+def section(title: str, body: str, *, is_numeric: bool = False) -> str:
+    """A table under a title; `body` is its rows, escaped."""
     kind = ' class="n"' if is_numeric else ""
-    return f"<h2>{escape(title)}</h2><table{kind}>{rows}</table>"
+    return f"<h2>{escape(title)}</h2><table{kind}>{body}</table>"
 
 
-def _rows(pairs: Iterable[tuple[str, object]]) -> str:
+def rows(pairs: Iterable[tuple[str, object]]) -> str:
+    """Names and values, escaped."""
     return "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in pairs
     )
 
 
-def _divergence(divergence: Mapping[str, Any] | None) -> list[str]:
+def divergence_section(divergence: Mapping[str, Any] | None) -> list[str]:
+    """The first divergence, where there is one."""
     if divergence is None:
         return []
     shown = [(name, value) for name, value in divergence.items() if value != ""]
-    return [_section("The first divergence", _rows(shown))]
+    return [section("The first divergence", rows(shown))]
 
 
-def _examined(report: Mapping[str, Any], made: datetime) -> list[tuple[str, object]]:
+def examined_rows(report: Mapping[str, Any], made: datetime) -> list[tuple[str, object]]:
+    """What was trusted and what was examined."""
     genesis, source = report["genesis"], report["source"]
     pairs: list[tuple[str, object]] = [
         ("chain id (SM3 of the genesis)", genesis["chain_id"]),
@@ -100,7 +104,8 @@ def _examined(report: Mapping[str, Any], made: datetime) -> list[tuple[str, obje
     ]
 
 
-def _figures(figures: Mapping[str, Any]) -> list[tuple[str, object]]:
+def figures_rows(figures: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """How far it holds, and what the replay did."""
     pairs: list[tuple[str, object]] = [
         ("last height that holds", figures["height"]),
         ("certified height", figures["certified_height"]),
@@ -131,11 +136,11 @@ def _anomalies(anomalies: Iterable[Mapping[str, Any]]) -> str:
         pairs.append(
             (_ANOMALIES.get(found["name"], found["name"]), f"{found['count']}; at {heights}")
         )
-    return _rows(pairs or [("none", "")])
+    return rows(pairs or [("none", "")])
 
 
 def _contracts(contracts: Iterable[Mapping[str, Any]]) -> str:
-    return _rows(
+    return rows(
         (found["name"], f"version {found['sequence']}, {found['status']}, {found['code_hash']}")
         for found in contracts
     )

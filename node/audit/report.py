@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
 from client.account import Account
-from crypto import sm2
-from crypto.errors import KeyInvalid, SignatureInvalid
 from ledger.genesis import Genesis
-from ledger.model import PUBLIC_KEY_SIZE, SIGNATURE_SIZE, address_of
 from node import VERSION
 from node.audit.page import EMBED_BEGIN, EMBED_END, render
+from node.audit.parts import (
+    DivergencePart,
+    Figure,
+    FiguresPart,
+    GenesisPart,
+    Part,
+    ReportInvalid,
+    SignaturePart,
+    SourcePart,
+    Time,
+    check_signature,
+    divergence_part,
+    figures_part,
+    genesis_part,
+    signature_of,
+    source_part,
+)
 from node.audit.verdict import Verdict
 
 TAG_REPORT: Final = b"shuxin/audit-report/1\0"
@@ -29,83 +43,23 @@ PAGE_NAME: Final = "report.html"
 REPORT_SIZE_MAX: Final = 16 << 20  # bytes; a thousand contracts take 0.2 MB
 
 
-# What a ledger can hold, and a page can divide: JSON knows larger ones. -1: no height.
-_Figure = Annotated[int, msgspec.Meta(ge=-1, le=(1 << 63) - 1)]
-_Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]  # up to the year 9999
-
-
-class ReportInvalid(Exception):
-    """A file is no report, or not the one that was signed; says which."""
-
-
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of the parts of a report: JSON objects with names."""
-
-
-class GenesisPart(_Part, frozen=True):
-    """What was trusted."""
-
+class AnomalyPart(Part, frozen=True):
     name: str
-    chain_id: str
-    vm_version: str
-    validators: _Figure
+    count: Figure
+    heights: tuple[Figure, ...]  # the first ones
 
 
-class SourcePart(_Part, frozen=True):
-    """What was examined. `content` covers all that was read up to the last height that holds."""
-
-    name: str
-    kind: str  # ledger archive node
-    archive: str  # digest of the archive; empty for others
-    content: str
-
-
-class DivergencePart(_Part, frozen=True):
-    height: _Figure
-    kind: str
-    check: str
-    transaction: str
-    key: str
-    expected: str
-    found: str
-
-
-class FiguresPart(_Part, frozen=True):
-    """`bound`: raw SM2 verifications a second on the same threads; `share`: thousandths of it."""
-
-    height: _Figure
-    certified_height: _Figure
-    transactions: _Figure
-    signatures: _Figure
-    state_root: str
-    committees: _Figure
-    recoveries: _Figure
-    resumed_height: _Figure
-    milliseconds: _Figure
-    threads: _Figure
-    transactions_per_second: _Figure
-    signatures_per_second: _Figure
-    bound: _Figure
-    share: _Figure
-
-
-class AnomalyPart(_Part, frozen=True):
-    name: str
-    count: _Figure
-    heights: tuple[_Figure, ...]  # the first ones
-
-
-class ContractPart(_Part, frozen=True):
+class ContractPart(Part, frozen=True):
     name: str
     status: str
-    sequence: _Figure
+    sequence: Figure
     code_hash: str
 
 
-class Report(_Part, frozen=True):
+class Report(Part, frozen=True):
     format: str
     release: str
-    made_ms: _Time
+    made_ms: Time
     verdict: str  # intact diverges
     sentence: str
     genesis: GenesisPart
@@ -116,15 +70,7 @@ class Report(_Part, frozen=True):
     contracts: tuple[ContractPart, ...]
 
 
-class SignaturePart(_Part, frozen=True):
-    """Over TAG_REPORT and the report's bytes as this module encodes them; hexadecimal."""
-
-    public_key: str
-    address: str
-    signature: str
-
-
-class Document(_Part, frozen=True):
+class Document(Part, frozen=True):
     """What stands in the file."""
 
     report: Report
@@ -133,29 +79,16 @@ class Document(_Part, frozen=True):
 
 def report_of(verdict: Verdict, genesis: Genesis, source: str, made_ms: int) -> Report:
     """`source` is what the auditor calls it; `made_ms` the auditor's clock."""
-    divergence = verdict.divergence
     return Report(
         format=FORMAT,
         release=VERSION,
         made_ms=made_ms,
-        verdict="intact" if divergence is None else "diverges",
+        verdict="intact" if verdict.divergence is None else "diverges",
         sentence=verdict.sentence(),
-        genesis=GenesisPart(
-            genesis.name, verdict.chain_id, genesis.vm_version, genesis.validators.size
-        ),
-        source=SourcePart(source, verdict.kind, verdict.archive, verdict.content),
-        divergence=None
-        if divergence is None
-        else DivergencePart(
-            divergence.height,
-            divergence.kind.value,
-            divergence.check,
-            divergence.transaction,
-            divergence.key,
-            divergence.expected,
-            divergence.found,
-        ),
-        figures=_figures(verdict),
+        genesis=genesis_part(verdict, genesis),
+        source=source_part(verdict, source),
+        divergence=divergence_part(verdict.divergence),
+        figures=figures_part(verdict),
         anomalies=tuple(
             AnomalyPart(name, found.count, tuple(found.heights))
             for name, found in verdict.anomalies.items()
@@ -167,38 +100,13 @@ def report_of(verdict: Verdict, genesis: Genesis, source: str, made_ms: int) -> 
     )
 
 
-def _figures(verdict: Verdict) -> FiguresPart:
-    seconds = max(verdict.seconds, 0.001)
-    return FiguresPart(
-        height=verdict.height,
-        certified_height=verdict.certified_height,
-        transactions=verdict.transactions,
-        signatures=verdict.signatures,
-        state_root=verdict.state_root,
-        committees=verdict.committees,
-        recoveries=verdict.recoveries,
-        resumed_height=verdict.resumed_height,
-        milliseconds=round(verdict.seconds * 1000),
-        threads=verdict.threads,
-        transactions_per_second=round(verdict.transactions / seconds),
-        signatures_per_second=round(verdict.rate),
-        bound=round(verdict.bound),
-        share=round(verdict.share * 1000),
-    )
-
-
 def signed_bytes(report: Report) -> bytes:
     """What a signature covers."""
     return TAG_REPORT + msgspec.json.encode(report)
 
 
 def document_of(report: Report, signer: Account | None) -> Document:
-    if signer is None:
-        return Document(report, None)
-    part = SignaturePart(
-        signer.public_key.hex(), signer.address, signer.sign(signed_bytes(report)).hex()
-    )
-    return Document(report, part)
+    return Document(report, signature_of(signed_bytes(report), signer))
 
 
 def prepare_folder(folder: Path) -> None:
@@ -245,7 +153,7 @@ def read_report(path: Path) -> Document:
         raise ReportInvalid(f"{path}: a report of the form {document.report.format!r}")
     if not is_same:
         raise ReportInvalid(f"{path}: the page says something else than the report inside of it")
-    _check_signature(document, path)
+    check_signature(document.signature, signed_bytes(document.report), path)
     return document
 
 
@@ -255,22 +163,3 @@ def _embedded(page: bytes) -> bytes:
     if found is None:
         raise ValueError("the page holds none")
     return found[1]
-
-
-def _check_signature(document: Document, path: Path) -> None:
-    part = document.signature
-    if part is None:
-        return
-    try:
-        public, signature = bytes.fromhex(part.public_key), bytes.fromhex(part.signature)
-    except ValueError:
-        raise ReportInvalid(f"{path}: its signature is not hexadecimal") from None
-    sizes = len(public), len(signature)
-    if sizes != (PUBLIC_KEY_SIZE, SIGNATURE_SIZE) or address_of(public) != part.address:
-        raise ReportInvalid(f"{path}: its signature is not one of the address that it names")
-    try:
-        sm2.verify(public, signed_bytes(document.report), signature)
-    except (KeyInvalid, SignatureInvalid):
-        raise ReportInvalid(
-            f"{path}: {part.address} did not sign this report: it was altered since"
-        ) from None

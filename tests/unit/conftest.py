@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from ledger.archive import export
+from tests.audit_world import AuditedChain, audited_chain
 from tests.moving_chain import Chain, Moving, grow_moving
 
 
@@ -14,4 +18,26 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
     """A chain whose committee changed twice and will change again. Read it, or copy it."""
     chain = Chain(tmp_path_factory.mktemp("moving"))
     yield grow_moving(chain)
+    chain.store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A chain on which the whole business happened, and an archive of it."""
+
+    chain: AuditedChain
+    archive: Path
+
+    @property
+    def genesis_file(self) -> str:
+        return str(self.chain.root / "genesis.json")
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
+    """Read it, or copy it."""
+    root = tmp_path_factory.mktemp("audited")
+    chain = audited_chain(root / "chain")
+    export(chain.store, root / "archive", lambda done, total: None)
+    yield Audited(chain, root / "archive")
     chain.store.close()

@@ -18,12 +18,11 @@ from crypto.keys import save_key
 from crypto.providers.software import SoftwareProvider
 from ledger.archive import export
 from node.audit import Divergence, Kind, Verdict
+from node.audit.parts import ReportInvalid, SignaturePart
 from node.audit.report import (
     JSON_NAME,
     PAGE_NAME,
     Document,
-    ReportInvalid,
-    SignaturePart,
     document_of,
     encoded,
     page_of,
@@ -185,7 +184,7 @@ def test_export_replay_and_report_from_the_command_line(
     assert "of the" in replayed["rate"], "beside what the machine can do"
 
     for name in (JSON_NAME, PAGE_NAME):
-        assert main(["audit", "report", str(tmp_path / "report" / name), "--json"]) == 0
+        assert main(["audit", "verify", str(tmp_path / "report" / name), "--json"]) == 0
         shown = json.loads(capsys.readouterr().out)
         signer = Account(SoftwareProvider(private)).address
         assert (shown["signed_by"], shown["height"]) == (signer, moving.head)

@@ -12,7 +12,7 @@ from typing import Final
 
 from ledger.values import Value
 from node.audit.acts.act import Act, id_of
-from node.audit.acts.lineage import Lineage
+from node.audit.acts.lineage import ENDS, Lineage
 from node.audit.acts.register import Register
 from node.audit.acts.subjects import (
     DATASET,
@@ -273,7 +273,7 @@ class Builder:
         """How a task ended, whichever act ended it."""
         for told in self._act.events:
             task = TASK, text(told.fields.get("task_id"))
-            status = _ENDS.get(told.name) if told.contract == "task" else None
+            status = ENDS.get(told.name) if told.contract == "task" else None
             if status is not None and task in self._chain:
                 self._fact(task, status=status)
 
@@ -303,15 +303,6 @@ class Builder:
             self.custody.nodes.setdefault(subject, Node(subject))
         proof = Proof(act.transaction, act.height, act.index, act.time_ms)
         self.custody.edges.append(Edge(source, relation, target, proof, note))
-
-
-_ENDS: Final = {
-    "TaskFinished": "finished",
-    "TaskDisputed": "disputed",
-    "TaskFailed": "failed",
-    "TaskCancelled": "cancelled",
-    "TaskExpired": "expired",
-}
 
 
 def fields_of(custody: Custody) -> dict[str, object]:

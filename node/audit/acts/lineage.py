@@ -8,7 +8,7 @@ some hundred bytes for each.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ledger.model import PUBLIC_KEY_SIZE, address_of
 from ledger.values import Value
@@ -24,6 +24,15 @@ from node.audit.acts.subjects import (
 from node.audit.acts.values import octets, text, texts
 
 Fields = Mapping[str, Value]
+
+# How a task ends, by the event that says so.
+ENDS: Final = {
+    "TaskFinished": "finished",
+    "TaskDisputed": "disputed",
+    "TaskFailed": "failed",
+    "TaskCancelled": "cancelled",
+    "TaskExpired": "expired",
+}
 
 
 class DatasetLine(NamedTuple):
