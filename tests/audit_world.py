@@ -7,7 +7,9 @@ texts that attack whatever shows them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -60,12 +62,21 @@ def note(dataset_id: str, text: str) -> None:
 """
 
 
+class Outcome(NamedTuple):
+    """What a test knows of an act because it did it."""
+
+    height: int
+    who: str
+    call: str
+    receipt: Receipt
+
+
 class AuditedChain(Chain):
     """Parties `bureau` and those of ROLES; the first four of these run the nodes."""
 
     def __init__(self, root: Path) -> None:
         self.people: dict[str, Account] = {}
-        self.outcomes: list[tuple[int, str, str, str, Receipt]] = []  # as told by `do`
+        self.outcomes: list[Outcome] = []
         super().__init__(root)
 
     def _genesis(self, vm_version: str) -> Genesis:
@@ -100,7 +111,7 @@ class AuditedChain(Chain):
     def attempted(self, who: str, call: str, *args: Value) -> Receipt:
         """A block with one act, whatever came of it."""
         (receipt,) = self.attempt(self.sign(who, call, *args))
-        self.outcomes.append((self.store.height, who, *call.split("."), receipt))
+        self.outcomes.append(Outcome(self.store.height, who, call, receipt))
         return receipt
 
     def do(self, who: str, call: str, *args: Value) -> Receipt:
@@ -254,3 +265,15 @@ def audited_chain(root: Path, story: Callable[[AuditedChain], None] = tell_story
     chain = AuditedChain(root)
     story(chain)
     return chain
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A chain on which the whole business happened, and an archive of it."""
+
+    chain: AuditedChain
+    archive: Path
+
+    @property
+    def genesis_file(self) -> str:
+        return str(self.chain.root / "genesis.json")

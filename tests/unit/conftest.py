@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from ledger.archive import export
-from tests.audit_world import AuditedChain, audited_chain
+from tests.audit_world import Audited, audited_chain
 from tests.moving_chain import Chain, Moving, grow_moving
 
 
@@ -19,18 +17,6 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
     chain = Chain(tmp_path_factory.mktemp("moving"))
     yield grow_moving(chain)
     chain.store.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """A chain on which the whole business happened, and an archive of it."""
-
-    chain: AuditedChain
-    archive: Path
-
-    @property
-    def genesis_file(self) -> str:
-        return str(self.chain.root / "genesis.json")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from contracts.vm.abi import extract
@@ -36,6 +37,7 @@ MACHINE: Final[Methods] = {
     "change_engine": ("vm_version", "from_height"),
     "cancel_engine": ("from_height",),
 }
+SOURCES_KEPT: Final = 64  # compiled for their names: a chain is read twice, and has few contracts
 _BRINGING = {"deploy": "Deployed", "upgrade": "Upgraded"}
 
 
@@ -65,6 +67,7 @@ class Interfaces:
                 self._methods[text(fields.get("name"))] = methods
 
 
+@lru_cache(maxsize=SOURCES_KEPT)
 def methods_of(source: str) -> Methods:
     """Parameters of every method that is called; nothing of a source that no engine takes."""
     try:

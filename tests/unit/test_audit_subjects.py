@@ -1,0 +1,134 @@
+"""Every method and event of the genesis' contracts names its subjects, or says that it has none."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.bundle import SYSTEM_CONTRACTS, system_sources
+from contracts.vm import engine_calls, lifecycle
+from contracts.vm.abi import extract
+from contracts.vm.code_records import CONTRACT
+from contracts.vm.code_records import EVENTS as STEPS
+from contracts.vm.testing import Chain, account
+from ledger.values import Value
+from node.audit.acts.interfaces import MACHINE
+from node.audit.acts.subjects import (
+    CALLS,
+    DATASETS,
+    EVENTS,
+    FORMS,
+    GRANT,
+    KINDS,
+    PARTICIPANTS,
+    PLAIN,
+    named,
+)
+
+
+@cache
+def interface(contract: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Calls with their parameters, events with their fields."""
+    abi = json.loads(extract(dict(system_sources())[contract]))
+    calls = {
+        method["name"]: [parameter["name"] for parameter in method["parameters"]]
+        for method in abi["methods"]
+        if method["kind"] == "call"
+    }
+    events = {
+        event["name"]: [field["name"] for field in event["fields"]] for event in abi["events"]
+    }
+    return calls, events
+
+
+@pytest.mark.parametrize("contract", SYSTEM_CONTRACTS)
+def test_every_argument_and_field_is_a_subject_or_said_to_be_none(contract: str) -> None:
+    for declared, table in zip(interface(contract), (CALLS, EVENTS), strict=True):
+        assert sorted(declared) == sorted(table[contract]), "one is new, or is gone"
+        for name, fields in declared.items():
+            subjects = table[contract][name]
+            assert set(subjects) <= set(fields), f"{contract}.{name} has no such field"
+            unsaid = set(fields).difference(subjects, PLAIN)
+            assert not unsaid, f"{contract}.{name}: subject or plain? {sorted(unsaid)}"
+
+
+def test_the_machine_takes_and_tells_what_the_tables_say() -> None:
+    """It has no source; what it takes stands at the head of its modules."""
+    head = f"{lifecycle.__doc__}{engine_calls.__doc__}"
+    declared = {
+        name: tuple(re.findall(r"(\w+):", parameters))
+        for name, parameters in re.findall(r"(?m)(?:^ {4}|  )(\w+)\(([^)]*)\)(?! ->)", head)
+    }
+    assert declared == MACHINE
+    chain = Chain()
+    for method in MACHINE:
+        found = chain.call(account("anybody"), CONTRACT, method, *[None] * 9)
+        assert found.error == "bad_arguments", "the machine has this method"
+    assert sorted(CALLS[CONTRACT]) == sorted(MACHINE)
+    for method, subjects in CALLS[CONTRACT].items():
+        assert set(subjects) <= set(MACHINE[method])
+        assert set(MACHINE[method]) <= PLAIN.union(subjects)
+    assert set(STEPS.values()) <= set(EVENTS[CONTRACT])
+
+
+def test_the_tables_are_about_the_contracts_of_the_genesis_alone() -> None:
+    assert set(CALLS) == set(EVENTS) == {*SYSTEM_CONTRACTS, CONTRACT}
+    forms = {
+        form
+        for table in (CALLS, EVENTS)
+        for methods in table.values()
+        for names in methods.values()
+        for form in names.values()
+    }
+    assert forms <= FORMS
+    idle = PLAIN.difference(
+        *(
+            fields
+            for one in SYSTEM_CONTRACTS
+            for part in interface(one)
+            for fields in part.values()
+        ),
+        *MACHINE.values(),
+        {
+            "rule_hash",
+            "step",
+            "sequence",
+            "code_hash",
+            "status",
+            "reason",
+            "from_height",
+            "vm_version",
+        },
+    )
+    assert not idle, "nothing has these names any more"
+
+
+def test_a_value_names_what_its_form_says() -> None:
+    assert list(named(GRANT, "g1")) == [("grant", "g1")]
+    assert list(named(DATASETS, ["a", "b"])) == [("dataset", "a"), ("dataset", "b")]
+    pairs: Value = [["health", "a"], ["social", "b"]]
+    assert list(named(PARTICIPANTS, pairs)) == [
+        ("party", "health"),
+        ("dataset", "a"),
+        ("party", "social"),
+        ("dataset", "b"),
+    ]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(st.sampled_from(sorted(FORMS)), values)
+def test_no_value_names_anything_but_ids(form: str, value: Value) -> None:
+    for kind, name in named(form, value):
+        assert kind in KINDS
+        assert 1 <= len(name) <= 64 and set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-.")
