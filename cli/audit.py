@@ -180,7 +180,9 @@ def report_acts(
             signer=signer,
         )
     fields = _answered(manifest, output)
-    fields["acts"], fields["access"] = answers.acts_count, answers.access_count
+    for name, count in (("acts", answers.acts_count), ("access", answers.access_count)):
+        if name in manifest.asked.questions:
+            fields[name] = count
     if answers.custody is not None:
         fields["custody_edges"] = len(answers.custody.edges)
         fields["links_missing"] = [link.says for link in answers.missing()]

@@ -207,6 +207,11 @@ def tell_story(chain: AuditedChain) -> None:
         )
     chain.do("insurer", "delivery.accept", "v1", digest("payload"), True, "as agreed")
     chain.record("e6", who="insurer", kind="delivery.received", subject="v1", what=digest("result"))
+    _tell_gaps(chain)
+    _tell_refusals(chain)
+
+
+def _tell_gaps(chain: AuditedChain) -> None:
     # One with gaps: no evidence, not answered.
     chain.grant(2, ("social", "civil"), uses_max=1)
     chain.compute("t2", "g2", ("social", "civil"))
@@ -224,6 +229,9 @@ def tell_story(chain: AuditedChain) -> None:
             what=digest(words),
             note=words,
         )
+
+
+def _tell_refusals(chain: AuditedChain) -> None:
     chain.do("bureau", "grant.revoke", "g1", "the purpose is fulfilled")
     chain.refused(
         "opco", "task.create", *chain.order("t4", "g1", ("health", "social")), code="grant.revoked"
