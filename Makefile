@@ -41,7 +41,7 @@ help: ## Lists the targets
 setup: .make/installed ## Installs system packages and .venv; runs once
 
 demo: .make/installed ## A network of four nodes and three executors runs a scenario and is audited
-	$(BIN)/shuxin scenario run insurance --demo
+	$(BIN)/shuxin scenario run insurance --demo --answers run
 
 test: .make/installed ## Every test but the long ones of make e2e
 	$(BIN)/python -m pytest
@@ -152,7 +152,7 @@ lock: .make/installed
 	$(LOCK) --extra executors --output-file requirements/executors.txt pyproject.toml
 	$(LOCK) --extra audit --extra executors --extra dev --output-file requirements/dev.txt pyproject.toml
 
-clean: ## Removes caches, networks of the demo and the environment
+clean: ## Removes caches, what the demo wrote and the environment
 	rm -rf $(VENV) .make build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .grimp_cache .coverage run crypto/native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

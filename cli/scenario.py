@@ -51,6 +51,13 @@ def run(
         typer.Option(help="With --demo: new folder to keep the network in; default temporary."),
     ] = None,
     nodes: Annotated[int, typer.Option(min=4, max=31, help="With --demo: validators.")] = 4,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            help="With --demo: write below this folder where the product comes from, as audited.",
+        ),
+    ] = None,
     record: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Also write the record of every step here, as JSON."),
@@ -66,7 +73,7 @@ def run(
     if network is not None:
         fields = _on_network(scenario, network.resolve(), teller)
     else:
-        fields = _demonstrate(ask, scenario, folder, nodes, teller)
+        fields = _demonstrate(ask, scenario, folder, nodes, answers, teller)
     if record is not None:
         record.write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", "utf-8")
     return Fields(fields) if ask.json else None
@@ -103,6 +110,7 @@ def _demonstrate(
     scenario: Scenario,
     folder: Path | None,
     nodes: int,
+    answers: Path | None,
     teller: Story | Silence,
 ) -> dict[str, Json]:
     """Everything from an empty folder to a verdict; nothing runs afterwards."""
@@ -115,11 +123,13 @@ def _demonstrate(
             run = _play(scenario, root, plan, teller)
         _tell_figures(run, teller)
         verdicts = _audit(ask, root, plan)
+        answered = None if answers is None else _answers(ask, root, plan, run, answers)
         seconds = round(time.monotonic() - began, 1)
-        _tell_audit(verdicts, seconds, teller)
+        _tell_audit(verdicts, answered, seconds, teller)
         _require_intact(verdicts, run)
     audits: Json = {name: dict(verdict.values) for name, verdict in verdicts.items()}
-    return {**record_fields(run), "audit": audits, "seconds": seconds}
+    fields = {**record_fields(run), "audit": audits, "seconds": seconds}
+    return fields if answered is None else {**fields, "answers": dict(answered.values)}
 
 
 def _audit(ask: Invocation, root: Path, plan: NetworkPlan) -> dict[str, Fields]:
@@ -133,6 +143,20 @@ def _audit(ask: Invocation, root: Path, plan: NetworkPlan) -> dict[str, Fields]:
         assert isinstance(verdict, Fields)
         verdicts[entry.name] = verdict
     return verdicts
+
+
+def _answers(
+    ask: Invocation, root: Path, plan: NetworkPlan, run: RunRecord, folder: Path
+) -> Fields:
+    """What `shuxin audit report` says of the product, from the ledger of the first node."""
+    from cli import audit
+
+    data = root / "nodes" / plan.nodes[0].name / "data"
+    product = dict(run.findings)["product"]
+    output = folder / f"audit-{run.run_id}"
+    answered = audit.report_acts(ask, data, output, root / "genesis.json", product=product)
+    assert isinstance(answered, Fields)
+    return answered
 
 
 def _require_intact(verdicts: dict[str, Fields], run: RunRecord) -> None:
@@ -241,7 +265,9 @@ def _tell_figures(record: RunRecord, teller: Story | Silence) -> None:
         teller.closing("小结 Figures", figures_lines(record))
 
 
-def _tell_audit(verdicts: dict[str, Fields], seconds: float, teller: Story | Silence) -> None:
+def _tell_audit(
+    verdicts: dict[str, Fields], answered: Fields | None, seconds: float, teller: Story | Silence
+) -> None:
     from scenarios.story import Story
 
     if not isinstance(teller, Story):
@@ -259,5 +285,10 @@ def _tell_audit(verdicts: dict[str, Fields], seconds: float, teller: Story | Sil
             ),
             ("结论 verdict", f"{mark} {values['verdict']}"),
         ]
+    if answered is not None:
+        missing = answered.values["links_missing"]
+        told = ", ".join(map(str, missing)) if isinstance(missing, list) else ""
+        lines.append(("保管链 custody", f"of the product: {told or 'no link is missing'}"))
+        lines.append(("页面 page", str(answered.values["page"])))
     lines.append(("全程 whole", f"{seconds} s; the network is stopped, nothing is left running"))
     teller.closing("审计 Audit", lines)

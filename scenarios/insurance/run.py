@@ -36,5 +36,6 @@ def run(consortium: Consortium, teller: Teller) -> RunRecord:
         delivery(script, cast, developed)
     with script.during(Stage.OVERSIGHT):
         oversight(script, cast)
+    script.finding("product", cast.product)
     script.finding("setting", SETTING)
     return script.record()

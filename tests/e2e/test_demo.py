@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -38,7 +39,7 @@ def test_the_demonstration_tells_records_audits_and_ends(tmp_path: Path) -> None
     folder, record = tmp_path / "network", tmp_path / "record.json"
     began = time.monotonic()
     run = subprocess.run(
-        [*COMMAND, str(folder), "--record", str(record)],
+        [*COMMAND, str(folder), "--record", str(record), "--answers", str(tmp_path / "answers")],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -62,6 +63,25 @@ def test_the_demonstration_tells_records_audits_and_ends(tmp_path: Path) -> None
         assert verdict["state_root"] == told["figures"]["state_root"]
         assert verdict["height"] == verdict["certified_height"] >= told["figures"]["last_height"]
     check_that_no_supplier_holds_anothers_rows(folder)
+    check_answers(told, run.stdout)
+
+
+def check_answers(told: dict[str, Any], story: str) -> None:
+    """The audit's answers about the product: every step of the story, and no link missing."""
+    answered = told["answers"]
+    assert answered["links_missing"] == []
+    assert "no link is missing" in story and answered["page"] in story
+    page = Path(answered["page"])
+    tree = json.loads((page.parent / "custody.tree.json").read_text(encoding="utf-8"))
+    proofs = {edge["transaction"] for edge in tree["edges"]}
+    named = ("catalog", "demand", "grant", "task", "evidence", "product", "delivery")
+    done = {
+        step["transaction"]
+        for step in told["steps"]
+        if "transaction" in step and not step["refused"] and step["call"].startswith(named)
+    }
+    assert done == proofs, "every act of the business is part of this product's custody"
+    assert "保管链" in page.read_text(encoding="utf-8")
 
 
 def check_steps(steps: list[dict[str, object]]) -> None:
