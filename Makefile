@@ -149,6 +149,7 @@ LOCK := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock: .make/installed
 	$(LOCK) --output-file requirements/core.txt pyproject.toml
+	$(LOCK) --extra audit --output-file requirements/audit.txt pyproject.toml
 	$(LOCK) --extra executors --output-file requirements/executors.txt pyproject.toml
 	$(LOCK) --extra audit --extra executors --extra dev --output-file requirements/dev.txt pyproject.toml
 

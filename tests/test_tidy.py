@@ -173,7 +173,7 @@ def test_no_file_names_a_path_of_somebodys_machine() -> None:
     assert matches(MACHINE_PATHS) == []
 
 
-@pytest.mark.parametrize("name", ["core", "executors", "dev"])
+@pytest.mark.parametrize("name", ["core", "audit", "executors", "dev"])
 def test_lock_files_pin_every_requirement_and_name_no_address(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]

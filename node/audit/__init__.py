@@ -7,7 +7,11 @@ causes      why a block does not follow, named as exactly as it can be
 outcomes    what executing a block gave against what the source says
 work        the replay's own ledger, kept so that a long replay can go on after a pause
 replay      all of that, block by block
-report      a verdict as a signed document;  page: the same for people
+report      a verdict as a signed document;  page: the same for people;  parts: what documents share
+acts        every act of a replayed chain, access and custody
+tables      the chain as CSV, JSON and Parquet;  files: the folder that they go into
+answers     an auditor's questions;  answers_page: for people;  manifest: what stands behind them
+outputs     answers and tables as a folder, signed
 """
 
 from node.audit.replay import Replayed, replay, replayed
