@@ -219,6 +219,10 @@ def _tell_gaps(chain: AuditedChain) -> None:
     chain.refused(
         "opco", "task.create", *chain.order("t3", "g2", ("social", "civil")), code="grant.used_up"
     )
+    # With the digest of the agreement, by one who is no side of it.
+    chain.record(
+        "e9", who="health", kind="delivery.agreement", subject="p2", what=digest("agreement")
+    )
     # What attacks whoever shows it.
     for number, words in enumerate(HOSTILE):
         chain.record(

@@ -1,13 +1,12 @@
 """The page of an auditor's answers: one file, no scripts, nothing from elsewhere, printable.
 
-Arguments, names and notes are anybody's words: all that is shown goes through `escape`.
+Arguments, names and notes are anybody's words: all of it goes through `shown`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from html import escape
 from typing import Final
 
 import msgspec
@@ -19,7 +18,15 @@ from node.audit.acts.register import ACTIVE
 from node.audit.acts.subjects import Subject
 from node.audit.answers import PAGE_ROWS_MAX, Answers
 from node.audit.manifest import AskedPart, Manifest
-from node.audit.page import STYLE, divergence_section, examined_rows, figures_rows, rows, section
+from node.audit.page import (
+    STYLE,
+    divergence_section,
+    examined_rows,
+    figures_rows,
+    rows,
+    section,
+    shown,
+)
 from node.audit.tables.columns import time_text
 
 WORDS_MAX: Final = 300  # characters of a cell; the other formats have all
@@ -52,9 +59,9 @@ _DEEPER: Final = ("delivers", "made from", "runs", "runs under", "answers", "com
 
 def render(manifest: Manifest, found: Answers) -> str:
     """The page of what was asked; `manifest` need not name its files yet."""
-    shown = msgspec.to_builtins(manifest)
+    plain = msgspec.to_builtins(manifest)
     made = datetime.fromtimestamp(manifest.made_ms / 1000, UTC)
-    title = f"Audit answers: {escape(manifest.genesis.name)}"
+    title = f"Audit answers: {shown(manifest.genesis.name)}"
     custody = found.custody
     return "\n".join(
         (
@@ -68,11 +75,11 @@ def render(manifest: Manifest, found: Answers) -> str:
             *(_access(found) if "access" in manifest.asked.questions else ()),
             *(_acts(found) if "acts" in manifest.asked.questions else ()),
             "<h2>What the chain cannot know</h2><ul>",
-            *(f"<li>{escape(words)}</li>" for words in manifest.cannot_be_known),
+            *(f"<li>{shown(words)}</li>" for words in manifest.cannot_be_known),
             "</ul>",
-            *divergence_section(shown["divergence"]),
-            section("What was examined", rows(examined_rows(shown, made))),
-            section("The replay behind it", rows(figures_rows(shown["figures"])), is_numeric=True),
+            *divergence_section(plain["divergence"]),
+            section("What was examined", rows(examined_rows(plain, made))),
+            section("The replay behind it", rows(figures_rows(plain["figures"])), is_numeric=True),
             "<footer>Every row names its transaction: <code>shuxin tx prove ID --genesis FILE"
             "</code> proves it at any node. <code>shuxin audit verify FOLDER</code> checks that "
             "this page and the files beside it are those that answers.json names and its signer "
@@ -90,7 +97,7 @@ def _verdict(manifest: Manifest) -> Iterator[str]:
             f"The source does not hold. Answered from blocks up to {height} alone, which were "
             f"verified; nothing above them is believed. {manifest.sentence}"
         )
-    yield f'<p class="verdict {escape(manifest.verdict)}">{escape(told)}</p>'
+    yield f'<p class="verdict {shown(manifest.verdict)}">{shown(told)}</p>'
 
 
 def _asked(asked: AskedPart) -> Iterator[tuple[str, object]]:
@@ -154,16 +161,16 @@ def _access(found: Answers) -> Iterator[str]:
 def _table(
     title: str, head: Sequence[str], lines: Iterable[Sequence[str]], count: int
 ) -> Iterator[str]:
-    yield f"<h2>{escape(title)}: {count:,}</h2>"
+    yield f"<h2>{shown(title)}: {count:,}</h2>"
     if count > PAGE_ROWS_MAX:
         yield f"<p>The first {PAGE_ROWS_MAX:,} are shown; the other formats have all.</p>"
     if not count:
         yield "<p>None.</p>"
         return
     yield '<table class="wide"><thead><tr>'
-    yield "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr></thead>"
+    yield "".join(f"<th>{shown(name)}</th>" for name in head) + "</tr></thead>"
     for line in lines:
-        yield "<tr>" + "".join(f"<td>{escape(_short(cell))}</td>" for cell in line) + "</tr>"
+        yield "<tr>" + "".join(f"<td>{shown(_short(cell))}</td>" for cell in line) + "</tr>"
     yield "</table>"
 
 
@@ -177,7 +184,7 @@ def _short(words: str) -> str:
 def _custody(custody: Custody) -> Iterator[str]:
     links = links_of(custody)
     missing = [link for link in links if not link.holds]
-    yield f"<h2>Chain of custody 保管链 of {escape(custody.product)}</h2>"
+    yield f"<h2>Chain of custody 保管链 of {shown(custody.product)}</h2>"
     yield '<ul class="tree">'
     yield from _branch(custody, ("product", custody.product), set())
     yield "</ul>"
@@ -188,8 +195,8 @@ def _custody(custody: Custody) -> Iterator[str]:
         mark, kind = ("✓", "ok") if link.holds else ("✗ missing:", "no")
         proofs = " ".join(link.transactions)
         yield (
-            f'<li><span class="{kind}">{mark}</span> {escape(link.says)} '
-            f'<span class="p">{escape(_short(proofs))}</span></li>'
+            f'<li><span class="{kind}">{mark}</span> {shown(link.says)} '
+            f'<span class="p">{shown(_short(proofs))}</span></li>'
         )
     yield "</ul>"
 
@@ -204,7 +211,7 @@ def _branch(custody: Custody, subject: Subject, above: set[Subject]) -> Iterator
     above.add(subject)
     facts = "; ".join(f"{name} {value}" for name, value in node.facts.items())
     if facts:
-        yield f'<div class="p">{escape(_short(facts))}</div>'
+        yield f'<div class="p">{shown(_short(facts))}</div>'
     outgoing = [edge for edge in custody.edges if edge.source == subject]
     for edge in outgoing:
         if edge.relation not in _DEEPER:
@@ -232,14 +239,14 @@ def _branch(custody: Custody, subject: Subject, above: set[Subject]) -> Iterator
 def _head(custody: Custody, subject: Subject) -> str:
     kind, name = subject
     node = custody.nodes.get(subject)
-    title = f" {escape(node.title)}" if node is not None and node.title else ""
-    term = escape(_TERMS.get(kind, kind))
-    return f'<span class="k {escape(kind)}">{term}</span> <strong>{escape(name)}</strong>{title}'
+    title = f" {shown(node.title)}" if node is not None and node.title else ""
+    term = shown(_TERMS.get(kind, kind))
+    return f'<span class="k {shown(kind)}">{term}</span> <strong>{shown(name)}</strong>{title}'
 
 
 def _line(edge: Edge, other: Subject) -> str:
-    note = f" “{escape(_short(edge.note))}”" if edge.note else ""
-    told = f"{escape(edge.relation)} <b>{escape(other[1])}</b>{note} {_place(edge)}"
+    note = f" “{shown(_short(edge.note))}”" if edge.note else ""
+    told = f"{shown(edge.relation)} <b>{shown(other[1])}</b>{note} {_place(edge)}"
     return f'<div class="e">{told}</div>'
 
 
@@ -247,18 +254,18 @@ def _evidence(custody: Custody, edge: Edge) -> str:
     kind = custody.fact(edge.source, "kind")
     by = next((e.target[1] for e in custody.related("recorded by") if e.source == edge.source), "")
     return (
-        f'<div class="e"><span class="k evidence">存证 {escape(kind)}</span> '
-        f"{escape(edge.source[1])} by <b>{escape(by)}</b> {_place(edge)}</div>"
+        f'<div class="e"><span class="k evidence">存证 {shown(kind)}</span> '
+        f"{shown(edge.source[1])} by <b>{shown(by)}</b> {_place(edge)}</div>"
     )
 
 
 def _proof(relation: str, edge: Edge) -> str:
-    return f'<li class="e">{escape(relation)} {_place(edge)}</li>'
+    return f'<li class="e">{shown(relation)} {_place(edge)}</li>'
 
 
 def _place(edge: Edge) -> str:
     proof = edge.proof
     return (
         f'<span class="p">block {proof.height}, {time_text(proof.time_ms)}, '
-        f"{escape(proof.transaction)}</span>"
+        f"{shown(proof.transaction)}</span>"
     )

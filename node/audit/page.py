@@ -1,11 +1,12 @@
 """The page of an audit report: one file, no scripts, nothing from elsewhere.
 
-Everything that is shown comes from the document, through `escape`: names of contracts and files are
+Everything that is shown comes from the document, through `shown`: names of contracts and files are
 anybody's words. The document stands in the page as data, so that the page can be made again.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
@@ -25,6 +26,7 @@ td{overflow-wrap:anywhere}.n td{font-variant-numeric:tabular-nums}
 footer{margin-top:2rem;color:#666;font-size:.85rem}
 """
 
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of Unicode
 _ANOMALIES: Final = {
     "without_execution_certificate": "blocks without an execution certificate of their own "
     "(a later one covers them)",
@@ -44,12 +46,12 @@ def render(document: Mapping[str, Any], source: str) -> str:
         (
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
-            f"<title>Audit of {escape(report['genesis']['name'])}</title>",
+            f"<title>Audit of {shown(report['genesis']['name'])}</title>",
             f"<style>{STYLE}</style></head><body>",
-            f"<h1>Audit report: {escape(report['genesis']['name'])}</h1>",
-            f'<p class="verdict {escape(report["verdict"])}">'
-            f"<strong>{escape(report['verdict'].capitalize())}.</strong> "
-            f"{escape(report['sentence'])}</p>",
+            f"<h1>Audit report: {shown(report['genesis']['name'])}</h1>",
+            f'<p class="verdict {shown(report["verdict"])}">'
+            f"<strong>{shown(report['verdict'].capitalize())}.</strong> "
+            f"{shown(report['sentence'])}</p>",
             *divergence_section(report["divergence"]),
             section("What was examined", rows(examined_rows(report, made))),
             section("Figures", rows(figures_rows(report["figures"])), is_numeric=True),
@@ -65,16 +67,26 @@ def render(document: Mapping[str, Any], source: str) -> str:
     )
 
 
+def shown(value: object) -> str:
+    """Anybody's words for a page: escaped, and what would not be seen, or would turn others
+    around (controls, marks of direction, line ends), as \\u and its number."""
+    words = "".join(
+        letter if unicodedata.category(letter) not in _UNSEEN else f"\\u{ord(letter):04x}"
+        for letter in str(value)
+    )
+    return escape(words)
+
+
 def section(title: str, body: str, *, is_numeric: bool = False) -> str:
     """A table under a title; `body` is its rows, escaped."""
     kind = ' class="n"' if is_numeric else ""
-    return f"<h2>{escape(title)}</h2><table{kind}>{body}</table>"
+    return f"<h2>{shown(title)}</h2><table{kind}>{body}</table>"
 
 
 def rows(pairs: Iterable[tuple[str, object]]) -> str:
     """Names and values, escaped."""
     return "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in pairs
+        f"<tr><th>{shown(name)}</th><td>{shown(value)}</td></tr>" for name, value in pairs
     )
 
 

@@ -388,6 +388,7 @@ def test_the_page_shows_hostile_texts_and_runs_none(whole: Replayed, tmp_path: P
     page = (folder / "answers.html").read_text(encoding="utf-8")
     assert "<script" not in page and "src=" not in page and "href=" not in page
     assert HOSTILE[1] not in page
+    assert "\u202e" not in page and "\x00" not in page, "nothing turns the text around"
     for shown in ("delivered as", "保管链", "health-claims", "✓", "What the chain cannot know"):
         assert shown in page
 

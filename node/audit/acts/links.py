@@ -46,9 +46,10 @@ def _delivered(custody: Custody) -> Iterator[Link]:
         name = delivery[1]
         rejected = _from(custody, "rejected by", delivery)
         otherwise = "rejected" if rejected else "not answered yet"
+        digests = [custody.fact(delivery, f"{what}_digest") for what in ("payload", "received")]
         yield _found(
             "delivery accepted",
-            _from(custody, "accepted by", delivery),
+            _from(custody, "accepted by", delivery) if digests[0] == digests[1] else [],
             f"the consumer accepted {name}, naming the digest that was offered",
             f"{name} is {otherwise}",
         )
