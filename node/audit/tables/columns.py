@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias, Union
 
 Cell: TypeAlias = Union[None, bool, int, str, tuple[str, ...]]
 Row: TypeAlias = Sequence[Cell]
 
 _TIME_MAX_MS: Final = 253_402_300_799_999  # the end of the year 9999: beyond, no calendar agrees
+TIMES_KEPT: Final = 256  # rows of one block have its time
 INTEGER_MAX: Final = (1 << 63) - 1  # of a column; what is larger stands in a JSON text
 
 
@@ -68,6 +70,7 @@ PLACE: Final = (
 )
 
 
+@lru_cache(maxsize=TIMES_KEPT)
 def time_text(time_ms: int) -> str:
     """ISO 8601, UTC, milliseconds; "" for what no calendar has."""
     if not 0 <= time_ms <= _TIME_MAX_MS:
