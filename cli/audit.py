@@ -333,15 +333,16 @@ def _told(ask: Invocation) -> Iterator[Callable[[int, int | None], None]]:
 def verify(
     ask: Invocation,
     path: Annotated[
-        Path, typer.Argument(help="A report.json or report.html, or a folder of answers or tables.")
+        Path, typer.Argument(help="A folder of answers or tables, or a report of a replay.")
     ],
 ) -> Answer:
     """Check that a report, answers or tables are what their signer signed; tell the verdict."""
-    from node.audit.manifest import read_manifest, unnamed_files
-    from node.audit.report import read_report
+    from node.audit.manifest import MANIFEST_NAME, read_manifest, unnamed_files
+    from node.audit.report import JSON_NAME, read_report
 
-    if not path.is_dir():
-        document = read_report(path)
+    path = path.parent if path.name == MANIFEST_NAME else path
+    if not (path / MANIFEST_NAME).exists():
+        document = read_report(path / JSON_NAME if path.is_dir() else path)
         return Fields(_behind(document.report, document.signature))
     answers = read_manifest(path)
     fields = _behind(answers.answers, answers.signature)

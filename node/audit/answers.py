@@ -20,6 +20,7 @@ from node.audit.acts.links import Link, links_of
 from node.audit.acts.register import Register
 from node.audit.acts.subjects import DATASET, GRANT, PRODUCT, Subject
 from node.audit.files import Files
+from node.audit.parts import MOMENT_MAX_MS
 from node.audit.tables.acts import (
     ACCESS,
     ANSWERED_ACTS,
@@ -60,6 +61,9 @@ class Asked:
     to_ms: int | None = None
 
     def __post_init__(self) -> None:
+        for time_ms in (self.from_ms, self.to_ms):
+            if time_ms is not None and not 0 <= time_ms <= MOMENT_MAX_MS:
+                raise QuestionRefused("--from and --to take moments of the years 1970 to 9999")
         if self.from_ms is not None and self.to_ms is not None and self.from_ms >= self.to_ms:
             raise QuestionRefused("the period is empty: --from must be before --to")
         if Question.CUSTODY in self.questions and not self.product:

@@ -16,6 +16,7 @@ from node.audit.acts.custody import Custody, Edge
 from node.audit.acts.links import links_of
 from node.audit.acts.register import ACTIVE
 from node.audit.acts.subjects import Subject
+from node.audit.acts.values import time_text
 from node.audit.answers import PAGE_ROWS_MAX, Answers
 from node.audit.manifest import AskedPart, Manifest
 from node.audit.page import (
@@ -27,7 +28,6 @@ from node.audit.page import (
     section,
     shown,
 )
-from node.audit.tables.columns import time_text
 
 WORDS_MAX: Final = 300  # characters of a cell; the other formats have all
 

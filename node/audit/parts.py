@@ -20,7 +20,8 @@ from node.audit.verdict import Divergence, Verdict
 
 # What a ledger can hold, and a page can divide: JSON knows larger ones. -1: no height.
 Figure = Annotated[int, msgspec.Meta(ge=-1, le=(1 << 63) - 1)]
-Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]  # up to the year 9999
+MOMENT_MAX_MS = 253_402_300_799_000  # the end of the year 9999, in whole seconds
+Time = Annotated[int, msgspec.Meta(ge=0, le=MOMENT_MAX_MS)]
 
 
 class ReportInvalid(Exception):

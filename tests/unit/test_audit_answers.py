@@ -23,10 +23,12 @@ from node.audit.answers import Asked, Question, QuestionRefused
 from node.audit.files import Format
 from node.audit.manifest import MANIFEST_NAME, read_manifest
 from node.audit.outputs import write_answers
-from node.audit.parts import ReportInvalid
+from node.audit.parts import MOMENT_MAX_MS, ReportInvalid
+from node.audit.tables.chain import committee_rows
 from tests.archive_world import entries_of, rewrite
 from tests.audit_world import HOSTILE, ROLES, Audited
 from tests.business import dataset_of
+from tests.moving_chain import Moving
 
 FORGED_HEIGHT = 20
 ALL = tuple(Question)
@@ -186,6 +188,9 @@ def test_questions_that_cannot_be_asked_are_refused() -> None:
         Asked((Question.ACTS,), from_ms=2, to_ms=2)
     with pytest.raises(QuestionRefused, match="name it with --product"):
         Asked((Question.CUSTODY,))
+    for time_ms in (-1, MOMENT_MAX_MS + 1):
+        with pytest.raises(QuestionRefused, match="1970 to 9999"):
+            Asked((Question.ACTS,), to_ms=time_ms)
 
 
 # --- acts, by a second opinion --------------------------------------------------------------------
@@ -274,6 +279,21 @@ def test_a_party_has_the_standing_of_its_moment(audited: Audited, acts: list[Act
     (stranger,) = (act for act in acts if by[act.height] == "stranger")
     assert (stranger.by.party, stranger.by.standing) == ("", "")
     assert {act.by.roles for act in acts if act.by.party == "opco"} == {("operator",)}
+
+
+def test_nodes_act_for_the_parties_that_run_them(moving: Moving) -> None:
+    """Their consensus keys confirm; those of observers that were admitted later, too."""
+    nodes = {node.name: node.party for node in moving.chain.nodes}
+    reader = Reader(moving.chain.store, moving.head)
+    confirmed = [act for act in reader.acts() if act.method == "confirm"]
+    assert {act.by.node for act in confirmed} >= {"node4", "node5"}
+    for act in confirmed:
+        assert (act.by.party, act.by.standing) == (nodes[act.by.node], "node")
+        assert ("node", act.by.node) in act.direct
+    rows = list(committee_rows(moving.chain.store.epochs, moving.head))
+    begins = [1, moving.first_base + 1, moving.second_base + 1]
+    assert [sum(row[0] == begin for row in rows) for begin in begins] == [4, 5, 5]
+    assert len(rows) == 14, "the committee to come has not taken over"
 
 
 def test_a_contract_of_somebody_names_nothing_but_itself(acts: list[Act]) -> None:
@@ -422,7 +442,7 @@ def test_answers_are_signed_and_go_on_where_a_replay_was(
     assert told["resumed_height"] == audited.chain.store.height, "nothing was executed again"
     assert "v2 is not answered yet" in told["links_missing"]
 
-    assert main(["audit", "verify", str(tmp_path / "out"), "--json"]) == 0
+    assert main(["audit", "verify", str(tmp_path / "out" / MANIFEST_NAME), "--json"]) == 0
     verified = json.loads(capsys.readouterr().out)
     assert verified["asked"] == "acts, access, custody" and len(verified["signed_by"]) == 40
     (tmp_path / "out" / "acts.csv").write_bytes(b"height\r\n")

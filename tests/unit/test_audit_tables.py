@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cli.main import main
 from crypto import sm3
 from node.audit import replayed
-from node.audit.acts.values import json_of
+from node.audit.acts.values import json_of, time_text
 from node.audit.files import TABLE_FORMATS, Files, Format, OutputRefused, building, formats_of
 from node.audit.manifest import read_manifest
 from node.audit.outputs import write_tables
@@ -29,7 +29,6 @@ from node.audit.tables.columns import (
     moment,
     names,
     text,
-    time_text,
     truth,
 )
 from node.audit.tables.export import TABLES

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, TypeAlias, Union
+
+from node.audit.acts.values import time_text
 
 Cell: TypeAlias = Union[None, bool, int, str, tuple[str, ...]]
 Row: TypeAlias = Sequence[Cell]
 
-_TIME_MAX_MS: Final = 253_402_300_799_999  # the end of the year 9999: beyond, no calendar agrees
-TIMES_KEPT: Final = 256  # rows of one block have its time
 INTEGER_MAX: Final = (1 << 63) - 1  # of a column; what is larger stands in a JSON text
 
 
@@ -68,15 +66,6 @@ PLACE: Final = (
     moment("time", "of the block, UTC"),
     text("transaction", "id, for `shuxin tx prove`"),
 )
-
-
-@lru_cache(maxsize=TIMES_KEPT)
-def time_text(time_ms: int) -> str:
-    """ISO 8601, UTC, milliseconds; "" for what no calendar has."""
-    if not 0 <= time_ms <= _TIME_MAX_MS:
-        return ""
-    seconds, milliseconds = divmod(time_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
 
 
 def plain(cell: Cell, kind: Kind) -> None | bool | int | str | list[str]:

@@ -16,7 +16,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from node.audit.tables.columns import Cell, Column, Kind, Row, Table, plain, time_text
+from node.audit.acts.values import time_text
+from node.audit.tables.columns import Cell, Column, Kind, Row, Table, plain
 
 GUARD: Final = "'"
 # What spreadsheets take for the beginning of a formula; tab and line ends are skipped by some, and
