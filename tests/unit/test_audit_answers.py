@@ -28,7 +28,7 @@ from node.audit.tables.chain import committee_rows
 from tests.archive_world import entries_of, rewrite
 from tests.audit_world import HOSTILE, ROLES, Audited
 from tests.business import dataset_of
-from tests.moving_chain import Moving
+from tests.moving_chain import Moving, served
 
 FORGED_HEIGHT = 20
 ALL = tuple(Question)
@@ -448,6 +448,22 @@ def test_answers_are_signed_and_go_on_where_a_replay_was(
     (tmp_path / "out" / "acts.csv").write_bytes(b"height\r\n")
     assert main(["audit", "verify", str(tmp_path / "out")]) == 1
     assert "acts.csv is not the file that was answered with" in capsys.readouterr().err
+
+
+def test_archive_folder_and_running_node_give_the_same_answers(
+    audited: Audited, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    audited.chain.forked(data).store.close()
+    with served(audited.chain) as target:
+        for name, source in (("a", str(audited.archive)), ("f", str(data)), ("n", target)):
+            words = ["audit", "report", source, "--genesis", audited.genesis_file]
+            words += ["--product", "p1", "--format", "csv", "--output", str(tmp_path / name)]
+            assert main(words) == 0
+    for table in ("acts", "access", "custody", "links"):
+        archive, folder, node = ((tmp_path / name / f"{table}.csv").read_bytes() for name in "afn")
+        assert archive == folder == node
+        assert archive.count(b"\r\n") > 3
 
 
 @pytest.mark.parametrize(
