@@ -58,6 +58,7 @@ CHAIN_MISMATCH = "node.chain"
 REPLAYED = "transaction.replayed"
 EXPIRED = "transaction.expired"
 NOT_FOUND = "not_found"
+PRUNED = "block.pruned"  # not found either, in the blocks that the node keeps
 
 R = TypeVar("R")
 
@@ -483,7 +484,8 @@ def _includes(node: NodeClient, wanted: bytes) -> bool:
     try:
         node.transaction(wanted, proof=False)
     except Refused as refusal:
-        if refusal.code == NOT_FOUND:
+        # A transaction that can still be included, or just could, stands in no pruned block.
+        if refusal.code in (NOT_FOUND, PRUNED):
             return False
         raise
     return True

@@ -24,6 +24,7 @@ PASSING: Final = frozenset(
 LASTING: Final = frozenset(
     {
         "node.halted",
+        "block.pruned",
         "internal",
         "unknown",
         "query.time",

@@ -25,6 +25,7 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     mark          the number of the last acknowledged write, beside the database
     disk          LevelDB with our settings and errors
     records       typed reading of what is stored
+    base          where a ledger begins: what is kept of the heights below
     scrub         checks of a stored ledger
     locate        which block a damaged ledger is damaged at
     store         the ledger: commit, certify, read, snapshot, prove, scrub

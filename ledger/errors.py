@@ -31,6 +31,17 @@ class HeightUnknown(LedgerError):
     """The ledger holds no block of that height."""
 
 
+class HeightPruned(HeightUnknown):
+    """The ledger begins above that height; `base` is the lowest one of which it holds all."""
+
+    def __init__(self, height: int, base: int) -> None:
+        super().__init__(
+            f"block {height} is no longer here: this ledger begins at block {base}; ask a node "
+            "that keeps more, or read the archives of the blocks below"
+        )
+        self.base = base
+
+
 class LedgerClosed(LedgerError):
     """The ledger was closed under a reader: the node is shutting down."""
 

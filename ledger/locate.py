@@ -25,6 +25,7 @@ from ledger.model import (
     transaction_id,
 )
 from ledger.schema import (
+    BASE_KEY,
     BLOCK,
     CHANGES,
     COMMIT_CERTIFICATE,
@@ -92,10 +93,11 @@ def _open(copy: Path) -> plyvel.DB | None:
 
 
 def _search(database: plyvel.DB, acknowledged: int) -> Place:
-    end = _end(database)
+    base = _number(database, BASE_KEY)
+    end = _end(database, base)
     uncertified: Place | None = None
     has_hole = False
-    for height in range(end + 1):
+    for height in range(base, end + 1):
         place = (
             _damaged_record(database, height)
             or _damaged_committee(database, height)
@@ -136,13 +138,18 @@ def _written(database: plyvel.DB) -> int:
     return int.from_bytes(stored, "big") if stored is not None else 0
 
 
-def _end(database: plyvel.DB) -> int:
-    """The newest height of which anything is left."""
+def _number(database: plyvel.DB, key: bytes) -> int:
+    """0 where it is missing or cannot be read."""
     try:
-        stored = database.get(HEAD_KEY, verify_checksums=True)
+        stored = database.get(key, verify_checksums=True)
     except plyvel.Error:
         stored = None
-    end = int.from_bytes(stored, "big") if stored is not None and len(stored) == 8 else 0
+    return int.from_bytes(stored, "big") if stored is not None and len(stored) == 8 else 0
+
+
+def _end(database: plyvel.DB, base: int) -> int:
+    """The newest height of which anything is left."""
+    end = max(base, _number(database, HEAD_KEY))
     height = end
     while height <= end + GAP_MAX:
         height += 1

@@ -21,6 +21,7 @@ from ledger.model import (
 )
 from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
+    BASE_KEY,
     BLOCK,
     CERTIFIED_KEY,
     CHANGES,
@@ -72,6 +73,10 @@ class Records:
 
     def certified_height(self) -> int:
         return self._number(CERTIFIED_KEY)
+
+    def base(self) -> int:
+        """The lowest height of which everything is stored."""
+        return 0 if self._source.get(BASE_KEY) is None else self._number(BASE_KEY)
 
     def header(self, height: int) -> BlockHeader:
         return self._need(HEADER, height, BlockHeader, "header")

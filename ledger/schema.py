@@ -11,6 +11,7 @@ FORMAT_KEY = b"!format"
 GENESIS_KEY = b"!genesis"
 HEAD_KEY = b"!head"  # height of the newest block
 CERTIFIED_KEY = b"!certified"  # height up to which every block has an execution certificate
+BASE_KEY = b"!base"  # lowest height of which everything is stored; absent: the genesis block
 SEQUENCE_KEY = b"!sequence"  # number of the last write (ledger.mark)
 
 BLOCK = b"B"  # height -> Block
@@ -27,6 +28,16 @@ COMMITTEE = b"V"  # base of an epoch -> ValidatorSet, but for the epoch of the g
 RECOVERY = b"W"  # number of a recovery plan -> Recovery
 PAGE = b"p"  # page id -> page of the state tree
 META = b"m"  # name -> bytes of other packages
+# Of every height from the base on; below it only certificates that hand over (ledger.base).
+HEIGHT_TABLES = (
+    BLOCK,
+    HEADER,
+    RECEIPTS,
+    CHANGES,
+    STATEMENT,
+    COMMIT_CERTIFICATE,
+    EXECUTION_CERTIFICATE,
+)
 TABLES = (
     b"!"
     + BLOCK

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from crypto import sm3
+from ledger.base import check_beginning, handovers
 from ledger.blocks import genesis_block, proposal_of
 from ledger.committee import Epochs
 from ledger.disk import Snapshot
@@ -31,12 +32,16 @@ from ledger.proof import leaf_hash, state_path
 from ledger.records import Records
 from ledger.schema import (
     COMMITTEE,
+    EXECUTION_CERTIFICATE,
     HASH,
+    HEIGHT_TABLES,
     PAGE,
     RECOVERY,
     STATE,
     TABLES,
     TRANSACTION,
+    at_height,
+    number,
     split_state_key,
     state_key,
 )
@@ -71,11 +76,13 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
     records = Records(snapshot)
     height = records.head_height()
     epochs = records.epochs(snapshot.scan(COMMITTEE), records.recoveries(snapshot.scan(RECOVERY)))
-    included = _scrub_blocks(records, epochs, height, progress)
+    base = check_beginning(records, epochs)
+    included = _scrub_blocks(records, epochs, range(base, height + 1), progress)
     _check_coming(records, epochs, height)
     _check_changes(records, snapshot, height)
     _scrub_state(snapshot, records.statement(height), progress)
-    _scrub_database(snapshot, included, height + 1, progress)
+    below = {at_height(EXECUTION_CERTIFICATE, end) for end in handovers(epochs, base)}
+    _scrub_database(snapshot, _Expected(included, base, height, below), progress)
     progress(ScrubProgress("files", 0, None))
     check_tables(database_path)
 
@@ -105,13 +112,13 @@ def check_height(
     return header
 
 
-def _scrub_blocks(records: Records, epochs: Epochs, height: int, progress: Progress) -> int:
+def _scrub_blocks(records: Records, epochs: Epochs, heights: range, progress: Progress) -> int:
     previous: BlockHeader | None = None
     included = 0
-    for checked in range(height + 1):
+    for done, checked in enumerate(heights, 1):
         previous = check_height(records, epochs, checked, previous)
         included += len(records.block(checked).transactions)
-        progress(ScrubProgress("blocks", checked + 1, height + 1))
+        progress(ScrubProgress("blocks", done, len(heights)))
     return included
 
 
@@ -247,19 +254,37 @@ def _first_difference(snapshot: Snapshot) -> str:
     return "a value of the state is missing"
 
 
-def _scrub_database(snapshot: Snapshot, included: int, blocks: int, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the database has to hold: so many transactions, heights `base` to `head`, and `below`
+    the base these keys."""
+
+    transactions: int
+    base: int
+    head: int
+    below: set[bytes]
+
+
+def _scrub_database(snapshot: Snapshot, expected: _Expected, progress: Progress) -> None:
     """Read every pair there is, checksums verified, and count what the indexes hold."""
+    first, last = number(expected.base), number(expected.head)
     counts = dict.fromkeys(TABLES, 0)
     for done, (key, _) in enumerate(snapshot.scan()):
         if key[:1] == b"" or key[0] not in counts:
             raise LedgerDamaged(f"the database holds an unknown key {key.hex()}; {_REMEDY}")
         counts[key[0]] += 1
+        if key[:1] in HEIGHT_TABLES and not first <= key[1:] <= last and key not in expected.below:
+            raise LedgerDamaged(
+                f"the database holds {key.hex()}, which belongs to none of the blocks "
+                f"{expected.base} to {expected.head}; {_REMEDY}"
+            )
         if done % PROGRESS_EVERY == 0:
             progress(ScrubProgress("database", done, None))
-    for table, expected in ((TRANSACTION, included), (HASH, blocks)):
-        if counts[table[0]] != expected:
+    blocks = expected.head + 1 - expected.base
+    for table, wanted in ((TRANSACTION, expected.transactions), (HASH, blocks)):
+        if counts[table[0]] != wanted:
             raise LedgerDamaged(
-                f"index {table.decode()} has {counts[table[0]]} entries for {expected}; {_REMEDY}"
+                f"index {table.decode()} has {counts[table[0]]} entries for {wanted}; {_REMEDY}"
             )
 
 

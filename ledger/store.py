@@ -11,16 +11,18 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from ledger.base import OPEN_CHECK_BLOCKS, check_beginning
 from ledger.batch_proof import BatchProof, join_proofs
 from ledger.blocks import genesis_block
 from ledger.committee import Epoch, Epochs
 from ledger.disk import Disk
 from ledger.encoding import encode
-from ledger.errors import CertificateInvalid, HeightUnknown, LedgerDamaged
+from ledger.errors import CertificateInvalid, HeightPruned, HeightUnknown, LedgerDamaged
 from ledger.genesis import Genesis, chain_id
 from ledger.merkle import receipts_root
 from ledger.model import (
@@ -69,8 +71,9 @@ from ledger.state import StateTree
 from ledger.stem import STEM_LEVELS
 from ledger.versions import StateSnapshot, Version, Versions, scan_state
 
-OPEN_CHECK_BLOCKS = 16  # newest blocks checked at every start: about 0.3 s of full ones
 RECENT_BLOCKS_MAX = 4  # decoded blocks kept: clients ask for receipts of the newest
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class Store:
         self._recoveries: tuple[Recovery, ...] = ()
         self.tree = StateTree(lambda name: disk.get(PAGE + name))
         self._versions = Versions(self.tree)
+        self._base = 0
         self._height = -1
         self._certified_height = 0
 
@@ -156,6 +160,14 @@ class Store:
         return store
 
     # --- reading ----------------------------------------------------------------------------
+
+    @property
+    def base(self) -> int:
+        """The lowest height of which everything is stored (see ledger.base).
+
+        What asks for a lower one raises HeightPruned, but for certificates that end an epoch.
+        """
+        return self._base
 
     @property
     def height(self) -> int:
@@ -205,7 +217,7 @@ class Store:
             yield *split_state_key(stored), value
 
     def header(self, height: int) -> BlockHeader:
-        return self._records.header(self._known(height))
+        return self._read(height, self._records.header)
 
     def block(self, height: int) -> Block:
         return self._body(height)[0]
@@ -215,22 +227,24 @@ class Store:
 
     def changes(self, height: int) -> tuple[StateWrite, ...] | None:
         """The state writes of a block; None for one that an older release stored."""
-        return self._records.changes(self._known(height))
+        return self._read(height, self._records.changes)
 
     def statement(self, height: int) -> ExecutionStatement:
         """What this replica found the outcome of the block to be."""
-        return self._records.statement(self._known(height))
+        return self._read(height, self._records.statement)
 
     def head_statement(self) -> ExecutionStatement:
         return self._versions.newest.statement
 
     def commit_certificate(self, height: int) -> CommitCertificate | None:
         """None for the genesis block."""
-        return self._records.commit_certificate(self._known(height))
+        return self._read(height, self._records.commit_certificate)
 
     def execution_certificate(self, height: int) -> ExecutionCertificate | None:
         """None while the block is not certified, and for the genesis block."""
-        return self._records.execution_certificate(self._known(height))
+        if height < self._base and self._epochs.is_last(height):
+            return self._records.execution_certificate(height)
+        return self._read(height, self._records.execution_certificate)
 
     def find_transaction(self, transaction_id: bytes) -> tuple[int, int] | None:
         """(height, index) of an included transaction."""
@@ -243,13 +257,7 @@ class Store:
     def iterate_blocks(self, from_height: int, to_height: int) -> Iterator[StoredBlock]:
         """All that is stored about the heights of a closed range, in order."""
         for height in range(self._known(from_height), self._known(to_height) + 1):
-            yield StoredBlock(
-                self._records.block(height),
-                self._records.receipts(height),
-                self._records.statement(height),
-                self._records.commit_certificate(height),
-                self._records.execution_certificate(height),
-            )
+            yield self._read(height, self._stored)
 
     def snapshot(self) -> StateSnapshot:
         """The newest certified state (right after opening: the newest, while it is not yet)."""
@@ -407,8 +415,9 @@ class Store:
         self._recoveries = records.recoveries(snapshot.scan(RECOVERY))
         self._epochs = records.epochs(snapshot.scan(COMMITTEE), self._recoveries)
         height = records.head_height()
-        first = max(0, height - OPEN_CHECK_BLOCKS + 1)
-        previous = records.header(first - 1) if first else None
+        base = check_beginning(records, self._epochs)
+        first = max(base, height - OPEN_CHECK_BLOCKS + 1)
+        previous = records.header(first - 1) if first > base else None
         for checked in range(first, height + 1):
             previous = check_height(records, self._epochs, checked, previous)
         statement = records.statement(height)
@@ -423,20 +432,42 @@ class Store:
                 height=height,
             )
         self._versions.begin(Version(statement, snapshot, None))
-        self._height = height
+        self._base, self._height = base, height
         self._certified_height = records.certified_height()
 
     def _known(self, height: int) -> int:
         if not 0 <= height <= self._height:
             raise HeightUnknown(f"there is no block {height}; this ledger ends at {self._height}")
+        if height < self._base:
+            raise HeightPruned(height, self._base)
         return height
 
+    def _read(self, height: int, read: Callable[[int], T]) -> T:
+        """What `read` finds about a height."""
+        try:
+            return read(self._known(height))
+        finally:
+            self._known(height)  # what was pruned meanwhile is not damaged, nor never certified
+
+    def _stored(self, height: int) -> StoredBlock:
+        records = self._records
+        return StoredBlock(
+            records.block(height),
+            records.receipts(height),
+            records.statement(height),
+            records.commit_certificate(height),
+            records.execution_certificate(height),
+        )
+
     def _body(self, height: int) -> tuple[Block, tuple[Receipt, ...]]:
+        self._known(height)
         with self._recent_lock:
             body = self._recent.get(height)
         if body is None:
-            self._known(height)
-            body = self._records.block(height), self._records.receipts(height)
+            body = (
+                self._read(height, self._records.block),
+                self._read(height, self._records.receipts),
+            )
             self._remember(height, *body)
         return body
 

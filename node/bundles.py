@@ -10,7 +10,7 @@ from node.peer_messages import Bundle
 def stored_bundle(
     store: Store, height: int, certificate: ExecutionCertificate | None = None
 ) -> Bundle:
-    """The block of a height from 1 up. Raises HeightUnknown, LedgerDamaged.
+    """The block of a height from 1 up. Raises HeightUnknown (HeightPruned), LedgerDamaged.
 
     `certificate` comes from elsewhere, and the stored one is not asked for.
     """

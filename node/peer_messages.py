@@ -58,6 +58,7 @@ class Bundle(Record):
 
 class BlocksReply(Record):
     height: int  # the height that was asked for
+    base: int  # the lowest height of which the sender keeps the block
     head: int  # the sender's head
     bundles: tuple[Bundle, ...]
 
@@ -118,6 +119,8 @@ def decode_blocks_message(data: bytes) -> BlocksMessage:
     if not 0 <= envelope.kind < len(_BLOCKS):
         raise DecodeError(f"unknown kind {envelope.kind} of blocks message")
     message = decode(envelope.data, _BLOCKS[envelope.kind], size_max=len(envelope.data))
+    if isinstance(message, BlocksReply) and not 0 <= message.base <= message.head < NUMBER_MAX:
+        raise DecodeError(f"a ledger from {message.base} to {message.head} is none")
     if isinstance(message, ClockReading) and not 0 < message.time_ms < NUMBER_MAX:
         raise DecodeError(f"clock reading: {message.time_ms} is out of range")
     return message

@@ -84,6 +84,12 @@ def recover(
         )
         plan = recovery.plan
         kept = 0 if start_over else min(old.height, plan.height)
+        if kept and old.base > 1:
+            raise RecoverRefused(
+                f"this node's ledger begins at block {old.base} and cannot be made anew from the "
+                "genesis: run this again with --start-over: its ledger and votes are set aside, "
+                "and the node fetches the agreed blocks from peers that keep all"
+            )
         if kept == plan.height and old.statement(kept).block_hash != plan.block_hash:
             raise RecoverRefused(
                 f"block {plan.height} of this node is not the one that the plan names: its blocks "
@@ -96,7 +102,7 @@ def recover(
         first = height + 1
         if start_over:  # what expired before the plan's height can be in no block above it
             first = max(1, plan.height - site.genesis.limits.valid_window)
-        dropped = _list_dropped(site, old, plan.number, first)
+        dropped = _list_dropped(site, old, plan.number, max(first, old.base))
         old_height = old.height
         publish_recovered(site.ledger.with_name(f"{LEDGER}.repair"), site.ledger, plan.number)
     settle(site.ledger)

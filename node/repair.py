@@ -114,6 +114,11 @@ def rebuild(old: Store, order: RepairOrder, workshop: Workshop, advance: Advance
     WorkerFault, LedgerError and OSError where another attempt may help.
     """
     old.put_meta(ORDER_KEY, encode(order))
+    if old.base > 1:
+        raise Incurable(
+            f"this ledger begins at block {old.base} and cannot be rebuilt from the genesis: "
+            "restore a backup, or empty the data directory and let the node sync"
+        )
     path = building(workshop.ledger)
     with closing(workshop.make_engine()) as engine:
         writes = engine.apply_genesis(workshop.genesis).writes

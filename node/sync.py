@@ -16,7 +16,13 @@ import trio
 
 from consensus.pbft.types import CatchUp, Synced
 from ledger.encoding import encode
-from ledger.errors import BlockInvalid, CertificateInvalid, DecodeError, LedgerError
+from ledger.errors import (
+    BlockInvalid,
+    CertificateInvalid,
+    DecodeError,
+    HeightPruned,
+    LedgerError,
+)
 from ledger.store import Store
 from node.bundles import stored_bundle
 from node.committee import Committee
@@ -95,7 +101,7 @@ class Sync:
             question.answered.set()
 
     def _reply(self, height: int) -> bytes:
-        """Blocks from `height` on, up to a size; empty when there are none."""
+        """Blocks from `height` on, up to a size; empty when there are none, or none any more."""
         bundles: list[Bundle] = []
         size = 0
         head = self._store.height
@@ -106,9 +112,11 @@ class Sync:
                 if bundles and size > BLOCKS_REPLY_SIZE:
                     break
                 bundles.append(bundle)
+        except HeightPruned:
+            pass  # the reply tells where the ledger begins: the peer asks another
         except LedgerError as error:  # our damage: the peer finds the block elsewhere
             _log.error("ledger_unreadable", reason=str(error))
-        return encode_blocks_message(BlocksReply(height, head, tuple(bundles)))
+        return encode_blocks_message(BlocksReply(height, self._store.base, head, tuple(bundles)))
 
     # --- asking -----------------------------------------------------------------------------
 
@@ -181,6 +189,8 @@ class Sync:
         for _ in range(REPLIES_MAX):
             reply = await self._ask(peer_id, before + 1 + len(bundles), patience_s)
             if reply is None or not reply.bundles:
+                if reply is not None and reply.base > reply.height:
+                    self._tell_pruned(peer_id, reply)
                 return False
             bundles += (_with_goal(bundle, goal) for bundle in reply.bundles)
             if any(bundle.execution_certificate is not None for bundle in bundles):
@@ -190,6 +200,14 @@ class Sync:
         except (BlockInvalid, CertificateInvalid) as error:
             self._complaints.complain("sync_refused", peer=peer_id, reason=str(error))
         return self._store.height > before
+
+    def _tell_pruned(self, peer_id: str, reply: BlocksReply) -> None:
+        """What an operator must know when no peer keeps the blocks that are missing here."""
+        reason = (
+            f"block {reply.height} is wanted, the peer keeps those from {reply.base} on; others "
+            "are asked, and if none keeps it, restore a backup of this node"
+        )
+        self._complaints.complain("blocks_pruned", peer=peer_id, reason=reason)
 
     async def _fetch_certificates(self, peer_id: str) -> bool:
         """The certificates above the gapless ones from one peer; whether there are fewer gaps."""

@@ -10,7 +10,7 @@ import grpc
 import structlog
 import trio
 
-from ledger.errors import DecodeError, LedgerClosed
+from ledger.errors import DecodeError, HeightPruned, LedgerClosed
 from node import refusals
 from node.complaints import Complaints
 from node.refusals import Refusal
@@ -26,6 +26,7 @@ _STATUS = {
     refusals.POOL_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     refusals.SUBSCRIBERS: grpc.StatusCode.RESOURCE_EXHAUSTED,
     refusals.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    refusals.PRUNED: grpc.StatusCode.OUT_OF_RANGE,
     refusals.PENDING: grpc.StatusCode.DEADLINE_EXCEEDED,
     refusals.REPLAYED: grpc.StatusCode.ALREADY_EXISTS,
     refusals.EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
@@ -74,6 +75,8 @@ def refuse(context: grpc.ServicerContext, method: str, error: Exception) -> NoRe
         refusal = error
     elif isinstance(error, DecodeError):
         refusal = Refusal(refusals.ENCODING, str(error))
+    elif isinstance(error, HeightPruned):
+        refusal = Refusal(refusals.PRUNED, str(error))
     elif isinstance(error, trio.RunFinishedError | LedgerClosed):
         refusal = Refusal(refusals.STOPPING, "the node is shutting down: ask another")
     else:

@@ -137,8 +137,19 @@ class NodeService(node_pb2_grpc.NodeServicer):
         wanted = _digest(request.transaction_id)
         place = self._backend.store.find_transaction(wanted)
         if place is None:
-            raise Refusal(refusals.NOT_FOUND, "no block of this node holds that transaction")
+            raise self._not_found("no block of this node holds that transaction")
         return self._transaction(place, with_proof=request.with_proof)
+
+    def _not_found(self, what: str) -> Refusal:
+        """Another code where it may stand in a block that is no longer here."""
+        base = self._backend.store.base
+        if not base:
+            return Refusal(refusals.NOT_FOUND, what)
+        return Refusal(
+            refusals.PRUNED,
+            f"{what}, whose ledger begins at block {base}: ask a node that keeps more, or read "
+            "the archives of the blocks below",
+        )
 
     def _transaction(self, place: tuple[int, int], *, with_proof: bool) -> pb.TransactionReply:
         height, index = place
@@ -196,7 +207,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
         if request.hash:
             found = store.find_block(_digest(request.hash))
             if found is None:
-                raise Refusal(refusals.NOT_FOUND, "no block with that hash on this node")
+                raise self._not_found("no block with that hash on this node")
             height = found
         if height > store.height:
             raise Refusal(refusals.NOT_FOUND, f"height {height} is above the head {store.height}")

@@ -108,6 +108,7 @@ def replayed(
     the machine's own speed of verification measured, beside which the replay's can be judged.
 
     What is wrong with the source is the verdict. Raises WorkRefused, LedgerInUse, OSError;
+    HeightPruned for a ledger that begins above the genesis;
     EngineUnknown for a chain that needs a newer release; for a node NodeUnreplayable, ClientError.
     """
     count = threads or os.cpu_count() or 1

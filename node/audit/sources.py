@@ -11,6 +11,7 @@ from typing import Protocol
 from client.node import NodeClient
 from ledger.archive_reader import Archive
 from ledger.committee import Epochs
+from ledger.errors import HeightPruned
 from ledger.genesis import Genesis
 from ledger.model import Block, CommitCertificate, ExecutionCertificate, Receipt
 from ledger.recovery import Recovery
@@ -60,6 +61,9 @@ class LedgerSource:
     archive = ""
 
     def __init__(self, store: Store) -> None:
+        """Raises HeightPruned for a ledger that begins above the genesis."""
+        if store.base:
+            raise HeightPruned(0, store.base)
         self._store = store
         self.chain_id = store.chain_id
         self.height = store.height
@@ -160,7 +164,7 @@ def ledger_path(source: Path) -> Path:
 def opened(source: Path | NodeClient) -> Iterator[Source]:
     """A file is an archive, a folder a data directory or the ledger in it.
 
-    Raises LedgerDamaged, LedgerInUse, ArchiveInvalid, OSError, ClientError.
+    Raises LedgerDamaged, LedgerInUse, HeightPruned, ArchiveInvalid, OSError, ClientError.
     """
     if isinstance(source, NodeClient):
         yield NodeSource(source)

@@ -193,6 +193,12 @@ class Door:
 
     def _run(self, first: int, last: int) -> Run:
         """As many blocks as make a chunk."""
+        base = self._store.base
+        if 1 <= first < base:
+            raise _Refused(
+                f"this node keeps blocks from {base} on, and block {first} is not among them: go "
+                "on with a backup that reaches there, or take one of a node that keeps more"
+            )
         if not 1 <= first <= last <= self._store.height:
             raise _Refused(f"this node has no blocks {first} to {last}; ask for its standing")
         bundles: list[Bundle] = []

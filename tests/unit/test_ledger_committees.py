@@ -8,13 +8,14 @@ from pathlib import Path
 import plyvel
 import pytest
 
+from ledger.base import OPEN_CHECK_BLOCKS
 from ledger.encoding import encode
 from ledger.errors import LedgerDamaged
 from ledger.genesis import Limits
 from ledger.locate import Place, locate
 from ledger.model import ValidatorSet
 from ledger.schema import COMMITTEE, at_height
-from ledger.store import OPEN_CHECK_BLOCKS, Store
+from ledger.store import Store
 from tests.ledger_world import World, committee
 
 WINDOW = 4

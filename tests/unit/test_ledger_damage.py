@@ -10,6 +10,7 @@ from pathlib import Path
 import plyvel
 import pytest
 
+from ledger.base import OPEN_CHECK_BLOCKS
 from ledger.encoding import encode
 from ledger.errors import LedgerDamaged
 from ledger.model import transaction_id
@@ -29,7 +30,7 @@ from ledger.schema import (
     number,
     state_key,
 )
-from ledger.store import OPEN_CHECK_BLOCKS, Store
+from ledger.store import Store
 from tests.ledger_world import NAMESPACE, World
 
 BLOCKS = OPEN_CHECK_BLOCKS + 14

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from cli.main import main
+from ledger.base import OPEN_CHECK_BLOCKS
 from ledger.encoding import decode, encode
 from ledger.model import ExecutionStatement, ValidatorSet
 from ledger.schema import (
@@ -23,7 +24,6 @@ from ledger.schema import (
     at_height,
     number,
 )
-from ledger.store import OPEN_CHECK_BLOCKS
 from node.audit import Verdict, replay
 from node.bootstrap import LEDGER
 from tests.moving_chain import Chain, Moving

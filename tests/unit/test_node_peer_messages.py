@@ -40,7 +40,7 @@ def test_transactions_messages_round_trip(
 
 
 @pytest.mark.parametrize(
-    "message", [BlocksRequest(3), BlocksReply(3, 9, ()), ClockReading(1), ClockReading(5 << 40)]
+    "message", [BlocksRequest(3), BlocksReply(3, 2, 9, ()), ClockReading(1), ClockReading(5 << 40)]
 )
 def test_blocks_messages_round_trip(message: BlocksRequest | BlocksReply | ClockReading) -> None:
     assert decode_blocks_message(encode_blocks_message(message)) == message

@@ -149,6 +149,19 @@ async def test_all_go_back_and_go_on(network: Consortium, clock: MockClock) -> N
         assert (verdict.divergence, verdict.recoveries) == (None, 1)
 
 
+async def test_a_ledger_without_its_beginning_has_to_start_over(
+    network: Consortium, clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(network, *ALL):
+        await blocks(network, KEPT + 1, *ALL)
+        await network.stop(*ALL)
+    recovery = agreed(network)
+    monkeypatch.setattr(Store, "base", 2)
+    with pytest.raises(RecoverRefused, match="begins at block 2.*--start-over"):
+        await follow(network, recovery, 0)
+    await follow(network, recovery, 0, start_over=True)
+
+
 async def test_a_plan_leads_out_of_an_engine_that_no_release_has(
     network: Consortium, clock: MockClock
 ) -> None:

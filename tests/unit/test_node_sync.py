@@ -76,7 +76,7 @@ class Peer:
                 for h in range(request.height, last + 1)
             )
             if self.twist is not None:
-                reply = self.twist(BlocksReply(request.height, HEADS, bundles))
+                reply = self.twist(BlocksReply(request.height, 0, HEADS, bundles))
                 self.end.send(frame.peer_id, Channel.BLOCKS, reply)
 
 
@@ -93,7 +93,9 @@ class Scene:
         self.switch = HaltSwitch()
         validators = late.validators
         own = validators.validators[0]
-        committee = Committee(late.store.current_epoch, public_key=own.public_key, name=own.name)
+        self.committee = Committee(
+            late.store.current_epoch, public_key=own.public_key, name=own.name
+        )
         rules = ChainRules(late.chain_id, late.genesis.limits)
         air = Air()
         names = [validator.peer_id for validator in validators.validators]
@@ -110,7 +112,9 @@ class Scene:
             rules=rules,
             switch=self.switch,
         )
-        self.sync = Sync(store=self.store, network=ends[0], committee=committee, queue=self.queue)
+        self.sync = Sync(
+            store=self.store, network=ends[0], committee=self.committee, queue=self.queue
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
