@@ -28,7 +28,8 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     base          where a ledger begins: what is kept of the heights below
     scrub         checks of a stored ledger
     locate        which block a damaged ledger is damaged at
-    store         the ledger: commit, certify, read, snapshot, prove, scrub
+    prune         what a ledger loses when its base rises, step by step
+    store         the ledger: commit, certify, read, snapshot, prove, scrub, prune
     archive       a whole chain in one portable file;  archive_reader: such files, not believed
 
 `certificates`, `blocks`, `proof`, `bundle` and what they need import no storage, so consensus and

@@ -69,6 +69,7 @@ class Disk:
             self._database.close()
             raise
         self._lock = threading.Lock()
+        self._open = threading.Lock()
 
     @property
     def database_path(self) -> Path:
@@ -110,15 +111,30 @@ class Disk:
             if is_synced:
                 self._mark.set(sequence)
 
+    def compact(self, low: bytes, high: bytes) -> None:
+        """Give the disk back what was deleted between two keys; others read and write meanwhile."""
+        with self._open:  # LevelDB must not be closed under it
+            if self._database.closed:
+                raise LedgerClosed("the ledger is closed")
+            self._database.compact_range(start=low, stop=high)
+
+    def size(self, low: bytes, high: bytes) -> int:
+        """Bytes on disk from a key up to another, roughly: what was just written is missing."""
+        with self._open:
+            if self._database.closed:
+                raise LedgerClosed("the ledger is closed")
+            return int(self._database.approximate_size(low, high))
+
     def close(self) -> None:
         """Sync what is not, and let go of the files. Doing it twice does no harm."""
-        if self._database.closed:
-            return
-        self._is_durable = True
-        with contextlib.suppress(LedgerError):  # what was not synced was never promised
-            self.write(())
-        self._database.close()
-        self._mark.close()
+        with self._open:
+            if self._database.closed:
+                return
+            self._is_durable = True
+            with contextlib.suppress(LedgerError):  # what was not synced was never promised
+                self.write(())
+            self._database.close()
+            self._mark.close()
 
 
 class Snapshot:

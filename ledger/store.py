@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ledger.base import OPEN_CHECK_BLOCKS, check_beginning
+from ledger.base import OPEN_CHECK_BLOCKS, base_max, check_beginning
 from ledger.batch_proof import BatchProof, join_proofs
 from ledger.blocks import genesis_block
 from ledger.committee import Epoch, Epochs
@@ -36,6 +36,7 @@ from ledger.model import (
     block_hash,
 )
 from ledger.proof import StateKey, StateProof
+from ledger.prune import Pruned, freed_ranges, ignore_pruned, next_step
 from ledger.records import Records
 from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
@@ -107,6 +108,7 @@ class Store:
         self._disk = disk
         self._records = Records(disk)
         self._writer = threading.Lock()
+        self._pruner = threading.Lock()
         self._recent: OrderedDict[int, tuple[Block, tuple[Receipt, ...]]] = OrderedDict()
         self._recent_lock = threading.Lock()
         self.genesis: Genesis = self._records.genesis()
@@ -394,6 +396,37 @@ class Store:
     def keep_versions(self, count: int) -> None:
         """From now on keep the newest `count` states provable."""
         self._versions.keep(count)
+
+    def prune(self, base: int, advance: Pruned = ignore_pruned) -> None:
+        """Raise the base, step by step; others commit and read meanwhile.
+
+        `advance(base)` is told of every step and may wait or raise. What the process leaves when it
+        dies is a ledger with a lower base. Raises LedgerDamaged, LedgerError for a full disk.
+        """
+        assert base <= base_max(self._certified_height, self.genesis.limits), "those are needed"
+        with self._pruner:
+            while self._base < base:
+                before = self._base
+                step = next_step(self._records, self._epochs, before, base)
+                self._base = step.base  # first: who reads there is told so, and finds no damage
+                try:
+                    # Not synced: what a power failure takes back is pruned again.
+                    self._disk.write(step.pairs(), is_synced=False)
+                except BaseException:
+                    self._base = before
+                    raise
+                advance(step.base)
+
+    def give_back(self, advance: Pruned = ignore_pruned) -> None:
+        """Free the room of what was pruned, in pieces beside which others commit and read.
+
+        In vain for what a snapshot still shows: the newest state is one, until the next block is
+        certified. `advance(base)` is told of every piece and may wait or raise.
+        """
+        base = self._base
+        for low, high in freed_ranges(base, self._disk.size):
+            self._disk.compact(low, high)
+            advance(base)
 
     def put_meta(self, name: bytes, value: bytes | None) -> None:
         """Durably store (None: remove) bytes for another package."""
