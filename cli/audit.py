@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, note
 if TYPE_CHECKING:
     from client.account import Account
     from ledger.genesis import Genesis
+    from ledger.store import StoredBlock
     from node.audit import Replayed, Verdict
     from node.audit.answers import Asked
     from node.audit.manifest import Manifest
@@ -30,6 +31,10 @@ app = typer.Typer()
 _NODE = re.compile(r"[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}")  # HOST:PORT
 TOLD_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 
+Archives = Annotated[
+    Path | None,
+    typer.Option(help="Folder of archives with the blocks that the source no longer has."),
+]
 GenesisFile = Annotated[
     Path, typer.Option(help="The genesis file you trust; all else is checked against it.")
 ]
@@ -38,7 +43,8 @@ GenesisFile = Annotated[
 Source = Annotated[
     Path,
     typer.Argument(
-        help="An archive, the data folder of a node that is not running, or HOST:PORT of one."
+        help="An archive, a folder of them, the data folder of a node that is not running, or "
+        "HOST:PORT of one."
     ),
 ]
 WorkFolder = Annotated[
@@ -58,8 +64,11 @@ def export(
         Path, typer.Argument(help="Data folder of a node that is not running, or a copy of one.")
     ],
     output: Annotated[Path, typer.Option(help="The file to write; it must not exist.")],
+    archives: Archives = None,
 ) -> Answer:
     """Write all blocks, receipts, statements and certificates of a ledger to one archive file."""
+    from crypto.providers.software import verify_batch
+    from ledger import segments
     from ledger.archive import export as write
     from ledger.store import Store
     from node.audit.sources import ledger_path
@@ -68,8 +77,12 @@ def export(
         raise CommandRefused("audit.source", f"{source} is no folder: name a node's data folder")
     store = Store.open(ledger_path(source))
     try:
+        earlier: Iterable[StoredBlock] = ()
+        if archives is not None and store.base:
+            found = segments.read_segments(archives, store.chain_id, verify_batch)
+            earlier = segments.iterate_blocks(found, 0, store.base - 1)
         with progress("blocks", as_json=ask.json) as advance:
-            written = write(store, output, advance)
+            written = write(store, output, advance, earlier=earlier)
     finally:
         store.close()
     return Fields(
@@ -92,6 +105,7 @@ def replay(
     ask: Invocation,
     source: Source,
     genesis: GenesisFile = Path("genesis.json"),
+    archives: Archives = None,
     work: WorkFolder = None,
     report: Annotated[
         Path | None, typer.Option(help="Folder for report.json and report.html; made if missing.")
@@ -107,7 +121,7 @@ def replay(
     if report is not None:
         prepare_folder(report)
     signer = _signer(ask, sign_key)
-    with _replayed(ask, source, genesis, work, is_measured=True) as (found, trusted):
+    with _replayed(ask, source, genesis, work, archives, is_measured=True) as (found, trusted):
         verdict = found.verdict
     fields = verdict_fields(verdict)
     if report is not None:
@@ -149,6 +163,7 @@ def report_acts(
     formats: Annotated[
         str, typer.Option("--format", help="Of csv, parquet, html, json; commas between.")
     ] = "csv,html,json",
+    archives: Archives = None,
     work: WorkFolder = None,
     sign_key: SignKey = "",
 ) -> Answer:
@@ -168,7 +183,7 @@ def report_acts(
     chosen = formats_of(formats, tuple(Format))
     check_free(output)
     signer = _signer(ask, sign_key)
-    with _replayed(ask, source, genesis, work) as (found, trusted):
+    with _replayed(ask, source, genesis, work, archives) as (found, trusted):
         manifest, answers = write_answers(
             found,
             trusted,
@@ -200,6 +215,7 @@ def tables(
     formats: Annotated[
         str, typer.Option("--format", help="Of csv, parquet, json; commas between.")
     ] = "parquet",
+    archives: Archives = None,
     work: WorkFolder = None,
     sign_key: SignKey = "",
 ) -> Answer:
@@ -210,7 +226,7 @@ def tables(
     chosen = formats_of(formats, TABLE_FORMATS)
     check_free(output)
     signer = _signer(ask, sign_key)
-    with _replayed(ask, source, genesis, work) as (found, trusted):
+    with _replayed(ask, source, genesis, work, archives) as (found, trusted):
         manifest = write_tables(
             found,
             trusted,
@@ -280,7 +296,13 @@ def _now_ms() -> int:
 
 @contextmanager
 def _replayed(
-    ask: Invocation, source: Path, genesis: Path, work: Path | None, *, is_measured: bool = False
+    ask: Invocation,
+    source: Path,
+    genesis: Path,
+    work: Path | None,
+    archives: Path | None,
+    *,
+    is_measured: bool = False,
 ) -> Iterator[tuple[Replayed, Genesis]]:
     """A replay of what `source` names, under the genesis in a file."""
     from client.node import NodeClient
@@ -299,7 +321,12 @@ def _replayed(
         with _told(ask) as advance:
             found = stack.enter_context(
                 audit.replayed(
-                    examined, trusted, advance=advance, work=work, is_measured=is_measured
+                    examined,
+                    trusted,
+                    advance=advance,
+                    work=work,
+                    archives=archives,
+                    is_measured=is_measured,
                 )
             )
         yield found, trusted

@@ -1,7 +1,9 @@
-"""Archives: a whole chain in one portable file, for auditors who have no node (5.3a, 8.1.4).
+"""Archives: a chain, or a run of its heights, in one portable file (5.3a, 8.1.4).
 
-An archive holds what a ledger holds but for the state and the indexes, which follow from the
-blocks. It is written and read as a stream: memory for one chunk and 56 bytes for every chunk of
+For auditors who have no node, and for what nodes no longer keep. An archive holds what a ledger
+holds but for the state and the indexes, which follow from the blocks. One that begins above the
+genesis names the archive before it by its digest; a node signs those it writes (ledger.segments).
+ It is written and read as a stream: memory for one chunk and 56 bytes for every chunk of
 the file. docs/archive.md describes it byte by byte. It proves nothing by itself: digests show
 damage and truncation, what is true only a replay shows (node.audit).
 
@@ -18,13 +20,17 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from crypto import sm3
+from crypto.provider import CryptoProvider
+from ledger.committee import deciding_height
 from ledger.encoding import encode
 from ledger.errors import ArchiveInvalid
 from ledger.model import (
+    DIGEST_SIZE,
     Block,
     CommitCertificate,
     ExecutionCertificate,
@@ -35,11 +41,14 @@ from ledger.model import (
 )
 from ledger.store import Store, StoredBlock
 
-TAG_ARCHIVE: Final = b"shuxin/archive/1\0"  # a file's first bytes: format and version
+TAG_ARCHIVE: Final = b"shuxin/archive/2\0"  # a file's first bytes: format and version
 TAG_STEM: Final = b"shuxin/archive/"
 TAG_FRAME: Final = b"shuxin/archive-frame/1\0"
 TAG_CLOSING: Final = b"shuxin/closing/1\0"
+TAG_SEAL: Final = b"shuxin/archive-seal/1\0"
+NO_ARCHIVE: Final = bytes(DIGEST_SIZE)  # what one names that has none before it
 
+UNFINISHED: Final = ".part"  # at the end of the name of a file that is being written
 CHUNK_SIZE: Final = 1 << 20  # bytes before compression from which on a chunk is written out
 # Bytes of a frame, before and after compression. One height must fit, with all that its
 # transactions return and tell; it is the bound of stored records, too (ledger.schema).
@@ -63,14 +72,17 @@ class FrameKind(IntEnum):
     PLAN = 2  # ledger.recovery.Recovery; one for each plan that the chain follows
     COMMITTEE = 3  # ArchiveCommittee; one for each but that of the genesis
     BLOCKS = 4  # ArchiveChunk
-    INDEX = 5  # ArchiveIndex
+    SEAL = 5  # ArchiveSeal; at most one
+    INDEX = 6  # ArchiveIndex
 
 
 class ArchiveHead(Record):
-    """Which chain, and up to which height (heights begin with 0, the genesis block)."""
+    """Which chain, and which of its heights (0 is the genesis block): a closed range."""
 
     chain_id: bytes
+    first: int
     height: int
+    previous: bytes  # the digest of the archive of the heights below `first`
 
 
 class ArchiveCommittee(Record):
@@ -106,6 +118,13 @@ class IndexEntry(Record):
     digest: bytes
 
 
+class ArchiveSeal(Record):
+    """Who wrote the archive: SM2 over TAG_SEAL and the digest of all frames before this one."""
+
+    signer: bytes
+    signature: bytes
+
+
 class ArchiveIndex(Record):
     """All frames before the first index frame, in order, over as many index frames as it takes."""
 
@@ -135,6 +154,7 @@ class Exported:
     """What was written."""
 
     chain_id: bytes
+    first: int
     height: int
     certified_height: int
     transactions: int
@@ -155,6 +175,11 @@ def index_digest(digests: Iterable[bytes]) -> bytes:
     return sm3.digest(TAG_CLOSING + b"".join(digests))
 
 
+def seal_message(digests: Iterable[bytes]) -> bytes:
+    """What a seal signs; `digests` are those of the frames before it, in order."""
+    return TAG_SEAL + sm3.digest(TAG_SEAL + b"".join(digests))
+
+
 def entry_of(stored: StoredBlock) -> ArchiveEntry:
     return ArchiveEntry(
         stored.block,
@@ -168,27 +193,55 @@ def entry_of(stored: StoredBlock) -> ArchiveEntry:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def export(store: Store, path: Path, advance: Advance) -> Exported:
-    """Write the whole ledger to a new file at `path`; `advance(done, total)` counts heights.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A closed range of heights that becomes an archive, and the digest of the one before it."""
+
+    first: int
+    last: int
+    previous: bytes = NO_ARCHIVE
+
+
+def export(
+    store: Store, path: Path, advance: Advance, *, earlier: Iterable[StoredBlock] = ()
+) -> Exported:
+    """Write the whole chain to a new file at `path`; `advance(done, total)` counts heights.
+
+    `earlier` are the blocks below the base of the ledger, where it begins above the genesis.
+    Raises HeightPruned without them, and what `write` does.
+    """
+    begin = store.base if earlier else 0
+    blocks = chain(earlier, store.iterate_blocks(begin, store.height))
+    return write(store, path, Part(0, store.height), blocks, advance)
+
+
+def write(
+    store: Store,
+    path: Path,
+    part: Part,
+    blocks: Iterable[StoredBlock],
+    advance: Advance,
+    *,
+    sealed_by: CryptoProvider | None = None,
+) -> Exported:
+    """Write `blocks`, which are the heights of `part`, to a new file at `path`.
 
     The file has its name only once it is whole and durable. Raises ArchiveInvalid when `path`
     exists or one height is too large for a frame, LedgerDamaged, OSError.
     """
     if path.exists():
         raise ArchiveInvalid(f"{path} exists and is not overwritten; choose another name")
-    building = path.with_name(path.name + ".part")
+    building = path.with_name(path.name + UNFINISHED)
     try:
         with building.open("wb") as file:
             writer = ArchiveWriter(file)
-            writer.begin(store.chain_id, store.height)
-            for recovery in store.recoveries:
-                writer.add(FrameKind.PLAN, encode(recovery))
-            for epoch in store.epochs.decided[1:]:
-                committee = ArchiveCommittee(epoch.base, epoch.validators)
-                writer.add(FrameKind.COMMITTEE, encode(committee))
-            for stored in store.iterate_blocks(0, store.height):
+            writer.begin(store.chain_id, part)
+            _add_tables(writer, store, part.last)
+            for stored in blocks:
                 writer.add_block(entry_of(stored))
-                advance(stored.block.header.height, store.height)
+                advance(stored.block.header.height, part.last)
+            if sealed_by is not None:
+                writer.seal(sealed_by)
             closing = writer.close()
             os.fsync(file.fileno())
             size = file.tell()
@@ -199,14 +252,27 @@ def export(store: Store, path: Path, advance: Advance) -> Exported:
     _sync_directory(path.parent)
     return Exported(
         chain_id=store.chain_id,
-        height=store.height,
-        certified_height=store.certified_height,
+        first=part.first,
+        height=part.last,
+        certified_height=min(store.certified_height, part.last),
         transactions=closing.transactions,
         chunks=writer.chunks,
         size=size,
         size_inflated=writer.size_inflated,
         digest=closing.digest,
     )
+
+
+def _add_tables(writer: ArchiveWriter, store: Store, last: int) -> None:
+    """The recovery plans and committees that the blocks up to `last` tell of."""
+    for recovery in store.recoveries:
+        if last == store.height or recovery.plan.height <= last:
+            writer.add(FrameKind.PLAN, encode(recovery))
+    window = store.genesis.limits.watermark_window
+    for epoch in store.epochs.decided[1:]:
+        if deciding_height(epoch.base, window) <= last:
+            committee = ArchiveCommittee(epoch.base, epoch.validators)
+            writer.add(FrameKind.COMMITTEE, encode(committee))
 
 
 class ArchiveWriter:
@@ -227,10 +293,11 @@ class ArchiveWriter:
         self.size_inflated = 0
         file.write(TAG_ARCHIVE)
 
-    def begin(self, chain_id: bytes, height: int) -> None:
-        """The head: which chain, and the last height there will be."""
-        self._height = height
-        self.add(FrameKind.HEAD, encode(ArchiveHead(chain_id, height)))
+    def begin(self, chain_id: bytes, part: Part) -> None:
+        """The head: which chain, and the heights that there will be."""
+        self._height = part.last
+        head = ArchiveHead(chain_id, part.first, part.last, part.previous)
+        self.add(FrameKind.HEAD, encode(head))
 
     def add(self, kind: FrameKind, content: bytes, *, first: int = 0) -> None:
         """One frame of the index."""
@@ -247,6 +314,14 @@ class ArchiveWriter:
         self._transactions += len(entry.block.transactions)
         if self._pending_size >= CHUNK_SIZE:
             self._flush()
+
+    def seal(self, provider: CryptoProvider) -> None:
+        """After the last height: the signature of who writes this."""
+        if self._pending:
+            self._flush()
+        message = seal_message(entry.digest for entry in self._index)
+        seal = ArchiveSeal(provider.public_key, provider.sign(message))
+        self.add(FrameKind.SEAL, encode(seal))
 
     def close(self) -> Closing:
         """Write the last chunk, the index and the closing record."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Self, TypeVar
 
 from crypto import sm3
+from crypto.provider import SignedItem
 from ledger.archive import (
     CHUNKS_MAX,
     CLOSING,
@@ -30,12 +31,15 @@ from ledger.archive import (
     ArchiveEntry,
     ArchiveHead,
     ArchiveIndex,
+    ArchiveSeal,
     Closing,
     FrameKind,
     IndexEntry,
     frame_digest,
     index_digest,
+    seal_message,
 )
+from ledger.certificates import VerifyBatch
 from ledger.committee import Epoch, Epochs
 from ledger.encoding import decode
 from ledger.errors import ArchiveIncomplete, ArchiveInvalid, ArchiveTruncated, DecodeError
@@ -68,14 +72,19 @@ class Archive:
         self._ends = [entry.offset for entry in index[1:]] + [closing.index_offset]
         head = self._need(0, ArchiveHead)
         self.chain_id = head.chain_id
+        self.first = head.first
         self.height = head.height
+        self.previous = head.previous
+        if not 0 <= head.first <= head.height or len(head.previous) != DIGEST_SIZE:
+            raise ArchiveInvalid("the archive's head is out of bounds; export it again")
         if head.height != closing.height:
             raise ArchiveInvalid(
                 f"the archive begins as one of {head.height} blocks and ends as one of "
                 f"{closing.height}; export it again"
             )
-        chunks = [entry.kind for entry in index].count(FrameKind.BLOCKS)
-        self._first_chunk = len(index) - chunks
+        kinds = [entry.kind for entry in index]
+        self._first_chunk = kinds.index(FrameKind.BLOCKS)
+        self._chunks_end = self._first_chunk + kinds.count(FrameKind.BLOCKS)
         self._tables_size = 0
         self.recoveries = self._recoveries()
         self._committees = self._committee_table()
@@ -127,7 +136,13 @@ class Archive:
         Heights are those of the file: whether a block says so too is for its reader to check.
         Raises ArchiveIncomplete for a height that is not there, ArchiveInvalid for damage.
         """
-        assert from_height >= 0 and to_height <= self.height
+        assert to_height <= self.height
+        if from_height < self.first:
+            raise ArchiveIncomplete(
+                f"block {from_height}: it is not in the archive, which begins at {self.first}; "
+                "name the folder with all archives of the chain",
+                height=from_height,
+            )
         wanted = from_height
         for place in self._chunks_from(from_height):
             if self._index[place].first > wanted:
@@ -147,6 +162,21 @@ class Archive:
                 f"the archive has {transactions} transactions, its closing record says "
                 f"{self._closing.transactions}; export it again"
             )
+
+    def verify_seal(self, verify_batch: VerifyBatch) -> bytes:
+        """The public key of who sealed the archive. Raises ArchiveInvalid, also without a seal."""
+        if self._chunks_end == len(self._index):
+            raise ArchiveInvalid("nobody signed the archive: no node wrote it in this form")
+        seal = self._need(self._chunks_end, ArchiveSeal)
+        sealed = self._index[: self._chunks_end]
+        message = seal_message(entry.digest for entry in sealed)
+        (is_good,) = verify_batch([SignedItem(seal.signer, message, seal.signature)])
+        if not is_good:
+            raise ArchiveInvalid(
+                f"the signature under the archive is not that of {seal.signer.hex()}: it was "
+                "altered after it was written"
+            )
+        return seal.signer
 
     def close(self) -> None:
         self._file.close()
@@ -197,14 +227,14 @@ class Archive:
 
     def _chunks_from(self, height: int) -> range:
         """Places of the chunks from the one on that may hold `height`."""
-        low, high = self._first_chunk, len(self._index)
+        low, high = self._first_chunk, self._chunks_end
         while low < high:  # the first chunk that begins above it
             middle = (low + high) // 2
             if self._index[middle].first <= height:
                 low = middle + 1
             else:
                 high = middle
-        return range(max(low - 1, self._first_chunk), len(self._index))
+        return range(max(low - 1, self._first_chunk), self._chunks_end)
 
     def _entries(self, place: int) -> Iterator[tuple[int, bytes]]:
         chunk = self._need(place, ArchiveChunk)
@@ -215,7 +245,7 @@ class Archive:
                 height=first,
             )
         yield from enumerate(chunk.entries, first)
-        is_last = place + 1 == len(self._index)
+        is_last = place + 1 == self._chunks_end
         beyond = self.height + 1 if is_last else self._index[place + 1].first
         if first + len(chunk.entries) > beyond:
             raise ArchiveInvalid(
@@ -325,13 +355,14 @@ def _index(file: BinaryIO, closing: Closing, end: int) -> list[IndexEntry]:
 
 
 def _check_order(entries: list[IndexEntry], end: int) -> None:
-    """One head, tables, chunks with rising heights; each where the one before may end."""
+    """One head, tables, chunks with rising heights, perhaps a seal; without gaps between them."""
     kinds = [entry.kind for entry in entries]
     known = _KINDS - {FrameKind.INDEX}
     is_ordered = (
         set(kinds) <= known
         and kinds == sorted(kinds)
         and kinds.count(FrameKind.HEAD) == 1
+        and kinds.count(FrameKind.SEAL) <= 1
         and entries[0].offset == len(TAG_ARCHIVE)
         and FrameKind.BLOCKS in kinds
     )

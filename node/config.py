@@ -17,6 +17,8 @@ from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
 MEMPOOL_BYTES_DEFAULT = 32 << 20
 HISTORY_BLOCKS_MAX = 10**12  # beyond, it is a mistake
+KEEP_BLOCKS_MAX = 10**12  # more than a chain comes to: who writes more has mistyped
+KEEP_DAYS_MAX = 36_500
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -28,6 +30,23 @@ class ConfigInvalid(Exception):
         super().__init__(f"{path}:{line}: {message}")
         self.path = path
         self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What a node keeps of its blocks in the ledger, and where the others go.
+
+    0 blocks or days: no bound by that. `archives` is a folder, or None where old blocks are
+    discarded, or none leave.
+    """
+
+    blocks: int = 0
+    days: int = 0
+    archives: Path | None = None
+
+    @property
+    def is_all(self) -> bool:
+        return not self.blocks and not self.days
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +73,7 @@ class NodeConfig:
     provable_heights: int = VERSIONS_MIN
     has_history: bool = True
     history_keep_blocks: int = 0  # 0: all
+    keep: Keep = Keep()
 
 
 TEMPLATE = """\
@@ -102,6 +122,10 @@ verify_threads = 1
 # Each costs up to 1 MB of memory after a full block, next to nothing after an empty one, and what
 # it alone still needs stays on disk. They are counted anew from each start.
 provable_heights = {provable_heights}
+# How much of the chain stays in the ledger: blocks, days, or whichever of both is more. 0 sets no
+# bound; with none all stays for ever. What tells repeated transactions always stays.
+keep_blocks = 0
+keep_days = 0
 
 [contracts]
 # Contract code runs in a jailed process. true starts the node where the jail is unavailable;
@@ -119,6 +143,13 @@ allow_unjailed = false
 enabled = true
 # The newest so many blocks; 0: all.
 keep_blocks = 0
+
+[archive]
+# Where blocks go that leave the ledger: signed archives of 1,000 blocks each, in a folder of this
+# node alone that you have made, on another disk if you like (docs/operations.md, Growth).
+# directory = "archive"
+# Or nowhere: they are lost with this node, and only other nodes or auditors have them.
+# discard = true
 
 [log]
 # debug | info | warning | error
@@ -184,6 +215,7 @@ def load_config(path: Path) -> NodeConfig:
         history_keep_blocks=reader.optional_number(
             "history", "keep_blocks", 0, HISTORY_BLOCKS_MAX, default=0
         ),
+        keep=reader.keep(),
     )
     reader.refuse_unknown()
     return config
@@ -240,6 +272,25 @@ class _Reader:
         if key not in self._table(table):
             return None
         return self.path(table, key)
+
+    def keep(self) -> Keep:
+        """Whoever lets blocks leave the ledger has to say where they go."""
+        blocks = self.optional_number("ledger", "keep_blocks", 0, KEEP_BLOCKS_MAX, default=0)
+        days = self.optional_number("ledger", "keep_days", 0, KEEP_DAYS_MAX, default=0)
+        archives = self.optional_path("archive", "directory")
+        is_discarding = "discard" in self._table("archive") and self.flag("archive", "discard")
+        keep = Keep(blocks, days, archives)
+        if archives is not None and is_discarding:
+            raise self._wrong("archive", "discard", "contradicts directory; remove one of them")
+        if not keep.is_all and archives is None and not is_discarding:
+            key = "keep_blocks" if blocks else "keep_days"
+            advice = "needs a folder for what leaves: set [archive] directory, or discard = true"
+            raise self._wrong("ledger", key, advice)
+        if keep.is_all and (archives is not None or is_discarding):
+            key = "directory" if archives is not None else "discard"
+            advice = "is of no use while all is kept: set [ledger] keep_blocks or keep_days, too"
+            raise self._wrong("archive", key, advice)
+        return keep
 
     def peers(self) -> dict[str, str]:
         network = self._table("network")

@@ -32,6 +32,7 @@ from node.acts import Acts
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
+from node.archivist import Archivist
 from node.backup.door import Door
 from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
@@ -135,6 +136,12 @@ class Node:
         self._build_ordering(config)
         self._build_repair(config)
         self._follower = self._open_history(config)
+        self.archivist = Archivist(
+            self.store,
+            self.provider,
+            config.keep,
+            may_prune=lambda: not self._switch.is_halted,
+        )
         self._door = Door(config.data_dir, self.store, self.provider, self.check_readable)
 
     def _build_ordering(self, config: NodeConfig) -> None:
@@ -276,6 +283,7 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
+                nursery.start_soon(self.archivist.run)
                 await nursery.start(self._door.run)
                 if self._follower is not None:
                     self._follower.start()

@@ -8,18 +8,22 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgpack
 
+from crypto.provider import SignedItem
+
 Parts: TypeAlias = list[Any]  # what msgpack decodes to; shapes are checked by taking it apart
 
-TAG = b"shuxin/archive/1\0"
+TAG = b"shuxin/archive/2\0"
 FRAME_TAG = b"shuxin/archive-frame/1\0"
 CLOSING_TAG = b"shuxin/closing/1\0"
+SEAL_TAG = b"shuxin/archive-seal/1\0"
 CLOSING_SIZE = 105
-HEAD, PLAN, COMMITTEE, BLOCKS, INDEX = range(1, 6)
+HEAD, PLAN, COMMITTEE, BLOCKS, SEAL, INDEX = range(1, 7)
 
 
 class NoArchive(Exception):
@@ -46,8 +50,10 @@ def entries(path: Path) -> Iterator[tuple[int, Parts]]:
     listed = [[kind, at, found] for _, record, *_ in index for kind, _, at, found in record[0]]
     others = list(frames(data, len(TAG), offset))
     expect([[kind, at, found] for kind, _, at, found in others] == listed, "index and frames")
-    expect(others[0][1][1] == height, "height")
-    wanted = 0
+    _, first, last, _ = others[0][1]
+    expect(last == height, "height")
+    expect([found for found, *_ in others] == sorted(found for found, *_ in others), "order")
+    wanted = first
     for kind, record, _, _ in others:
         if kind == BLOCKS:
             expect(record[0] == wanted, "heights without a gap")
@@ -80,3 +86,26 @@ def unpacked(data: bytes) -> Parts:
 def expect(holds: bool, rule: str) -> None:
     if not holds:
         raise NoArchive(rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the two ends of a signed archive say, and the claim of its signer."""
+
+    first: int
+    last: int
+    previous: bytes
+    digest: bytes
+    item: SignedItem
+
+
+def sealed(path: Path) -> Sealed:
+    data = path.read_bytes()
+    numbers = data[-CLOSING_SIZE + len(CLOSING_TAG) :]
+    found = list(frames(data, len(TAG), int.from_bytes(numbers[:8], "big")))
+    kinds = [kind for kind, *_ in found]
+    expect(kinds == sorted(kinds) and kinds[-1] == SEAL, "a seal after the blocks")
+    signer, signature = found[-1][1]
+    message = SEAL_TAG + digest(SEAL_TAG + b"".join(one for *_, one in found[:-1]))
+    _, first, last, previous = found[0][1]
+    return Sealed(first, last, previous, numbers[24:56], SignedItem(signer, message, signature))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ledger.archive import ArchiveCommittee, ArchiveEntry, ArchiveWriter, FrameKind, entry_of
+from ledger.archive import ArchiveCommittee, ArchiveEntry, ArchiveWriter, FrameKind, Part, entry_of
 from ledger.archive_reader import Archive
 from ledger.blocks import order_key, transactions_root
 from ledger.encoding import encode
@@ -39,7 +39,8 @@ def rewrite(
     """An archive of `entries` at `path`, with the tables of the one at `source` unless given."""
     with Archive.open(source) as archive, path.open("wb") as file:
         writer = ArchiveWriter(file)
-        writer.begin(archive.chain_id if chain_id is None else chain_id, archive.height)
+        chain = archive.chain_id if chain_id is None else chain_id
+        writer.begin(chain, Part(0, archive.height))
         if committees is None:
             decided = archive.epochs(genesis).decided[1:]
             committees = [ArchiveCommittee(epoch.base, epoch.validators) for epoch in decided]

@@ -81,11 +81,18 @@ def replay(
     advance: Advance,
     threads: int | None = None,
     work: Path | None = None,
+    archives: Path | None = None,
     is_measured: bool = False,
 ) -> Verdict:
     """What `replayed` finds, for whoever wants the verdict alone."""
     with replayed(
-        source, genesis, advance=advance, threads=threads, work=work, is_measured=is_measured
+        source,
+        genesis,
+        advance=advance,
+        threads=threads,
+        work=work,
+        archives=archives,
+        is_measured=is_measured,
     ) as found:
         return found.verdict
 
@@ -98,17 +105,20 @@ def replayed(
     advance: Advance,
     threads: int | None = None,
     work: Path | None = None,
+    archives: Path | None = None,
     is_measured: bool = False,
 ) -> Iterator[Replayed]:
-    """Examine an archive, the ledger of a node that is not running, or what a running one serves.
+    """Examine archives, the ledger of a node that is not running, or what a running one serves.
 
-    `source` is an archive's file, a node's data directory or the ledger in it, or a client of a
-    node; `genesis` is what is trusted. `advance(done, total)` is told of every block. `work` is a
-    folder to go on in where an earlier replay of the same source was stopped. `is_measured` has
-    the machine's own speed of verification measured, beside which the replay's can be judged.
+    `source` is an archive's file, a folder of segments, a node's data directory or the ledger in
+    it, or a client of a node; `archives` a folder of segments with the blocks that it lacks from
+    the genesis on; `genesis` is what is trusted. `advance(done, total)` is told of every block.
+    `work` is a folder to go on in where an earlier replay of the same source was stopped.
+    `is_measured` has the machine's own speed of verification measured, beside which the replay's
+    can be judged.
 
     What is wrong with the source is the verdict. Raises WorkRefused, LedgerInUse, OSError;
-    HeightPruned for a ledger that begins above the genesis;
+    HeightPruned for a ledger that begins above the genesis, without `archives`;
     EngineUnknown for a chain that needs a newer release; for a node NodeUnreplayable, ClientError.
     """
     count = threads or os.cpu_count() or 1
@@ -116,7 +126,7 @@ def replayed(
     divergence, again = None, None
     with ExitStack() as kept:
         try:
-            with opened(source) as found:
+            with opened(source, chain_id(genesis), archives) as found:
                 tally.archive = found.archive
                 sitting = _Replay(found, genesis, tally, advance)
                 sitting.check_genesis()

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 import ledger.archive
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider
-from ledger.archive import ArchiveChunk, ArchiveCommittee, ArchiveWriter, FrameKind, export
+from ledger.archive import ArchiveChunk, ArchiveCommittee, ArchiveWriter, FrameKind, Part, export
 from ledger.archive_reader import Archive
 from ledger.blocks import proposal_of
 from ledger.certificates import VoteKind, vote_message
@@ -474,7 +474,7 @@ def test_a_byte_altered_behind_good_digests_is_found_at_its_block(case: Case, se
     path = case.folder / "altered"
     with path.open("wb") as file:
         writer = ArchiveWriter(file)
-        writer.begin(case.chain.chain_id, case.head)
+        writer.begin(case.chain.chain_id, Part(0, case.head))
         for epoch in case.chain.store.epochs.decided[1:]:
             committee = ArchiveCommittee(epoch.base, epoch.validators)
             writer.add(FrameKind.COMMITTEE, encode(committee))

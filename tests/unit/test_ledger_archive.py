@@ -29,6 +29,7 @@ from ledger.archive import (
     Exported,
     FrameKind,
     IndexEntry,
+    Part,
     entry_of,
     export,
     frame_digest,
@@ -234,7 +235,7 @@ def plain(kind: FrameKind, content: bytes) -> tuple[int, bytes, int]:
     return kind, zlib.compress(content), len(content)
 
 
-HEADED = plain(FrameKind.HEAD, encode(ArchiveHead(bytes(32), 0)))
+HEADED = plain(FrameKind.HEAD, encode(ArchiveHead(bytes(32), 0, 0, bytes(32))))
 
 
 def refused(path: Path) -> str:
@@ -327,7 +328,7 @@ def test_a_height_that_is_not_there_is_named(made: Made, tmp_path: Path, missing
     with path.open("wb") as file, pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger.archive, "CHUNK_SIZE", 1)
         writer = ArchiveWriter(file)
-        writer.begin(made.store.chain_id, HEAD)
+        writer.begin(made.store.chain_id, Part(0, HEAD))
         for height, stored in enumerate(made.blocks()):
             if height != missing:
                 writer.add_block(entry_of(stored))
@@ -343,7 +344,7 @@ def test_a_height_too_many_is_named(made: Made, tmp_path: Path, beyond: int) -> 
     path, entries = tmp_path / "more", [entry_of(stored) for stored in made.blocks()]
     with path.open("wb") as file:
         writer = ArchiveWriter(file)
-        writer.begin(made.store.chain_id, HEAD)
+        writer.begin(made.store.chain_id, Part(0, HEAD))
         for first in sorted({0, beyond} & set(range(HEAD + 1))):
             last = beyond if first < beyond else HEAD
             chunk = [*entries, entries[-1]][first : last + 1]

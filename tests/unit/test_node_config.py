@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
-from node.config import ConfigInvalid, load_config, render_config
+from node.config import ConfigInvalid, Keep, load_config, render_config
 
 PEERS = {"node1": "/ip4/127.0.0.1/tcp/7002", "node2": "/ip4/127.0.0.1/tcp/7003"}
 
@@ -61,8 +61,9 @@ def test_a_configuration_of_an_older_release_keeps_all_history(tmp_path: Path) -
     begin, end = text.index("[history]"), text.index("[log]")
     config = load_config(written(tmp_path, text[:begin] + text[end:]))
     assert (config.has_history, config.history_keep_blocks) == (True, 0)
-    text = text.replace("enabled = true", "enabled = false").replace("blocks = 0", "blocks = 7")
-    config = load_config(written(tmp_path, text))
+    section = text[begin:end].replace("enabled = true", "enabled = false")
+    section = section.replace("blocks = 0", "blocks = 7")
+    config = load_config(written(tmp_path, text[:begin] + section + text[end:]))
     assert (config.has_history, config.history_keep_blocks) == (False, 7)
 
 
@@ -90,6 +91,15 @@ def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
         ("allow_unjailed = false", "allow_unjailed = 0", "allow_unjailed", "true or false"),
         ('node1 = "/ip4', 'node1 = "ip4', "node1", "multiaddress"),
         ('name = "node0"', 'name = "Node 0"', "name", "form"),
+        ("keep_blocks = 0", "keep_blocks = -1", "keep_blocks", "whole number from 0"),
+        ("keep_blocks = 0", "keep_blocks = true", "keep_blocks", "whole number"),
+        ("keep_blocks = 0", "keep_blocks = 9", "keep_blocks", "set [archive] directory"),
+        ("keep_days = 0", "keep_days = 9", "keep_days", "or discard = true"),
+        ("keep_days = 0", "keep_weeks = 9", "keep_weeks", "unknown entry"),
+        ("# discard = true", "discard = true", "discard", "set [ledger] keep_blocks"),
+        ("# discard = true", "discard = 1", "discard", "true or false"),
+        ('# directory = "archive"', 'directory = "archive"', "directory", "while all is kept"),
+        ('# directory = "archive"', "directory = 1", "directory", "form"),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_line(
@@ -111,6 +121,26 @@ def test_a_syntax_error_is_named_with_its_line(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read"):
         load_config(tmp_path / "absent.toml")
+
+
+def test_what_is_kept_and_where_the_rest_goes(tmp_path: Path) -> None:
+    def keep(*changes: tuple[str, str]) -> Keep:
+        text = rendered()
+        for old, new in changes:
+            text = text.replace(old, new, 1)
+        return load_config(written(tmp_path, text)).keep
+
+    assert keep() == Keep() and keep().is_all
+    blocks, days = ("keep_blocks = 0", "keep_blocks = 9"), ("keep_days = 0", "keep_days = 3")
+    folder = ('# directory = "archive"', 'directory = "/mnt/a"')
+    nowhere = ("# discard = true", "discard = true")
+    assert keep(blocks, folder) == Keep(9, 0, Path("/mnt/a"))
+    assert keep(blocks, days, nowhere) == Keep(9, 3, None)
+    with pytest.raises(ConfigInvalid, match="contradicts directory"):
+        keep(blocks, folder, nowhere)
+    lines = "[ledger]\nkeep_blocks = 0\n", "[archive]\n"
+    text = rendered().replace(*lines, 1)
+    assert load_config(written(tmp_path, text.replace("keep_days = 0", ""))).keep.is_all
 
 
 @given(st.text(max_size=300))
