@@ -57,6 +57,18 @@ SignKey = Annotated[
 OutputFolder = Annotated[Path, typer.Option(help="The folder to write; it must not exist.")]
 
 
+@contextmanager
+def _from_the_genesis() -> Iterator[None]:
+    """A ledger that begins later needs what was archived of it."""
+    from ledger.errors import HeightPruned
+
+    try:
+        yield
+    except HeightPruned as error:
+        advice = "name the folder of the archives with --archives"
+        raise CommandRefused("block.pruned", f"{error}; {advice}") from None
+
+
 @verb(app, "export")
 def export(
     ask: Invocation,
@@ -81,7 +93,7 @@ def export(
         if archives is not None and store.base:
             found = segments.read_segments(archives, store.chain_id, verify_batch)
             earlier = segments.iterate_blocks(found, 0, store.base - 1)
-        with progress("blocks", as_json=ask.json) as advance:
+        with _from_the_genesis(), progress("blocks", as_json=ask.json) as advance:
             written = write(store, output, advance, earlier=earlier)
     finally:
         store.close()
@@ -318,6 +330,7 @@ def _replayed(
     trusted = load_genesis(genesis)
     with ExitStack() as stack:
         examined = stack.enter_context(NodeClient(str(source))) if is_node else source
+        stack.enter_context(_from_the_genesis())
         with _told(ask) as advance:
             found = stack.enter_context(
                 audit.replayed(

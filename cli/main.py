@@ -37,6 +37,7 @@ NOUNS: dict[str, str] = {
     "dataset": "Data sets an executor holds (数据集).",
     "recovery": "Recovery plans after a fork beyond f (分叉恢复).",
     "audit": "Replay a ledger or check a proof, trusting only a genesis (审计).",
+    "archive": "Folders of archives, to which nodes move old blocks (归档).",
     "scenario": "Appendix A of the standard, end to end.",
 }
 

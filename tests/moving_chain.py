@@ -56,6 +56,10 @@ from tests.node_world import OpenEngine
 
 TIME_MS = 1_700_000_000_000
 WINDOW = 4
+VALID_WINDOW = 16  # as short as the heights that a ledger checks anyway: most of it can be pruned
+
+
+LIMITS = Limits(watermark_window=WINDOW, valid_window=VALID_WINDOW)
 
 
 class Chain:
@@ -94,7 +98,7 @@ class Chain:
         return other
 
     def _genesis(self, vm_version: str) -> Genesis:
-        validators, limits = ValidatorSet(self.nodes[:4]), Limits(watermark_window=WINDOW)
+        validators, limits = ValidatorSet(self.nodes[:4]), LIMITS
         parties = (
             GenesisParty("bureau", "Bureau", ("manager",), (self.manager.address,)),
             *(
@@ -168,7 +172,7 @@ class Chain:
         return build_transaction(
             account,
             chain_id=self.chain_id,
-            valid_until=self.store.height + 100,
+            valid_until=self.store.height + VALID_WINDOW,
             contract=contract,
             method=method,
             args=args,

@@ -89,10 +89,9 @@ class LedgerSource:
 class ArchiveSource:
     """A file that `shuxin audit export` wrote, or somebody else."""
 
-    base = 0  # what it lacks, reading it tells
-
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self.base = archive.first
         self.chain_id = archive.chain_id
         self.height = archive.height
         self.recoveries = archive.recoveries
@@ -127,7 +126,8 @@ class SegmentsSource:
                 "the ledger begins above",
                 height=end + 1,
             )
-        self._segments, self._newest, self._rest = segments, newest, rest
+        self._segments, self._rest = segments, rest
+        self._below = 0  # transactions in what was read below the base of the rest
         last: Source = ArchiveSource(newest) if rest is None else rest
         self._last = last
         self.chain_id = last.chain_id
@@ -137,8 +137,12 @@ class SegmentsSource:
 
     def iterate_blocks(self, from_height: int, to_height: int) -> Iterator[Examined]:
         end = self._segments[-1].last
+        base = 0 if self._rest is None else self._rest.base
         if from_height <= end:
-            yield from iterate_segments(self._segments, from_height, min(to_height, end))
+            for stored in iterate_segments(self._segments, from_height, min(to_height, end)):
+                if stored.block.header.height < base:
+                    self._below += len(stored.block.transactions)
+                yield stored
         if self._rest is not None and to_height > end:
             yield from self._rest.iterate_blocks(max(from_height, end + 1), to_height)
 
@@ -147,7 +151,7 @@ class SegmentsSource:
 
     def finish(self, again: Store, transactions: int) -> None:
         if self._rest is not None:
-            self._rest.finish(again, transactions)
+            self._rest.finish(again, transactions - self._below)
         elif transactions != sum(segment.transactions for segment in self._segments):
             raise ArchiveInvalid(
                 f"the archives have {transactions} transactions, their closing records say other "
@@ -232,7 +236,7 @@ def opened(
             yield _joined(stack, archives, chain_id, _single(stack, source))
         else:
             found = _single(stack, source)
-            if found.base:
+            if isinstance(found, LedgerSource) and found.base:  # an archive tells when it is read
                 raise HeightPruned(0, found.base)
             yield found
 
