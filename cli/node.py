@@ -11,7 +11,7 @@ from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table
 
 if TYPE_CHECKING:
-    from client.node import EngineStatus
+    from client.status import EngineStatus, GrowthStatus, NodeStatus
 
 app = typer.Typer()
 
@@ -39,31 +39,51 @@ def status(ask: Invocation) -> Answer:
     """Where the node stands: the first one, if several are named."""
     with ask.one_node() as node:
         found = node.status()
-    return Fields(
-        {
-            "name": found.name,
-            "version": found.version,
-            "phase": found.phase,
-            "chain_id": found.chain_id.hex(),
-            "height": found.height,
-            "certified_height": found.certified_height,
-            "block_hash": found.block_hash.hex(),
-            "state_root": found.state_root.hex(),
-            "view": found.view,
-            "primary": found.primary,
-            "index": found.index,
-            "validators": found.validators,
-            "pool": found.mempool_transactions,
-            "memory_mb": found.resident_bytes >> 20,
-            "engine": found.engine.vm_version,
-            **_coming(found.engine),
-            "jail": list(found.jail) if found.is_jailed else f"INCOMPLETE: {list(found.jail)}",
-            "peers": [
-                {"name": p.name, "peer_id": p.peer_id, "connected": p.connected}
-                for p in found.peers
-            ],
-        }
-    )
+    return Fields(status_fields(found))
+
+
+def status_fields(found: NodeStatus) -> dict[str, Json]:
+    """What a node says of itself, as names and values."""
+    return {
+        "name": found.name,
+        "version": found.version,
+        "phase": found.phase,
+        "chain_id": found.chain_id.hex(),
+        "height": found.height,
+        "certified_height": found.certified_height,
+        "block_hash": found.block_hash.hex(),
+        "state_root": found.state_root.hex(),
+        "view": found.view,
+        "primary": found.primary,
+        "index": found.index,
+        "validators": found.validators,
+        "pool": found.mempool_transactions,
+        "memory_mb": found.resident_bytes >> 20,
+        "engine": found.engine.vm_version,
+        **_coming(found.engine),
+        "jail": list(found.jail) if found.is_jailed else f"INCOMPLETE: {list(found.jail)}",
+        **_growth(found.growth),
+        "peers": [
+            {"name": p.name, "peer_id": p.peer_id, "connected": p.connected} for p in found.peers
+        ],
+    }
+
+
+def _growth(growth: GrowthStatus) -> dict[str, Json]:
+    """How much there is, how much room is left, and what is wrong with it, if anything."""
+    shown: dict[str, Json] = {
+        "base": growth.base,
+        "ledger_mb": growth.ledger >> 20,
+        "journal_mb": growth.journal >> 20,
+        "free_mb": growth.free >> 20,
+    }
+    if growth.archives_free is not None:
+        shown["archived_below"] = growth.archived_below
+        shown["archives_mb"] = growth.archives >> 20
+        shown["archives_free_mb"] = growth.archives_free >> 20
+    if growth.failure:
+        shown["archiving_fails"] = growth.failure
+    return shown
 
 
 def _coming(engine: EngineStatus) -> dict[str, Json]:

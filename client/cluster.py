@@ -31,12 +31,12 @@ from client.node import (
     BlockView,
     ChainEvent,
     NodeClient,
-    NodeStatus,
     Outcome,
     StateValue,
     Verdict,
 )
 from client.outbox import Outbox, Sent
+from client.status import NodeStatus
 from client.trial import BEHIND, Clock, Trial, is_elsewhere
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis

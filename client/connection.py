@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from client.account import Account
-from client.node import BlockView, ChainEvent, NodeStatus, Outcome, StateValue, Verdict
+from client.node import BlockView, ChainEvent, Outcome, StateValue, Verdict
+from client.status import NodeStatus
 from ledger.genesis import Genesis
 from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.model import Transaction

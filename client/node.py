@@ -21,6 +21,7 @@ from client.history import (
     subject_page,
     subject_request,
 )
+from client.status import NodeStatus, status_of
 from client.translation import BUSY, INCONSISTENT, explained, translated, unreadable
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
@@ -50,53 +51,6 @@ WAIT_PAUSE_S = 0.25  # before a node is asked again whose waiting calls are all 
 PENDING = "receipt.pending"
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    name: str
-    peer_id: str
-    connected: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """What runs the contracts, and the next engine that is decided on ("" and 0: none).
-
-    `missing_height`: the first that the node's release cannot run, and halts at; 0: none.
-    """
-
-    vm_version: str
-    next_vm_version: str
-    next_height: int
-    missing_height: int
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """A node's own account of where it stands; times in Unix ms, sizes in bytes."""
-
-    name: str
-    version: str
-    chain_id: bytes
-    height: int
-    certified_height: int
-    block_hash: bytes
-    state_root: bytes
-    view: int
-    primary: int
-    index: int
-    is_observer: bool
-    epoch: int
-    validators: int
-    mempool_transactions: int
-    time_ms: int
-    resident_bytes: int
-    phase: str
-    peers: tuple[Peer, ...]
-    engine: EngineStatus
-    jail: tuple[str, ...]  # layers that hold around the contract workers
-    is_jailed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,34 +188,7 @@ class NodeClient:
     @translated
     def status(self) -> NodeStatus:
         reply = self._stub.GetStatus(node_pb2.GetStatusRequest(), timeout=self._timeout_s)
-        return NodeStatus(
-            name=reply.name,
-            version=reply.version,
-            chain_id=reply.chain_id,
-            height=reply.height,
-            certified_height=reply.certified_height,
-            block_hash=reply.block_hash,
-            state_root=reply.state_root,
-            view=reply.view,
-            primary=reply.primary,
-            index=reply.index,
-            is_observer=reply.is_observer,
-            epoch=reply.epoch,
-            validators=reply.validators,
-            mempool_transactions=reply.mempool_transactions,
-            time_ms=reply.time_ms,
-            resident_bytes=reply.resident_bytes,
-            phase=reply.phase,
-            peers=tuple(Peer(p.name, p.peer_id, p.connected) for p in reply.peers),
-            engine=EngineStatus(
-                reply.engine.vm_version,
-                reply.engine.next_vm_version,
-                reply.engine.next_height,
-                reply.engine.missing_height,
-            ),
-            jail=tuple(reply.jail),
-            is_jailed=reply.is_jailed,
-        )
+        return status_of(reply)
 
     @translated
     def genesis(self) -> Genesis:

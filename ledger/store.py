@@ -428,6 +428,10 @@ class Store:
             self._disk.compact(low, high)
             advance(base)
 
+    def size_of(self, table: bytes) -> int:
+        """Bytes of a table of ledger.schema on disk, roughly."""
+        return self._disk.size(table, bytes([table[0] + 1]))
+
     def put_meta(self, name: bytes, value: bytes | None) -> None:
         """Durably store (None: remove) bytes for another package."""
         self._disk.write([(META + name, value)])

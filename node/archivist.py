@@ -107,7 +107,6 @@ class Archivist:
         self._since_s = 0.0
         newest = newest_segment(store)
         self.archived_height = -1 if newest is None else newest.last  # -1: no archive yet
-        self.archives_size = 0  # bytes, as far as this life has looked
         self.failure = ""  # why old blocks stay where they are
 
     @property
@@ -162,7 +161,6 @@ class Archivist:
         part = Part(first, last, previous)
         segment = write_segment(self._store, folder, part, self._provider, advance)
         self._note(segment)
-        self.archives_size = sum(path.stat().st_size for path in folder.glob("*.archive"))
         _log.info(
             "archived", file=str(segment.path), digest=segment.digest.hex(), bytes=segment.size
         )

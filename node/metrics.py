@@ -23,6 +23,7 @@ from ledger import hashes
 from ledger.model import address_of
 from node import VERSION
 from node.api.backend import Backend, Situation
+from node.growth import Growth
 from node.halt import HaltSwitch
 from node.history import Follower
 from node.life import LifeWatch
@@ -68,6 +69,7 @@ class NodeCollector(Collector):
         sources = self._sources
         situation = sources.backend.situation()
         yield from _chain(sources.backend, situation)
+        yield from _growth(situation.growth)
         yield from _phase(situation)
         yield from _engine(situation)
         yield from _life(sources.life)
@@ -111,6 +113,30 @@ def _chain(backend: Backend, situation: Situation) -> Iterator[Metric]:
     )
     yield _gauge(
         "resident_bytes", "Memory of the node and its contract workers.", situation.resident_bytes
+    )
+
+
+def _growth(growth: Growth) -> Iterator[Metric]:
+    yield _gauge("base", "Lowest block in the ledger.", growth.base)
+    yield _gauge("ledger_bytes", "Files of the ledger.", growth.ledger)
+    family = GaugeMetricFamily(
+        "shuxin_ledger_table_bytes", "Of them, roughly, by table.", labels=["table"]
+    )
+    for table, size in growth.tables.items():
+        family.add_metric([table], float(size))
+    yield family
+    yield _gauge("journal_bytes", "Files of the consensus journal.", growth.journal)
+    yield _gauge("archives_bytes", "Files of the archives.", growth.archives)
+    yield _gauge(
+        "archived_below", "Blocks below it are in archives; 0: none.", growth.archived_below
+    )
+    yield _gauge("free_bytes", "Room on the disk of the ledger.", growth.free)
+    if growth.archives_free is not None:
+        yield _gauge(
+            "archives_free_bytes", "Room on the disk of the archives.", growth.archives_free
+        )
+    yield _gauge(
+        "archiving_failing", "1 while old blocks cannot leave the ledger.", bool(growth.failure)
     )
 
 

@@ -41,6 +41,7 @@ from node.config import NodeConfig
 from node.engines import EngineWatch
 from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
+from node.growth import GrowthWatch
 from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
 from node.history import Follower, history_of
@@ -136,11 +137,17 @@ class Node:
         self._build_ordering(config)
         self._build_repair(config)
         self._follower = self._open_history(config)
-        self.archivist = Archivist(
+        self._archivist = Archivist(
             self.store,
             self.provider,
             config.keep,
             may_prune=lambda: not self._switch.is_halted,
+        )
+        self._growth = GrowthWatch(
+            self.store,
+            self._archivist,
+            ledger=config.data_dir / LEDGER,
+            journal=config.data_dir / JOURNAL,
         )
         self._door = Door(config.data_dir, self.store, self.provider, self.check_readable)
 
@@ -283,7 +290,7 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
-                nursery.start_soon(self.archivist.run)
+                nursery.start_soon(self._archivist.run)
                 await nursery.start(self._door.run)
                 if self._follower is not None:
                     self._follower.start()
@@ -435,6 +442,7 @@ class Node:
             engine=self._engines.state,
             jail=tuple(self._engine.layers),
             is_jailed=not _missing_layers(self._engine),
+            growth=self._growth.read(),
         )
 
     def _phase(self) -> str:

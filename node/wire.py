@@ -19,9 +19,23 @@ from ledger.model import (
     Transaction,
     block_hash,
 )
+from node.growth import Growth
 from shuxin.v1 import node_pb2
 
 R = TypeVar("R")
+
+
+def growth_status(growth: Growth) -> node_pb2.GrowthStatus:
+    return node_pb2.GrowthStatus(
+        base=growth.base,
+        archived_below=growth.archived_below,
+        ledger_bytes=growth.ledger,
+        journal_bytes=growth.journal,
+        archives_bytes=growth.archives,
+        free_bytes=growth.free,
+        archives_free_bytes=growth.archives_free,
+        archiving_failure=growth.failure,
+    )
 
 
 def transaction_reply(

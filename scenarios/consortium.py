@@ -15,8 +15,9 @@ from pathlib import Path
 from client.account import Account
 from client.cluster import open_connection
 from client.errors import ClientError
-from client.node import NodeClient, NodeStatus
+from client.node import NodeClient
 from client.session import Session
+from client.status import NodeStatus
 from crypto import sm3
 from crypto.keys import load_key
 from scenarios.record import ScenarioFailed

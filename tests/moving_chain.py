@@ -49,6 +49,7 @@ from node.api.backend import EngineState, Situation, Viewed
 from node.api.server import ApiServer
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Executor
+from node.growth import Growth
 from node.intake import Rules
 from node.mempool import Admitted
 from p2p.identity import generate_seed, peer_id_of
@@ -319,8 +320,9 @@ class Served:
         epoch = self.store.current_epoch
         size = epoch.validators.size
         state = EngineState(VM_VERSION, "", 0, 0)
+        growth = Growth(self.store.base, 0, 0, {}, 0, 0, 0, None, "")
         return Situation(
-            "served", None, epoch.base, size, 0, 0, "observing", 0, (), 0, state, (), False
+            "served", None, epoch.base, size, 0, 0, "observing", 0, (), 0, state, (), False, growth
         )
 
 

@@ -17,7 +17,8 @@ from trio.testing import MockClock
 
 from client.account import Account
 from client.build import build_transaction
-from client.node import NodeClient, NodeStatus
+from client.node import NodeClient
+from client.status import NodeStatus
 from contracts.bundle import genesis_contracts
 from contracts.vm import engines
 from contracts.vm.apply import Machine

@@ -16,8 +16,9 @@ import msgspec
 
 from client.account import Account
 from client.errors import Refused
-from client.node import ChainEvent, EngineStatus, NodeClient, NodeStatus, Outcome
+from client.node import ChainEvent, NodeClient, Outcome
 from client.session import Session
+from client.status import EngineStatus, GrowthStatus, NodeStatus
 from contracts.bundle import init_args, system_sources
 from contracts.vm.codes import ViewRefused
 from contracts.vm.state import StateKey
@@ -91,6 +92,7 @@ class ChainNode(NodeClient):
             engine=EngineStatus(VM_VERSION, "", 0, 0),
             jail=(),
             is_jailed=False,
+            growth=GrowthStatus(),
         )
 
     def submit(self, transaction: Transaction) -> bytes:

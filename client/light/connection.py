@@ -25,12 +25,12 @@ from client.node import (
     PENDING,
     BlockView,
     ChainEvent,
-    NodeStatus,
     Outcome,
     Proven,
     StateValue,
     Verdict,
 )
+from client.status import NodeStatus
 from ledger.blocks import genesis_block, proposal_of
 from ledger.bundle import (
     Certified,

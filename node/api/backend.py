@@ -12,6 +12,7 @@ from ledger.history.database import History
 from ledger.model import Query
 from ledger.store import Store
 from node.announce import Announcer
+from node.growth import Growth
 from node.intake import Rules
 from node.mempool import Admitted
 
@@ -54,6 +55,7 @@ class Situation:
     engine: EngineState
     jail: tuple[str, ...]  # layers around the contract workers
     is_jailed: bool  # all that are required hold
+    growth: Growth
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,6 +318,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
             ),
             jail=situation.jail,
             is_jailed=situation.is_jailed,
+            growth=wire.growth_status(situation.growth),
             peers=[
                 pb.PeerStatus(name=peer.name, peer_id=peer.peer_id, connected=peer.connected)
                 for peer in situation.peers

@@ -16,8 +16,9 @@ from cli import supervisor
 from cli.netfiles import NetworkPlan, load_plan
 from client.account import Account
 from client.errors import ClientError
-from client.node import NodeClient, NodeStatus
+from client.node import NodeClient
 from client.session import Session
+from client.status import NodeStatus
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

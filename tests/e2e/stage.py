@@ -21,7 +21,8 @@ from cli import netfiles, supervisor
 from cli.netfiles import NetworkPlan, NewNode
 from cli.supervisor import Program
 from client.errors import ClientError
-from client.node import NodeClient, NodeStatus
+from client.node import NodeClient
+from client.status import NodeStatus
 from contracts.bundle import genesis_contracts
 from crypto.providers.software import verify_batch
 from ledger.committee import Epochs

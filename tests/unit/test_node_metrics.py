@@ -48,13 +48,18 @@ class ShownNodes(Nodes):
     def __init__(self, root: Path, *, shown: int = 0) -> None:
         super().__init__(root)
         self.shown = shown
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     def config(self, index: int) -> NodeConfig:
         listen = f"127.0.0.1:{self.port}" if index == self.shown else None
         return replace(super().config(index), metrics_listen=listen)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def scrape(port: int) -> Samples:

@@ -538,6 +538,7 @@ class StatusReply(_message.Message):
     ENGINE_FIELD_NUMBER: _builtins.int
     JAIL_FIELD_NUMBER: _builtins.int
     IS_JAILED_FIELD_NUMBER: _builtins.int
+    GROWTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     chain_id: _builtins.bytes
@@ -573,6 +574,8 @@ class StatusReply(_message.Message):
     def jail(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """layers that hold around the contract workers"""
 
+    @_builtins.property
+    def growth(self) -> Global___GrowthStatus: ...
     def __init__(
         self,
         *,
@@ -597,14 +600,64 @@ class StatusReply(_message.Message):
         engine: Global___EngineStatus | None = ...,
         jail: _abc.Iterable[_builtins.str] | None = ...,
         is_jailed: _builtins.bool = ...,
+        growth: Global___GrowthStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "growth", b"growth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "certified_height", b"certified_height", "chain_id", b"chain_id", "engine", b"engine", "epoch", b"epoch", "height", b"height", "index", b"index", "is_jailed", b"is_jailed", "is_observer", b"is_observer", "jail", b"jail", "mempool_transactions", b"mempool_transactions", "name", b"name", "peers", b"peers", "phase", b"phase", "primary", b"primary", "resident_bytes", b"resident_bytes", "state_root", b"state_root", "time_ms", b"time_ms", "validators", b"validators", "version", b"version", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hash", b"block_hash", "certified_height", b"certified_height", "chain_id", b"chain_id", "engine", b"engine", "epoch", b"epoch", "growth", b"growth", "height", b"height", "index", b"index", "is_jailed", b"is_jailed", "is_observer", b"is_observer", "jail", b"jail", "mempool_transactions", b"mempool_transactions", "name", b"name", "peers", b"peers", "phase", b"phase", "primary", b"primary", "resident_bytes", b"resident_bytes", "state_root", b"state_root", "time_ms", b"time_ms", "validators", b"validators", "version", b"version", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusReply: _TypeAlias = StatusReply  # noqa: Y015
+
+@_typing.final
+class GrowthStatus(_message.Message):
+    """sizes in bytes"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    ARCHIVED_BELOW_FIELD_NUMBER: _builtins.int
+    LEDGER_BYTES_FIELD_NUMBER: _builtins.int
+    JOURNAL_BYTES_FIELD_NUMBER: _builtins.int
+    ARCHIVES_BYTES_FIELD_NUMBER: _builtins.int
+    FREE_BYTES_FIELD_NUMBER: _builtins.int
+    ARCHIVES_FREE_BYTES_FIELD_NUMBER: _builtins.int
+    ARCHIVING_FAILURE_FIELD_NUMBER: _builtins.int
+    base: _builtins.int
+    """lowest height in the ledger; lower ones: block.pruned"""
+    archived_below: _builtins.int
+    """heights below it are in this node's archives; 0: none"""
+    ledger_bytes: _builtins.int
+    journal_bytes: _builtins.int
+    archives_bytes: _builtins.int
+    free_bytes: _builtins.int
+    """on the disk of the ledger"""
+    archives_free_bytes: _builtins.int
+    """on that of the archives; absent: none are written"""
+    archiving_failure: _builtins.str
+    """why old blocks stay; empty: nothing is wrong"""
+    def __init__(
+        self,
+        *,
+        base: _builtins.int = ...,
+        archived_below: _builtins.int = ...,
+        ledger_bytes: _builtins.int = ...,
+        journal_bytes: _builtins.int = ...,
+        archives_bytes: _builtins.int = ...,
+        free_bytes: _builtins.int = ...,
+        archives_free_bytes: _builtins.int | None = ...,
+        archiving_failure: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archives_free_bytes", b"_archives_free_bytes", "archives_free_bytes", b"archives_free_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archives_free_bytes", b"_archives_free_bytes", "archived_below", b"archived_below", "archives_bytes", b"archives_bytes", "archives_free_bytes", b"archives_free_bytes", "archiving_failure", b"archiving_failure", "base", b"base", "free_bytes", b"free_bytes", "journal_bytes", b"journal_bytes", "ledger_bytes", b"ledger_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__archives_free_bytes: _TypeAlias = _typing.Literal["archives_free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__archives_free_bytes: _TypeAlias = _typing.Literal["_archives_free_bytes", b"_archives_free_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archives_free_bytes) -> _WhichOneofReturnType__archives_free_bytes | None: ...
+
+Global___GrowthStatus: _TypeAlias = GrowthStatus  # noqa: Y015
 
 @_typing.final
 class EngineStatus(_message.Message):
