@@ -411,7 +411,7 @@ def _behind(report: Report | Manifest, signature: SignaturePart | None) -> dict[
 def check_bundle(
     ask: Invocation,
     bundle: Annotated[
-        Path, typer.Argument(help="File that `tx`, `evidence` or `contract prove` wrote.")
+        Path, typer.Argument(help="File that `tx`, `evidence`, `contract` or `state prove` wrote.")
     ],
     genesis: GenesisFile = Path("genesis.json"),
 ) -> Answer:

@@ -19,6 +19,7 @@ from cli.output import Answer, CommandRefused, Fields, Json, note
 if TYPE_CHECKING:
     from cli.options import Invocation
     from client.light.connection import Findings, VerifyingConnection
+    from client.light.errors import ForkSeen
     from client.light.follower import Follower
     from client.light.trusted import Trusted
     from client.light.vault import Vault
@@ -128,13 +129,13 @@ def _keep(vault: Vault | None, follower: Follower) -> None:
         note(f"what was verified cannot be kept in {vault.path}: {error.strerror}")
 
 
-def _fork_refused(vault: Vault | None, fork: Exception) -> CommandRefused:
-    from client.light.errors import ForkSeen
-
-    assert isinstance(fork, ForkSeen)
+def _fork_refused(vault: Vault | None, fork: ForkSeen) -> CommandRefused:
     kept = "no home to keep the evidence in: run it again with --home FOLDER"
     if vault is not None:
-        kept = f"the evidence is {vault.keep_fork(fork)}, and this home believes nothing until then"
+        try:
+            kept = f"the evidence is {vault.keep_fork(fork)}; until then this home believes nothing"
+        except OSError as error:
+            kept = f"the evidence cannot be kept beside {vault.path}: {error.strerror}"
     return CommandRefused(
         "fork_seen",
         f"{fork}. More than a third of the validators lied, or their keys were used by others; "

@@ -102,17 +102,19 @@ class Follower:
         return self._judged(claim.certificate, fetch, lambda: check_state(claim, self._trust))
 
     def check_newest(self, height: int, time_ms: int) -> None:
-        """That a checked block can stand for now. Raises WentBack, or what `check_age` does."""
+        """That a checked block can stand for now.
+
+        Raises WentBack, StaleCertificate or ClockBehind.
+        """
         head = self._trusted.head
         if height < head:
             raise WentBack(
                 f"the node answers from block {height}, but block {head} was certified "
                 "already: it lags, or withholds what is newer; ask another node"
             )
-        self.check_age(height, time_ms)
+        self._check_age(height, time_ms)
 
-    def check_age(self, height: int, time_ms: int) -> None:
-        """Of a block of that time. Raises StaleCertificate or ClockBehind."""
+    def _check_age(self, height: int, time_ms: int) -> None:
         age_ms = self._now_ms() - time_ms
         if age_ms > self.age_ms_max:
             raise StaleCertificate(

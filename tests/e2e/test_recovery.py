@@ -62,6 +62,7 @@ def test_operators_take_a_network_back_to_an_agreed_block(tmp_path: Path) -> Non
             for wanted in (kept, *dropped):
                 client.wait(wanted)
         network.wait(network.agree, timeout_s=30, what="all nodes alike")
+        _check_client(network.root / "parties" / "consumer", plan, kept, dropped[0])
     finally:
         network.down()
     verdict = done(
@@ -69,3 +70,15 @@ def test_operators_take_a_network_back_to_an_agreed_block(tmp_path: Path) -> Non
     )
     assert str(verdict["verdict"]).startswith("intact")
     assert verdict["recoveries"] == 1
+
+
+def _check_client(home: Path, plan: str, kept: bytes, sent_again: bytes) -> None:
+    """A client verifies what is above the plan once its home names it."""
+    show = ("tx", "show", "--home", str(home))
+    assert done(*show, kept.hex())["verified"] is True
+    refused = shuxin(*show, sent_again.hex())
+    assert refused.returncode == 1 and "refused: other_chain: " in refused.stderr
+    with (home / "client.toml").open("a") as settings:
+        settings.write(f'plans = "{plan}"\n')
+    assert done(*show, sent_again.hex())["verified"] is True
+    assert done("party", "show", "operator", "--home", str(home))["verified"] is True
