@@ -47,11 +47,9 @@ class Verification:
             return False, next(iter(self.findings.said.values()))
         if self.findings.proved:
             return True, _proved(self.findings.proved)
-        return (
-            (True, "block 0 is what the trusted genesis makes")
-            if self.findings.is_genesis
-            else None
-        )
+        if self.findings.is_genesis:
+            return True, "block 0 is what the trusted genesis makes"
+        return None
 
     def told_with(self, answer: Answer, *, as_json: bool) -> Answer:
         """`answer` with the sentence; beside it, on stderr, where it has no room."""
