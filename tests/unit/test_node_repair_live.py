@@ -251,6 +251,7 @@ async def test_a_node_that_was_killed_in_its_repair_begins_it_again(
         assert line["reason"].endswith("repair goes on")
     assert sorted(path.name for path in data.iterdir()) == [
         "accusations",
+        "history",
         "journal",
         "ledger",
         f"ledger.diverged-{WRONG_AT}",
