@@ -14,6 +14,7 @@ ledger       make bench-ledger: commits, proofs, opening and memory by size of s
 ledger_size  one size, in a process of its own
 ledger_chain blocks on a store whose state has any number of keys
 ledger_report its tables and bounds
+history      make bench-history: what the history costs commits, how it follows and answers
 gas          make bench-gas: ns and bytes per unit of gas
 gas_rows     the operations it times, each a small program
 gas_memory   programs that keep all they can

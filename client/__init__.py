@@ -8,6 +8,8 @@ of the node's inside.
     account     a key that signs, and its address
     gas         how much of it a call may use by default
     build       transactions and queries
+    translation gRPC errors as those two
+    history     what was: requests, answers, and rows against proofs
     node        NodeClient: one method per call of the node's interface
     trial       whom to ask next when a node fails, and when to give up
     outbox      what was handed in and is not final

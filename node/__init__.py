@@ -22,6 +22,7 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     execute     ordered proposal -> block -> contracts -> ledger
     sync        certified blocks from peers for a node that lags
     views       contract reads, beside the blocks
+    history     keeps what was, behind what is certified
     announce    tells waiting clients about new heights
     halt        the switch that stops a node that must not go on;  retire: a stop in order
     repair      rebuilds a ledger whose state is not the quorum's;  ledgers: the folders beside it

@@ -71,9 +71,9 @@ _WRITE_BUFFER_SIZE = 4 << 20  # bytes: some ten full blocks between two flushes
 _CACHE_SIZE = 4 << 20  # bytes: people ask for it, not the chain
 _FILES_OPEN_MAX = 200  # tables of 2 MB; beyond, LevelDB opens one anew for a read
 _STANDING_SIZE_MAX = 4 << 10  # bytes
-# Rows looked at per block while old ones are removed: more than a block adds, so that a sweep over
-# one and a half times what is kept is over before half of that is there again.
-_SWEPT_MIN, _SWEPT_PER_ROW = 1_000, 4
+# Rows looked at per block while old ones are removed, some 20 ms: more than a full block adds, so
+# that a sweep over one and a half times what is kept is over before half of that is there again.
+SWEPT_MIN, _SWEPT_PER_ROW = 20_000, 4
 _BEYOND = bytes([TABLES[-1] + 1])
 
 T = TypeVar("T")
@@ -230,11 +230,12 @@ class History:
         with self._grown:
             self._grown.notify_all()
 
-    def keep(self, blocks: int) -> None:
+    def keep(self, blocks: int, *, swept_min: int = SWEPT_MIN) -> None:
         """Show the newest so many blocks only, and remove a bit of what is older.
 
         To be called after each block. Rows that are not shown any more stay on disk until a sweep
-        takes them, for half as many blocks at most. Raises LedgerError, HistoryDamaged.
+        takes them, which begins when half as many blocks are due. `swept_min` rows are looked at,
+        or some for each that the newest block added. Raises LedgerError, HistoryDamaged.
         """
         standing = self._standing
         floor = max(standing.floor, standing.height - blocks + 1)
@@ -242,13 +243,12 @@ class History:
         if not standing.sweep_at and floor - standing.swept > blocks // 2:
             standing = msgspec.structs.replace(standing, sweep_floor=floor, sweep_at=TABLES[:1])
         if standing.sweep_at:
-            self._sweep(standing)
+            self._sweep(standing, max(swept_min, _SWEPT_PER_ROW * self._added))
         elif floor != self._standing.floor:
             self._write((), standing)
 
-    def _sweep(self, standing: Standing) -> None:
-        """Go on with the sweep that is under way."""
-        left = _SWEPT_MIN + _SWEPT_PER_ROW * self._added
+    def _sweep(self, standing: Standing, left: int) -> None:
+        """Go on with the sweep that is under way, over so many rows."""
         removed: list[Pair] = []
         place = b""
         with self._guarded():

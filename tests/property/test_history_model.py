@@ -93,13 +93,13 @@ def test_of_what_is_not_kept_nothing_is_shown_and_in_the_end_nothing_is_there(
                 called, [StateWrite(*key, value) for key, value in written.items()]
             )
             history.add(source)
-            history.keep(kept)
+            history.keep(kept, swept_min=3)
             if blocks.height > len(drawn) - 1 - kept:
                 model.add(source)
         _compare(history, model, Span(rows_max=3))
-        for _ in range(2 * kept):
+        for _ in range(100):
             history.add(blocks.block())
-            history.keep(kept)
+            history.keep(kept, swept_min=8)
         history.close()
         with plyvel.DB(str(Path(folder) / "history" / "db")) as database:
             left = [key for key, _ in database if key[:1] not in (BLOCKS, b"!")]
