@@ -30,11 +30,9 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     locate        which block a damaged ledger is damaged at
     prune         what a ledger loses when its base rises, step by step
     store         the ledger: commit, certify, read, snapshot, prove, scrub, prune
+    history/      what was, in a database beside it: derived, believed for nothing
     archive       a chain, or a run of its heights, in one file;  archive_reader: not believed
     segments      folders of archives that follow each other;  segment_check: did a quorum sign
-    store         the ledger: commit, certify, read, snapshot, prove, scrub
-    history/      what was, in a database beside it: derived, believed for nothing
-    archive       a whole chain in one portable file;  archive_reader: such files, not believed
 
 `certificates`, `blocks`, `proof`, `bundle` and what they need import no storage, so consensus and
 light clients can use them.

@@ -79,7 +79,7 @@ def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) ->
     base = check_beginning(records, epochs)
     included = _scrub_blocks(records, epochs, range(base, height + 1), progress)
     _check_coming(records, epochs, height)
-    _check_changes(records, snapshot, height)
+    _check_changes(records, snapshot, range(base, height + 1))
     _scrub_state(snapshot, records.statement(height), progress)
     below = {at_height(EXECUTION_CERTIFICATE, end) for end in handovers(epochs, base)}
     _scrub_database(snapshot, _Expected(included, base, height, below), progress)
@@ -197,13 +197,14 @@ def _check_certificates(records: Records, block: Block, statement: ExecutionStat
         raise LedgerDamaged(f"block {height}: its execution certificate is missing", height=height)
 
 
-def _check_changes(records: Records, snapshot: Snapshot, head: int) -> None:
+def _check_changes(records: Records, snapshot: Snapshot, heights: range) -> None:
     """From the first list of changes on every block has one, and the newest is in the state."""
     has_begun = False
-    for height in range(head + 1):
+    for height in heights:
         changes = records.changes(height)
         _expect(not has_begun or changes is not None, height, "its list of changes is missing")
         has_begun = changes is not None
+    head = heights[-1]
     for write in records.changes(head) or ():
         stored = snapshot.get(state_key(write.namespace, write.key))
         _expect(stored == write.value, head, "its list of changes is not what the state holds")

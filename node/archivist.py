@@ -97,12 +97,15 @@ class Archivist:
         keep: Keep,
         *,
         may_prune: Callable[[], bool] = lambda: True,
+        needed_from: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """`may_prune`: not while the ledger is in doubt. Raises LedgerDamaged."""
+        """`may_prune`: not while the ledger is in doubt. `needed_from`: the lowest height that
+        something else has not read yet. Raises LedgerDamaged."""
         self._store = store
         self._provider = provider
         self._keep = keep
         self._may_prune = may_prune
+        self._needed_from = needed_from
         self._unfreed_since: int | None = None  # the head when something was pruned
         self._since_s = 0.0
         newest = newest_segment(store)
@@ -140,6 +143,9 @@ class Archivist:
         self._free(advance)
         while self._may_prune():
             wanted = base_wanted(self._store, self._keep)
+            needed = self._needed_from()
+            if needed is not None:
+                wanted = min(wanted, needed)
             if self._store.base <= self.archived_height:  # noted, and not all of it pruned yet
                 goal = min(self.archived_height + 1, wanted)
             else:

@@ -33,16 +33,18 @@ def history_of(data_dir: Path, store: Store) -> History | None:
     folder cannot be used: that is no reason not to start a node."""
 
     def is_block(height: int, block_hash: bytes) -> bool:
-        return height <= store.height and store.statement(height).block_hash == block_hash
+        is_here = store.base <= height <= store.height
+        return is_here and store.statement(height).block_hash == block_hash
 
     path = data_dir / HISTORY
     try:
-        history, reason = open_history(path, store.chain_id, 0, is_block)
+        history, reason = open_history(path, store.chain_id, store.base, is_block)
     except (LedgerError, OSError) as error:
         _log.error("history_unusable", folder=str(path), reason=str(error))
         return None
     if reason:
-        _log.info("history_begun", reason=reason, blocks=store.certified_height + 1)
+        blocks = store.certified_height + 1 - store.base
+        _log.info("history_begun", reason=reason, first=store.base, blocks=blocks)
     return history
 
 
@@ -65,6 +67,11 @@ class Follower:
     def lag_blocks(self) -> int:
         """Certified blocks that are not in the history yet."""
         return max(0, self._store.certified_height - self.history.height)
+
+    @property
+    def needed_from(self) -> int | None:
+        """The lowest height that the ledger must keep for it; None once it has stopped."""
+        return self.history.height + 1 if self._thread.is_alive() else None
 
     def start(self) -> None:
         self._thread.start()

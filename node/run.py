@@ -142,6 +142,7 @@ class Node:
             self.provider,
             config.keep,
             may_prune=lambda: not self._switch.is_halted,
+            needed_from=lambda: self._follower.needed_from if self._follower else None,
         )
         self._growth = GrowthWatch(
             self.store,

@@ -25,7 +25,7 @@ def cut(path: Path, base: int) -> None:
     for stored in store.iterate_blocks(0, base - 1):
         height = stored.block.header.height
         number = height.to_bytes(8, "big")
-        keys += [table + number for table in (b"B", b"H", b"R", b"S", b"C")]
+        keys += [table + number for table in (b"B", b"H", b"R", b"D", b"S", b"C")]
         keys += [] if height in ends else [b"E" + number]
         keys.append(b"K" + stored.statement.block_hash)
         keys += [b"T" + transaction_id(found) for found in stored.block.transactions]

@@ -98,7 +98,7 @@ def test_a_handover_to_another_committee_is_damage(copy: Path) -> None:
         Store.open(copy)
 
 
-@pytest.mark.parametrize("table", [b"B", b"H", b"R", b"S", b"C", b"E"])
+@pytest.mark.parametrize("table", [b"B", b"H", b"R", b"D", b"S", b"C", b"E"])
 @pytest.mark.parametrize("height", [0, FIRST - 1, BASE - 1, HEAD + 1])
 def test_what_is_left_of_another_height_is_found_by_a_scrub(
     copy: Path, table: bytes, height: int
