@@ -36,6 +36,7 @@ MARKS = {
     Kind.LOCAL: ("·", "dim"),
 }
 FINDINGS = {
+    "product": "产品 product",
     "comparison": "核对 comparison",
     "protection": "保护 protection",
     "setting": "环境 setting",

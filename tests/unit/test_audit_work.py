@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import plyvel
 import pytest
 from msgspec.structs import replace
 
 from ledger.archive import export
 from ledger.genesis import Genesis
-from node.audit import Kind, Verdict, replay
+from ledger.schema import CERTIFIED_KEY, EXECUTION_CERTIFICATE, at_height, number
+from node.audit import Kind, Verdict, replay, replayed
 from node.audit.work import CHECKPOINT, WorkRefused, opened_work
 from node.bootstrap import LEDGER
 from tests.archive_world import bent, entries_of, rewrite, with_block
@@ -105,6 +107,20 @@ def test_without_a_checkpoint_all_but_execution_is_done_again(
 
     verdict = sitting(archive, genesis, stopped)
     assert (verdict.divergence, verdict.resumed_height) == (None, 0)
+
+
+def test_a_certificate_that_the_power_failure_took_is_verified_again(
+    moving: Moving, archive: Path, stopped: Path
+) -> None:
+    """It is what is written last; whoever reads the replay's ledger relies on it."""
+    with plyvel.DB(str(stopped / LEDGER / "db"), bloom_filter_bits=10) as database:
+        database.delete(at_height(EXECUTION_CERTIFICATE, STOP))
+        database.put(CERTIFIED_KEY, number(STOP - 1))
+    genesis = moving.chain.genesis
+    with replayed(archive, genesis, advance=lambda done, total: None, work=stopped) as found:
+        assert (found.verdict.divergence, found.verdict.resumed_height) == (None, 0)
+        assert found.again is not None
+        assert found.again.certified_height == found.verdict.height == moving.head
 
 
 def test_a_ledger_behind_its_checkpoint_is_verified_again(

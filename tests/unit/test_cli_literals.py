@@ -10,6 +10,7 @@ from cli.literals import (
     LiteralInvalid,
     digest_of_file,
     parse_column,
+    parse_date,
     parse_digest,
     parse_id,
     parse_moment,
@@ -120,6 +121,8 @@ def test_a_moment_without_a_clear_meaning_is_refused(text: str) -> None:
 
 def test_a_moment_is_a_span_from_now_or_an_iso_time_with_zone() -> None:
     assert parse_moment("2026-01-01T08:00:00+08:00") == parse_moment("2026-01-01T00:00:00Z")
+    assert parse_date("2026-01-01") == parse_moment("2026-01-01T00:00:00Z")
+    assert parse_date("2026-01-01T08:00:00+08:00") == parse_date("2026-01-01")
     assert parse_moment("+2h") - parse_moment("+1h") == pytest.approx(3_600_000, abs=1000)
 
 
