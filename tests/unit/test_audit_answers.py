@@ -12,8 +12,6 @@ import pytest
 from msgspec.structs import replace
 
 from cli.main import main
-from crypto import sm2
-from crypto.keys import save_key
 from ledger.encoding import decode
 from ledger.model import TransactionBody, transaction_id
 from ledger.values import Value, decode_value
@@ -21,14 +19,14 @@ from node.audit import Replayed, replayed
 from node.audit.acts.act import Act, Reader
 from node.audit.answers import Asked, Question, QuestionRefused
 from node.audit.files import Format
-from node.audit.manifest import MANIFEST_NAME, read_manifest
+from node.audit.manifest import read_manifest
 from node.audit.outputs import write_answers
-from node.audit.parts import MOMENT_MAX_MS, ReportInvalid
+from node.audit.parts import MOMENT_MAX_MS
 from node.audit.tables.chain import committee_rows
 from tests.archive_world import entries_of, rewrite
 from tests.audit_world import HOSTILE, ROLES, Audited
 from tests.business import dataset_of
-from tests.moving_chain import Moving, served
+from tests.moving_chain import Moving
 
 FORGED_HEIGHT = 20
 ALL = tuple(Question)
@@ -411,120 +409,3 @@ def test_the_page_shows_hostile_texts_and_runs_none(whole: Replayed, tmp_path: P
     assert "\u202e" not in page and "\x00" not in page, "nothing turns the text around"
     for shown in ("delivered as", "保管链", "health-claims", "✓", "What the chain cannot know"):
         assert shown in page
-
-
-# --- the commands ---------------------------------------------------------------------------------
-
-
-def test_answers_are_signed_and_go_on_where_a_replay_was(
-    audited: Audited, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save_key(tmp_path / "auditor.pem", sm2.generate(), b"secret")
-    (tmp_path / "passphrase").write_bytes(b"secret\n")
-    where = ["--genesis", audited.genesis_file, "--work", str(tmp_path / "work"), "--json"]
-    source = str(audited.archive)
-    assert main(["audit", "replay", source, *where]) == 0
-    capsys.readouterr()
-    words = [
-        "audit",
-        "report",
-        source,
-        *where,
-        "--product",
-        "p2",
-        "--output",
-        str(tmp_path / "out"),
-    ]
-    words += ["--sign-key", str(tmp_path / "auditor.pem")]
-    words += ["--passphrase-file", str(tmp_path / "passphrase")]
-    assert main([*words, "--from", "2023-11-14", "--to", "2023-11-15T00:00:00Z"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["resumed_height"] == audited.chain.store.height, "nothing was executed again"
-    assert "v2 is not answered yet" in told["links_missing"]
-
-    assert main(["audit", "verify", str(tmp_path / "out" / MANIFEST_NAME), "--json"]) == 0
-    verified = json.loads(capsys.readouterr().out)
-    assert verified["asked"] == "acts, access, custody" and len(verified["signed_by"]) == 40
-    (tmp_path / "out" / "acts.csv").write_bytes(b"height\r\n")
-    assert main(["audit", "verify", str(tmp_path / "out")]) == 1
-    assert "acts.csv is not the file that was answered with" in capsys.readouterr().err
-
-
-def test_archive_folder_and_running_node_give_the_same_answers(
-    audited: Audited, tmp_path: Path
-) -> None:
-    data = tmp_path / "data"
-    audited.chain.forked(data).store.close()
-    with served(audited.chain) as target:
-        for name, source in (("a", str(audited.archive)), ("f", str(data)), ("n", target)):
-            words = ["audit", "report", source, "--genesis", audited.genesis_file]
-            words += ["--product", "p1", "--format", "csv", "--output", str(tmp_path / name)]
-            assert main(words) == 0
-    for table in ("acts", "access", "custody", "links"):
-        archive, folder, node = ((tmp_path / name / f"{table}.csv").read_bytes() for name in "afn")
-        assert archive == folder == node
-        assert archive.count(b"\r\n") > 3
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--question", "why"], "--question takes acts, access, custody"),
-        (["--format", "csv,pdf"], "--format takes csv, parquet, json, html"),
-        (["--question", "custody"], "name it with --product"),
-        (["--from", "2023-11-15", "--to", "2023-11-15"], "--from must be before --to"),
-    ],
-)
-def test_what_cannot_be_asked_is_told_before_the_work(
-    audited: Audited,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    options: list[str],
-    says: str,
-) -> None:
-    monkeypatch.setattr("node.audit.replayed", None)
-    words = ["audit", "report", str(audited.archive), "--genesis", audited.genesis_file]
-    assert main([*words, "--output", str(tmp_path / "out"), *options]) == 1
-    assert says in capsys.readouterr().err
-
-
-# --- the manifest ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(whole: Replayed, tmp_path: Path) -> Path:
-    answered(whole, tmp_path / "out", Asked((Question.ACTS,), grant="g2"))
-    return tmp_path / "out"
-
-
-def test_a_manifest_names_no_file_outside_its_folder(folder: Path) -> None:
-    path = folder / MANIFEST_NAME
-    shutil.copy(folder / "acts.csv", folder.parent / "acts.csv")
-    path.write_text(path.read_text().replace('"acts.csv"', '"../acts.csv"'))
-    with pytest.raises(ReportInvalid, match="is not there"):
-        read_manifest(folder)
-
-
-def test_a_missing_or_linked_file_is_refused(folder: Path) -> None:
-    (folder / "acts.csv").rename(folder.parent / "acts.csv")
-    with pytest.raises(ReportInvalid, match="is not there"):
-        read_manifest(folder)
-    (folder / "acts.csv").symlink_to(folder.parent / "acts.csv")
-    with pytest.raises(ReportInvalid, match="is not there"):
-        read_manifest(folder)
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"answers":1}', b"[" * 100_000])
-def test_what_is_no_manifest_is_refused(folder: Path, content: bytes) -> None:
-    (folder / MANIFEST_NAME).write_bytes(content)
-    with pytest.raises(ReportInvalid, match="does not tell of answers"):
-        read_manifest(folder)
-
-
-def test_a_folder_in_the_way_is_not_overwritten(
-    folder: Path, audited: Audited, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["audit", "report", str(audited.archive), "--genesis", audited.genesis_file]
-    assert main([*words, "--output", str(folder)]) == 1
-    assert "not overwritten" in capsys.readouterr().err
