@@ -14,7 +14,7 @@ from typing import Final
 from ledger.values import Value
 from node.audit.acts.act import Act, Reader, id_of
 from node.audit.acts.lineage import Lineage
-from node.audit.acts.values import moment, octets, shown, text, texts
+from node.audit.acts.values import octets, shown, text, texts, time_of
 
 UNKNOWABLE: Final = (
     "What an executor, an operator or a consumer did with what it had, off the chain: copies, "
@@ -116,7 +116,7 @@ def _granted(act: Act, given: Mapping[str, Value], lineage: Lineage) -> tuple[Ac
     algorithms = ", ".join(texts(given.get("algorithms")))
     terms = (
         f"for {text(given.get('scenario'))}; algorithms {algorithms}; at most "
-        f"{shown(given.get('uses_max'))} uses; until {moment(given.get('expires_ms'))}"
+        f"{shown(given.get('uses_max'))} uses; until {time_of(given.get('expires_ms'))}"
     )
     access = Access(
         act=act,

@@ -25,7 +25,7 @@ from node.audit.acts.subjects import (
     TASK,
     Subject,
 )
-from node.audit.acts.values import moment, octets, shown, text, texts
+from node.audit.acts.values import octets, shown, text, texts, time_of
 
 PROGRAM: Final = "program"  # kind of a node: what ran, by its SM3
 EVIDENCE_MAX: Final = 1_000  # records in one graph: any party may add more about any id
@@ -185,7 +185,7 @@ class Builder:
         grant = GRANT, text(given.get("grant_id"))
         algorithms = ", ".join(texts(given.get("algorithms")))
         self._fact(grant, scenario=given.get("scenario"), algorithms=algorithms)
-        self._fact(grant, uses_max=given.get("uses_max"), expires=moment(given.get("expires_ms")))
+        self._fact(grant, uses_max=given.get("uses_max"), expires=time_of(given.get("expires_ms")))
         self._edge(grant, "answers", (DEMAND, text(given.get("demand_id"))))
         self._edge(grant, "issued by", self._actor())
         self._edge(grant, "granted to", self._party(text(given.get("operator_party"))))

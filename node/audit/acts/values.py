@@ -62,6 +62,6 @@ def time_text(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
 
 
-def moment(value: Value) -> str:
+def time_of(value: Value) -> str:
     """A contract's Unix milliseconds as `time_text` tells them; "" for what is none."""
     return time_text(value) if type(value) is int else ""
