@@ -420,8 +420,8 @@ class Store:
     def give_back(self, advance: Pruned = ignore_pruned) -> None:
         """Free the room of what was pruned, in pieces beside which others commit and read.
 
-        In vain for what a snapshot still shows: the newest state is one, until the next block is
-        certified. `advance(base)` is told of every piece and may wait or raise.
+        In vain for what a snapshot still shows: the states that can be proved are some, until newer
+        blocks have taken the place of all (see `provable`). `advance(base)` is told of every piece and may wait or raise.
         """
         base = self._base
         for low, high in freed_ranges(base, self._disk.size):

@@ -178,7 +178,7 @@ class Archivist:
 
     def _free(self, advance: Callable[[int], None]) -> None:
         """Once no snapshot of the state shows what was pruned (see Store.give_back)."""
-        if self._unfreed_since is not None and self._store.certified_height > self._unfreed_since:
+        if self._unfreed_since is not None and self._store.provable[0] > self._unfreed_since:
             self._store.give_back(advance)
             self._unfreed_since = None
 
