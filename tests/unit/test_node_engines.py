@@ -27,6 +27,7 @@ from contracts.vm.engine_schedule import (
 )
 from contracts.vm.engines import LATEST, Engine, EngineUnknown
 from contracts.vm.version import vm_version
+from ledger import hashes
 from ledger.errors import LedgerDamaged
 from ledger.model import Height, Receipt, StateWrite
 from ledger.store import Store
@@ -168,6 +169,17 @@ def test_workers_without_a_required_layer_are_warned_of(
     assert (line["event"], line["log_level"]) == ("unjailed", "warning")
     assert set(line["missing"]) == set(jail.REQUIRED) - set(layers)
     assert "allow_unjailed is set" in line["advice"]
+
+
+def test_hashes_of_python_are_warned_of_and_compiled_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for reason in (None, "not built; run make setup"):
+        monkeypatch.setattr(hashes, "WHY_PLAIN", reason)
+        with capture_logs() as logs:
+            run.warn_of_plain_hashes()
+        told = [(line["event"], line["log_level"], line["reason"]) for line in logs]
+        assert told == ([] if reason is None else [("hashes_plain", "warning", reason)])
 
 
 def test_a_jailed_worker_is_nothing_to_warn_of(

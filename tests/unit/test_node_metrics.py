@@ -90,7 +90,7 @@ async def test_a_node_shows_where_it_stands_and_what_it_did(
     assert plain["shuxin_blocks_total"] == status.height
     assert plain["shuxin_transactions_total"] == 3
     assert plain["shuxin_peers_connected"] == plain["shuxin_peers"] == 3
-    assert plain["shuxin_member"] == 1
+    assert plain["shuxin_member"] == plain["shuxin_hashes_compiled"] == 1
     assert plain["shuxin_halted"] == plain["shuxin_pool_transactions"] == 0
     assert plain["shuxin_pool_oldest_seconds"] == 0
     assert plain["shuxin_resident_bytes"] > 1 << 20
