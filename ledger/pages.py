@@ -30,6 +30,8 @@ BRANCH_BITS = 3  # eight pages of about two leaves follow a full one
 BRANCH_SLOTS = 1 << BRANCH_BITS
 
 _BRANCH = b"B"
+_NO_ROOT: bytes = EMPTY_DIGEST
+_BYTES = tuple(bytes([value]) for value in range(256))
 _SLOTS_SIZE = BRANCH_SLOTS * DIGEST_SIZE
 _BRANCH_SIZE = HEAD_SIZE + _SLOTS_SIZE
 _LEAVES_SIZE_MAX = HEAD_SIZE + PAGE_LEAVES_MAX * LEAF_SIZE
@@ -39,7 +41,7 @@ _MALFORMED = "a page of the state tree is malformed; restore this ledger"
 def page_id(depth: int, path: Path) -> bytes:
     """The name of the page that holds all leaves sharing the first `depth` bits of `path`."""
     size, spare = (depth + 7) >> 3, -depth & 7
-    return bytes([depth]) + path[: size - 1] + bytes([path[size - 1] >> spare << spare])
+    return _BYTES[depth] + path[: size - 1] + _BYTES[path[size - 1] >> spare << spare]
 
 
 def page_root(page: bytes) -> bytes:
@@ -49,17 +51,11 @@ def page_root(page: bytes) -> bytes:
     return page[1:HEAD_SIZE]
 
 
-class _LeavesPage(NamedTuple):
-    name: bytes
-    home: bytearray  # where its root goes ...
-    at: int  # ... and at which byte
-
-
 class _BranchPage(NamedTuple):
     name: bytes
     slots: bytearray
-    home: bytearray
-    at: int
+    home: bytearray  # where its root goes ...
+    at: int  # ... and at which byte
 
 
 class PageChanges:
@@ -69,7 +65,8 @@ class PageChanges:
 
     def __init__(self, load: LoadPage) -> None:
         self._load = load
-        self._leaves: list[_LeavesPage] = []
+        # Of the pages of leaves the name, and where the new root goes; tuples, being so many.
+        self._leaves: list[tuple[bytes, bytearray, int]] = []
         self._old: list[bytes] = []  # of each of them, b"" for none
         self._put: list[bytes] = []
         self._branches: dict[int, list[_BranchPage]] = {}  # by depth
@@ -81,9 +78,8 @@ class PageChanges:
         known to have; `finish` puts the new one there. Raises LedgerDamaged for a page with another
         root.
         """
-        name, page = page_id(depth, leaves[0]), b""
-        known = bytes(home[at : at + DIGEST_SIZE])
-        if known != EMPTY_DIGEST:
+        name, page, known = page_id(depth, leaves[0]), b"", home[at : at + DIGEST_SIZE]
+        if known != _NO_ROOT:
             page = self._load(name) or b""
             if page[1:HEAD_SIZE] != known:
                 raise LedgerDamaged("a page of the state tree is missing or has another root")
@@ -91,9 +87,9 @@ class PageChanges:
                 _demand_branch(page)
                 self._change_below(depth, name, bytearray(page[HEAD_SIZE:]), leaves, home, at)
                 return
-        self._leaves.append(_LeavesPage(name, home, at))
+        self._leaves.append((name, home, at))
         self._old.append(page)
-        self._put.append(b"".join(leaves))
+        self._put.append(leaves[0] if len(leaves) == 1 else b"".join(leaves))
 
     def finish(self, hashes: TreeHashes) -> dict[bytes, bytes | None]:
         """The new pages by page id, None for one that is gone. Raises LedgerDamaged."""

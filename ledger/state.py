@@ -109,9 +109,13 @@ class StateTree:
         Of two writes to one key the later counts.
         """
         self.discard()
-        groups: dict[int, list[bytes]] = {}
+        groups: dict[int, list[bytes]] = {}  # leaves by the node right above their page
         for leaf in _leaves_of(writes, self._hashes):
-            groups.setdefault(_node_of_path(leaf), []).append(leaf)
+            node = _node_of_path(leaf)
+            if node in groups:
+                groups[node].append(leaf)
+            else:
+                groups[node] = [leaf]
         roots = bytearray().join(map(self._stem.get, groups))
         changes = PageChanges(self._load)
         for at, leaves in enumerate(groups.values()):
