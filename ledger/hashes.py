@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from crypto import sm3
+from crypto.errors import BatchInvalid
 from ledger import folds
 
 
@@ -76,12 +77,15 @@ def choose() -> tuple[TreeHashes, str | None]:
     plain: TreeHashes = folds
     try:
         from crypto import native
-    except ImportError as error:
+
+        compiled: TreeHashes = native
+        if agree(compiled, plain):
+            return compiled, None
+    except (ImportError, AttributeError, TypeError) as error:  # not built, or from other sources
         return plain, f"the compiled hashes cannot be loaded ({error}); run make setup"
-    compiled: TreeHashes = native
-    if not agree(compiled, plain):
-        return plain, "the compiled hashes give other results here; report this machine"
-    return compiled, None
+    except BatchInvalid:
+        pass
+    return plain, "the compiled hashes give other results here; report this machine"
 
 
 # What every tree of this process uses.

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crypto import sm3
+from crypto.errors import BatchInvalid
 from ledger.errors import LedgerDamaged
 from ledger.hashes import TREE_HASHES, TreeHashes
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST, Digest, StateWrite
@@ -49,6 +50,7 @@ from ledger.stem import FIRST_PAGE_NODE, STEM_LEVELS, Stem, StemChange
 __all__ = ["StateProof", "StateReader", "StateTree", "verify_state_proof"]
 
 _SPARE_BITS = 24 - STEM_LEVELS  # of the three bytes that name a page below the stem
+_MISNAMED = "the name of a page is malformed; restore this ledger"
 _PAGE_ID_SIZE = 4  # bytes of the id of a page right below the stem: depth and prefix
 
 
@@ -96,11 +98,14 @@ class StateTree:
         hashes: list[bytes] = []
         for name, page in pages:
             if len(name) != _PAGE_ID_SIZE or name[0] != STEM_LEVELS:
-                raise LedgerDamaged("the name of a page is malformed; restore this ledger")
+                raise LedgerDamaged(_MISNAMED)
             indexes.append(_node_of_path(name[1:]))
             hashes.append(page_root(page))
-        with self._lock:
-            self._stem.change(indexes, b"".join(hashes))
+        try:
+            with self._lock:
+                self._stem.change(indexes, b"".join(hashes))
+        except BatchInvalid:  # two names for one place
+            raise LedgerDamaged(_MISNAMED) from None
         return self.root
 
     def apply(self, writes: Sequence[StateWrite]) -> Digest:

@@ -240,6 +240,16 @@ def test_a_page_whose_leaves_are_out_of_order_is_noticed(hashes: TreeHashes) -> 
         pages.finish(hashes)
 
 
+def test_pages_with_malformed_names_are_not_restored() -> None:
+    pages = Pages()
+    pages.write([StateWrite("n", b"a", b"1")])
+    ((name, page),) = pages.stored.items()
+    twice = name[:3] + bytes([name[3] | 1])  # another name for the same place
+    for names in ([name, twice], [name[:3]], [b"\x15" + name[1:]]):
+        with pytest.raises(LedgerDamaged, match="name of a page"):
+            StateTree(pages.stored.get).restore([(one, page) for one in names])
+
+
 def test_absence_is_proved_through_branch_pages() -> None:
     leaves, stored = _clustered(700), dict[bytes, bytes]()
     root, _ = _change(stored, EMPTY_DIGEST, [*leaves])

@@ -223,6 +223,19 @@ def test_compiled_hashes_that_err_anywhere_are_not_used(
     assert chosen is cast(TreeHashes, folds) and why is not None and "other results" in why
 
 
+def test_a_compiled_part_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise AttributeError("lanes_join")
+
+    def refusing(*_: object) -> None:
+        raise BatchInvalid("no")
+
+    for fault, words in ((missing, "make setup"), (refusing, "other results")):
+        monkeypatch.setattr(native, "join_pairs", fault)
+        chosen, why = hashes.choose()
+        assert chosen is cast(TreeHashes, folds) and why is not None and words in why
+
+
 def test_a_node_without_the_compiled_part_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(crypto, "native")
     monkeypatch.setitem(sys.modules, "crypto.native", None)
