@@ -24,7 +24,8 @@ RUNS ?= 200
 # Scenarios from this seed on are values, which can be shrunk; earlier seeds keep their meaning.
 SEED ?= 3000
 MINUTES ?= 5
-# Options of make bench-ledger: --full adds 10^7 keys, --keys 10000,100000, --rounds 31
+# Options of make bench-ledger: --full adds 10^7 keys, --keys 10000,100000, --rounds 31, --clock cpu,
+# --keep --folder DIR
 BENCH ?=
 # Number of the first round of make fuzz-vm; other numbers are other programs.
 FIRST ?= 0

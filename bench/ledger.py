@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from bench.ledger_report import Size, render
-from bench.ledger_size import WRITES, Memory, Opening, Sample
+from bench.ledger_size import CLOCKS, WALL, WRITES, Memory, Opening, Sample
 
 SIZES = (10_000, 100_000, 1_000_000)
 FULL = 10_000_000  # minutes to load
@@ -31,10 +31,10 @@ T = TypeVar("T")
 class Child:
     """The process of one size (bench.ledger_size); a context manager that ends it."""
 
-    def __init__(self, folder: Path, keys: int) -> None:
+    def __init__(self, folder: Path, keys: int, clock: str) -> None:
         self.keys = keys
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.ledger_size", str(folder), str(keys)],
+            [sys.executable, "-m", "bench.ledger_size", str(folder), str(keys), clock],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -59,17 +59,20 @@ class Child:
             self._process.communicate()  # closes its standard input: it ends
 
 
-def measure(folder: Path, sizes: Sequence[int], rounds: int) -> list[Size]:
-    """Load all sizes, one after the other, and let them take turns."""
+def measure(folder: Path, sizes: Sequence[int], rounds: int, clock: str = WALL) -> list[Size]:
+    """Load all sizes, one after the other, and let them take turns.
+
+    Ledgers that an earlier run has left in `folder` are used as they are.
+    """
     with contextlib.ExitStack() as stack:
         children: list[Child] = []
         found: list[Size] = []
         for keys in sizes:
             place = folder / str(keys)
-            place.mkdir()
+            place.mkdir(exist_ok=True)
             _say(f"loading {keys:,} keys …")
             began = time.perf_counter()
-            child = stack.enter_context(Child(place, keys))
+            child = stack.enter_context(Child(place, keys, clock))
             opened = child.ask("memory", Memory)
             found.append(Size(keys, time.perf_counter() - began, opened))
             children.append(child)
@@ -102,11 +105,25 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help=f"also {FULL:,} keys")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--folder", type=Path, help="on the disk to measure (default: temporary)")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the ledgers in --folder, and use those there"
+    )
+    parser.add_argument(
+        "--clock",
+        choices=CLOCKS,
+        default=WALL,
+        help="cpu: processor time alone, for a machine that others use; no waiting for the disk",
+    )
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
     options = parser.parse_args()
     sizes = sorted({*options.keys, FULL} if options.full else options.keys)
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        text, is_met = render(measure(Path(folder), sizes, options.rounds))
+    if options.keep and options.folder is None:
+        parser.error("--keep needs --folder")
+    with contextlib.ExitStack() as stack:
+        folder = options.folder
+        if not options.keep:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        text, is_met = render(measure(folder, sizes, options.rounds, options.clock), options.clock)
     print(text)
     if options.output:
         options.output.write_text(text)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from bench.ledger_size import PROOFS, TRANSACTIONS, WRITES, Memory, Opening, Sample
+from bench.ledger_size import PROOFS, TRANSACTIONS, WALL, WRITES, Memory, Opening, Sample
 
 COMMIT_MAX = 6.0  # times the raw batch of the same bytes
 COMMIT_MAX_KEYS = 1_000_000  # at this size of state
@@ -95,14 +95,15 @@ def _logarithms(small: Size, large: Size) -> float:
     return math.log(large.keys) / math.log(small.keys)
 
 
-def render(sizes: Sequence[Size]) -> tuple[str, bool]:
+def render(sizes: Sequence[Size], clock: str = WALL) -> tuple[str, bool]:
     """Markdown, as it goes into docs/benchmarks.md, and whether every bound is met."""
     kernel = platform.release().split("-")[0]
     cores = len(os.sched_getaffinity(0))
     judged = bounds(sizes)
     lines = [
         f"Machine: {cores} cores, {platform.machine()}, Linux {kernel}, "
-        f"Python {platform.python_version()}; {len(sizes[0].samples)} rounds.",
+        f"Python {platform.python_version()}; {len(sizes[0].samples)} rounds, "
+        f"{'wall clock' if clock == WALL else 'processor time alone'}.",
         "",
         *_commits(sizes),
         "",

@@ -1,4 +1,4 @@
-"""One size of state in a process of its own: `python -m bench.ledger_size FOLDER KEYS`.
+"""One size of state in a process of its own: `python -m bench.ledger_size FOLDER KEYS CLOCK`.
 
 Loads the state, then reads orders from standard input, one a line, and answers each with one
 line of JSON, so that the sizes can take turns and each has a memory of its own.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 TRANSACTIONS = 1_000
 WRITES = 2_000
+WALL = "wall"
+CLOCKS = {WALL: time.perf_counter, "cpu": time.thread_time}
 PROOFS = 200  # of each kind, per round
 
 
@@ -74,9 +77,10 @@ class Memory:
 class Bench:
     """One ledger, and beside it a LevelDB with the ledger's settings that starts empty."""
 
-    def __init__(self, folder: Path, keys: int) -> None:
-        self.path, self.keys = folder / "ledger", keys
+    def __init__(self, folder: Path, keys: int, clock: str = WALL) -> None:
+        self.path, self.keys, self._clock = folder / "ledger", keys, CLOCKS[clock]
         self.chain = Chain(Store.open(self.path))
+        shutil.rmtree(folder / "raw", ignore_errors=True)
         self.raw = open_database(folder / "raw", create=True)
 
     def close(self) -> None:
@@ -88,7 +92,7 @@ class Bench:
         self.chain.store.close()
         gc.collect()
         forget(self.path)
-        took, store = _timed(lambda: Store.open(self.path))
+        took, store = self._timed(lambda: Store.open(self.path))
         self.chain = Chain(store)
         return Opening(took)
 
@@ -108,21 +112,21 @@ class Bench:
         gc.collect()
         gc.disable()
         try:
-            stage, root = _timed(lambda: store.tree.apply(writes))
+            stage, root = self._timed(lambda: store.tree.apply(writes))
             commit = chain.commit_of(block, writes, root)
             pairs = list(store.pairs_of(commit))
             state = [pair for pair in pairs if pair[0].startswith(STATE)]
-            raw, _ = _timed(lambda: self._put(pairs))
-            took, _ = _timed(lambda: store.commit(commit))
-            raw_state, _ = _timed(lambda: self._put(state))
+            raw, _ = self._timed(lambda: self._put(pairs))
+            took, _ = self._timed(lambda: store.commit(commit))
+            raw_state, _ = self._timed(lambda: self._put(state))
             read = [key_of(i) for i in draw.sample(range(self.keys), PROOFS)]
-            get, _ = _timed(lambda: [store.get(NAMESPACE, key) for key in read])
+            get, _ = self._timed(lambda: [store.get(NAMESPACE, key) for key in read])
             present = [key_of(i) for i in draw.sample(range(self.keys), PROOFS)]
             absent = [key_of(self.keys + draw.randrange(1 << 40)) for _ in range(PROOFS)]
-            prove_present, proofs = _timed(lambda: self._prove(present))
-            prove_absent, refutations = _timed(lambda: self._prove(absent))
-            check_present, values = _timed(lambda: _check(proofs, root, present))
-            check_absent, nothing = _timed(lambda: _check(refutations, root, absent))
+            prove_present, proofs = self._timed(lambda: self._prove(present))
+            prove_absent, refutations = self._timed(lambda: self._prove(absent))
+            check_present, values = self._timed(lambda: _check(proofs, root, present))
+            check_absent, nothing = self._timed(lambda: _check(refutations, root, absent))
         finally:
             gc.enable()
         if values != [store.get(NAMESPACE, key) for key in present] or any(nothing):
@@ -143,6 +147,11 @@ class Bench:
             sum(32 * len(one.siblings) + len(one.depths) for one in proofs) / PROOFS,
         )
 
+    def _timed(self, act: Callable[[], T]) -> tuple[float, T]:
+        began = self._clock()
+        result = act()
+        return self._clock() - began, result
+
     def _put(self, pairs: Sequence[tuple[bytes, bytes | None]]) -> None:
         with self.raw.write_batch(sync=True) as batch:
             for key, value in pairs:
@@ -162,27 +171,26 @@ def _check(proofs: Sequence[StateProof], root: bytes, keys: Sequence[bytes]) -> 
     ]
 
 
-def _timed(act: Callable[[], T]) -> tuple[float, T]:
-    began = time.perf_counter()
-    result = act()
-    return time.perf_counter() - began, result
-
-
 def _size(pairs: Sequence[tuple[bytes, bytes | None]]) -> int:
     return sum(len(key) + len(value or b"") for key, value in pairs)
 
 
+def load_all(folder: Path, keys: int) -> None:
+    """Make the ledger; it has its name when all is in it."""
+    load(folder / "loading", keys)
+    (folder / "loading").rename(folder / "ledger")
+
+
 def main() -> None:
-    folder, keys = Path(sys.argv[1]), int(sys.argv[2])
-    # A child loads: what loading leaves behind in memory is no part of what a ledger takes.
-    loader = multiprocessing.get_context("fork").Process(
-        target=load, args=(folder / "ledger", keys)
-    )
-    loader.start()
-    loader.join()
-    if loader.exitcode != 0:
-        sys.exit(f"the state of {keys:,} keys could not be loaded")
-    bench = Bench(folder, keys)
+    folder, keys, clock = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    if not (folder / "ledger").is_dir():
+        # A child loads: what loading leaves behind in memory is no part of what a ledger takes.
+        loader = multiprocessing.get_context("fork").Process(target=load_all, args=(folder, keys))
+        loader.start()
+        loader.join()
+        if loader.exitcode != 0:
+            sys.exit(f"the state of {keys:,} keys could not be loaded")
+    bench = Bench(folder, keys, clock)
     acts = {"open": bench.open, "round": bench.round, "memory": bench.memory}
     try:
         for order in sys.stdin:

@@ -9,7 +9,7 @@ import pytest
 
 from bench import ledger, ledger_chain, ledger_report
 from bench.ledger_report import Size, bounds
-from bench.ledger_size import WRITES, Bench, Memory, Opening, Sample
+from bench.ledger_size import WALL, WRITES, Bench, Memory, Opening, Sample
 from ledger.store import Store
 
 SAMPLE = Sample(0.010, 0.005, 0.003, 0.001, 900_000, 100_000, 5e-6, 2e-5, 2e-5, 1e-5, 1e-5, 500.0)
@@ -32,10 +32,23 @@ def test_sizes_take_turns_in_processes_of_their_own(tmp_path: Path) -> None:
     assert f"| {WRITES:,} to {2 * WRITES:,} keys, in seconds |" in text
 
 
+def test_kept_ledgers_are_used_again_and_waiting_is_no_processor_time(tmp_path: Path) -> None:
+    first = ledger.measure(tmp_path, [WRITES], rounds=1)
+    head = Store.open(tmp_path / str(WRITES) / "ledger")
+    height = head.height
+    head.close()
+    again = ledger.measure(tmp_path, [WRITES], rounds=1, clock="cpu")
+    head = Store.open(tmp_path / str(WRITES) / "ledger")
+    assert head.height == height + 1
+    head.close()
+    assert again[0].load_s < first[0].load_s
+    assert "processor time alone" in ledger_report.render(again, "cpu")[0]
+
+
 def test_a_child_that_fails_is_no_result(tmp_path: Path) -> None:
-    (tmp_path / "ledger").write_bytes(b"")  # in the way of the new one
+    (tmp_path / "loading").write_bytes(b"")  # in the way of the new one
     with (
-        ledger.Child(tmp_path, WRITES) as child,
+        ledger.Child(tmp_path, WRITES, WALL) as child,
         pytest.raises(RuntimeError, match="keys failed"),
     ):
         child.ask("memory", Memory)
