@@ -124,10 +124,9 @@ def _load(path: Path) -> Recovery:
 
 def _save(path: Path, recovery: Recovery) -> None:
     from ledger.encoding import encode
+    from ledger.folders import replace_file
 
-    partial = path.with_name(f"{path.name}.new")
-    partial.write_bytes(encode(recovery))
-    partial.rename(path)
+    replace_file(path, encode(recovery))
 
 
 def _shown(recovery: Recovery, title: str) -> Answer:

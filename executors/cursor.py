@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+
+from ledger.folders import replace_file
 
 CURSOR_SIZE_MAX = 1024  # bytes
 
@@ -34,11 +35,4 @@ class CursorFile:
 
     def save(self, cursor: Cursor) -> None:
         """Raises OSError."""
-        fresh = self.path.with_suffix(".new")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(handle, msgspec.json.encode(cursor))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        fresh.replace(self.path)
+        replace_file(self.path, msgspec.json.encode(cursor), mode=0o600)

@@ -29,6 +29,7 @@ from crypto.provider import CryptoProvider
 from ledger.committee import deciding_height
 from ledger.encoding import encode
 from ledger.errors import ArchiveInvalid
+from ledger.folders import sync_directory
 from ledger.model import (
     DIGEST_SIZE,
     Block,
@@ -249,7 +250,7 @@ def write(
     except BaseException:
         building.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return Exported(
         chain_id=store.chain_id,
         first=part.first,
@@ -355,12 +356,3 @@ class ArchiveWriter:
         self._file.write(stored)
         self.size_inflated += len(content)
         return digest
-
-
-def _sync_directory(path: Path) -> None:
-    """So that the file is found after a power failure."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +13,7 @@ from typing import Protocol
 import plyvel
 
 from ledger.errors import LedgerClosed, LedgerDamaged, LedgerError, LedgerInUse
+from ledger.folders import sync_directory
 from ledger.mark import Mark
 from ledger.schema import SEQUENCE_KEY, number
 from ledger.tables import check_logs, check_tables
@@ -24,6 +27,9 @@ _BLOCK_CACHE_SIZE = 8 << 20  # bytes of uncompressed database blocks kept in mem
 _FILES_OPEN_MAX = 1000
 _FILTER_BITS = 10  # Bloom filter per key: looking for an unknown transaction id costs no read
 _FILTER_BYTES_AT_OPEN = 2 << 20  # bytes of filters checked at every start: at most 0.3 s
+# LevelDB syncs its log files but not their names. The kernel's clock for files ticks every 10 ms at
+# most: a folder that changed just now may change again without looking different.
+_CLOCK_NS = 100_000_000
 _REMEDY = "restore this ledger from a backup or let the node rejoin with an empty data directory"
 
 
@@ -54,9 +60,9 @@ class Disk:
         check_logs(path / _DATABASE)
         check_tables(path / _DATABASE, filter_bytes_max=_FILTER_BYTES_AT_OPEN)
         self._database = open_database(path / _DATABASE, create=create)
-        if create:
-            Mark.create(path / _MARK, 0)
         try:
+            if create:
+                Mark.create(path / _MARK, 0)
             self._mark = Mark(path / _MARK)
             self._sequence = int.from_bytes(self.get(SEQUENCE_KEY) or b"", "big")
             if self._sequence < self._mark.sequence:
@@ -64,6 +70,11 @@ class Disk:
                     f"{path}: the database ends at write {self._sequence}, but write "
                     f"{self._mark.sequence} was acknowledged; {_REMEDY}"
                 )
+            self._names_ns = -1  # change time of the folder whose names are known to be durable
+            self._sync_names()
+            # An earlier life may have been killed before it synced these; what follows is in them.
+            sync_directory(path)
+            sync_directory(path.parent)
             self._mark.set(self._sequence)
         except BaseException:
             self._database.close()
@@ -109,6 +120,7 @@ class Disk:
                 ) from error
             self._sequence = sequence
             if is_synced:
+                self._sync_names()
                 self._mark.set(sequence)
 
     def compact(self, low: bytes, high: bytes) -> None:
@@ -124,6 +136,15 @@ class Disk:
             if self._database.closed:
                 raise LedgerClosed("the ledger is closed")
             return int(self._database.approximate_size(low, high))
+
+    def _sync_names(self) -> None:
+        """Make the name of the log that took the last write durable, if LevelDB began a new one."""
+        folder = self.path / _DATABASE
+        changed_ns = os.stat(folder).st_mtime_ns
+        if changed_ns != self._names_ns:
+            is_settled = time.time_ns() - changed_ns > _CLOCK_NS
+            sync_directory(folder)
+            self._names_ns = changed_ns if is_settled else -1
 
     def close(self) -> None:
         """Sync what is not, and let go of the files. Doing it twice does no harm."""

@@ -6,7 +6,6 @@ halted. Bounded: whoever misbehaves once may do so for ever.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import trio
 from consensus.pbft.types import Accuse
 from crypto import sm3
 from ledger.encoding import encode
-from node.journal import sync_directory
+from ledger.folders import make_directory, replace_file
 
 PER_VALIDATOR_MAX = 16  # one is proof enough; some more show a pattern
 QUEUE_MAX = 64  # accusations that wait for the disk; what comes beyond them says nothing new
@@ -68,15 +67,9 @@ class Accusations:
         path = self._folder / name
         if path.exists():
             return
-        partial = path.with_suffix(".new")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with open(partial, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())  # proof of a fault: a power failure must not take it
-            partial.rename(path)
-            sync_directory(self._folder)
+            make_directory(self._folder)
+            replace_file(path, data)  # proof of a fault: a power failure must not take it
         except OSError as error:
             _log.error("accusation_not_kept", file=str(path), error=str(error))
             return

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
 from contracts.vm import engines
+from ledger.folders import make_directory
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
 from node.clock import SKEW_MS_MIN
 from node.engines import check_engine
 from node.execute import Engine
 from node.heartbeat import HEARTBEAT_MS_MIN
-from node.journal import sync_directory
 from node.ledgers import settle, tidy
 from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
 
@@ -71,12 +71,9 @@ def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:
     path = data_dir / LEDGER
     settle(path)
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_directory(data_dir)
         result = engine.apply_genesis(genesis)
-        store = Store.create(path, genesis, result.writes)
-        # Or a power failure could take the ledger back and leave the votes in the journal.
-        sync_directory(data_dir)
-        return store
+        return Store.create(path, genesis, result.writes)
     store = Store.open(path)
     if store.chain_id != chain_id(genesis):
         found = store.chain_id.hex()[:16]

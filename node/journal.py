@@ -20,6 +20,7 @@ from pathlib import Path
 
 from consensus.pbft import wal
 from ledger.encoding import decode, encode
+from ledger.folders import make_directory, sync_directory
 from ledger.model import Transaction
 
 # Bytes after which the driver is asked to compact. If what must be kept is itself that large (a
@@ -52,7 +53,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         """Raises JournalDamaged."""
         self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         segments = self._segments()
         self.recovered = _read(segments)
         self._compacted_size = 0
@@ -60,6 +61,8 @@ class Journal:
         self._number = int(segments[-1].stem) if segments else 1
         self._file = open(self._path(self._number), "ab", buffering=0)  # noqa: SIM115
         self._size = self._file.tell()
+        # What was read may be the last that an earlier life wrote before it was killed: not synced.
+        os.fsync(self._file.fileno())
         sync_directory(directory)
 
     @property
@@ -180,12 +183,3 @@ def _has_mark(data: bytes, start: int) -> bool:
             return True
         place = data.find(head, place + 1)
     return False
-
-
-def sync_directory(directory: Path) -> None:
-    """Make what was created or renamed in `directory` outlive a power failure."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from crypto.errors import KeyFileInvalid
+from ledger.folders import sync_directory
 
 PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # a name, not a secret
 PASSPHRASE_SIZE_MAX = 1024  # bytes, as on the command line; more is not a passphrase
@@ -72,6 +73,7 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        sync_directory(path.parent)
     except BaseException:
         path.unlink()  # half a key would keep a whole one from being written
         raise

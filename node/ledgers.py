@@ -19,7 +19,7 @@ from pathlib import Path
 
 import structlog
 
-from node.journal import sync_directory
+from ledger.folders import make_directory, sync_directory
 
 # Each is as large as a ledger. Two show whether the same thing happened again.
 DIVERGED_KEPT_MAX = 2
@@ -62,7 +62,7 @@ def settle(ledger: Path) -> None:
     """Put a whole rebuilt ledger in its place, before `ledger` is opened."""
     for recovered in ledger.parent.glob(f"{ledger.name}.recovered-*"):
         aside = archive(ledger, int(recovered.name.rpartition("-")[2]))
-        aside.mkdir(parents=True, exist_ok=True)
+        make_directory(aside)
         for old in (ledger, ledger.parent / JOURNAL):
             if old.exists():
                 old.rename(aside / old.name)

@@ -21,13 +21,14 @@ from crypto.provider import CryptoProvider
 from ledger.certificates import verify_execution_certificate
 from ledger.encoding import decode, encode
 from ledger.errors import CertificateInvalid, DecodeError, LedgerError, RecoveryInvalid
+from ledger.folders import make_directory, sync_directory
 from ledger.genesis import Genesis, chain_id
 from ledger.model import Transaction, TransactionBody, transaction_id
 from ledger.recovery import Recovery, verify_recovery
 from ledger.store import Store
 from node.bootstrap import LEDGER, open_or_create
 from node.execute import ChainRules, Diverged, Engine, Executor
-from node.journal import Journal, JournalDamaged, sync_directory
+from node.journal import Journal, JournalDamaged
 from node.ledgers import JOURNAL, archive, building, publish_recovered, settle
 from node.rebuild import Advance, replay, runs_of
 from node.repair import DISOWNED_KEY, disowned
@@ -172,7 +173,7 @@ def _promised(old: Store, fresh: Store, height: int) -> int:
 def _list_dropped(site: Site, old: Store, number: int, first: int) -> int:
     """Write to a file the transactions from height `first` on and the journal's; how many."""
     folder = archive(site.ledger, number)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_directory(folder)
     lines: dict[bytes, str] = {}
     for height in range(first, old.height + 1):
         try:

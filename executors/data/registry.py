@@ -23,6 +23,7 @@ from executors.data.table import infer_schema, read_rows
 from executors.errors import DataSetInvalid
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
+from ledger.folders import make_directory, sync_directory
 from ledger.model import Record
 
 DATASETS_MAX = 1_000  # of one home; listing reads every record
@@ -62,7 +63,7 @@ class Registry:
     ) -> DataSet:
         """Copies a CSV file in, infers its schema and commits to its rows."""
         _check_id(dataset_id)
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._root, mode=0o700)
         if self._folder(dataset_id).exists():
             raise DataSetInvalid(f"{dataset_id} exists: remove it first, or choose another id")
         if len(self._ids()) >= DATASETS_MAX:
@@ -71,7 +72,9 @@ class Registry:
         staging.mkdir(mode=0o700)
         try:
             dataset = _stage(staging, dataset_id, source, types, now_ms)
+            sync_directory(staging)
             staging.rename(self._folder(dataset_id))
+            sync_directory(self._root)
         except OSError as error:
             raise DataSetInvalid(f"{source.name}: {error.strerror}") from None
         finally:
@@ -139,8 +142,7 @@ def _stage(
 ) -> DataSet:
     schema = infer_schema(source, types)
     copy = folder / "data.csv"
-    _write(copy, b"")
-    shutil.copyfile(source, copy)
+    _copy(source, copy)
     salt = secrets.token_bytes(SALT_SIZE)
     rows = read_rows(copy, schema)
     leaves = [row_leaf(salt, index, row) for index, row in enumerate(rows)]
@@ -155,6 +157,15 @@ def _stage(
     )
     _write(folder / "record.bin", encode(dataset))
     return dataset
+
+
+def _copy(source: Path, path: Path) -> None:
+    """As `_write`, of what is in a file."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as rows, os.fdopen(handle, "wb") as copy:
+        shutil.copyfileobj(rows, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 def _write(path: Path, data: bytes) -> None:

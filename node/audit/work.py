@@ -11,7 +11,6 @@ The folder is believed as much as the machine it stands on: keep it where only t
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from typing import Final, NoReturn
 from crypto import sm3
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged
+from ledger.folders import replace_file
 from ledger.genesis import Genesis, chain_id
 from ledger.model import EMPTY_DIGEST, Record
 from ledger.store import Store
@@ -29,7 +29,6 @@ from node import VERSION
 from node.audit.examined import Examined
 from node.bootstrap import LEDGER
 from node.execute import Engine
-from node.journal import sync_directory
 
 TAG_CONTENT: Final = b"shuxin/audit-content/1\0"
 TAG_CHECKPOINT: Final = b"shuxin/audit-checkpoint/1\0"
@@ -92,13 +91,7 @@ class Work:
         if self.folder is None:
             return
         body = TAG_CHECKPOINT + encode(checkpoint)
-        building = self.folder / (CHECKPOINT + ".part")
-        with building.open("wb") as file:
-            file.write(body + sm3.digest(body))
-            file.flush()
-            os.fsync(file.fileno())
-        building.replace(self.folder / CHECKPOINT)
-        sync_directory(self.folder)
+        replace_file(self.folder / CHECKPOINT, body + sm3.digest(body))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from contracts.registry import nodes_of
 from crypto import sm2
 from crypto.provider import CryptoProvider
 from ledger.errors import DecodeError, RecoveryInvalid
+from ledger.folders import make_directory, sync_directory
 from ledger.genesis import Genesis, chain_id
 from ledger.recovery import verify_recovery
 from ledger.store import Store
@@ -34,7 +35,6 @@ from node.backup.form import Manifest, alone, recoveries_of
 from node.backup.read import Segment, bundles, check_chunks, read_segments
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Diverged, Engine, Executor
-from node.journal import sync_directory
 from node.peer_messages import Bundle
 from node.rebuild import in_runs, replay
 from node.repair import DISOWNED_KEY
@@ -78,7 +78,7 @@ def restore(
     and OSError where another attempt may help. Unless it returns, there is no ledger.
     """
     segments = _checked(folder, private, target, height_min)
-    target.data_dir.mkdir(parents=True, exist_ok=True)
+    make_directory(target.data_dir)
     with alone(target.data_dir):
         _check_empty(target.data_dir)
         building = target.data_dir / BUILDING

@@ -16,6 +16,7 @@ from crypto import curve
 from ledger.certificates import VerifyBatch
 from ledger.encoding import encode
 from ledger.errors import DecodeError
+from ledger.folders import make_directory, sync_directory
 from ledger.model import ExecutionStatement
 from node.backup.door import Standing
 from node.backup.errors import (
@@ -45,7 +46,6 @@ from node.backup.form import (
 )
 from node.backup.read import Segment, check_chunks, read_segments
 from node.backup.visitor import Visitor
-from node.journal import sync_directory
 
 Advance = Callable[[int, int], None]
 
@@ -76,7 +76,7 @@ def take(
     BackupError, KeyInvalid, and OSError of the disk.
     """
     curve.check_public(recipient)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(folder, mode=0o700)
     with alone(folder), Visitor(data_dir) as node:
         standing = node.standing()
         segments = read_segments(folder, standing.chain_id, verify_batch)
