@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from tests.crash.record import ACKS, Kind, Op
 
 SECTOR = 512  # bytes that a disk writes as a whole
+PAGE = 4096  # bytes that the kernel takes over as a whole
 CHANGES_TRIED = 6  # of those that one file waits with; the mark is hardly ever synced
 # LevelDB's own log for people: written past the shim, read by nobody.
 IGNORED = ("LOG", "LOG.old", ACKS)
@@ -25,6 +27,9 @@ class Blob:
     digest: bytes
 
 
+Image = dict[str, Blob | None]  # each file by its path; None for a folder
+
+
 def _blob(data: bytes) -> Blob:
     return Blob(data, hashlib.blake2b(data, digest_size=16).digest())
 
@@ -32,16 +37,19 @@ def _blob(data: bytes) -> Blob:
 class File:
     """`stable` is what an fsync made durable; `pending` are (offset, data) or a size since."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, home: Folder) -> None:
         self.number = number
+        self.home = home
         self.stable = b""
         self.pending: list[tuple[int, bytes] | int] = []
+        self.when: list[int] = []  # the operation of each
         self._newest = bytearray()
         self._known: dict[tuple[int, int | None], Blob] = {}
 
-    def change(self, change: tuple[int, bytes] | int) -> None:
+    def change(self, change: tuple[int, bytes] | int, when: int) -> None:
         self._known = {key: blob for key, blob in self._known.items() if key[1] is None}
         self.pending.append(change)
+        self.when.append(when)
         _apply(self._newest, change)
 
     def content(self, kept: int | None = None, cut: int | None = None) -> Blob:
@@ -66,6 +74,7 @@ class File:
     def sync(self) -> None:
         self.stable = bytes(self._newest)
         self.pending.clear()
+        self.when.clear()
         self._known.clear()
 
 
@@ -111,13 +120,11 @@ class Variant:
     are_files_kept: bool
 
 
-Image = dict[str, Blob | None]  # content of each file by its path; None for a folder
-
-
 class Machine:
     """A disk with its caches, while a trace is played on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Image) -> None:
+        """`start` is there, and durable."""
         self.top = Folder(0)
         self._count = 0
         self._open: dict[int, File | Folder] = {}
@@ -125,6 +132,23 @@ class Machine:
         self.folders: list[Folder] = [self.top]
         self.files: list[File] = []
         self._done = 0
+        for path, blob in start.items():
+            self._start(path, blob)
+
+    def _start(self, path: str, blob: Blob | None) -> None:
+        parts = PurePosixPath(path)
+        home = self._find(str(parts.parent).encode())
+        assert isinstance(home, Folder), path
+        if blob is None:
+            folder = Folder(self._number())
+            self.folders.append(folder)
+            home.stable[parts.name] = folder
+            return
+        file = File(self._number(), home)
+        file.change((0, blob.data), 0)
+        file.sync()
+        self.files.append(file)
+        home.stable[parts.name] = file
 
     def play(self, op: Op) -> str | None:
         """Do one operation; the words, if it says something."""
@@ -165,17 +189,20 @@ class Machine:
         found = self._find(op.first)
         if found is None:
             assert op.flags & os.O_CREAT, op
-            found = File(self._number())
+            home = self._find(str(PurePosixPath(op.first.decode()).parent).encode())
+            assert isinstance(home, Folder), op
+            found = File(self._number(), home)
             self.files.append(found)
             self._name(op.first, found)
         elif op.flags & os.O_TRUNC and isinstance(found, File):
-            found.change(0)
+            found.change(0, self._done)
         self._open[op.fd] = found
 
     def _change(self, op: Op) -> None:
         file = self._find(op.first) if op.fd < 0 else self._open[op.fd]
         assert isinstance(file, File), op
-        file.change((op.offset, op.first) if op.kind is Kind.WRITE else op.offset)
+        change = (op.offset, op.first) if op.kind is Kind.WRITE else op.offset
+        file.change(change, self._done)
 
     def _move(self, op: Op) -> None:
         if _is_ignored(op.first):
@@ -237,6 +264,15 @@ class Machine:
         """What is there after a kill of the process."""
         return self.image(Variant("kill", {}, {}, True, True))
 
+    def cut_kills(self, op: Op) -> Iterator[Variant]:
+        """A kill in the middle of a long write, which has just been played: pages are whole."""
+        file = self._open.get(op.fd)
+        if op.kind is Kind.WRITE and isinstance(file, File):
+            pages = range(PAGE, len(op.first), PAGE)
+            for cut in pages[:: max(1, len(pages) // 3)]:
+                place = (len(file.pending) - 1, cut)
+                yield Variant(f"kill in the middle, at {cut}", {}, {file.number: place}, True, True)
+
     def image(self, variant: Variant) -> Image:
         folders = dict(variant.folders)
         for folder in self.folders:
@@ -254,10 +290,11 @@ class Machine:
             if isinstance(what, Folder):
                 found[below] = None
                 self._collect(what, f"{below}/", kept, variant, found)
-            elif what.number in variant.files:
-                found[below] = what.content(*variant.files[what.number])
             else:
-                found[below] = what.content(None if variant.are_files_kept else 0)
+                most = len(what.pending) if variant.are_files_kept else 0
+                count, cut = variant.files.get(what.number, (most, None))
+                possible = _possible(what, kept.get(what.home.number, 0))
+                found[below] = what.content(min(count, possible), cut if count < possible else None)
 
     def variants(self, *, is_dense: bool) -> Iterator[Variant]:
         """The ways in which power may fail now."""
@@ -280,6 +317,14 @@ class Machine:
                     kept = {folder.number: count}
                     yield Variant(name, kept, {}, is_others_kept, True)
                     yield Variant(name, kept, {}, is_others_kept, False)
+
+
+def _possible(file: File, names_kept: int) -> int:
+    """How many changes of a file can be on the disk: those before the first name that is not."""
+    names = file.home.pending
+    if names_kept >= len(names):
+        return len(file.pending)
+    return bisect_left(file.when, names[names_kept][0])
 
 
 def _all(file: File) -> tuple[int, int | None]:
@@ -351,17 +396,21 @@ class Crash:
 
     @property
     def is_kill(self) -> bool:
-        return self.variant == "kill"
+        return self.variant.startswith("kill")
 
     def __str__(self) -> str:
         return f"after operation {self.point} ({self.operation}): {self.variant}"
 
 
 def crashes(
-    operations: Sequence[Op], *, is_dense: bool, points: Iterable[int] | None = None
+    operations: Sequence[Op],
+    start: Image,
+    *,
+    is_dense: bool,
+    points: Iterable[int] | None = None,
 ) -> Iterator[Crash]:
-    """Every crash at every point (or after so many operations each)."""
-    machine, said = Machine(), 0
+    """Every crash at every point (or after so many operations each) of a trace over `start`."""
+    machine, said = Machine(start), 0
     wanted = None if points is None else set(points)
     for point, op in enumerate(operations):
         if machine.play(op):
@@ -369,11 +418,7 @@ def crashes(
         if op.kind is Kind.CLOSE or (wanted is not None and point not in wanted):
             continue
         yield Crash(point, op, "kill", machine.kill(), said)
+        for variant in machine.cut_kills(op):
+            yield Crash(point, op, variant.name, machine.image(variant), said)
         for variant in machine.variants(is_dense=is_dense):
             yield Crash(point, op, variant.name, machine.image(variant), said)
-
-
-def words(operations: Sequence[Op]) -> list[list[str]]:
-    """All that is said in a trace."""
-    machine = Machine()
-    return [said.split() for op in operations if (said := machine.play(op))]

@@ -132,3 +132,17 @@ def say(root: Path, words: Sequence[str]) -> None:
     handle = os.open(root / ACKS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(handle, (" ".join(words) + "\n").encode())
     os.close(handle)
+
+
+def words_of(operations: Sequence[Op]) -> list[list[str]]:
+    """All that is said in a trace."""
+    said: list[list[str]] = []
+    descriptor = -1
+    for op in operations:
+        if op.kind is Kind.OPEN and op.first.decode() == ACKS:
+            descriptor = op.fd
+        elif op.kind is Kind.WRITE and op.fd == descriptor:
+            said.append(op.first.decode().split())
+        elif op.kind is Kind.CLOSE and op.fd == descriptor:
+            descriptor = -1
+    return said

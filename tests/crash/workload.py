@@ -9,7 +9,6 @@ killed goes on when it is started once more. PLANTED is a defect of tests.crash.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from ledger import disk
@@ -20,6 +19,7 @@ from node.bootstrap import LEDGER, open_or_create
 from node.journal import Journal
 from node.ledgers import JOURNAL
 from tests.chain_world import Chain, ReplayEngine
+from tests.crash.planted import DEFECTS
 from tests.crash.record import say
 from tests.ledger_world import NAMESPACE, World, committee, make_genesis
 
@@ -36,7 +36,6 @@ CERTIFIED_LATE = 5  # every so many-th certificate comes after the one above it
 GROUP = 2  # records of one append to the journal
 KEPT = 3  # records that a compaction keeps
 COMPACTED_AT = (8, 16, 22)
-Crashable = Callable[[Path], None]
 
 
 def crash_genesis() -> Genesis:
@@ -120,13 +119,14 @@ def follow(root: Path, world: World) -> None:
     say(root, ["followed", str(store.height)])
 
 
-WORKLOADS: dict[str, Crashable] = {"node": run_node}
-
-
 def main() -> None:
+    from tests.crash.moves import WORKLOADS  # which needs the ones above
+
     root, name = Path(sys.argv[1]), sys.argv[2]
     disk._WRITE_BUFFER_SIZE = BUFFER_SIZE
-    WORKLOADS[name](root)
+    for defect in sys.argv[3:]:
+        DEFECTS[defect]()
+    (run_node if name == "node" else WORKLOADS[name])(root)
 
 
 if __name__ == "__main__":
