@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import structlog
 
 from tests.crash.check import assert_complete, record
 from tests.crash.kills import kill_nodes, kill_writers
 from tests.crash.moves import CASES
 
 MEMORY = Path("/dev/shm")  # where there is one: a disk would only make this slower
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder for thousands of small disks, gone afterwards."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def main() -> int:
@@ -23,27 +35,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--case", choices=sorted(CASES), action="append", help="default: all")
     parser.add_argument("--dense", action="store_true", help="cut writes at every sector")
-    parser.add_argument("--quick", action="store_true", help="every tenth fault point")
+    parser.add_argument("--step", type=int, default=1, help="every so many-th fault point")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     failed = False
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    with workplace() as folder:
         for name in arguments.case or CASES:
             began = time.monotonic()
-            recording = record(CASES[name](), Path(folder) / name)
+            recording = record(CASES[name](), folder / name)
             assert_complete(recording)
-            report = recording.enumerate(
-                is_dense=arguments.dense, step=10 if arguments.quick else 1
-            )
+            report = recording.enumerate(is_dense=arguments.dense, step=arguments.step)
             print(f"{report.text()} ({time.monotonic() - began:.0f} s)", flush=True)
             failed |= bool(report.broken)
         if arguments.kills:
-            killed = kill_writers(Path(folder) / "kills", arguments.kills, seed=arguments.seed)
+            killed = kill_writers(folder / "kills", arguments.kills, seed=arguments.seed)
             print(killed.text(), flush=True)
         if arguments.node_kills:
-            report_of_nodes = kill_nodes(
-                Path(folder) / "net", arguments.node_kills, seed=arguments.seed
-            )
+            report_of_nodes = kill_nodes(folder / "net", arguments.node_kills, seed=arguments.seed)
             print(f"nodes: {arguments.node_kills} random kills\n{report_of_nodes.text()}")
     return int(failed)
 

@@ -19,7 +19,7 @@ from node.ledgers import JOURNAL
 from tests.crash.check import Said
 from tests.crash.node_case import NodeCase, examine
 from tests.crash.workload import BUFFER_SIZE, KEPT, open_world
-from tests.e2e.manifest import Event, Kill, LoadEntry, Manifest, NetworkEntry
+from tests.e2e.manifest import AnyEvent, Kill, LoadEntry, Manifest, NetworkEntry
 from tests.e2e.report import Report
 from tests.e2e.runner import run
 from tests.ledger_world import NAMESPACE
@@ -139,7 +139,7 @@ def _check(root: Path, said: list[list[str]]) -> list[list[str]]:
 def drawn_manifest(kills: int, *, seed: int, apart_s: float = 2.5) -> Manifest:
     """A network of four under load, of which one node after the other dies at random moments."""
     drawn = random.Random(seed)
-    at_s, events = 3.0, list[Event]()
+    at_s, events = 3.0, list[AnyEvent]()
     for _ in range(kills):
         target = drawn.choice(["primary", "backup", "node0", "node1", "node2", "node3"])
         events.append(Kill(at_s=round(at_s, 3), node=target))

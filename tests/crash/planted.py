@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest.mock import patch
 
 from ledger import disk
 from ledger.disk import Disk
 from ledger.mark import Mark
+from ledger.model import Transaction
 from node import journal
 from node.journal import Journal
 
 Pairs = Iterable[tuple[bytes, bytes | None]]
+Entries = Iterable[tuple[Iterable[Transaction], bytes]]
+
+
+def _put(owner: object, name: str, value: object) -> None:
+    """For as long as this process lives."""
+    patch.object(owner, name, value).start()
 
 
 def _do_nothing(*_: object) -> None:
@@ -26,7 +34,7 @@ def unsynced_batches() -> None:
     def careless(self: Disk, pairs: Pairs, *, is_synced: bool = True) -> None:
         write(self, pairs, is_synced=False)
 
-    Disk.write = careless  # type: ignore[method-assign]
+    _put(Disk, "write", careless)
 
 
 def mark_before_batch() -> None:
@@ -37,17 +45,17 @@ def mark_before_batch() -> None:
         self._mark.set(self._sequence + 1)
         write(self, pairs, is_synced=is_synced)
 
-    Disk.write = hasty  # type: ignore[method-assign]
+    _put(Disk, "write", hasty)
 
 
 def log_names_unsynced() -> None:
     """LevelDB began a new log, and nobody made its name durable."""
-    Disk._sync_names = _do_nothing  # type: ignore[method-assign]
+    _put(Disk, "_sync_names", _do_nothing)
 
 
 def ledger_names_unsynced() -> None:
     """A new ledger gets its name, and no folder is synced for it."""
-    disk.sync_directory = _do_nothing  # type: ignore[attr-defined]
+    _put(disk, "sync_directory", _do_nothing)
 
 
 def torn_batches() -> None:
@@ -59,7 +67,7 @@ def torn_batches() -> None:
         write(self, listed[: len(listed) // 2], is_synced=is_synced)
         write(self, listed[len(listed) // 2 :], is_synced=is_synced)
 
-    Disk.write = halved  # type: ignore[method-assign]
+    _put(Disk, "write", halved)
 
 
 def mark_in_place_of_two() -> None:
@@ -72,19 +80,18 @@ def mark_in_place_of_two() -> None:
         original(self, sequence)
 
     original = Mark.set
-    Mark.set = twice  # type: ignore[method-assign]
+    _put(Mark, "set", twice)
 
 
 def votes_unsynced() -> None:
     """A vote leaves before the journal has it."""
     append = Journal.append
 
-    def careless(self: Journal, entries: object) -> None:
-        synced, os.fdatasync = os.fdatasync, _do_nothing  # type: ignore[assignment]
-        append(self, entries)  # type: ignore[arg-type]
-        os.fdatasync = synced
+    def careless(self: Journal, entries: Entries) -> None:
+        with patch.object(os, "fdatasync", _do_nothing):
+            append(self, entries)
 
-    Journal.append = careless  # type: ignore[assignment,method-assign]
+    _put(Journal, "append", careless)
 
 
 def compaction_without_sync() -> None:
@@ -92,11 +99,10 @@ def compaction_without_sync() -> None:
     replace = Journal._replace
 
     def careless(self: Journal, data: bytes) -> None:
-        synced, os.fsync = os.fsync, _do_nothing  # type: ignore[assignment]
-        replace(self, data)
-        os.fsync = synced
+        with patch.object(os, "fsync", _do_nothing):
+            replace(self, data)
 
-    Journal._replace = careless  # type: ignore[method-assign]
+    _put(Journal, "_replace", careless)
 
 
 def compaction_deletes_first() -> None:
@@ -108,7 +114,7 @@ def compaction_deletes_first() -> None:
             path.unlink()
         replace(self, data)
 
-    Journal._replace = hasty  # type: ignore[method-assign]
+    _put(Journal, "_replace", hasty)
 
 
 def journal_names_unsynced() -> None:
@@ -117,8 +123,8 @@ def journal_names_unsynced() -> None:
     def made(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
 
-    journal.make_directory = made  # type: ignore[attr-defined]
-    journal.sync_directory = _do_nothing  # type: ignore[attr-defined]
+    _put(journal, "make_directory", made)
+    _put(journal, "sync_directory", _do_nothing)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

@@ -1,0 +1,51 @@
+"""A crash at a fault point of each workload: what was acknowledged is there, nothing torn is seen.
+
+`make test` takes a part of the points, `make crash` all of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.__main__ import workplace
+from tests.crash.check import assert_complete, record
+from tests.crash.moves import CASES
+from tests.crash.node_case import NodeCase
+from tests.crash.planted import DEFECTS
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="the shim is compiled with gcc"),
+]
+
+STEPS = {"node": 40, "repair": 40, "recover": 40, "backup": 10, "restore": 40}
+FOUND_BY = 7  # every so many-th point is enough to find each planted defect
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with workplace() as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_crash_at_a_fault_point_breaks_a_promise(name: str, folder: Path) -> None:
+    recording = record(CASES[name](), folder / name)
+    assert_complete(recording)
+    report = recording.enumerate(step=STEPS[name])
+    print(report.text())
+    assert not report.broken, report.text()
+    assert report.points >= 4 and report.images >= 10
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_planted_defect_is_found(defect: str, folder: Path) -> None:
+    recording = record(NodeCase(), folder / defect, defect)
+    report = recording.enumerate(step=FOUND_BY, broken_max=1)
+    assert report.broken, f"nobody noticed: {DEFECTS[defect].__doc__}"
