@@ -29,12 +29,15 @@ MINUTES ?= 5
 BENCH ?=
 # Number of the first round of make fuzz-vm; other numbers are other programs.
 FIRST ?= 0
+# Of make crash: SIGKILLs of ledger writers, and of nodes of a network.
+KILLS ?= 200
+NODE_KILLS ?= 30
 
 # The compiled part; `make setup` builds it into the sources.
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock sanitize bench-history clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock sanitize bench-history crash clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -124,6 +127,10 @@ sim: .make/installed ## Simulates consensus under faults: make sim RUNS=1000 SEE
 
 twins: .make/installed ## Simulates a replica that exists twice: every schedule of two views
 	$(BIN)/python -m tests.sim.twins
+
+crash: .make/installed ## Crashes at every fault point, planted defects and random kills: make crash KILLS=1000
+	$(BIN)/python -m tests.crash --kills $(KILLS) --node-kills $(NODE_KILLS)
+	$(BIN)/python -m pytest -q -m long tests/crash
 
 fuzz-vm: .make/installed ## Drawn programs in the contract machine and in plain Python: make fuzz-vm MINUTES=30
 	$(BIN)/python -m tests.fuzz_vm --minutes $(MINUTES) --seed $(FIRST)
