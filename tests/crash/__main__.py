@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -14,11 +15,26 @@ from pathlib import Path
 
 import structlog
 
-from tests.crash.check import assert_complete, record
+from tests.crash.check import Report, assert_complete, record, record_lives
 from tests.crash.kills import kill_nodes, kill_writers
 from tests.crash.moves import CASES
+from tests.crash.node_case import NodeCase
 
+LIVES_STEP = 5  # operations between two kills of a first life, and two crashes of the next
 MEMORY = Path("/dev/shm")  # where there is one: a disk would only make this slower
+
+
+def _lives(folder: Path, step: int) -> bool:
+    """Kill a life before every `step`-th operation, and crash the next; whether one was broken."""
+    total, began = Report("lives"), time.monotonic()
+    stop = 0
+    while recording := record_lives(NodeCase("lives"), folder / "lives", stop=stop):
+        assert_complete(recording)
+        total.add(recording.enumerate(step=LIVES_STEP))
+        shutil.rmtree(folder / "lives")
+        stop += step
+    print(f"{total.text()} ({time.monotonic() - began:.0f} s)", flush=True)
+    return bool(total.broken)
 
 
 @contextmanager
@@ -48,6 +64,8 @@ def main() -> int:
             report = recording.enumerate(is_dense=arguments.dense, step=arguments.step)
             print(f"{report.text()} ({time.monotonic() - began:.0f} s)", flush=True)
             failed |= bool(report.broken)
+        if not arguments.case:
+            failed |= _lives(folder, max(arguments.step, LIVES_STEP))
         if arguments.kills:
             killed = kill_writers(folder / "kills", arguments.kills, seed=arguments.seed)
             print(killed.text(), flush=True)

@@ -54,6 +54,12 @@ class Report:
     images: int = 0
     broken: list[str] = field(default_factory=list)
 
+    def add(self, other: Report) -> None:
+        self.points += other.points
+        self.crashes += other.crashes
+        self.images += other.images
+        self.broken += other.broken
+
     def text(self) -> str:
         counts = (
             f"{self.name}: {self.points} fault points, {self.crashes} crashes at them, "
@@ -69,6 +75,7 @@ class Recording(Generic[Found]):
     case: Case[Found]
     stage: Stage
     start: Image
+    first: int = 0  # the first operation after which it may crash
 
     @property
     def operations(self) -> list[Op]:
@@ -77,7 +84,7 @@ class Recording(Generic[Found]):
     def enumerate(self, *, is_dense: bool = False, step: int = 1, broken_max: int = 100) -> Report:
         """Open every different image, at every point or every `step`-th."""
         operations = self.operations
-        points = range(0, len(operations), step)
+        points = range(self.first, len(operations), step)
         words = words_of(operations)
         report, known = Report(self.case.name), dict[bytes, Found]()
         scratch, point = self.stage.folder / "image", -1
@@ -111,6 +118,20 @@ def record(case: Case[Found], folder: Path, *planted: str) -> Recording[Found]:
     recording = Recording(case, stage, read_image(stage.root))
     assert recording.stage.run(WORKLOAD, case.name, *planted)
     return recording
+
+
+def record_lives(case: Case[Found], folder: Path, *, stop: int) -> Recording[Found] | None:
+    """A life that is killed before operation `stop`, and another: crashes are of that one.
+
+    None when the first life has no such operation.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Stage(folder)
+    if stage.run(WORKLOAD, case.name, stop=stop):
+        return None
+    first = len(stage.operations())
+    assert stage.run(WORKLOAD, case.name)
+    return Recording(case, stage, {}, first)
 
 
 def assert_complete(recording: Recording[Found]) -> None:

@@ -339,9 +339,13 @@ class RestoreCase:
 
 
 CASES: dict[str, Callable[[], Case[Any]]] = {
-    case.name: case for case in (NodeCase, RepairCase, RecoverCase, BackupCase, RestoreCase)
+    "node": NodeCase,
+    "repair": RepairCase,
+    "recover": RecoverCase,
+    "backup": BackupCase,
+    "restore": RestoreCase,
 }
-WORKLOADS: dict[str, Callable[[Path], None]] = {
+MOVES: dict[str, Callable[[Path], None]] = {
     "repair": run_repair,
     "recover": run_recover,
     "backup": run_backup,

@@ -87,7 +87,9 @@ class NodeCase:
     """After a power failure certificates may be gone that were not synced (see Store.certify):
     peers have them, or replicas vote for them again."""
 
-    name = "node"
+    def __init__(self, name: str = "node") -> None:
+        """`node`, or `lives`: then each life promises what it finds."""
+        self.name = name
 
     def prepare(self, root: Path) -> None:
         """It begins with nothing."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.__main__ import workplace
-from tests.crash.check import assert_complete, record
+from tests.crash.check import assert_complete, record, record_lives
 from tests.crash.moves import CASES
 from tests.crash.node_case import NodeCase
 from tests.crash.planted import DEFECTS
@@ -40,6 +40,15 @@ def test_no_crash_at_a_fault_point_breaks_a_promise(name: str, folder: Path) -> 
     print(report.text())
     assert not report.broken, report.text()
     assert report.points >= 4 and report.images >= 10
+
+
+@pytest.mark.parametrize("stop", [60, 75, 90, 110])
+def test_a_life_after_a_kill_keeps_what_it_found(stop: int, folder: Path) -> None:
+    recording = record_lives(NodeCase("lives"), folder, stop=stop)
+    assert recording is not None
+    assert_complete(recording)
+    report = recording.enumerate(step=12)
+    assert report.points and not report.broken, report.text()
 
 
 @pytest.mark.long

@@ -2,13 +2,13 @@
 
     python -m tests.crash.workload ROOT NAME [PLANTED]
 
-Steps that an earlier life of the same root did are not done again, so that a workload that was
-killed goes on when it is started once more. PLANTED is a defect of tests.crash.planted.
+PLANTED is a defect of tests.crash.planted.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from ledger import disk
@@ -33,6 +33,7 @@ DECIDED_AT = 6  # the block that changes the committee, at DECIDED_AT + window
 META_AT, META_KEY = (4, 11, 19), b"crash/meta"
 REOPENED_AT = 17
 CERTIFIED_LATE = 5  # every so many-th certificate comes after the one above it
+LIFE_BLOCKS = 3  # enough for a block of BIG values
 GROUP = 2  # records of one append to the journal
 KEPT = 3  # records that a compaction keeps
 COMPACTED_AT = (8, 16, 22)
@@ -84,6 +85,23 @@ def run_node(root: Path) -> None:
     journal.close()
 
 
+def run_life(root: Path) -> None:
+    """One of several lives of a node: it acts on what it finds, so what it finds is a promise."""
+    data_dir = root / "data"
+    world = open_world(data_dir)
+    say(root, ["created"])
+    found = world.store.height
+    if found:
+        say(root, ["committed", str(found), world.store.statement(found).state_root.hex()])
+    with closing(Journal(data_dir / JOURNAL)) as journal:
+        votes = [record.rstrip(b"\0").decode() for record in journal.recovered.records]
+        say(root, ["voted", *votes])
+        for height in range(found + 1, found + 1 + LIFE_BLOCKS):
+            vote(root, journal, height)
+            block(root, world, height)
+    world.store.close()
+
+
 def vote(root: Path, journal: Journal, height: int) -> None:
     names = [f"{height}.{number}" for number in range(GROUP)]
     journal.append([([], name.encode() + bytes(300)) for name in names])
@@ -120,13 +138,13 @@ def follow(root: Path, world: World) -> None:
 
 
 def main() -> None:
-    from tests.crash.moves import WORKLOADS  # which needs the ones above
+    from tests.crash.moves import MOVES  # which needs what is above
 
     root, name = Path(sys.argv[1]), sys.argv[2]
     disk._WRITE_BUFFER_SIZE = BUFFER_SIZE
     for defect in sys.argv[3:]:
         DEFECTS[defect]()
-    (run_node if name == "node" else WORKLOADS[name])(root)
+    {"node": run_node, "lives": run_life, **MOVES}[name](root)
 
 
 if __name__ == "__main__":
