@@ -136,7 +136,7 @@ def _check(root: Path, said: list[list[str]]) -> list[list[str]]:
     return [*there, ["compacted", *found.votes]]
 
 
-def drawn_manifest(kills: int, *, seed: int, apart_s: float = 2.5) -> Manifest:
+def drawn_manifest(kills: int, *, seed: int, apart_s: float = 10.0) -> Manifest:
     """A network of four under load, of which one node after the other dies at random moments."""
     drawn = random.Random(seed)
     at_s, events = 3.0, list[AnyEvent]()

