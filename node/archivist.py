@@ -23,11 +23,11 @@ from ledger.archive import NO_ARCHIVE, Part
 from ledger.base import base_max
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged, LedgerError
+from ledger.folders import sync_directory
 from ledger.model import Record
 from ledger.segments import Segment, segment_end, write_segment
 from ledger.store import Store
 from node.config import Keep
-from node.journal import sync_directory
 
 NEWEST_KEY = b"archive/newest"
 MARKER = "shuxin-archives"  # the file by which a folder is known to be this node's
