@@ -421,7 +421,8 @@ class Store:
         """Free the room of what was pruned, in pieces beside which others commit and read.
 
         In vain for what a snapshot still shows: the states that can be proved are some, until newer
-        blocks have taken the place of all (see `provable`). `advance(base)` is told of every piece and may wait or raise.
+        blocks have taken the place of all (see `provable`). `advance(base)` is told of every piece
+        and may wait or raise.
         """
         base = self._base
         for low, high in freed_ranges(base, self._disk.size):

@@ -35,8 +35,8 @@ MARKER_SIZE_MAX = 1 << 10  # bytes
 LOOK_S = 10.0  # between two looks at whether a segment is complete
 RETRY_S = 60.0  # after a failure; doubles up to an hour: who mounts a disk need not wait longer
 RETRY_S_MAX = 3600.0
-# The thread works for so long, and rests until work was a fifth of the time: a core has other
-# things to do, and so has the interpreter's lock.
+# The thread works for so long (seconds of a core), and rests until that was a fifth of the time: a
+# core has other things to do, and so has the interpreter's lock.
 WORK_S = 0.01
 SHARE = 0.2
 REST_S_MAX = 0.5
@@ -106,8 +106,8 @@ class Archivist:
         self._keep = keep
         self._may_prune = may_prune
         self._needed_from = needed_from
-        self._unfreed_since: int | None = None  # the head when something was pruned
-        self._since_s = 0.0
+        # The head when something was pruned; an earlier life may have left room to be freed.
+        self._unfreed_since: int | None = store.height if store.base else None
         newest = newest_segment(store)
         self.archived_height = -1 if newest is None else newest.last  # -1: no archive yet
         self.failure = ""  # why old blocks stay where they are
@@ -126,7 +126,7 @@ class Archivist:
             if not self._may_prune():
                 continue
             try:
-                await trio.to_thread.run_sync(self.move, self._rest)
+                await trio.to_thread.run_sync(self.move, _Pace().rest)
             except (ArchivesAway, LedgerError, CryptoError, OSError) as error:
                 pause_s = RETRY_S if not self.failure else min(2 * pause_s, RETRY_S_MAX)
                 self.failure = str(error)
@@ -211,13 +211,20 @@ class Archivist:
         chain, key = self._store.chain_id.hex(), self._provider.public_key.hex()
         return f"archives of a Shuxin node\nchain {chain}\nnode {key}\n".encode()
 
-    def _rest(self, height: int) -> None:
-        """On the thread: ends with the node, and leaves most of the time to others."""
+
+class _Pace:
+    """Of one run on one thread: ends with the node, and leaves most of the time to others."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def rest(self, height: int) -> None:
         trio.from_thread.check_cancelled()
-        worked_s = time.monotonic() - self._since_s
-        if worked_s >= WORK_S:
+        now_s = time.thread_time()  # not the clock's: waiting for a core is no work
+        worked_s = now_s - (now_s if self._since_s is None else self._since_s)
+        if self._since_s is None or worked_s >= WORK_S:
+            self._since_s = now_s
             time.sleep(min(worked_s * (1 / SHARE - 1), REST_S_MAX))
-            self._since_s = time.monotonic()
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -111,9 +111,12 @@ def test_an_empty_folder_in_the_place_of_the_archives_is_noticed(bench: Bench) -
 
 
 def test_the_folder_of_another_node_is_not_written_to(bench: Bench) -> None:
-    bench.archivist(blocks=HEAD).move(ignore)
-    bench.archivist(blocks=HEAD - LENGTH, number=1)
-    (bench.folder / MARKER).write_text("another")
+    def die(height: int) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        bench.archivist(number=1).move(die)
+    assert [path.name for path in bench.folder.iterdir()] == [MARKER]
     with pytest.raises(ArchivesAway, match="a folder of its own"):
         bench.archivist().move(ignore)
     assert bench.store.base == 0
