@@ -21,6 +21,8 @@ APT_PACKAGES := python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-d
 	libssl3 libseccomp2 openssl ca-certificates
 
 RUNS ?= 200
+# Bits that make flips flips.
+FLIPS ?= 100
 # Scenarios from this seed on are values, which can be shrunk; earlier seeds keep their meaning.
 SEED ?= 3000
 MINUTES ?= 5
@@ -37,7 +39,7 @@ NODE_KILLS ?= 30
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock sanitize bench-history crash clean
+.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +62,9 @@ CORE_TESTS := tests/unit/test_pbft_*.py tests/property/test_pbft_*.py tests/sim/
 	tests/sim/test_bugs_of_others.py tests/sim/test_clock.py
 VM_TESTS := tests/unit/test_vm_*.py tests/unit/test_engine_*.py \
 	$(filter-out tests/sandbox/test_corpus.py,$(wildcard tests/sandbox/test_*.py))
+
+flips: .make/installed ## 100 bits flipped in a real node's store: each is found, and mended from peers; half an hour
+	$(BIN)/python -m tests.e2e.flips $(FLIPS) 1
 
 coverage: .make/installed ## Which branches of consensus/ and contracts/vm/ no test takes: none
 	$(BIN)/coverage run -m pytest -q $(CORE_TESTS) $(VM_TESTS)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields, Json, Table
+from cli.output import DONE, REFUSED, Answer, Fields, Json, Table
 
 if TYPE_CHECKING:
     from client.status import EngineStatus, GrowthStatus, NodeStatus
+    from ledger.findings import Finding, Findings
+
+SCRUB_ASKED_S = 0.5  # between two questions how far a running node is
 
 app = typer.Typer()
 
@@ -243,27 +247,109 @@ def halt_report(
 @verb(app, "verify")
 def verify(
     ask: Invocation,
-    data_dir: Annotated[Path, typer.Argument(help="data folder of a node that is not running.")],
+    data_dir: Annotated[Path, typer.Argument(help="data folder of a node, running or not.")],
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what is damaged; the node must not be running.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="node.toml of the node, for --repair.")
+    ] = None,
 ) -> Answer:
-    """Read the whole ledger and check every checksum, hash, path and root."""
-    from cli.output import progress
-    from ledger.store import Store
+    """Read all that a node keeps and check every checksum, hash, path, root and signature."""
+    from cli.output import CommandRefused, progress
+    from crypto.providers.software import verify_batch
+    from ledger.errors import LedgerInUse
     from node.bootstrap import LEDGER
-    from node.epochs import check_coming
+    from node.verify import examine
 
-    store = Store.open(data_dir / LEDGER)
+    if repair and config is None:
+        raise CommandRefused("config.missing", "name the node's file: --config node.toml")
     try:
         with progress("checking") as advance:
-            store.scrub(lambda found: advance(found.done, found.total))
-        check_coming(store)
-        statement = store.head_statement()
-    finally:
-        store.close()
+            found = examine(
+                data_dir,
+                data_dir / LEDGER,
+                verify_batch=verify_batch,
+                progress=lambda step: advance(step.done, step.total),
+            )
+    except LedgerInUse:
+        if repair:
+            raise
+        return _verify_running(data_dir)
+    is_damaged = bool(found.findings.all)
+    shown: dict[str, Json] = {
+        "ledger": str(data_dir / LEDGER),
+        "height": found.height,
+        "state_root": found.state_root.hex(),
+        "verdict": "damaged" if is_damaged else "intact",
+        **_findings(found.findings.all, found.findings.more),
+    }
+    if is_damaged and config is not None and repair:
+        return Fields({**shown, **_mend(config, found.findings)})
+    return Fields(shown, exit_code=REFUSED if is_damaged else DONE)
+
+
+def _findings(found: Sequence[Finding], more: int) -> dict[str, Json]:
+    if not found:
+        return {}
+    listed: list[Json] = [
+        {
+            "area": one.area,
+            "height": one.height if one.height >= 0 else None,
+            "file": one.file,
+            "offset": one.offset if one.offset >= 0 else None,
+            "finding": one.text,
+        }
+        for one in found
+    ]
+    return {"findings": listed, "more_findings": more}
+
+
+def _mend(config: Path, findings: Findings) -> dict[str, Json]:
+    """Mend what can be; what became of it."""
+    from contextlib import closing
+
+    from ledger.store import Store
+    from node.config import load_config
+    from node.logs import configure
+    from node.mend import mend, mend_journal
+    from node.serve import site_of
+
+    loaded = load_config(config)
+    configure(loaded.log_level)
+    site = site_of(loaded)
+    if findings.of_ledger(site.ledger):
+        done = mend(site)
+        return {
+            "repaired_height": done.height,
+            "rest": "comes from peers when the node runs",
+            "set_aside": done.set_aside,
+            "votes_set_aside": done.votes_set_aside,
+        }
+    with closing(Store.open(site.ledger)) as store:
+        height = store.height
+    return {"votes_set_aside": mend_journal(site.data_dir, height)}
+
+
+def _verify_running(data_dir: Path) -> Answer:
+    """Have the node examine itself, and wait for what it finds."""
+    import time
+
+    from cli.output import progress
+    from node.backup.visitor import Visitor
+
+    with progress("checking") as advance, Visitor(data_dir) as visitor:
+        state = visitor.scrub(is_new=True)
+        while state.is_running:
+            advance(state.done, state.total or None)
+            time.sleep(SCRUB_ASKED_S)
+            state = visitor.scrub(is_new=False)
     return Fields(
         {
-            "ledger": str(data_dir / LEDGER),
-            "height": statement.height,
-            "state_root": statement.state_root.hex(),
-            "verdict": "intact",
-        }
+            "ledger": str(data_dir / "ledger"),
+            "height": state.height,
+            "verdict": "damaged" if state.findings else "intact",
+            **_findings(state.findings, state.more),
+        },
+        exit_code=REFUSED if state.findings else DONE,
     )

@@ -11,7 +11,12 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from crypto import sm3
-from ledger.certificates import verify_commit_certificate, verify_execution_certificate
+from crypto.provider import SignedItem
+from ledger.certificates import (
+    VerifyBatch,
+    verify_commit_certificate,
+    verify_execution_certificate,
+)
 from ledger.encoding import decode, encode
 from ledger.errors import BlockInvalid, DecodeError
 from ledger.genesis import Genesis, Limits, chain_id
@@ -25,6 +30,7 @@ from ledger.model import (
     EMPTY_DIGEST,
     PROTOCOL_VERSION,
     TAG_ORDER,
+    TAG_TRANSACTION,
     Block,
     BlockHeader,
     Digest,
@@ -45,9 +51,11 @@ __all__ = [  # all that a replica makes and judges blocks with
     "proposal_of",
     "receipts_leaves",
     "receipts_root",
+    "transaction_items",
     "transactions_leaves",
     "transactions_root",
     "verify_block",
+    "verify_transactions",
     "verify_commit_certificate",
     "verify_execution_certificate",
 ]
@@ -220,3 +228,29 @@ class _Room:
         self._bytes -= size
         self._gas -= gas
         return True
+
+
+def transaction_items(block: Block) -> list[SignedItem]:
+    """Every sender's signature as a claim to verify. Raises BlockInvalid for undecodable bytes."""
+    items = []
+    for index, transaction in enumerate(block.transactions):
+        try:
+            body = decode(transaction.body, TransactionBody, size_max=len(transaction.body))
+        except DecodeError as error:
+            raise BlockInvalid(
+                f"block {block.header.height}, transaction {index}: {error}"
+            ) from None
+        message = TAG_TRANSACTION + transaction.body
+        items.append(SignedItem(body.sender, message, transaction.signature))
+    return items
+
+
+def verify_transactions(block: Block, verify_batch: VerifyBatch) -> None:
+    """Check every sender's signature. Raises BlockInvalid that names the transaction."""
+    verdicts = verify_batch(transaction_items(block))
+    for index, (good, transaction) in enumerate(zip(verdicts, block.transactions, strict=True)):
+        if not good:
+            raise BlockInvalid(
+                f"block {block.header.height}, transaction {index} "
+                f"({transaction_id(transaction).hex()}): the sender's signature is invalid"
+            )

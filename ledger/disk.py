@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import threading
 import time
@@ -12,13 +13,13 @@ from typing import Protocol
 
 import plyvel
 
-from ledger.errors import LedgerClosed, LedgerDamaged, LedgerError, LedgerInUse
+from ledger.errors import REMEDY, LedgerClosed, LedgerDamaged, LedgerError, LedgerInUse
 from ledger.folders import sync_directory
 from ledger.mark import Mark
 from ledger.schema import SEQUENCE_KEY, number
 from ledger.tables import check_logs, check_tables
 
-_DATABASE, _MARK = "db", "mark"
+DATABASE, _MARK = "db", "mark"
 _WRITE_BUFFER_SIZE = 8 << 20  # bytes of a memtable: eight full blocks between two flushes
 _BLOCK_CACHE_SIZE = 8 << 20  # bytes of uncompressed database blocks kept in memory
 # LevelDB maps this many tables of 2 MB, less ten, and takes no descriptor for them. What a process
@@ -30,7 +31,7 @@ _FILTER_BYTES_AT_OPEN = 2 << 20  # bytes of filters checked at every start: at m
 # LevelDB syncs its log files but not their names. The kernel's clock for files ticks every 10 ms at
 # most: a folder that changed just now may change again without looking different.
 _CLOCK_NS = 100_000_000
-_REMEDY = "restore this ledger from a backup or let the node rejoin with an empty data directory"
+_IN_USE = "another process has this ledger open; stop that node first"
 
 
 class Readable(Protocol):
@@ -53,13 +54,15 @@ class Disk:
         self._is_durable = is_durable
         if create:
             path.mkdir(parents=True)
-        elif not (path / _DATABASE).is_dir():
-            raise LedgerDamaged(f"{path} holds no ledger; check data_dir, or {_REMEDY}")
+        elif not (path / DATABASE).is_dir():
+            raise LedgerDamaged(f"{path} holds no ledger; check data_dir, or {REMEDY}")
         self.path = path
         # LevelDB replays logs and merges tables when it opens them: look at them before.
-        check_logs(path / _DATABASE)
-        check_tables(path / _DATABASE, filter_bytes_max=_FILTER_BYTES_AT_OPEN)
-        self._database = open_database(path / _DATABASE, create=create)
+        check_logs(path / DATABASE)
+        check_tables(path / DATABASE, filter_bytes_max=_FILTER_BYTES_AT_OPEN)
+        self._database = open_database(path / DATABASE, create=create)
+        if create:
+            Mark.create(path / _MARK, 0)
         try:
             if create:
                 Mark.create(path / _MARK, 0)
@@ -68,7 +71,7 @@ class Disk:
             if self._sequence < self._mark.sequence:
                 raise LedgerDamaged(
                     f"{path}: the database ends at write {self._sequence}, but write "
-                    f"{self._mark.sequence} was acknowledged; {_REMEDY}"
+                    f"{self._mark.sequence} was acknowledged; {REMEDY}"
                 )
             self._names_ns = -1  # change time of the folder whose names are known to be durable
             self._sync_names()
@@ -84,7 +87,7 @@ class Disk:
 
     @property
     def database_path(self) -> Path:
-        return self.path / _DATABASE
+        return self.path / DATABASE
 
     def get(self, key: bytes, *, height: int | None = None) -> bytes | None:
         return read(self._database, key, height=height)
@@ -111,7 +114,7 @@ class Disk:
                     batch.put(SEQUENCE_KEY, number(sequence))
             except plyvel.CorruptionError as error:
                 raise LedgerDamaged(
-                    f"{self.path}: cannot be written: {error_text(error)}; {_REMEDY}"
+                    f"{self.path}: cannot be written: {error_text(error)}; {REMEDY}"
                 ) from None
             except plyvel.Error as error:
                 raise LedgerError(
@@ -139,7 +142,7 @@ class Disk:
 
     def _sync_names(self) -> None:
         """Make the name of the log that took the last write durable, if LevelDB began a new one."""
-        folder = self.path / _DATABASE
+        folder = self.path / DATABASE
         changed_ns = os.stat(folder).st_mtime_ns
         if changed_ns != self._names_ns:
             is_settled = time.time_ns() - changed_ns > _CLOCK_NS
@@ -179,9 +182,7 @@ class Snapshot:
             ) as pairs:
                 yield from pairs
         except plyvel.Error as error:
-            raise LedgerDamaged(
-                f"the database is damaged: {error_text(error)}; {_REMEDY}"
-            ) from None
+            raise LedgerDamaged(f"the database is damaged: {error_text(error)}; {REMEDY}") from None
 
 
 def read_range(
@@ -209,7 +210,7 @@ def read_range(
                 else:
                     place.next()
     except plyvel.Error as error:
-        raise LedgerDamaged(f"the database is damaged: {error_text(error)}; {_REMEDY}") from None
+        raise LedgerDamaged(f"the database is damaged: {error_text(error)}; {REMEDY}") from None
     except RuntimeError as error:
         raise LedgerClosed(f"the ledger is closed: {error}") from None
 
@@ -221,7 +222,7 @@ def read(source: Readable, key: bytes, *, height: int | None = None) -> bytes | 
     except plyvel.Error as error:
         where = "" if height is None else f"block {height}: "
         raise LedgerDamaged(
-            f"{where}the database is damaged: {error_text(error)}; {_REMEDY}", height=height
+            f"{where}the database is damaged: {error_text(error)}; {REMEDY}", height=height
         ) from None
     except RuntimeError as error:
         raise LedgerClosed(f"the ledger is closed: {error}") from None
@@ -243,12 +244,37 @@ def open_database(path: Path, *, create: bool) -> plyvel.DB:
         )
     except plyvel.IOError as error:
         if "lock" in str(error).lower():
-            raise LedgerInUse(
-                f"{path}: another process has this ledger open; stop that node first"
-            ) from None
-        raise LedgerDamaged(f"{path}: cannot be opened: {error_text(error)}; {_REMEDY}") from None
+            raise LedgerInUse(f"{path}: {_IN_USE}") from None
+        raise LedgerDamaged(f"{path}: cannot be opened: {error_text(error)}; {REMEDY}") from None
     except plyvel.Error as error:
-        raise LedgerDamaged(f"{path}: cannot be opened: {error_text(error)}; {_REMEDY}") from None
+        raise LedgerDamaged(f"{path}: cannot be opened: {error_text(error)}; {REMEDY}") from None
+
+
+def repair_database(path: Path) -> None:
+    """Make what can be read of the files in `path` a database again. Raises LedgerDamaged.
+
+    What cannot be read is missing then, and what stood there before it may be back.
+    """
+    try:
+        plyvel.repair_db(
+            str(path), paranoid_checks=True, bloom_filter_bits=_FILTER_BITS, compression=None
+        )
+    except plyvel.Error as error:
+        raise LedgerDamaged(f"{path}: nothing can be read of it: {error_text(error)}") from None
+
+
+@contextlib.contextmanager
+def alone(database: Path) -> Iterator[None]:
+    """Nobody opens the database inside, whether it could be opened or not. Raises LedgerInUse."""
+    lock = os.open(database / "LOCK", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LedgerInUse(f"{database}: {_IN_USE}") from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def error_text(error: Exception) -> str:

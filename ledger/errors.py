@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# What to do about damage, wherever it is found.
+REMEDY = "mend it with `shuxin node verify DATA --config node.toml --repair`, or restore a backup"
+
 
 class LedgerError(Exception):
     """Base of all errors of this package."""
@@ -60,6 +63,10 @@ class LedgerDamaged(LedgerError):
 
 class HistoryDamaged(LedgerError):
     """The database of the history cannot be read; it is made again at the next start."""
+
+
+class OtherFormat(LedgerDamaged):
+    """Another release wrote this ledger: nothing is wrong with it, or only its name is."""
 
 
 class ArchiveInvalid(LedgerError):

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from crypto import sm3
-from ledger.errors import LedgerDamaged
+from ledger.errors import REMEDY, LedgerDamaged
 
 _MAGIC = b"shuxin mark 1\0\0\0"
 _BODY_SIZE = len(_MAGIC) + 8
@@ -26,17 +26,11 @@ class Mark:
         try:
             self._file = os.open(path, os.O_RDWR)
         except FileNotFoundError:
-            raise LedgerDamaged(
-                f"{path} is missing; restore this ledger from a backup or let the node rejoin "
-                "with an empty data directory"
-            ) from None
+            raise LedgerDamaged(f"{path} is missing; {REMEDY}") from None
         data = os.pread(self._file, MARK_SIZE + 1, 0)
-        if data != _encode(int.from_bytes(data[len(_MAGIC) : _BODY_SIZE], "big")):
+        if not is_mark(data):
             os.close(self._file)
-            raise LedgerDamaged(
-                f"{path} is damaged; restore this ledger from a backup or let the node rejoin "
-                "with an empty data directory"
-            )
+            raise LedgerDamaged(f"{path} is damaged; {REMEDY}")
         self.sequence = int.from_bytes(data[len(_MAGIC) : _BODY_SIZE], "big")
 
     @staticmethod
@@ -56,6 +50,20 @@ class Mark:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def read_mark(path: Path) -> int | None:
+    """The number in the mark at `path`; None where it cannot be told."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return int.from_bytes(data[len(_MAGIC) : _BODY_SIZE], "big") if is_mark(data) else None
+
+
+def is_mark(data: bytes) -> bool:
+    """Whether a file of these bytes is a whole mark."""
+    return data == _encode(int.from_bytes(data[len(_MAGIC) : _BODY_SIZE], "big"))
 
 
 def _encode(sequence: int) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from ledger.committee import Epoch, Epochs
 from ledger.encoding import decode
-from ledger.errors import DecodeError, LedgerDamaged
+from ledger.errors import DecodeError, LedgerDamaged, OtherFormat
 from ledger.genesis import GENESIS_SIZE_MAX, Genesis, chain_id
 from ledger.model import (
     Block,
@@ -62,7 +63,8 @@ class Records:
         """The genesis of a ledger in our format."""
         form = self._source.get(FORMAT_KEY)
         if form != FORMAT:
-            raise LedgerDamaged(
+            is_other = re.fullmatch(rb"shuxin ledger \d+", form or b"") is not None
+            raise (OtherFormat if is_other else LedgerDamaged)(
                 f"the format of the ledger is {form!r}, this release reads {FORMAT!r}; use the "
                 "release that wrote it, or let the node rejoin with an empty data directory"
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.model import Receipt, Record, StateWrite
+from crypto import sm3
+from ledger.errors import REMEDY, LedgerDamaged
+from ledger.model import DIGEST_SIZE, Receipt, Record, StateWrite
 from ledger.proof import namespace_prefix
 
 FORMAT = b"shuxin ledger 1"
@@ -56,6 +58,8 @@ TABLES = (
     + META
 )
 
+BOOK_KEYS = (FORMAT_KEY, GENESIS_KEY, HEAD_KEY, CERTIFIED_KEY, BASE_KEY, SEQUENCE_KEY)
+
 STORED_SIZE_MAX = 256 << 20  # bytes of one stored record: far above what a block may hold
 
 
@@ -88,6 +92,19 @@ def number(value: int) -> bytes:
 
 def state_key(namespace: str, key: bytes) -> bytes:
     return STATE + namespace_prefix(namespace) + key
+
+
+def seal_meta(name: bytes, value: bytes) -> bytes:
+    """What is stored for another package: nothing else in a ledger says what it must be."""
+    return sm3.digest(name + b"\0" + value) + value
+
+
+def open_meta(name: bytes, stored: bytes) -> bytes:
+    """The value again. Raises LedgerDamaged."""
+    value = stored[DIGEST_SIZE:]
+    if stored != seal_meta(name, value):
+        raise LedgerDamaged(f"what was stored under {name!r} is damaged; {REMEDY}")
+    return value
 
 
 def split_state_key(stored: bytes) -> tuple[str, bytes]:

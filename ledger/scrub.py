@@ -1,23 +1,38 @@
 """The checks of a stored ledger: of one height, and of everything.
 
-They find damage: bytes that changed, or that are missing. They do not judge honesty: signatures
-and execution are the business of audit, which trusts nothing but the genesis.
+They find damage: bytes that changed, or that are missing. They do not judge honesty: execution is
+the business of audit, which trusts nothing but the genesis. Signatures are verified all the same
+where a caller brings what verifies them: no hash covers their bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
 from crypto import sm3
 from ledger.base import check_beginning, handovers
-from ledger.blocks import genesis_block, proposal_of
+from ledger.blocks import genesis_block, proposal_of, verify_transactions
+from ledger.certificates import (
+    VerifyBatch,
+    verify_commit_certificate,
+    verify_execution_certificate,
+)
 from ledger.committee import Epochs
 from ledger.disk import Snapshot
-from ledger.errors import LedgerDamaged
+from ledger.errors import (
+    REMEDY,
+    BlockInvalid,
+    CertificateInvalid,
+    LedgerDamaged,
+    RecoveryInvalid,
+)
+from ledger.findings import BOOKS, HISTORY, INDEX, STATE, Findings
 from ledger.folds import fold_leaves
+from ledger.genesis import chain_id
 from ledger.merkle import receipts_root, transactions_root
 from ledger.model import (
     Block,
@@ -30,26 +45,32 @@ from ledger.model import (
 from ledger.pages import find_leaf, walk_page
 from ledger.proof import leaf_hash, state_path
 from ledger.records import Records
+from ledger.recovery import verify_recovery
 from ledger.schema import (
+    BOOK_KEYS,
     COMMITTEE,
     EXECUTION_CERTIFICATE,
     HASH,
     HEIGHT_TABLES,
+    META,
     PAGE,
+    RECEIPTS,
     RECOVERY,
-    STATE,
     TABLES,
     TRANSACTION,
     at_height,
     number,
+    open_meta,
     split_state_key,
     state_key,
 )
+from ledger.schema import (
+    STATE as STATE_TABLE,
+)
 from ledger.stem import STEM_LEVELS
-from ledger.tables import check_tables
+from ledger.tables import database_faults
 
 PROGRESS_EVERY = 1000  # keys between two calls of `progress`
-_REMEDY = "restore this ledger from a backup or let the node rejoin with an empty data directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +89,127 @@ def ignore_progress(progress: ScrubProgress) -> None:
     """For callers that show none."""
 
 
-def scrub_ledger(snapshot: Snapshot, database_path: Path, progress: Progress) -> None:
-    """Check all blocks, indexes, the state and its tree, and every byte of the database.
+class Scrub:
+    """One examination: `blocks` in one or many goes, then `rest`; fills `findings`.
 
-    Raises LedgerDamaged for the first contradiction, with its height where it has one.
+    Safe beside commits: each part looks at a snapshot of its own.
     """
-    records = Records(snapshot)
-    height = records.head_height()
-    epochs = records.epochs(snapshot.scan(COMMITTEE), records.recoveries(snapshot.scan(RECOVERY)))
-    base = check_beginning(records, epochs)
-    included = _scrub_blocks(records, epochs, range(base, height + 1), progress)
-    _check_coming(records, epochs, height)
-    _check_changes(records, snapshot, range(base, height + 1))
-    _scrub_state(snapshot, records.statement(height), progress)
-    below = {at_height(EXECUTION_CERTIFICATE, end) for end in handovers(epochs, base)}
-    _scrub_database(snapshot, _Expected(included, base, height, below), progress)
-    progress(ScrubProgress("files", 0, None))
-    check_tables(database_path)
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        database_path: Path,
+        findings: Findings,
+        *,
+        verify_batch: VerifyBatch | None = None,
+        progress: Progress = ignore_progress,
+    ) -> None:
+        """Without `verify_batch`, bent signatures are not found."""
+        self._snapshot = snapshot
+        self._database_path = database_path
+        self._verify_batch = verify_batch
+        self._progress = progress
+        self._findings = findings
+
+    def blocks(self, first: int = 0, most: int | None = None) -> int:
+        """Check `most` heights from `first`, or the base, on (None: to the head); the next one.
+
+        Beyond the head when all are checked.
+        """
+        snapshot = self._snapshot()
+        records = Records(snapshot)
+        head, following = first, first
+        with self._findings.noting(BOOKS):
+            head = records.head_height()
+            epochs = _epochs(snapshot, records)
+            base = check_beginning(records, epochs)
+            first = max(first, base)
+            following = head + 1 if most is None else min(head + 1, first + most)
+            previous = records.header(first - 1) if first > base else None
+            for height in range(first, following):
+                previous = self._block(records, epochs, height, previous)
+                self._progress(ScrubProgress("blocks", height + 1 - base, head + 1 - base))
+            if following > head:
+                _check_coming(records, epochs, head)
+                _check_certified(records, head)
+                _check_changes(records, snapshot, range(base, head + 1))
+                if self._verify_batch is not None:
+                    _check_recoveries(records, snapshot, self._verify_batch)
+        return max(following, first + 1)
+
+    def rest(self) -> None:
+        """State, tree, indexes, every pair of the database, and every byte of its files."""
+        snapshot = self._snapshot()
+        records = Records(snapshot)
+        with self._findings.noting(BOOKS):
+            height = records.head_height()
+            with self._findings.noting(STATE):
+                _scrub_state(snapshot, records.statement(height), self._progress)
+            with self._findings.noting(INDEX):
+                _scrub_database(snapshot, records, self._findings, self._progress)
+        # Which bytes they are that LevelDB found damaged, it does not tell.
+        is_searched = bool(self._findings.all)
+        scrub_files(self._database_path, self._findings, self._progress, every_block=is_searched)
+
+    def _block(
+        self, records: Records, epochs: Epochs, height: int, previous: BlockHeader | None
+    ) -> BlockHeader | None:
+        """The header, for the block that follows; None where it cannot be told."""
+        with self._findings.noting(HISTORY, height):
+            header = check_height(records, epochs, height, previous)
+            if self._verify_batch is not None:
+                _check_signatures(records, epochs, height, self._verify_batch)
+            return header
+        return None
+
+
+def scrub_files(
+    database_path: Path, findings: Findings, progress: Progress, *, every_block: bool
+) -> None:
+    """The bytes of a database's files (see ledger.tables), whether it opens or not."""
+
+    steps = count(1)
+
+    def step() -> None:
+        progress(ScrubProgress("files", next(steps), None))
+
+    for fault in database_faults(database_path, every_block=every_block, step=step):
+        findings.add(fault)
+
+
+def _epochs(snapshot: Snapshot, records: Records) -> Epochs:
+    return records.epochs(snapshot.scan(COMMITTEE), records.recoveries(snapshot.scan(RECOVERY)))
+
+
+def _check_signatures(
+    records: Records, epochs: Epochs, height: int, verify_batch: VerifyBatch
+) -> None:
+    block, epoch = records.block(height), epochs.at(height)
+    commit, executed = records.commit_certificate(height), records.execution_certificate(height)
+    try:
+        if commit is not None:
+            verify_commit_certificate(
+                commit,
+                proposal_digest(proposal_of(block)),
+                epoch.validators,
+                epoch.domain,
+                verify_batch,
+            )
+            verify_transactions(block, verify_batch)
+        if executed is not None:
+            verify_execution_certificate(executed, epoch.validators, epoch.domain, verify_batch)
+    except (BlockInvalid, CertificateInvalid) as error:
+        raise LedgerDamaged(f"{error}; {REMEDY}", height=height) from None
+
+
+def _check_recoveries(records: Records, snapshot: Snapshot, verify_batch: VerifyBatch) -> None:
+    recoveries = records.recoveries(snapshot.scan(RECOVERY))
+    chain = chain_id(records.genesis())
+    for earlier, recovery in enumerate(recoveries):
+        try:
+            verify_recovery(recovery, recoveries[:earlier], chain, verify_batch)
+        except RecoveryInvalid as error:
+            raise LedgerDamaged(f"recovery plan {earlier + 1}: {error}; {REMEDY}") from None
 
 
 def check_height(
@@ -110,16 +235,6 @@ def check_height(
     _check_indexes(records, block, statement)
     _check_certificates(records, block, statement)
     return header
-
-
-def _scrub_blocks(records: Records, epochs: Epochs, heights: range, progress: Progress) -> int:
-    previous: BlockHeader | None = None
-    included = 0
-    for done, checked in enumerate(heights, 1):
-        previous = check_height(records, epochs, checked, previous)
-        included += len(records.block(checked).transactions)
-        progress(ScrubProgress("blocks", done, len(heights)))
-    return included
 
 
 def _check_outcome(
@@ -167,9 +282,18 @@ def _check_coming(records: Records, epochs: Epochs, head: int) -> None:
     if len(coming) > 1 or any(not window < base <= head + window for base in coming):
         raise LedgerDamaged(
             f"the table of committees has entries for the heights above {coming}, which no block "
-            f"up to {head} can have decided; {_REMEDY}",
+            f"up to {head} can have decided; {REMEDY}",
             height=head,
         )
+
+
+def _check_certified(records: Records, head: int) -> None:
+    """What counts as certified ends at the first height without a certificate."""
+    certified = records.certified_height()
+    if certified > head or (
+        certified < head and records.execution_certificate(certified + 1) is not None
+    ):
+        raise LedgerDamaged(f"the certified height cannot be {certified}; {REMEDY}")
 
 
 def _check_indexes(records: Records, block: Block, statement: ExecutionStatement) -> None:
@@ -221,17 +345,17 @@ def _scrub_state(snapshot: Snapshot, head: ExecutionStatement, progress: Progres
     if root != head.state_root:
         raise LedgerDamaged(
             f"block {head.height}: the state tree has root {root.hex()}, the block ended with "
-            f"{head.state_root.hex()}; {_REMEDY}",
+            f"{head.state_root.hex()}; {REMEDY}",
             height=head.height,
         )
     values = _Sum()
-    for stored, value in snapshot.scan(STATE):
+    for stored, value in snapshot.scan(STATE_TABLE):
         namespace, key = _split(stored)
         values.add(leaf_hash(state_path(namespace, key), sm3.digest(value)))
         if values.count % PROGRESS_EVERY == 0:
             progress(ScrubProgress("state", values.count, tree.count))
     if (values.count, values.total) != (tree.count, tree.total):
-        raise LedgerDamaged(f"{_first_difference(snapshot)}; {_REMEDY}")
+        raise LedgerDamaged(f"{_first_difference(snapshot)}; {REMEDY}")
 
 
 def _leaves(snapshot: Snapshot, tree: _Sum, progress: Progress) -> Iterator[tuple[bytes, bytes]]:
@@ -246,7 +370,7 @@ def _leaves(snapshot: Snapshot, tree: _Sum, progress: Progress) -> Iterator[tupl
 
 def _first_difference(snapshot: Snapshot) -> str:
     """Which key makes the values differ from the tree; called when it is known that they do."""
-    for stored, value in snapshot.scan(STATE):
+    for stored, value in snapshot.scan(STATE_TABLE):
         namespace, key = _split(stored)
         path = state_path(namespace, key)
         leaf = find_leaf(STEM_LEVELS, path, lambda name: snapshot.get(PAGE + name))
@@ -255,38 +379,46 @@ def _first_difference(snapshot: Snapshot) -> str:
     return "a value of the state is missing"
 
 
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """What the database has to hold: so many transactions, heights `base` to `head`, and `below`
-    the base these keys."""
+def _scrub_database(
+    snapshot: Snapshot, records: Records, findings: Findings, progress: Progress
+) -> None:
+    """Read every pair there is, checksums verified; nothing may be there that belongs nowhere.
 
-    transactions: int
-    base: int
-    head: int
-    below: set[bytes]
-
-
-def _scrub_database(snapshot: Snapshot, expected: _Expected, progress: Progress) -> None:
-    """Read every pair there is, checksums verified, and count what the indexes hold."""
-    first, last = number(expected.base), number(expected.head)
+    A block names its transactions and hash, and `check_height` looks each up in the index; that the
+    index holds nothing else, counting tells.
+    """
+    base, head = records.base(), records.head_height()
+    ends = handovers(_epochs(snapshot, records), base)
+    below = {at_height(EXECUTION_CERTIFICATE, end) for end in ends}
     counts = dict.fromkeys(TABLES, 0)
-    for done, (key, _) in enumerate(snapshot.scan()):
+    included = 0
+    for done, (key, value) in enumerate(snapshot.scan()):
         if key[:1] == b"" or key[0] not in counts:
-            raise LedgerDamaged(f"the database holds an unknown key {key.hex()}; {_REMEDY}")
+            raise LedgerDamaged(f"the database holds an unknown key {key.hex()}; {REMEDY}")
         counts[key[0]] += 1
-        if key[:1] in HEIGHT_TABLES and not first <= key[1:] <= last and key not in expected.below:
+        if key[:1] == RECEIPTS:
+            included += len(records.receipts(int.from_bytes(key[1:], "big")))
+        elif key[:1] == META:
+            with findings.noting(BOOKS):
+                open_meta(key[1:], value)
+        elif key[:1] in HEIGHT_TABLES and not _is_between(key, base, head) and key not in below:
             raise LedgerDamaged(
-                f"the database holds {key.hex()}, which belongs to none of the blocks "
-                f"{expected.base} to {expected.head}; {_REMEDY}"
+                f"the database holds {key.hex()}, which belongs to none of the blocks {base} to "
+                f"{head}; {REMEDY}"
             )
+        elif key[:1] == b"!" and key not in BOOK_KEYS:
+            raise LedgerDamaged(f"the database holds an unknown key {key.hex()}; {REMEDY}")
         if done % PROGRESS_EVERY == 0:
             progress(ScrubProgress("database", done, None))
-    blocks = expected.head + 1 - expected.base
-    for table, wanted in ((TRANSACTION, expected.transactions), (HASH, blocks)):
-        if counts[table[0]] != wanted:
+    for table, expected in ((TRANSACTION, included), (HASH, head + 1 - base)):
+        if counts[table[0]] != expected:
             raise LedgerDamaged(
-                f"index {table.decode()} has {counts[table[0]]} entries for {wanted}; {_REMEDY}"
+                f"index {table.decode()} has {counts[table[0]]} entries for {expected}; {REMEDY}"
             )
+
+
+def _is_between(key: bytes, base: int, head: int) -> bool:
+    return len(key) == 9 and number(base) <= key[1:] <= number(head)
 
 
 class _Sum:
@@ -305,11 +437,9 @@ def _split(stored: bytes) -> tuple[str, bytes]:
     try:
         return split_state_key(stored)
     except ValueError as error:
-        raise LedgerDamaged(
-            f"the state key {stored.hex()} is damaged: {error}; {_REMEDY}"
-        ) from None
+        raise LedgerDamaged(f"the state key {stored.hex()} is damaged: {error}; {REMEDY}") from None
 
 
 def _expect(holds: bool, height: int, otherwise: str) -> None:
     if not holds:
-        raise LedgerDamaged(f"block {height}: {otherwise}; {_REMEDY}", height=height)
+        raise LedgerDamaged(f"block {height}: {otherwise}; {REMEDY}", height=height)

@@ -19,10 +19,12 @@ from typing import TypeVar
 from ledger.base import OPEN_CHECK_BLOCKS, base_max, check_beginning
 from ledger.batch_proof import BatchProof, join_proofs
 from ledger.blocks import genesis_block
+from ledger.certificates import VerifyBatch
 from ledger.committee import Epoch, Epochs
 from ledger.disk import Disk
 from ledger.encoding import encode
-from ledger.errors import CertificateInvalid, HeightPruned, HeightUnknown, LedgerDamaged
+from ledger.errors import REMEDY, CertificateInvalid, HeightPruned, HeightUnknown, LedgerDamaged
+from ledger.findings import Findings
 from ledger.genesis import Genesis, chain_id
 from ledger.merkle import receipts_root
 from ledger.model import (
@@ -64,10 +66,12 @@ from ledger.schema import (
     Receipts,
     at_height,
     number,
+    open_meta,
+    seal_meta,
     split_state_key,
     state_key,
 )
-from ledger.scrub import Progress, check_height, ignore_progress, scrub_ledger
+from ledger.scrub import Progress, Scrub, check_height, ignore_progress
 from ledger.state import StateTree
 from ledger.stem import STEM_LEVELS
 from ledger.versions import StateSnapshot, Version, Versions, scan_state
@@ -310,8 +314,9 @@ class Store:
         return max(1, versions.oldest.height), min(versions.newest.height, self._certified_height)
 
     def get_meta(self, name: bytes) -> bytes | None:
-        """What another package stored under `name`."""
-        return self._disk.get(META + name)
+        """What another package stored under `name`. Raises LedgerDamaged."""
+        stored = self._disk.get(META + name)
+        return None if stored is None else open_meta(name, stored)
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -435,11 +440,26 @@ class Store:
 
     def put_meta(self, name: bytes, value: bytes | None) -> None:
         """Durably store (None: remove) bytes for another package."""
-        self._disk.write([(META + name, value)])
+        self._disk.write([(META + name, None if value is None else seal_meta(name, value))])
+
+    def examination(
+        self,
+        findings: Findings,
+        *,
+        verify_batch: VerifyBatch | None = None,
+        progress: Progress = ignore_progress,
+    ) -> Scrub:
+        """What checks everything that is stored, part by part; safe beside commits."""
+        snapshot, path = self._disk.snapshot, self._disk.database_path
+        return Scrub(snapshot, path, findings, verify_batch=verify_batch, progress=progress)
 
     def scrub(self, progress: Progress = ignore_progress) -> None:
-        """Check everything that is stored. Raises LedgerDamaged; safe beside commits."""
-        scrub_ledger(self._disk.snapshot(), self._disk.database_path, progress)
+        """Check everything but signatures in one go. Raises LedgerDamaged."""
+        findings = Findings()
+        examination = self.examination(findings, progress=progress)
+        examination.blocks()
+        examination.rest()
+        findings.raise_first()
 
     def close(self) -> None:
         self._disk.close()
@@ -465,8 +485,7 @@ class Store:
         if root != statement.state_root:
             raise LedgerDamaged(
                 f"block {height}: the state tree has root {root.hex()}, the block ended with "
-                f"{statement.state_root.hex()}; restore this ledger from a backup or let the "
-                "node rejoin with an empty data directory",
+                f"{statement.state_root.hex()}; {REMEDY}",
                 height=height,
             )
         self._versions.begin(Version(statement, snapshot, None))

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from ledger.model import ExecutionCertificate
-from ledger.store import Store
+from typing import Protocol
+
+from ledger.model import Block, CommitCertificate, ExecutionCertificate
 from node.peer_messages import Bundle
 
 
+class Blocks(Protocol):
+    """A ledger, as far as its blocks go. All methods raise LedgerDamaged."""
+
+    @property
+    def height(self) -> int: ...
+
+    def block(self, height: int) -> Block: ...
+
+    def commit_certificate(self, height: int) -> CommitCertificate | None: ...
+
+    def execution_certificate(self, height: int) -> ExecutionCertificate | None: ...
+
+
 def stored_bundle(
-    store: Store, height: int, certificate: ExecutionCertificate | None = None
+    store: Blocks, height: int, certificate: ExecutionCertificate | None = None
 ) -> Bundle:
     """The block of a height from 1 up. Raises HeightUnknown (HeightPruned), LedgerDamaged.
 

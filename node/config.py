@@ -19,6 +19,8 @@ MEMPOOL_BYTES_DEFAULT = 32 << 20
 HISTORY_BLOCKS_MAX = 10**12  # beyond, it is a mistake
 KEEP_BLOCKS_MAX = 10**12  # more than a chain comes to: who writes more has mistyped
 KEEP_DAYS_MAX = 36_500
+SCRUB_HOURS_DEFAULT = 24  # a day of damage at most is found together
+AUTO, HALT = "auto", "halt"
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -74,6 +76,8 @@ class NodeConfig:
     has_history: bool = True
     history_keep_blocks: int = 0  # 0: all
     keep: Keep = Keep()
+    repair: str = AUTO
+    scrub_hours: int = SCRUB_HOURS_DEFAULT  # 0: never
 
 
 TEMPLATE = """\
@@ -132,6 +136,13 @@ keep_days = 0
 # contracts can then reach whatever the node's user can. Never in production.
 allow_unjailed = false
 
+[ledger]
+# Hours from one check of everything that is stored (巡检) to the next; 0: never.
+scrub_hours = {scrub_hours}
+# When it is damaged (修复): "auto" builds it anew from what can be proved of it and from peers, and
+# keeps the damaged one aside; "halt" leaves all as it is, and the node stops or does not start.
+repair = "auto"
+
 [metrics]
 # Figures for Prometheus (http://HOST:PORT/metrics), to anyone who can connect: keep it on loopback,
 # or where only your monitoring reaches it. Without the line there are none.
@@ -171,6 +182,7 @@ def render_config(
         bytes_max=MEMPOOL_BYTES_DEFAULT,
         provable_heights=VERSIONS_MIN,
         provable_max=PROVABLE_HEIGHTS_MAX,
+        scrub_hours=SCRUB_HOURS_DEFAULT,
     )
 
 
@@ -216,6 +228,8 @@ def load_config(path: Path) -> NodeConfig:
             "history", "keep_blocks", 0, HISTORY_BLOCKS_MAX, default=0
         ),
         keep=reader.keep(),
+        repair=reader.choice("ledger", "repair", (AUTO, HALT), default=AUTO),
+        scrub_hours=reader.number("ledger", "scrub_hours", 0, 8760, default=SCRUB_HOURS_DEFAULT),
     )
     reader.refuse_unknown()
     return config
@@ -241,13 +255,21 @@ class _Reader:
             return None
         return self.text(table, key, pattern)
 
-    def choice(self, table: str, key: str, allowed: tuple[str, ...]) -> str:
+    def choice(
+        self, table: str, key: str, allowed: tuple[str, ...], *, default: str | None = None
+    ) -> str:
+        if default is not None and key not in self._table(table):
+            return default
         value = self._take(table, key)
         if not isinstance(value, str) or value not in allowed:
             raise self._wrong(table, key, f"must be one of {', '.join(allowed)}")
         return value
 
-    def number(self, table: str, key: str, low: int, high: int) -> int:
+    def number(
+        self, table: str, key: str, low: int, high: int, *, default: int | None = None
+    ) -> int:
+        if default is not None and key not in self._table(table):
+            return default
         value = self._take(table, key)
         if type(value) is not int or not low <= value <= high:
             raise self._wrong(table, key, f"must be a whole number from {low} to {high}")

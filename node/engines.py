@@ -12,7 +12,7 @@ from contracts.vm.engine_schedule import (
     engine_at,
     schedule_of,
 )
-from ledger.errors import LedgerDamaged
+from ledger.errors import REMEDY, LedgerDamaged
 from ledger.genesis import Genesis
 from ledger.store import Store
 from node.api.backend import EngineState
@@ -32,8 +32,7 @@ def check_engine(store: Store, genesis: Genesis) -> None:
         raise LedgerDamaged(str(error), height=store.height) from None
     if first != genesis.vm_version:
         raise LedgerDamaged(
-            f"the state begins under {first}, the genesis names {genesis.vm_version}; restore "
-            "this ledger from a backup or let the node rejoin with an empty data directory",
+            f"the state begins under {first}, the genesis names {genesis.vm_version}; {REMEDY}",
             height=store.height,
         )
 

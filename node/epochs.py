@@ -9,7 +9,7 @@ import structlog
 from contracts.registry import RegistryDamaged, committee_of, touches_committee
 from contracts.vm.host import StateReader
 from ledger.committee import Epoch, Epochs, effective_base
-from ledger.errors import LedgerDamaged
+from ledger.errors import REMEDY, LedgerDamaged
 from ledger.model import StateWrite
 from ledger.store import Store
 
@@ -76,7 +76,6 @@ def check_coming(store: Store) -> None:
     if decided.validators != coming.validators:
         raise LedgerDamaged(
             f"the committee stored for the heights above {coming.base} is not the one that the "
-            "contract governance decided; restore this ledger from a backup or let the node "
-            "rejoin with an empty data directory",
+            f"contract governance decided; {REMEDY}",
             height=store.height,
         )

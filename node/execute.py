@@ -14,20 +14,19 @@ from contracts.parties import party_of
 from contracts.registry import GOVERNANCE, RegistryDamaged
 from contracts.vm.host import BlockResult, GenesisResult, RangeReader, ViewResult
 from contracts.vm.messages import BlockContext
-from crypto.provider import CryptoProvider, SignedItem
-from ledger.blocks import make_block, proposal_of, verify_block
+from crypto.provider import CryptoProvider
+from ledger.blocks import make_block, proposal_of, verify_block, verify_transactions
 from ledger.certificates import (
     VerifyBatch,
     verify_commit_certificate,
     verify_execution_certificate,
 )
 from ledger.committee import Epochs
-from ledger.encoding import decode, encode
-from ledger.errors import BlockInvalid, DecodeError, RecoveryInvalid
+from ledger.encoding import encode
+from ledger.errors import BlockInvalid, RecoveryInvalid
 from ledger.genesis import Genesis, Limits
 from ledger.merkle import receipts_root
 from ledger.model import (
-    TAG_TRANSACTION,
     Block,
     BlockHeader,
     CommitCertificate,
@@ -36,10 +35,8 @@ from ledger.model import (
     Proposal,
     StateWrite,
     Transaction,
-    TransactionBody,
     block_hash,
     proposal_digest,
-    transaction_id,
 )
 from ledger.recovery import check_authority
 from ledger.store import Commit, Store
@@ -303,29 +300,3 @@ def check_block(block: Block, store: Store, rules: ChainRules) -> None:
         validators_hash=store.epochs.at(block.header.height).validators.digest,
         chain_id=rules.chain_id,
     )
-
-
-def transaction_items(block: Block) -> list[SignedItem]:
-    """Every sender's signature as a claim to verify. Raises BlockInvalid for undecodable bytes."""
-    items = []
-    for index, transaction in enumerate(block.transactions):
-        try:
-            body = decode(transaction.body, TransactionBody, size_max=len(transaction.body))
-        except DecodeError as error:
-            raise BlockInvalid(
-                f"block {block.header.height}, transaction {index}: {error}"
-            ) from None
-        message = TAG_TRANSACTION + transaction.body
-        items.append(SignedItem(body.sender, message, transaction.signature))
-    return items
-
-
-def verify_transactions(block: Block, verify_batch: VerifyBatch) -> None:
-    """Check every sender's signature. Raises BlockInvalid that names the transaction."""
-    verdicts = verify_batch(transaction_items(block))
-    for index, (good, transaction) in enumerate(zip(verdicts, block.transactions, strict=True)):
-        if not good:
-            raise BlockInvalid(
-                f"block {block.header.height}, transaction {index} "
-                f"({transaction_id(transaction).hex()}): the sender's signature is invalid"
-            )

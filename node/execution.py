@@ -19,7 +19,7 @@ from contracts.vm.engines import EngineFault
 from contracts.vm.host import WorkerFault
 from crypto.provider import CryptoProvider
 from ledger.certificates import verify_execution_certificate
-from ledger.errors import BlockInvalid, CertificateInvalid, LedgerError
+from ledger.errors import BlockInvalid, CertificateInvalid, LedgerDamaged, LedgerError
 from ledger.model import (
     Block,
     ExecutionCertificate,
@@ -151,6 +151,8 @@ class ExecutionQueue:
             except Diverged as found:
                 reason = f"execution stopped: {found}"
                 self._switch.halt(reason, found.evidence, kind=HaltKind.DIVERGED)
+            except LedgerDamaged as damage:
+                self._switch.halt(f"execution stopped: {damage}", kind=HaltKind.DAMAGED)
             except (EngineFault, WorkerFault, LedgerError, OSError) as error:
                 self._switch.halt(f"execution stopped: {error}")
             finally:

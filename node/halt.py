@@ -2,8 +2,9 @@
 
 A node halts when going on would make things worse: its state contradicts a quorum's, its disk
 takes no more votes, or its contract engine fails again and again. The process stays, so that an
-operator finds a node that says why instead of one that starts over and over. One kind of halt has
-a cure that the node knows: a state that differs from the quorum's is rebuilt (node.repair).
+operator finds a node that says why instead of one that starts over and over. Two kinds of halt have
+a cure that the node knows: a ledger that is damaged, or differs from the quorum's, is rebuilt
+(node.repair).
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class HaltSwitch:
         return self._kind
 
     @property
-    def has_diverged(self) -> bool:
-        """Halted because this node's state is not the quorum's: then it is not to be read."""
-        return self._kind is HaltKind.DIVERGED
+    def is_curable(self) -> bool:
+        """Halted because of what stands in the ledger: it is unfit to read, and can be rebuilt."""
+        return self._kind in (HaltKind.DIVERGED, HaltKind.DAMAGED)
 
     @property
     def is_halted(self) -> bool:

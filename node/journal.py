@@ -5,9 +5,10 @@ bodies of the transactions they name share one file, so that one sync covers bot
 proposal must be executable after all replicas lost power at once.
 
 A torn tail of the newest segment is cut off at opening: it was never synced, so nothing that
-depended on it has left. Damage anywhere else is an error for people to look at: a replica that
-forgot votes it sent could contradict itself. What tells the two apart are marks: a frame that
-holds its own place in the file, written only when everything before it was synced.
+depended on it has left. Damage anywhere else is an error: a replica that forgot votes it sent could
+contradict itself. Two things tell them apart. A mark is a frame that holds its own place in the
+file, written only when everything before it was synced. And what is torn lacks bytes, or has zeros
+where a file system had only made room: a whole frame whose checksum fails was altered.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ledger.model import Transaction
 ROTATE_SIZE = 24 << 20
 MARK = 3  # kind of frame, beside those of consensus.pbft.wal
 MARK_SIZE = 8  # bytes of its payload
+ZEROS_MIN = 512  # bytes of zeros at an end that a file system left there: a sector
 TRANSACTION_SIZE_MAX = 16 << 20  # bytes; our own writing, the chain's limits bind far below
 
 
@@ -58,6 +60,7 @@ class Journal:
         self.recovered = _read(segments)
         self._compacted_size = 0
         self._is_failed = False
+        self._is_suspect = False
         self._number = int(segments[-1].stem) if segments else 1
         self._file = open(self._path(self._number), "ab", buffering=0)  # noqa: SIM115
         self._size = self._file.tell()
@@ -67,7 +70,16 @@ class Journal:
 
     @property
     def wants_compaction(self) -> bool:
-        return self._size >= max(ROTATE_SIZE, 2 * self._compacted_size)
+        return self._is_suspect or self._size >= max(ROTATE_SIZE, 2 * self._compacted_size)
+
+    @staticmethod
+    def check(directory: Path) -> None:
+        """Look at a journal that nobody has open, changing nothing. Raises JournalDamaged."""
+        _read(sorted(directory.glob("[0-9]*.log")), is_cutting=False)
+
+    def renew(self) -> None:
+        """What is on disk is damaged: have it written anew from memory soon. Main task."""
+        self._is_suspect = True
 
     def release(self) -> None:
         """Forget what was recovered, once it was taken over: it may be many megabytes."""
@@ -110,6 +122,7 @@ class Journal:
         self._number += 1
         self._file = open(fresh, "ab", buffering=0)  # noqa: SIM115
         self._size = self._compacted_size = len(data)
+        self._is_suspect = False
         for path in old:
             path.unlink()
 
@@ -147,19 +160,23 @@ def _frames(entries: Iterable[tuple[Iterable[Transaction], bytes]]) -> bytes:
     return bytes(data)
 
 
-def _read(segments: list[Path]) -> Recovered:
+def _read(segments: list[Path], *, is_cutting: bool = True) -> Recovered:
     records: list[bytes] = []
     transactions: list[Transaction] = []
     for path in segments:
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue  # compacted away while it was only looked at
         frames, end = wal.read_frames(data)
         if end < len(data):
-            if path != segments[-1] or _has_mark(data, end):
+            if path != segments[-1] or _has_mark(data, end) or not _is_torn(data, end):
                 raise JournalDamaged(
-                    f"{path}: damaged at byte {end}; restore the node from a backup, or empty "
-                    "its data directory and let it sync from its peers"
+                    f"{path}: damaged at byte {end}, so votes are forgotten; see "
+                    "docs/operations.md, When votes are lost"
                 )
-            os.truncate(path, end)
+            if is_cutting:
+                os.truncate(path, end)
         for kind, payload in frames:
             if kind == wal.RECORD:
                 records.append(payload)
@@ -183,3 +200,12 @@ def _has_mark(data: bytes, start: int) -> bool:
             return True
         place = data.find(head, place + 1)
     return False
+
+
+def _is_torn(data: bytes, start: int) -> bool:
+    """Whether what begins at `start` was cut off, rather than altered."""
+    torn = data[start:]
+    written = torn.rstrip(b"\0")
+    if not written or len(torn) - len(written) >= ZEROS_MIN:
+        return True
+    return not wal.begins_with_altered(torn)

@@ -3,11 +3,16 @@
     ledger                     in use
     ledger.repair              being rebuilt; worth nothing after a crash
     ledger.repaired-HEIGHT     whole and durable; takes the place of `ledger` at the next opening
-    ledger.diverged-HEIGHT[.N] set aside for examination
+    ledger.mended-HEIGHT       the same, made because `ledger` was damaged
+    ledger.diverged-HEIGHT[.N] set aside for examination: its outcome differed at HEIGHT
+    ledger.damaged-HEIGHT[.N]  set aside for examination: the newest block that was read of it
+    ledger.salvage             what can be read of a damaged one; worth nothing after a crash
+    journal.lost-HEIGHT[.N]    votes that are damaged: while it is there, this node casts none in an
+                               epoch that had begun by HEIGHT
     ledger.recovered-NUMBER    whole and durable, made by recovery plan NUMBER; takes the place of
                                `ledger`, which goes to recovered/NUMBER together with the journal
 
-HEIGHT is the block whose outcome differed. Every step is one rename, so that a crash between any
+Every step is one rename, so that a crash between any
 two leaves the old ledger or the new one, and the next opening finishes what was begun.
 """
 
@@ -22,9 +27,12 @@ import structlog
 from ledger.folders import make_directory, sync_directory
 
 # Each is as large as a ledger. Two show whether the same thing happened again.
-DIVERGED_KEPT_MAX = 2
+KEPT_MAX = 2
+DIVERGED, DAMAGED = "diverged", "damaged"
+_MADE = {DIVERGED: "repaired", DAMAGED: "mended"}  # why a ledger was made anew -> its name
 RECOVERED = "recovered"
 JOURNAL = "journal"
+LOST = "lost"
 
 _log = structlog.get_logger("node.ledgers")
 
@@ -39,10 +47,15 @@ def building(ledger: Path) -> Path:
     return path
 
 
-def publish(built: Path, ledger: Path, height: int) -> None:
+def salvaging(ledger: Path) -> Path:
+    """Where to put what can be read of a damaged ledger."""
+    return ledger.with_name(f"{ledger.name}.salvage")
+
+
+def publish(built: Path, ledger: Path, height: int, *, why: str = DIVERGED) -> None:
     """Declare a rebuilt and closed ledger whole: from now on it is the one that counts."""
     sync_directory(built)
-    built.rename(ledger.with_name(f"{ledger.name}.repaired-{height}"))
+    built.rename(ledger.with_name(f"{ledger.name}.{_MADE[why]}-{height}"))
     sync_directory(ledger.parent)
 
 
@@ -71,15 +84,18 @@ def settle(ledger: Path) -> None:
         recovered.rename(ledger)
         sync_directory(ledger.parent)
         _log.warning("ledger_recovered", folder=str(ledger), set_aside=str(aside))
-    for repaired in ledger.parent.glob(f"{ledger.name}.repaired-*"):
-        if ledger.exists():
-            aside = _free_name(ledger, repaired.name.rpartition("-")[2])
-            ledger.rename(aside)
+    for why, name in _MADE.items():
+        for made in ledger.parent.glob(f"{ledger.name}.{name}-*"):
+            if ledger.exists():
+                aside = _free_name(ledger, why, made.name.rpartition("-")[2])
+                ledger.rename(aside)
+                sync_directory(ledger.parent)
+                _log.warning(
+                    "ledger_set_aside", folder=str(aside), advice="keep it for examination"
+                )
+            made.rename(ledger)
             sync_directory(ledger.parent)
-            _log.warning("ledger_set_aside", folder=str(aside), advice="keep it for examination")
-        repaired.rename(ledger)
-        sync_directory(ledger.parent)
-        _log.warning("ledger_replaced", folder=str(ledger))
+            _log.warning("ledger_replaced", folder=str(ledger))
 
 
 def tidy(ledger: Path) -> None:
@@ -88,26 +104,50 @@ def tidy(ledger: Path) -> None:
     Only for whoever has `ledger` open: another process may be rebuilding it otherwise.
     """
     building(ledger)
-    for old in diverged(ledger)[:-DIVERGED_KEPT_MAX]:
-        _log.warning("diverged_ledger_removed", folder=str(old), kept=DIVERGED_KEPT_MAX)
-        shutil.rmtree(old)
+    shutil.rmtree(salvaging(ledger), ignore_errors=True)
+    for why in _MADE:
+        for old in set_aside(ledger, why)[:-KEPT_MAX]:
+            _log.warning("old_ledger_removed", folder=str(old), kept=KEPT_MAX)
+            shutil.rmtree(old)
 
 
-def diverged(ledger: Path) -> list[Path]:
+def set_aside(ledger: Path, why: str) -> list[Path]:
     """The ledgers that were set aside, by height and order."""
-    pattern = re.compile(re.escape(ledger.name) + r"\.diverged-(\d+)(?:\.(\d+))?")
-    found = [
+    return [path for _, _, path in _numbered(ledger, why)]
+
+
+def lose_votes(journal: Path, height: int) -> Path:
+    """Set damaged votes aside: from now on none is cast in the epochs that had begun by `height`.
+
+    One rename, which is the evidence and the promise at once.
+    """
+    aside = _free_name(journal, LOST, str(height))
+    journal.rename(aside)
+    sync_directory(journal.parent)
+    for _, _, old in _numbered(journal, LOST)[:-KEPT_MAX]:
+        shutil.rmtree(old)  # what it promises, a later one promises too
+    return aside
+
+
+def lost_votes(journal: Path) -> int:
+    """Epochs with a base up to here may have votes of this node that it forgot. -1: none has."""
+    return max((height for height, _, _ in _numbered(journal, LOST)), default=-1)
+
+
+def _numbered(folder: Path, why: str) -> list[tuple[int, int, Path]]:
+    """(height, number, path) of what was set aside, in this order."""
+    pattern = re.compile(re.escape(folder.name) + rf"\.{why}-(\d+)(?:\.(\d+))?")
+    return sorted(
         (int(match[1]), int(match[2] or 1), path)
-        for path in ledger.parent.iterdir()
+        for path in folder.parent.iterdir()
         if (match := pattern.fullmatch(path.name))
-    ]
-    return [path for _, _, path in sorted(found)]
+    )
 
 
-def _free_name(ledger: Path, height: str) -> Path:
-    path = ledger.with_name(f"{ledger.name}.diverged-{height}")
+def _free_name(folder: Path, why: str, height: str) -> Path:
+    path = folder.with_name(f"{folder.name}.{why}-{height}")
     number = 1
     while path.exists():
         number += 1
-        path = ledger.with_name(f"{ledger.name}.diverged-{height}.{number}")
+        path = folder.with_name(f"{folder.name}.{why}-{height}.{number}")
     return path

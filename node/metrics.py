@@ -28,6 +28,7 @@ from node.halt import HaltSwitch
 from node.history import Follower
 from node.life import LifeWatch
 from node.mempool import Mempool
+from node.patrol import Patrol
 from node.tally import Histogram, Tally
 from p2p.counters import Counters
 
@@ -46,6 +47,7 @@ class Sources:
     counters: Counters | None  # None: a network that counts nothing
     life: LifeWatch
     history: Follower | None  # None: this node keeps no history
+    patrol: Patrol
 
 
 def make_render(sources: Sources) -> Callable[[], bytes]:
@@ -73,6 +75,7 @@ class NodeCollector(Collector):
         yield from _phase(situation)
         yield from _engine(situation)
         yield from _life(sources.life)
+        yield from _patrol(sources.patrol)
         yield from _work(sources.tally)
         yield from _pool(sources.pool)
         yield from _delays(sources.tally)
@@ -182,6 +185,19 @@ def _history(follower: Follower) -> Iterator[Metric]:
         "history_lag_blocks", "Certified blocks that it does not hold yet.", follower.lag_blocks
     )
     yield _gauge("history_bytes", "Its bytes on disk.", history.size)
+
+
+def _patrol(patrol: Patrol) -> Iterator[Metric]:
+    state = patrol.state
+    share = state.done / state.total if state.total else 0
+    yield _gauge("scrub_running", "1 while what is stored is being checked.", state.is_running)
+    yield _gauge("scrub_progress", "Share of its present stage that is done.", share)
+    yield _gauge(
+        "scrub_end_seconds",
+        "Unix time when the last whole one ended; 0: none.",
+        state.ended_ms / 1000,
+    )
+    yield _gauge("scrub_findings", "What the last one found.", len(state.findings) + state.more)
 
 
 def _work(tally: Tally) -> Iterator[Metric]:

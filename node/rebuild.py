@@ -3,21 +3,33 @@ commit certificate and by a quorum's execution certificates, re-made by the rule
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
 from crypto.provider import CryptoProvider
 from ledger.errors import BlockInvalid, CertificateInvalid, LedgerError
 from ledger.model import ExecutionCertificate
+from ledger.recovery import Recovery
 from ledger.store import Store
-from node.bundles import stored_bundle
+from node.bundles import Blocks, stored_bundle
 from node.execute import Executor, vouched
 from node.peer_messages import Bundle
 
 _log = structlog.get_logger("node.rebuild")
 
 Advance = Callable[[int], None]
+
+
+class OldLedger(Blocks, Protocol):
+    """What is rebuilt: its blocks from `base` on, and the recovery plans that it follows."""
+
+    @property
+    def base(self) -> int: ...
+
+    @property
+    def recoveries(self) -> Sequence[Recovery]: ...
 
 
 def replay(
@@ -50,7 +62,7 @@ def replay(
 
 
 def runs_of(
-    old: Store,
+    old: Blocks,
     known: Mapping[int, ExecutionCertificate],
     *,
     last: int,
@@ -84,7 +96,7 @@ def in_runs(bundles: Iterable[Bundle | None], length_max: int) -> Iterator[list[
             return
 
 
-def _stored(old: Store, known: Mapping[int, ExecutionCertificate], height: int) -> Bundle | None:
+def _stored(old: Blocks, known: Mapping[int, ExecutionCertificate], height: int) -> Bundle | None:
     try:
         return stored_bundle(old, height, known.get(height))
     except LedgerError as error:

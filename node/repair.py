@@ -1,5 +1,6 @@
-"""Repair of a ledger whose state is not the quorum's (a flipped bit, a lost page, a fault since
-mended): it is rebuilt from the genesis out of its own blocks, as far as a quorum proves them.
+"""Repair of a ledger that is damaged, or whose state is not the quorum's (a flipped bit in memory,
+a fault since mended): it is rebuilt from the genesis out of its own blocks, as far as a quorum
+proves them. For a node that does not run: node.mend.
 
 The order to repair is kept in the ledger that it condemns, so that a restart goes on with it, and
 goes out of force with it. The rebuilt ledger remembers up to which height this node may have
@@ -36,9 +37,9 @@ from ledger.store import Store
 from node import VERSION
 from node.execute import ChainRules, Diverged, Engine, Executor
 from node.halt import HaltSwitch
-from node.ledgers import building, publish
+from node.ledgers import DAMAGED, building, publish
 from node.peer_messages import BLOCKS_FRAME_MAX, Bundle
-from node.rebuild import Advance, replay, runs_of
+from node.rebuild import Advance, OldLedger, replay, runs_of
 
 ORDER_KEY = b"repair/order"
 DISOWNED_KEY = b"repair/disowned"
@@ -106,46 +107,52 @@ class Workshop:
     make_engine: Callable[[], Engine]
 
 
-def rebuild(old: Store, order: RepairOrder, workshop: Workshop, advance: Advance) -> int:
+def rebuild(
+    old: OldLedger,
+    workshop: Workshop,
+    advance: Advance,
+    *,
+    promised: int,
+    order: RepairOrder | None,
+) -> int:
     """Make the ledger that takes the place of `old` at its next opening; its height.
 
-    `advance(height)` is told of every block and may raise to stop. Nothing of `old` changes but
-    the order that is kept in it. Raises Incurable; EngineFault where another release has to do it;
-    WorkerFault, LedgerError and OSError where another attempt may help.
+    `promised`: about heights up to this one it says nothing any more. `order`: what `old` is wrong
+    in, None for damage. `advance(height)` is told of every block and may raise to stop. Raises
+    Incurable; EngineFault where another release has to do it; WorkerFault, LedgerError and OSError
+    where another attempt may help. Nothing of `old` changes.
     """
-    old.put_meta(ORDER_KEY, encode(order))
     if old.base > 1:
         raise Incurable(
             f"this ledger begins at block {old.base} and cannot be rebuilt from the genesis: "
             "restore a backup, or empty the data directory and let the node sync"
         )
     path = building(workshop.ledger)
+    known = {} if order is None else {order.height: order.certificate}
     with closing(workshop.make_engine()) as engine:
         writes = engine.apply_genesis(workshop.genesis).writes
-        with closing(Store.create(path, workshop.genesis, writes)) as fresh:
+        # Not durable before it is closed: after a crash it is made again.
+        with closing(Store.create(path, workshop.genesis, writes, is_durable=False)) as fresh:
             executor = Executor(fresh, engine, workshop.rules)
             for recovery in old.recoveries:
                 fresh.follow(recovery)
             runs = runs_of(
                 old,
-                {order.height: order.certificate},
-                last=max(old.height, order.height),
+                known,
+                last=max(old.height, *known, 0),
                 length_max=workshop.rules.limits.watermark_window,
-                beyond=order.bundle,
+                beyond=None if order is None else order.bundle,
             )
             try:
                 replay(runs, fresh, executor, workshop.provider, advance)
             except Diverged as again:
                 raise Incurable(_still_diverges(again)) from None
-            promised = max(old.height, disowned(old))
             fresh.put_meta(DISOWNED_KEY, promised.to_bytes(8, "big"))
             height = fresh.height
-    if height < old.certified_height:
-        raise Incurable(
-            f"the old ledger cannot be read, or proves nothing, above block {height}: it is "
-            "damaged besides; restore a backup, or empty the data directory and let the node sync"
-        )
-    publish(path, workshop.ledger, order.height)
+    if order is None:
+        publish(path, workshop.ledger, max(old.height, 0), why=DAMAGED)
+    else:
+        publish(path, workshop.ledger, order.height)
     return height
 
 
@@ -176,13 +183,16 @@ def _text(value: object) -> str:
 
 
 class Repair:
-    """Waits for a halt that a repair can mend, and mends it beside the halted node."""
+    """Waits for what a rebuilt ledger can mend, and makes that ledger beside the running node."""
 
-    def __init__(self, store: Store, workshop: Workshop, switch: HaltSwitch) -> None:
-        """Raises LedgerDamaged."""
+    def __init__(
+        self, store: Store, workshop: Workshop, switch: HaltSwitch, *, mends_damage: bool
+    ) -> None:
+        """Not `mends_damage`: a damaged ledger is left as it is. Raises LedgerDamaged."""
         self._store = store
         self._workshop = workshop
         self._switch = switch
+        self._mends_damage = mends_damage
         self._order = pending_order(store)
         self._called = trio.Event()
         self._told_s = 0.0
@@ -191,8 +201,8 @@ class Repair:
 
     @property
     def is_active(self) -> bool:
-        """From the halt until the ledger is rebuilt, or known not to be."""
-        return self._switch.has_diverged and not self.failure
+        """From a halt over the ledger until it is rebuilt, or known not to be."""
+        return self._switch.is_curable and self._called.is_set() and not self.failure
 
     def resume(self) -> None:
         """Halt at once if an earlier life left this ledger to be repaired."""
@@ -202,14 +212,19 @@ class Repair:
             evidence = (encode(order.own), encode(order.certificate))
             self._switch.halt(reason, evidence, kind=HaltKind.DIVERGED)
 
+    def mend(self) -> None:
+        """Rebuild the ledger while the node goes on: its history is damaged, its state is not."""
+        if self._mends_damage:
+            self._called.set()
+
     async def run(self) -> bool:
         """Wait until it is needed, then repair. Whether a new ledger stands ready."""
         await self._called.wait()
-        assert self._order is not None, "set before the call"
         head = self._store.height
-        _log.critical("repairing", ledger=str(self._workshop.ledger), block=self._order.height)
+        block = self._order.height if self._order is not None else None
+        _log.critical("repairing", ledger=str(self._workshop.ledger), block=block)
         try:
-            height = await self._patiently(self._order)
+            height = await self._patiently()
         except Incurable as found:
             self.failure = str(found)
         except (EngineFault, WorkerFault, LedgerError, OSError) as error:
@@ -224,21 +239,27 @@ class Repair:
         return True
 
     def _call(self, reason: str, evidence: Sequence[bytes]) -> None:
-        if self._switch.has_diverged:
+        if self._switch.kind is HaltKind.DIVERGED:
             self._order = self._order or order_of(evidence)
             self._called.set()
+        elif self._switch.kind is HaltKind.DAMAGED:
+            self.mend()
 
-    async def _patiently(self, order: RepairOrder) -> int:
+    async def _patiently(self) -> int:
         for pause_s in ENGINE_PAUSES_S:
             try:
-                return await trio.to_thread.run_sync(self._rebuild, order)
+                return await trio.to_thread.run_sync(self._rebuild)
             except WorkerFault as fault:
                 _log.error("engine_fault", reason=str(fault), again_in_s=pause_s)
             await trio.sleep(pause_s)
-        return await trio.to_thread.run_sync(self._rebuild, order)
+        return await trio.to_thread.run_sync(self._rebuild)
 
-    def _rebuild(self, order: RepairOrder) -> int:
-        return rebuild(self._store, order, self._workshop, self._advance)
+    def _rebuild(self) -> int:
+        store, order = self._store, self._order
+        if order is not None:
+            store.put_meta(ORDER_KEY, encode(order))
+        promised = max(store.height, disowned(store))
+        return rebuild(store, self._workshop, self._advance, promised=promised, order=order)
 
     def _advance(self, height: int) -> None:
         """On the thread: ends with the node, and tells from time to time how far it is."""

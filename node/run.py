@@ -15,13 +15,16 @@ import psutil
 import structlog
 import trio
 
-from consensus.pbft.types import Accuse
+from consensus.pbft.types import Accuse, HaltKind
 from contracts.vm import jail
 from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
 from crypto.providers.software import SoftwareProvider
 from ledger import hashes
+from ledger.encoding import encode
+from ledger.findings import JOURNAL as JOURNAL_AREA
+from ledger.findings import Findings
 from ledger.genesis import Genesis, chain_id, load_genesis
 from ledger.history.database import History
 from ledger.model import Query
@@ -37,7 +40,7 @@ from node.backup.door import Door
 from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
-from node.config import NodeConfig
+from node.config import AUTO, NodeConfig
 from node.engines import EngineWatch
 from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
@@ -48,12 +51,13 @@ from node.history import Follower, history_of
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
-from node.ledgers import JOURNAL
+from node.ledgers import JOURNAL, lost_votes
 from node.life import LifeWatch
 from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.metrics import Sources, make_render
 from node.metrics_page import MetricsPage
+from node.patrol import Patrol
 from node.peers import peer_table, warn_of_gaps
 from node.refusals import Refusal
 from node.repair import Repair, Workshop
@@ -150,11 +154,21 @@ class Node:
             ledger=config.data_dir / LEDGER,
             journal=config.data_dir / JOURNAL,
         )
-        self._door = Door(config.data_dir, self.store, self.provider, self.check_readable)
+        self.patrol = Patrol(
+            self.store,
+            config.data_dir,
+            self.provider.verify_batch,
+            hours=config.scrub_hours,
+            name=config.name,
+            on_damage=self._damaged,
+        )
+        self._door = Door(
+            config.data_dir, self.store, self.provider, self.check_readable, self._scrub
+        )
 
     def _build_ordering(self, config: NodeConfig) -> None:
         chain = self.rules.chain_id
-        journal = Journal(config.data_dir / JOURNAL)
+        self._journal = journal = Journal(config.data_dir / JOURNAL)
         self._open.callback(journal.close)
         limits = self.genesis.limits
         self._build_clock()
@@ -210,6 +224,7 @@ class Node:
                 heartbeat=self.heartbeat,
                 switch=self._switch,
                 tally=self._tally,
+                votes_lost=lost_votes(config.data_dir / JOURNAL),
             ),
             on_epoch=self._enter_epoch,
             on_accuse=self._accuse,
@@ -253,7 +268,9 @@ class Node:
             self.provider,
             lambda: self._make_engine(config),
         )
-        self._repair = Repair(self.store, workshop, self._switch)
+        self._repair = Repair(
+            self.store, workshop, self._switch, mends_damage=config.repair == AUTO
+        )
         self._repair.resume()
 
     def _open_history(self, config: NodeConfig) -> Follower | None:
@@ -295,6 +312,7 @@ class Node:
                 await nursery.start(self._door.run)
                 if self._follower is not None:
                     self._follower.start()
+                nursery.start_soon(self.patrol.run)
                 page.start()
                 nursery.start_soon(self._repair_and_end)
                 api.start()
@@ -324,6 +342,21 @@ class Node:
         self.is_repaired = await self._repair.run()
         if self.is_repaired:
             self._nursery.cancel_scope.cancel()
+
+    def _scrub(self, is_new: bool) -> bytes:
+        return encode(self.patrol.ask() if is_new else self.patrol.state)
+
+    def _damaged(self, findings: Findings) -> None:
+        """What is stored is damaged. With a sound state this node goes on until it is mended."""
+        if any(found.area == JOURNAL_AREA for found in findings.all):
+            self._journal.renew()  # what is in it is in memory, too
+        if not findings.of_ledger(self._config.data_dir / LEDGER):
+            return
+        if findings.is_state_sound and self._config.repair == AUTO:
+            self._repair.mend()
+        else:
+            reason = f"the ledger is damaged: {findings.all[0].text}"
+            self._switch.halt(reason, kind=HaltKind.DAMAGED)
 
     def _after_block(self) -> None:
         self._engines.follow()
@@ -362,7 +395,14 @@ class Node:
     def _metrics_page(self) -> MetricsPage:
         counters = self._network.counters if isinstance(self._network, Network) else None
         sources = Sources(
-            self, self._pool, self._tally, self._switch, counters, self._life, self._follower
+            self,
+            self._pool,
+            self._tally,
+            self._switch,
+            counters,
+            self._life,
+            self._follower,
+            self.patrol,
         )
         return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
 
@@ -394,14 +434,14 @@ class Node:
         if self._repair.is_active:
             raise Refusal(
                 refusals.REPAIRING,
-                "this node's state differed from a quorum's and is being rebuilt: ask another, or "
-                "come back later",
+                "this node's state is damaged or differed from a quorum's, and is being rebuilt: "
+                "ask another, or come back later",
             )
-        if self._switch.has_diverged:
+        if self._switch.is_curable:
             raise Refusal(
                 refusals.HALTED,
-                "this node has halted because its state contradicts a quorum's, which makes it "
-                "unfit to read: ask another; its log says why",
+                "this node has halted because its state is damaged or contradicts a quorum's, "
+                "which makes it unfit to read: ask another; its log says why",
             )
 
     def hold(self, items: Sequence[Admitted]) -> list[bool]:

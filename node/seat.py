@@ -60,6 +60,7 @@ class Parts:
     heartbeat: Heartbeat
     switch: HaltSwitch
     tally: Tally
+    votes_lost: int  # in epochs with a base up to here no vote is cast; -1: none is lost
 
 
 class Seat:
@@ -81,7 +82,7 @@ class Seat:
         self._nursery: trio.Nursery | None = None
         records = parts.journal.recovered.records
         office = parts.committee.enter(parts.store.current_epoch)
-        if office.index is not None:
+        if office.index is not None and not self._has_lost_votes(office):
             self.driver = self._make_driver(office, office.index, records)
         parts.queue.on_executed = self._executed
         parts.queue.is_in_flight = self._is_in_flight
@@ -98,10 +99,14 @@ class Seat:
             while not parts.switch.is_halted:
                 office = parts.committee.enter(parts.store.current_epoch)
                 self._on_epoch()
-                if office.index is None:
+                if office.index is None or self._has_lost_votes(office):
                     await self._follow(office)
                 else:
                     await self._order(office, office.index)
+
+    def _has_lost_votes(self, office: Office) -> bool:
+        """Whether this node may have cast votes in the epoch that it does not know any more."""
+        return office.base <= self._parts.votes_lost
 
     async def _order(self, office: Office, index: int) -> None:
         """Be a member for one epoch."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 import structlog
 import trio
 
 from crypto.keys import load_key
 from crypto.providers.software import SoftwareProvider
+from ledger.errors import LedgerDamaged, OtherFormat
 from ledger.genesis import load_genesis
+from ledger.store import Store
 from node.bootstrap import check_genesis
-from node.config import NodeConfig
+from node.config import AUTO, NodeConfig
 from node.execute import Engine
+from node.journal import JournalDamaged
 from node.keys import read_passphrase
+from node.mend import mend, mend_journal
 from node.recover import Site
 from node.run import Node, open_engine
 
@@ -26,8 +31,9 @@ SWITCH_INTERVAL_S = 0.0005
 _log = structlog.get_logger("node")
 
 
-def site_of(config: NodeConfig) -> Site:
+def site_of(config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | None = None) -> Site:
     """The node of `config`, for work on it while it is not running."""
+    make = engine or open_engine
     passphrase = read_passphrase(config.passphrase_file)
     genesis = load_genesis(config.genesis)
     check_genesis(genesis)
@@ -35,8 +41,34 @@ def site_of(config: NodeConfig) -> Site:
         data_dir=config.data_dir,
         genesis=genesis,
         provider=SoftwareProvider(load_key(config.consensus_key, passphrase)),
-        make_engine=lambda: open_engine(config),
+        make_engine=lambda: make(config),
     )
+
+
+def open_node(config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | None = None) -> Node:
+    """The node of `config`, its data mended if it must be and may be; on a thread of trio's.
+
+    Raises LedgerDamaged and JournalDamaged where the configuration says so, Incurable, and what
+    Node raises.
+    """
+
+    def advance(height: int) -> None:
+        trio.from_thread.check_cancelled()
+
+    try:
+        return Node(config, engine=engine)
+    except (LedgerDamaged, JournalDamaged) as damage:
+        if config.repair != AUTO or isinstance(damage, OtherFormat):
+            raise
+        _log.critical("damaged", reason=str(damage), repair=config.repair)
+        site = site_of(config, engine=engine)
+        if isinstance(damage, LedgerDamaged):
+            mend(site, advance)
+        else:
+            with closing(Store.open(site.ledger)) as store:
+                height = store.height
+            mend_journal(site.data_dir, height)
+    return Node(config, engine=engine)
 
 
 async def serve(
@@ -52,7 +84,7 @@ async def serve(
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(live, lambda: Node(config, engine=engine), started)
+                nursery.start_soon(live, lambda: open_node(config, engine=engine), started)
                 async for number in signals:
                     _log.info("stopping", signal=signal.Signals(number).name)
                     for node in running:

@@ -51,7 +51,7 @@ def open_door(
     check_readable: Callable[[], None] = is_readable,
 ) -> Iterator[None]:
     """The door of a running node, in a thread with a loop of its own."""
-    door = Door(data_dir, store, keys or FakeKeys(0), check_readable)
+    door = Door(data_dir, store, keys or FakeKeys(0), check_readable, lambda is_new: b"")
     is_open = threading.Event()
     life: list[tuple[trio.lowlevel.TrioToken, trio.CancelScope]] = []
 

@@ -53,7 +53,7 @@ from ledger.genesis import (
 )
 from ledger.model import StateWrite, Transaction, Validator, ValidatorSet, transaction_id
 from ledger.values import Value, encode_value
-from node.config import NodeConfig
+from node.config import AUTO, NodeConfig
 from node.intake import Rules, check_form
 from node.keys import save_network_key, write_private
 from node.mempool import Admitted
@@ -260,6 +260,7 @@ class Nodes:
         self.engines = [OpenEngine() for _ in range(size)]
         self.account = Account(SoftwareProvider(sm2.generate()))
         self.skew_ms = [0] * size  # of each node's wall clock
+        self.repair = AUTO  # what each node does about damage
         self._seeds = [generate_seed() for _ in range(size)]
         self.nodes = tuple(self._make_keys(index) for index in range(size))
         validators = ValidatorSet(self.nodes[:members])
@@ -313,6 +314,8 @@ class Nodes:
             verify_threads=1,
             allow_unjailed=True,
             log_level="info",
+            repair=self.repair,
+            scrub_hours=0,
         )
 
     def make_node(self, index: int) -> Node:

@@ -193,6 +193,7 @@ class HaltKind(Enum):
     """What is wrong decides what can be done about it."""
 
     DIVERGED = 1  # our state is not the quorum's; evidence: our statement, the certificate
+    DAMAGED = 3  # what we hold contradicts itself: found here, never by consensus
     CONFLICT = 2  # certificates contradict each other: more than f replicas lie or forgot
 
 

@@ -117,5 +117,24 @@ def read_frames(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
     return frames, offset
 
 
+def begins_with_altered(data: bytes) -> bool:
+    """Whether `data`, which begins with no whole frame, begins with one of which a bit was altered.
+
+    False for the beginning of a frame that was cut off: the length it claims is not there, and no
+    other length makes its checksum right.
+    """
+    if len(data) < _HEAD.size:
+        return False
+    kind, length, checksum = _HEAD.unpack_from(data)
+    if length <= len(data) - _HEAD.size or length > FRAME_SIZE_MAX:
+        return True
+    running = kind
+    for end in range(_HEAD.size, len(data)):
+        if running == checksum:
+            return True
+        running = zlib.crc32(data[end : end + 1], running)
+    return bool(running == checksum)
+
+
 def _checksum(kind: int, payload: bytes) -> int:
     return zlib.crc32(payload, kind)

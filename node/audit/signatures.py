@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from crypto import sm2
 from crypto.provider import SignedItem
 from crypto.providers.software import verify_batch
-from ledger.blocks import proposal_of
+from ledger.blocks import proposal_of, transaction_items
 from ledger.certificates import commit_items, execution_items
 from ledger.committee import Epoch
 from ledger.errors import BlockInvalid, CertificateInvalid, LedgerError
 from ledger.model import Signature, proposal_digest
 from ledger.store import Store
 from node.audit.examined import Examined
-from node.execute import transaction_items
 
 # What is verified before its turn; bounds memory.
 AHEAD_BLOCKS = 16

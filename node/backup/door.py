@@ -50,13 +50,14 @@ ASK_SIZE_MAX = MANIFEST_SIZE_MAX + 256
 LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: ucred of unix(7)
 
-STANDING, BLOCKS, SIGN = "standing", "blocks", "sign"
+STANDING, BLOCKS, SIGN, SCRUB = "standing", "blocks", "sign", "scrub"
 
 _log = structlog.get_logger("node.backup")
 
 
 class Ask(Record):
-    """STANDING; BLOCKS from `first` to `last` at most; SIGN the encoded manifest in `data`."""
+    """STANDING; BLOCKS from `first` to `last` at most; SIGN the encoded manifest in `data`; SCRUB:
+    how far the patrol is, a new one if `first` is 1."""
 
     what: str
     first: int = 0
@@ -94,12 +95,17 @@ class Door:
         store: Store,
         provider: CryptoProvider,
         check_readable: Callable[[], None],
+        scrub: Callable[[bool], bytes],
     ) -> None:
-        """`check_readable` raises Refusal while the ledger is in doubt."""
+        """`check_readable` raises Refusal while the ledger is in doubt.
+
+        `scrub(is_new)` gives the encoded state of the patrol, on the main task.
+        """
         self._data_dir = data_dir
         self._store = store
         self._provider = provider
         self._check_readable = check_readable
+        self._scrub = scrub
         self._turn = trio.Lock()
 
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -165,7 +171,8 @@ class Door:
         while (data := await _receive(stream)) is not None:
             ask = decode(data, Ask, size_max=ASK_SIZE_MAX)
             try:
-                self._check_readable()
+                if ask.what != SCRUB:
+                    self._check_readable()
                 answer = Answer("", await trio.to_thread.run_sync(self._answer, ask))
             except (Refusal, _Refused, LedgerError, CryptoError) as error:
                 answer = Answer(str(error), b"")
@@ -179,6 +186,8 @@ class Door:
             return encode(self._run(ask.first, ask.last))
         if ask.what == SIGN:
             return self._sign(ask.data)
+        if ask.what == SCRUB:
+            return trio.from_thread.run_sync(self._scrub, ask.first == 1)
         raise _Refused(f"this release knows no question {ask.what!r}: use its own command line")
 
     def _standing(self) -> Standing:

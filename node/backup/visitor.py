@@ -8,9 +8,10 @@ from pathlib import Path
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.model import SIGNATURE_SIZE
-from node.backup.door import BLOCKS, LENGTH, SIGN, STANDING, Answer, Ask, Standing, reachable
+from node.backup.door import BLOCKS, LENGTH, SCRUB, SIGN, STANDING, Answer, Ask, Standing, reachable
 from node.backup.errors import NodeAway, NodeRefused
 from node.backup.form import CHUNK_SIZE_MAX, MANIFEST_SIZE_MAX
+from node.patrol import PatrolState
 
 ANSWER_SIZE_MAX = CHUNK_SIZE_MAX + 256
 ANSWER_S = 120.0  # a node under load is slow, not away
@@ -56,6 +57,14 @@ class Visitor:
         if len(signature) != SIGNATURE_SIZE:
             raise self._strange("no signature")
         return signature
+
+    def scrub(self, *, is_new: bool) -> PatrolState:
+        """How far the node's patrol is; `is_new`: have one begin."""
+        data = self._ask(Ask(SCRUB, first=int(is_new)))
+        try:
+            return decode(data, PatrolState, size_max=ANSWER_SIZE_MAX)
+        except DecodeError as error:
+            raise self._strange(str(error)) from None
 
     def _ask(self, ask: Ask) -> bytes:
         data = encode(ask)

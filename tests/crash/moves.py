@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from crypto import sm2
+from ledger.encoding import encode
 from ledger.errors import LedgerError
 from ledger.recovery import next_recovery
 from ledger.store import Store
@@ -26,7 +27,7 @@ from node.execute import ChainRules, Executor
 from node.journal import Journal
 from node.ledgers import JOURNAL
 from node.recover import DROPPED, Site
-from node.repair import RepairOrder, Workshop, disowned, rebuild
+from node.repair import ORDER_KEY, RepairOrder, Workshop, disowned, rebuild
 from tests.backup_world import ignore, open_door
 from tests.chain_world import Chain, ReplayEngine
 from tests.crash.check import Case, Said
@@ -115,7 +116,9 @@ def run_repair(root: Path) -> None:
         world = chain.world
         engine = ReplayEngine(chain)
         workshop = Workshop(ledger, world.genesis, rules(), FakeKeys(), lambda: engine)
-        rebuild(old, order, workshop, lambda height: None)
+        old.put_meta(ORDER_KEY, encode(order))
+        promised = max(old.height, disowned(old))
+        rebuild(old, workshop, lambda height: None, promised=promised, order=order)
     say(root, ["published"])
     ledgers.settle(ledger)
     say(root, ["settled"])
@@ -149,7 +152,7 @@ class RepairCase:
         if not is_moved and goes_on:
             run_repair(root)
             assert self._look(root, goes_on=False).is_moved, "the repair begins again"
-        aside = ledgers.diverged(ledger)
+        aside = ledgers.set_aside(ledger, ledgers.DIVERGED)
         for one in aside:
             Store.open(one).close()
         return Moved(height=height, is_moved=is_moved, has_aside=len(aside) == 1)

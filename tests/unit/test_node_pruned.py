@@ -155,7 +155,7 @@ def test_a_ledger_without_its_beginning_is_past_repair(pruned: World, tmp_path: 
     workshop = Workshop(pruned.path, pruned.genesis, rules, FakeKeys(), lambda: engine)
     order = RepairOrder(pruned.store.statement(HEAD), pruned.execution_certificate(HEAD), None)
     with pytest.raises(Incurable, match=f"begins at block {BASE}.*restore a backup"):
-        rebuild(pruned.store, order, workshop, lambda height: None)
+        rebuild(pruned.store, workshop, lambda height: None, promised=HEAD, order=order)
 
 
 def test_an_audit_of_the_data_folder_says_what_is_missing(pruned: World) -> None:

@@ -22,10 +22,11 @@ from consensus.pbft.messages import Certified, Checkpoint, SignedMessage, decode
 from ledger.encoding import decode
 from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, ExecutionStatement
+from ledger.schema import RECEIPTS, at_height, state_key
 from ledger.store import Store
 from node import refusals
 from node.backup.door import SOCKET
-from node.ledgers import diverged
+from node.ledgers import DAMAGED, DIVERGED, set_aside
 from p2p.limits import Channel
 from tests.node_world import Nodes, eventually, quick_clock, running
 
@@ -104,7 +105,7 @@ async def test_a_node_that_went_wrong_once_repairs_itself_and_goes_on(
             assert (await committee.status(3)).phase == "ordering"
     alerts = [line["event"] for line in logs if line["log_level"] == "critical"]
     assert alerts == ["halted", "repairing", "repaired"]
-    (aside,) = diverged(committee.data_dir(3) / "ledger")
+    (aside,) = set_aside(committee.data_dir(3) / "ledger", DIVERGED)
     assert aside.name == f"ledger.diverged-{WRONG_AT}"
     (kept,) = accusations(committee)
     assert kept.startswith("halt-"), "its evidence; and nobody saw it contradict itself"
@@ -146,7 +147,7 @@ async def test_what_is_wrong_while_catching_up_is_repaired_too(
         await committee.start(nursery, 3)
         await has_followed(committee, committee.node(3).store)
         await alike(committee, ids)
-    assert len(diverged(committee.data_dir(3) / "ledger")) == 1
+    assert len(set_aside(committee.data_dir(3) / "ledger", DIVERGED)) == 1
 
 
 async def test_while_it_repairs_it_says_so_and_neither_votes_nor_lets_itself_be_read(
@@ -204,7 +205,7 @@ async def test_an_engine_that_is_always_wrong_halts_the_node_for_good(
         f"what a quorum signed: state_root expected {right}, found {wrong}; "
         f"transaction {ids[1].hex()}; so the fault is in this release"
     )
-    assert diverged(committee.data_dir(3) / "ledger") == []
+    assert set_aside(committee.data_dir(3) / "ledger", DIVERGED) == []
 
 
 async def test_another_release_repairs_what_the_wrong_one_could_not(
@@ -271,7 +272,7 @@ async def test_a_node_that_stops_in_its_repair_stops(committee: Nodes, clock: Mo
                 nursery.start_soon(committee.stop, 3)
                 await trio.testing.wait_all_tasks_blocked()
                 go_on.set()
-    assert diverged(committee.data_dir(3) / "ledger") == []
+    assert set_aside(committee.data_dir(3) / "ledger", DIVERGED) == []
 
 
 def spoken(body: bytes) -> tuple[ExecutionStatement | None, bool]:
@@ -316,3 +317,63 @@ async def test_a_repaired_node_never_states_a_second_outcome(
         await alike(committee, ids)
         assert new.statement(WRONG_AT + 1).state_root not in said[WRONG_AT + 1]
     assert all(len(roots) == 1 for roots in said.values())
+
+
+# --- damage ---------------------------------------------------------------------------------
+
+
+async def test_damaged_history_is_mended_while_the_node_votes(committee: Nodes) -> None:
+    async with running(committee, *ALL):
+        ids = await blocks(committee, "a", "b", "c")
+        await alike(committee, ids)
+        node = committee.node(3)
+        old = node.store
+        old._disk.write([(at_height(RECEIPTS, 2), b"altered")])
+        node.patrol.ask()
+        await has_followed(committee, old)
+        await alike(committee, ids)
+        ids += await blocks(committee, "d")
+        await alike(committee, ids)
+        committee.node(3).store.scrub()
+    assert len(set_aside(committee.data_dir(3) / "ledger", DAMAGED)) == 1
+
+
+async def test_a_damaged_state_stops_the_votes_until_it_is_mended(committee: Nodes) -> None:
+    async with running(committee, *ALL):
+        ids = await blocks(committee, "a", "b")
+        await alike(committee, ids)
+        node = committee.node(3)
+        old = node.store
+        old._disk.write([(state_key("notes", b"no such key"), b"altered")])
+        with capture_logs() as logs:
+            node.patrol.ask()
+            await has_followed(committee, old)
+        assert [line["event"] for line in logs if line["log_level"] == "critical"][:2] == [
+            "halted",
+            "repairing",
+        ]
+        await alike(committee, ids)
+        committee.node(3).store.scrub()
+
+
+async def test_a_node_that_may_only_halt_keeps_the_damaged_ledger(committee: Nodes) -> None:
+    committee.repair = "halt"
+    async with running(committee, *ALL):
+        await alike(committee, await blocks(committee, "a", "b"))
+        node = committee.node(3)
+        node.store._disk.write([(at_height(RECEIPTS, 1), b"altered")])
+        node.patrol.ask()
+        await eventually(lambda: node.situation().phase == "halted")
+        await blocks(committee, "c")
+    assert set_aside(committee.data_dir(3) / "ledger", DAMAGED) == []
+
+
+async def test_a_node_that_lost_its_votes_follows_without_a_vote(committee: Nodes) -> None:
+    async with running(committee, *ALL):
+        ids = await blocks(committee, "a")
+        await alike(committee, ids)
+    (committee.data_dir(3) / "journal.lost-1").mkdir()
+    async with running(committee, *ALL):
+        ids += await blocks(committee, "b")
+        await alike(committee, ids)
+        assert committee.node(3).situation().phase == "observing"
