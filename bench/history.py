@@ -24,13 +24,14 @@ import msgspec
 from bench.ledger_chain import NAMESPACE, VALUE_SIZE, Chain, key_of, load
 from bench.processes import usage
 from crypto import sm3
+from ledger.commit import Commit
 from ledger.encoding import decode, encode
 from ledger.history.database import History
 from ledger.history.pages import Page, Span
 from ledger.merkle import receipts_root
 from ledger.model import Event, Receipt, StateWrite, Transaction, TransactionBody, transaction_id
 from ledger.schema import CHANGES
-from ledger.store import Commit, Store
+from ledger.store import Store
 from ledger.values import Value, encode_value
 from node.announce import Announcer
 from node.history import Follower, history_of

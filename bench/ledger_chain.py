@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ledger.blocks import make_block, proposal_of
+from ledger.commit import Commit
 from ledger.encoding import encode
 from ledger.genesis import Genesis, Limits
 from ledger.merkle import receipts_root
@@ -35,7 +36,7 @@ from ledger.model import (
     transaction_id,
 )
 from ledger.proof import state_path
-from ledger.store import Commit, Store
+from ledger.store import Store
 
 NAMESPACE = "balances"
 SLICE_KEYS = 100_000  # loaded with one block

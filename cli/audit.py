@@ -17,8 +17,8 @@ from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, note
 
 if TYPE_CHECKING:
     from client.account import Account
+    from ledger.commit import StoredBlock
     from ledger.genesis import Genesis
-    from ledger.store import StoredBlock
     from node.audit import Replayed, Verdict
     from node.audit.answers import Asked
     from node.audit.manifest import Manifest

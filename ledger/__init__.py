@@ -29,6 +29,7 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     scrub         checks of a stored ledger
     locate        which block a damaged ledger is damaged at
     prune         what a ledger loses when its base rises, step by step
+    commit        what one block changes, and the rows that store it
     store         the ledger: commit, certify, read, snapshot, prove, scrub, prune
     history/      what was, in a database beside it: derived, believed for nothing
     archive       a chain, or a run of its heights, in one file;  archive_reader: not believed

@@ -26,6 +26,7 @@ from typing import BinaryIO, Final
 
 from crypto import sm3
 from crypto.provider import CryptoProvider
+from ledger.commit import StoredBlock
 from ledger.committee import deciding_height
 from ledger.encoding import encode
 from ledger.errors import ArchiveInvalid
@@ -40,7 +41,7 @@ from ledger.model import (
     Record,
     ValidatorSet,
 )
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 
 TAG_ARCHIVE: Final = b"shuxin/archive/2\0"  # a file's first bytes: format and version
 TAG_STEM: Final = b"shuxin/archive/"

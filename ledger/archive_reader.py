@@ -40,13 +40,13 @@ from ledger.archive import (
     seal_message,
 )
 from ledger.certificates import VerifyBatch
+from ledger.commit import StoredBlock
 from ledger.committee import Epoch, Epochs
 from ledger.encoding import decode
 from ledger.errors import ArchiveIncomplete, ArchiveInvalid, ArchiveTruncated, DecodeError
 from ledger.genesis import Genesis
 from ledger.model import DIGEST_SIZE
 from ledger.recovery import Recovery, decode_recovery, domain_after
-from ledger.store import StoredBlock
 
 R = TypeVar("R")
 _KINDS = frozenset(FrameKind)

@@ -61,8 +61,6 @@ class Disk:
         check_logs(path / DATABASE)
         check_tables(path / DATABASE, filter_bytes_max=_FILTER_BYTES_AT_OPEN)
         self._database = open_database(path / DATABASE, create=create)
-        if create:
-            Mark.create(path / _MARK, 0)
         try:
             if create:
                 Mark.create(path / _MARK, 0)

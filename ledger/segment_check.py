@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ledger.archive_reader import Archive
 from ledger.certificates import VerifyBatch, verify_execution_certificate
+from ledger.commit import StoredBlock
 from ledger.committee import Epochs
 from ledger.errors import ArchiveIncomplete, ArchiveInvalid, CertificateInvalid, RecoveryInvalid
 from ledger.genesis import Genesis, chain_id
@@ -18,7 +19,6 @@ from ledger.merkle import receipts_root, transactions_root
 from ledger.model import BlockHeader, block_hash
 from ledger.recovery import verify_recovery
 from ledger.segments import Segment, iterate_blocks
-from ledger.store import StoredBlock
 
 
 def check_segments(

@@ -20,8 +20,9 @@ from crypto.provider import CryptoProvider
 from ledger.archive import Part, write
 from ledger.archive_reader import Archive
 from ledger.certificates import VerifyBatch
+from ledger.commit import StoredBlock
 from ledger.errors import ArchiveIncomplete, ArchiveInvalid
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 
 # Segments of one node begin with its multiples, so that the folders of two nodes can be compared
 # by name. Some hundred transactions in each block make one of 300 MB, an idle network's fill one

@@ -12,7 +12,6 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from ledger.base import OPEN_CHECK_BLOCKS, base_max, check_beginning
 from ledger.batch_proof import BatchProof, join_proofs
 from ledger.blocks import genesis_block
 from ledger.certificates import VerifyBatch
+from ledger.commit import Commit, StoredBlock, rows_of
 from ledger.committee import Epoch, Epochs
 from ledger.disk import Disk
 from ledger.encoding import encode
@@ -42,28 +42,16 @@ from ledger.prune import Pruned, freed_ranges, ignore_pruned, next_step
 from ledger.records import Records
 from ledger.recovery import Recovery, domain_after
 from ledger.schema import (
-    BLOCK,
     CERTIFIED_KEY,
-    CHANGES,
-    COMMIT_CERTIFICATE,
     COMMITTEE,
     EXECUTION_CERTIFICATE,
     FORMAT,
     FORMAT_KEY,
     GENESIS_KEY,
-    HASH,
-    HEAD_KEY,
-    HEADER,
     META,
     PAGE,
-    RECEIPTS,
     RECOVERY,
     STATE,
-    STATEMENT,
-    TRANSACTION,
-    Changes,
-    Place,
-    Receipts,
     at_height,
     number,
     open_meta,
@@ -79,29 +67,6 @@ from ledger.versions import StateSnapshot, Version, Versions, scan_state
 RECENT_BLOCKS_MAX = 4  # decoded blocks kept: clients ask for receipts of the newest
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """All that one block changes. `writes` are the ones that were applied to the tree."""
-
-    block: Block
-    receipts: Sequence[Receipt]
-    writes: Sequence[StateWrite]
-    statement: ExecutionStatement
-    commit_certificate: CommitCertificate | None  # None for the genesis block only
-    next_epoch: Epoch | None = None  # what the block decided
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
-    """All that is stored about one height."""
-
-    block: Block
-    receipts: tuple[Receipt, ...]
-    statement: ExecutionStatement
-    commit_certificate: CommitCertificate | None
-    execution_certificate: ExecutionCertificate | None
 
 
 class Store:
@@ -337,26 +302,7 @@ class Store:
 
     def pairs_of(self, commit: Commit) -> Iterator[tuple[bytes, bytes | None]]:
         """Everything that `commit` puts (None: deletes), while its writes are staged."""
-        header = commit.block.header
-        height = header.height
-        yield at_height(HEADER, height), encode(header)
-        yield at_height(BLOCK, height), encode(commit.block)
-        yield at_height(RECEIPTS, height), encode(Receipts(tuple(commit.receipts)))
-        yield at_height(STATEMENT, height), encode(commit.statement)
-        yield at_height(CHANGES, height), encode(Changes(tuple(commit.writes)))
-        if commit.commit_certificate is not None:
-            yield at_height(COMMIT_CERTIFICATE, height), encode(commit.commit_certificate)
-        yield HASH + commit.statement.block_hash, number(height)
-        for index, receipt in enumerate(commit.receipts):
-            yield TRANSACTION + receipt.transaction_id, encode(Place(height, index))
-        for write in commit.writes:
-            yield state_key(write.namespace, write.key), write.value
-        for name, page in self.tree.staged_pages():
-            yield PAGE + name, page
-        if commit.next_epoch is not None:
-            epoch = commit.next_epoch
-            yield at_height(COMMITTEE, epoch.base), encode(epoch.validators)
-        yield HEAD_KEY, number(height)
+        return rows_of(commit, self.tree.staged_pages())
 
     def certify(self, certificate: ExecutionCertificate) -> None:
         """Store a verified execution certificate of a stored block.

@@ -130,18 +130,16 @@ provable_heights = {provable_heights}
 # bound; with none all stays for ever. What tells repeated transactions always stays.
 keep_blocks = 0
 keep_days = 0
-
-[contracts]
-# Contract code runs in a jailed process. true starts the node where the jail is unavailable;
-# contracts can then reach whatever the node's user can. Never in production.
-allow_unjailed = false
-
-[ledger]
 # Hours from one check of everything that is stored (巡检) to the next; 0: never.
 scrub_hours = {scrub_hours}
 # When it is damaged (修复): "auto" builds it anew from what can be proved of it and from peers, and
 # keeps the damaged one aside; "halt" leaves all as it is, and the node stops or does not start.
 repair = "auto"
+
+[contracts]
+# Contract code runs in a jailed process. true starts the node where the jail is unavailable;
+# contracts can then reach whatever the node's user can. Never in production.
+allow_unjailed = false
 
 [metrics]
 # Figures for Prometheus (http://HOST:PORT/metrics), to anyone who can connect: keep it on loopback,

@@ -21,6 +21,7 @@ from ledger.certificates import (
     verify_commit_certificate,
     verify_execution_certificate,
 )
+from ledger.commit import Commit
 from ledger.committee import Epochs
 from ledger.encoding import encode
 from ledger.errors import BlockInvalid, RecoveryInvalid
@@ -39,7 +40,7 @@ from ledger.model import (
     proposal_digest,
 )
 from ledger.recovery import check_authority
-from ledger.store import Commit, Store
+from ledger.store import Store
 from node.epochs import StateAfter, decided_epoch
 from node.peer_messages import Bundle
 

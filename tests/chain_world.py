@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from contracts.vm.host import BlockResult, GenesisResult, RangeReader, ViewResult
 from contracts.vm.messages import BlockContext
+from ledger.commit import Commit
 from ledger.encoding import decode
 from ledger.genesis import Genesis
 from ledger.model import (
@@ -18,7 +19,6 @@ from ledger.model import (
     Transaction,
     TransactionBody,
 )
-from ledger.store import Commit
 from node.peer_messages import Bundle
 from tests.ledger_world import GENESIS_WRITES, World, fake_sign
 

@@ -10,6 +10,7 @@ from crypto import sm3
 from crypto.provider import SignedItem
 from ledger.blocks import make_block, proposal_of
 from ledger.certificates import VoteKind, vote_message
+from ledger.commit import Commit
 from ledger.committee import Epoch, effective_base
 from ledger.encoding import encode
 from ledger.genesis import Genesis, GenesisContract, GenesisParty, Limits, chain_id
@@ -33,7 +34,7 @@ from ledger.model import (
     proposal_digest,
     transaction_id,
 )
-from ledger.store import Commit, Store
+from ledger.store import Store
 
 TIME_MS = 1_700_000_000_000
 NAMESPACE = "balances"

@@ -16,11 +16,12 @@ from client.node import NodeClient
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider, verify_batch
 from ledger.archive import NO_ARCHIVE, Part, write
+from ledger.commit import StoredBlock
 from ledger.errors import ArchiveInvalid
 from ledger.model import block_hash
 from ledger.segment_check import check_segments
 from ledger.segments import read_segments, segment_name, write_segment
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 from node.audit import Kind, Verdict, replay
 from node.bootstrap import LEDGER
 from tests.moving_chain import Chain, Moving, served

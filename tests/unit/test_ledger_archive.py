@@ -36,10 +36,11 @@ from ledger.archive import (
     index_digest,
 )
 from ledger.archive_reader import Archive
+from ledger.commit import StoredBlock
 from ledger.encoding import encode
 from ledger.errors import ArchiveIncomplete, ArchiveInvalid, ArchiveTruncated
 from ledger.genesis import Limits
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 from tests import archive_opinion
 from tests.ledger_world import World, committee
 

@@ -11,6 +11,7 @@ import pytest
 from ledger import segments
 from ledger.archive import NO_ARCHIVE, Part, export, write
 from ledger.archive_reader import Archive
+from ledger.commit import StoredBlock
 from ledger.errors import ArchiveIncomplete, ArchiveInvalid, HeightPruned
 from ledger.segments import (
     Segment,
@@ -20,7 +21,7 @@ from ledger.segments import (
     segment_name,
     write_segment,
 )
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 from tests import archive_opinion
 from tests.fake_keys import FakeKeys
 from tests.ledger_world import World, fake_verify_batch

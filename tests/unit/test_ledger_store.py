@@ -10,6 +10,7 @@ import pytest
 
 from ledger.batch_proof import verify_batch_proof
 from ledger.blocks import genesis_block
+from ledger.commit import Commit
 from ledger.errors import (
     CertificateInvalid,
     DecodeError,
@@ -22,7 +23,7 @@ from ledger.merkle import path, receipts_leaves, verify_path
 from ledger.model import ExecutionCertificate, StateWrite, transaction_id
 from ledger.proof import verify_state_proof
 from ledger.scrub import ScrubProgress
-from ledger.store import Commit, Store
+from ledger.store import Store
 from ledger.versions import VERSIONS_MIN
 from tests.ledger_world import NAMESPACE, World
 

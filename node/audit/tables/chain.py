@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ledger.commit import StoredBlock
 from ledger.committee import Epochs
 from ledger.model import ValidatorSet, address_of, block_hash
-from ledger.store import Store, StoredBlock
+from ledger.store import Store
 from node.audit.acts.act import Act
 from node.audit.acts.values import json_of
 from node.audit.tables.acts import ARGUMENTS
