@@ -32,6 +32,7 @@ from ledger.schema import (
     Receipts,
     at_height,
     number,
+    seal,
     state_key,
 )
 
@@ -69,7 +70,8 @@ def rows_of(
     yield at_height(BLOCK, height), encode(commit.block)
     yield at_height(RECEIPTS, height), encode(Receipts(tuple(commit.receipts)))
     yield at_height(STATEMENT, height), encode(commit.statement)
-    yield at_height(CHANGES, height), encode(Changes(tuple(commit.writes)))
+    changes = at_height(CHANGES, height)
+    yield changes, seal(changes, encode(Changes(tuple(commit.writes))))
     if commit.commit_certificate is not None:
         yield at_height(COMMIT_CERTIFICATE, height), encode(commit.commit_certificate)
     yield HASH + commit.statement.block_hash, number(height)

@@ -42,6 +42,7 @@ from ledger.schema import (
     Place,
     Receipts,
     at_height,
+    unseal,
 )
 
 T = TypeVar("T")
@@ -91,9 +92,14 @@ class Records:
 
     def changes(self, height: int) -> tuple[StateWrite, ...] | None:
         """The state writes of a block; None for one that an older release stored."""
-        data = self._source.get(at_height(CHANGES, height), height=height)
-        if data is None:
+        key = at_height(CHANGES, height)
+        stored = self._source.get(key, height=height)
+        if stored is None:
             return None
+        try:
+            data = unseal(key, stored)
+        except LedgerDamaged as damage:
+            raise LedgerDamaged(f"block {height}: {damage}", height=height) from None
         return _decoded(data, Changes, STORED_SIZE_MAX, "list of changes", height).writes
 
     def statement(self, height: int) -> ExecutionStatement:

@@ -94,15 +94,15 @@ def state_key(namespace: str, key: bytes) -> bytes:
     return STATE + namespace_prefix(namespace) + key
 
 
-def seal_meta(name: bytes, value: bytes) -> bytes:
-    """What is stored for another package: nothing else in a ledger says what it must be."""
+def seal(name: bytes, value: bytes) -> bytes:
+    """What is stored where nothing else in a ledger says what it must be."""
     return sm3.digest(name + b"\0" + value) + value
 
 
-def open_meta(name: bytes, stored: bytes) -> bytes:
+def unseal(name: bytes, stored: bytes) -> bytes:
     """The value again. Raises LedgerDamaged."""
     value = stored[DIGEST_SIZE:]
-    if stored != seal_meta(name, value):
+    if stored != seal(name, value):
         raise LedgerDamaged(f"what was stored under {name!r} is damaged; {REMEDY}")
     return value
 

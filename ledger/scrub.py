@@ -60,9 +60,9 @@ from ledger.schema import (
     TRANSACTION,
     at_height,
     number,
-    open_meta,
     split_state_key,
     state_key,
+    unseal,
 )
 from ledger.schema import (
     STATE as STATE_TABLE,
@@ -396,16 +396,16 @@ def _scrub_database(
         if key[:1] == b"" or key[0] not in counts:
             raise LedgerDamaged(f"the database holds an unknown key {key.hex()}; {REMEDY}")
         counts[key[0]] += 1
-        if key[:1] == RECEIPTS:
-            included += len(records.receipts(int.from_bytes(key[1:], "big")))
-        elif key[:1] == META:
-            with findings.noting(BOOKS):
-                open_meta(key[1:], value)
-        elif key[:1] in HEIGHT_TABLES and not _is_between(key, base, head) and key not in below:
+        if key[:1] in HEIGHT_TABLES and not _is_between(key, base, head) and key not in below:
             raise LedgerDamaged(
                 f"the database holds {key.hex()}, which belongs to none of the blocks {base} to "
                 f"{head}; {REMEDY}"
             )
+        if key[:1] == RECEIPTS:
+            included += len(records.receipts(int.from_bytes(key[1:], "big")))
+        elif key[:1] == META:
+            with findings.noting(BOOKS):
+                unseal(key[1:], value)
         elif key[:1] == b"!" and key not in BOOK_KEYS:
             raise LedgerDamaged(f"the database holds an unknown key {key.hex()}; {REMEDY}")
         if done % PROGRESS_EVERY == 0:

@@ -54,10 +54,10 @@ from ledger.schema import (
     STATE,
     at_height,
     number,
-    open_meta,
-    seal_meta,
+    seal,
     split_state_key,
     state_key,
+    unseal,
 )
 from ledger.scrub import Progress, Scrub, check_height, ignore_progress
 from ledger.state import StateTree
@@ -281,7 +281,7 @@ class Store:
     def get_meta(self, name: bytes) -> bytes | None:
         """What another package stored under `name`. Raises LedgerDamaged."""
         stored = self._disk.get(META + name)
-        return None if stored is None else open_meta(name, stored)
+        return None if stored is None else unseal(name, stored)
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -386,7 +386,7 @@ class Store:
 
     def put_meta(self, name: bytes, value: bytes | None) -> None:
         """Durably store (None: remove) bytes for another package."""
-        self._disk.write([(META + name, None if value is None else seal_meta(name, value))])
+        self._disk.write([(META + name, None if value is None else seal(name, value))])
 
     def examination(
         self,

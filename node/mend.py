@@ -31,7 +31,7 @@ from ledger.mark import read_mark
 from ledger.model import Block, CommitCertificate, ExecutionCertificate
 from ledger.records import Records
 from ledger.recovery import Recovery, verify_recovery
-from ledger.schema import BLOCK, META, RECOVERY, SEQUENCE_KEY, number, open_meta
+from ledger.schema import BLOCK, META, RECOVERY, SEQUENCE_KEY, number, unseal
 from node.execute import ChainRules
 from node.journal import Journal, JournalDamaged
 from node.ledgers import DAMAGED, JOURNAL, lose_votes, salvaging, set_aside, settle
@@ -149,7 +149,7 @@ class Salvage:
         with suppress(LedgerDamaged):
             stored = self._snapshot.get(META + DISOWNED_KEY)
             if stored is not None:
-                known = max(known, int.from_bytes(open_meta(DISOWNED_KEY, stored), "big"))
+                known = max(known, int.from_bytes(unseal(DISOWNED_KEY, stored), "big"))
         sequence = self._snapshot.get(SEQUENCE_KEY)
         try:
             known = max(known, self._records.head_height())
