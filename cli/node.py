@@ -217,6 +217,71 @@ def restore(
     )
 
 
+@verb(app, "snapshot")
+def snapshot(
+    ask: Invocation,
+    data_dir: Annotated[Path, typer.Argument(help="data folder of a node that runs here.")],
+    output: Annotated[Path, typer.Option(help="New file for the snapshot.")],
+) -> Answer:
+    """Write a certified snapshot (状态快照) of the running node; the node goes on working."""
+    from cli.output import progress
+    from node.statesync.carry import take_snapshot
+
+    with progress("pieces", as_json=ask.json) as advance:
+        taken = take_snapshot(data_dir, output, advance)
+    return Fields(
+        {
+            "snapshot": str(output),
+            "height": taken.height,
+            "state_root": taken.state_root.hex(),
+            "time_ms": taken.time_ms,
+            "chunks": taken.chunks,
+            "bytes": taken.size,
+        }
+    )
+
+
+@verb(app, "join")
+def join(
+    ask: Invocation,
+    config: Annotated[Path, typer.Argument(help="node.toml of a node without a ledger.")],
+    snapshot: Annotated[Path, typer.Option(help="File that `shuxin node snapshot` wrote.")],
+    height_min: Annotated[
+        int, typer.Option(min=0, help="Refuse a snapshot of a block below this height.")
+    ] = 0,
+) -> Answer:
+    """Begin a node with a snapshot in a file: certificates and every chunk are checked."""
+    from cli.output import note, progress
+    from node.config import load_config
+    from node.serve import site_of
+    from node.statesync.carry import join_from_file
+
+    site = site_of(load_config(config))
+    with progress("pieces", as_json=ask.json) as advance:
+        made = join_from_file(
+            snapshot,
+            site.data_dir,
+            site.genesis,
+            site.provider,
+            height_min=height_min,
+            advance=advance,
+        )
+    note(
+        "A quorum certified this state; that it is a recent one, only --height-min or the time of "
+        "its block can tell. The rest comes from peers, block by block."
+    )
+    return Fields(
+        {
+            "ledger": str(site.data_dir / "ledger"),
+            "height": made.height,
+            "state_root": made.state_root.hex(),
+            "time_ms": made.time_ms,
+            "chunks": made.chunks,
+            "bytes": made.size,
+        }
+    )
+
+
 @verb(app, "halt-report")
 def halt_report(
     ask: Invocation,

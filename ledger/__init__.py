@@ -31,6 +31,9 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     prune         what a ledger loses when its base rises, step by step
     commit        what one block changes, and the rows that store it
     store         the ledger: commit, certify, read, snapshot, prove, scrub, prune
+    snapshot      the state after a block in chunks that prove themselves
+    snapshot_make  makes one beside commits;  snapshot_file: one as a file
+    joining       a ledger being made out of a snapshot
     history/      what was, in a database beside it: derived, believed for nothing
     archive       a chain, or a run of its heights, in one file;  archive_reader: not believed
     segments      folders of archives that follow each other;  segment_check: did a quorum sign

@@ -69,6 +69,10 @@ class OtherFormat(LedgerDamaged):
     """Another release wrote this ledger: nothing is wrong with it, or only its name is."""
 
 
+class SnapshotInvalid(LedgerError):
+    """A snapshot, or a part of one, is not what a quorum certified; says which and why."""
+
+
 class ArchiveInvalid(LedgerError):
     """A file is no archive, or damaged; `height` is the first one concerned, if it can be told."""
 

@@ -83,6 +83,22 @@ def fold_leaves(leaves: Iterable[tuple[bytes, bytes]]) -> bytes:
     return hashes[0] if hashes else EMPTY_DIGEST
 
 
+def fold_nodes(nodes: Sequence[bytes], splits: Sequence[int]) -> bytes:
+    """The root over neighboring nodes, of which i and i + 1 part at bit `splits[i]`."""
+    hashes: list[bytes] = []
+    open_splits: list[int] = []  # as in fold_leaves
+    for index, node in enumerate(nodes):
+        if index:
+            depth = splits[index - 1]
+            while open_splits and open_splits[-1] > depth:
+                _join_last(hashes, open_splits.pop())
+            open_splits.append(depth)
+        hashes.append(node)
+    while open_splits:
+        _join_last(hashes, open_splits.pop())
+    return hashes[0] if hashes else EMPTY_DIGEST
+
+
 def _change_page(page: bytes, changes: bytes, leaves_max: int) -> bytes:
     leaves: dict[bytes, bytes] = {}
     if page:

@@ -51,11 +51,9 @@ from ledger.schema import (
     META,
     PAGE,
     RECOVERY,
-    STATE,
     at_height,
     number,
     seal,
-    split_state_key,
     state_key,
     unseal,
 )
@@ -184,8 +182,7 @@ class Store:
 
     def iterate_state(self) -> Iterator[tuple[str, bytes, bytes]]:
         """Namespace, key and value of all that the state holds now. Raises LedgerDamaged."""
-        for stored, value in self._disk.snapshot().scan(STATE):
-            yield *split_state_key(stored), value
+        return self.head_snapshot().items()
 
     def header(self, height: int) -> BlockHeader:
         return self._read(height, self._records.header)
@@ -233,6 +230,11 @@ class Store:
     def snapshot(self) -> StateSnapshot:
         """The newest certified state (right after opening: the newest, while it is not yet)."""
         version = self._versions.readable(self._certified_height)
+        return StateSnapshot(version.statement, version.snapshot)
+
+    def head_snapshot(self) -> StateSnapshot:
+        """The state after the newest block, certified or not."""
+        version = self._versions.newest
         return StateSnapshot(version.statement, version.snapshot)
 
     def prove(self, namespace: str, key: bytes) -> tuple[StateProof, ExecutionStatement]:

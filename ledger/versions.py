@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ledger.disk import Disk, Snapshot
 from ledger.model import ExecutionStatement
 from ledger.proof import StateKey, StateProof
-from ledger.schema import PAGE, state_key
+from ledger.schema import PAGE, STATE, split_state_key, state_key
 from ledger.state import StateTree
 from ledger.stem import StemChange
 
@@ -49,6 +49,11 @@ class StateSnapshot:
     ) -> Iterator[tuple[bytes, bytes]]:
         """Like Store.scan, after this block."""
         return scan_state(self._snapshot, namespace, low, high, is_reverse=is_reverse)
+
+    def items(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Namespace, key and value of all that the state holds. Raises LedgerDamaged."""
+        for stored, value in self._snapshot.scan(STATE):
+            yield *split_state_key(stored), value
 
     def close(self) -> None:
         """Nothing to do: LevelDB lets go when the last holder does. For symmetry with files."""

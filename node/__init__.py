@@ -21,6 +21,7 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     execution   the serial queue of all that changes the ledger
     execute     ordered proposal -> block -> contracts -> ledger
     sync        certified blocks from peers for a node that lags
+    statesync/  certified snapshots: made, served, and begun with
     views       contract reads, beside the blocks
     history     keeps what was, behind what is certified
     announce    tells waiting clients about new heights

@@ -22,6 +22,12 @@ KEEP_DAYS_MAX = 36_500
 SCRUB_HOURS_DEFAULT = 24  # a day of damage at most is found together
 AUTO, HALT = "auto", "halt"
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
+SYNC_MODES = ("blocks", "snapshot")
+# Blocks between two snapshots. Every node of a network should have the same: they make them of the
+# same blocks then, and one that joins fetches from all. A quarter of an hour of a busy chain, whose
+# blocks a node that joins executes in some minutes.
+SNAPSHOTS_EVERY_DEFAULT = 2_000
+BEHIND_MAX_DEFAULT = 20_000  # ten of them
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -78,6 +84,9 @@ class NodeConfig:
     keep: Keep = Keep()
     repair: str = AUTO
     scrub_hours: int = SCRUB_HOURS_DEFAULT  # 0: never
+    sync_mode: str = SYNC_MODES[0]
+    sync_behind_max: int = BEHIND_MAX_DEFAULT
+    snapshots_every: int = SNAPSHOTS_EVERY_DEFAULT  # blocks; 0: none are made
 
 
 TEMPLATE = """\
@@ -136,6 +145,21 @@ scrub_hours = {scrub_hours}
 # keeps the damaged one aside; "halt" leaves all as it is, and the node stops or does not start.
 repair = "auto"
 
+[sync]
+# How a node without a ledger begins. "blocks" (区块同步): from the genesis, executing every block
+# again, believing nobody. "snapshot" (状态同步): from the state after a recent block, which a
+# quorum certified, and the blocks after it; also when this node is so far behind that peers no
+# longer keep the blocks it needs. See docs/snapshots.md.
+mode = "{sync_mode}"
+# A snapshot that is more blocks than this behind the chain is refused.
+behind_max = {behind_max}
+
+[snapshots]
+# Make a snapshot of every block whose height is a multiple of this, for nodes that join, and keep
+# the newest two; each takes as much disk as the state. 0 makes none. All nodes should have the
+# same number.
+every_blocks = {snapshots_every}
+
 [contracts]
 # Contract code runs in a jailed process. true starts the node where the jail is unavailable;
 # contracts can then reach whatever the node's user can. Never in production.
@@ -181,6 +205,9 @@ def render_config(
         provable_heights=VERSIONS_MIN,
         provable_max=PROVABLE_HEIGHTS_MAX,
         scrub_hours=SCRUB_HOURS_DEFAULT,
+        sync_mode=SYNC_MODES[0],
+        behind_max=BEHIND_MAX_DEFAULT,
+        snapshots_every=SNAPSHOTS_EVERY_DEFAULT,
     )
 
 
@@ -209,12 +236,17 @@ def load_config(path: Path) -> NodeConfig:
         api_threads=reader.number("api", "threads", 4, 1024),
         subscribers_max=reader.number("api", "subscribers_max", 1, 1000),
         mempool_transactions_max=reader.number("mempool", "transactions_max", 100, 1_000_000),
+        sync_mode=reader.choice("sync", "mode", SYNC_MODES, default=SYNC_MODES[0]),
+        sync_behind_max=reader.number("sync", "behind_max", 1, 1 << 32, default=BEHIND_MAX_DEFAULT),
+        snapshots_every=reader.number(
+            "snapshots", "every_blocks", 0, 1 << 32, default=SNAPSHOTS_EVERY_DEFAULT
+        ),
         mempool_bytes_max=reader.number("mempool", "bytes_max", 1 << 20, 1 << 32),
         verify_threads=reader.number("mempool", "verify_threads", 1, 256),
         allow_unjailed=reader.flag("contracts", "allow_unjailed"),
         log_level=reader.choice("log", "level", LOG_LEVELS),
         metrics_listen=reader.optional_text("metrics", "listen", _HOST_PORT),
-        provable_heights=reader.optional_number(
+        provable_heights=reader.number(
             "ledger",
             "provable_heights",
             VERSIONS_MIN,
@@ -222,7 +254,7 @@ def load_config(path: Path) -> NodeConfig:
             default=VERSIONS_MIN,
         ),
         has_history=reader.optional_flag("history", "enabled", default=True),
-        history_keep_blocks=reader.optional_number(
+        history_keep_blocks=reader.number(
             "history", "keep_blocks", 0, HISTORY_BLOCKS_MAX, default=0
         ),
         keep=reader.keep(),
@@ -282,9 +314,6 @@ class _Reader:
     def optional_flag(self, table: str, key: str, *, default: bool) -> bool:
         return self.flag(table, key) if key in self._table(table) else default
 
-    def optional_number(self, table: str, key: str, low: int, high: int, *, default: int) -> int:
-        return self.number(table, key, low, high) if key in self._table(table) else default
-
     def path(self, table: str, key: str) -> Path:
         return self._path.parent / self.text(table, key, r"[^\x00]+")
 
@@ -295,8 +324,8 @@ class _Reader:
 
     def keep(self) -> Keep:
         """Whoever lets blocks leave the ledger has to say where they go."""
-        blocks = self.optional_number("ledger", "keep_blocks", 0, KEEP_BLOCKS_MAX, default=0)
-        days = self.optional_number("ledger", "keep_days", 0, KEEP_DAYS_MAX, default=0)
+        blocks = self.number("ledger", "keep_blocks", 0, KEEP_BLOCKS_MAX, default=0)
+        days = self.number("ledger", "keep_days", 0, KEEP_DAYS_MAX, default=0)
         archives = self.optional_path("archive", "directory")
         is_discarding = "discard" in self._table("archive") and self.flag("archive", "discard")
         keep = Keep(blocks, days, archives)

@@ -9,10 +9,13 @@
     ledger.salvage             what can be read of a damaged one; worth nothing after a crash
     journal.lost-HEIGHT[.N]    votes that are damaged: while it is there, this node casts none in an
                                epoch that had begun by HEIGHT
+    ledger.joining             being made out of a snapshot; goes on after a crash
+    ledger.joined-HEIGHT       whole and durable; takes the place of `ledger` at the next opening
+    ledger.outrun-HEIGHT[.N]   set aside: it ended below the blocks that peers keep
     ledger.recovered-NUMBER    whole and durable, made by recovery plan NUMBER; takes the place of
                                `ledger`, which goes to recovered/NUMBER together with the journal
 
-Every step is one rename, so that a crash between any
+HEIGHT is a block, or that of the snapshot. Every step is one rename, so that a crash between any
 two leaves the old ledger or the new one, and the next opening finishes what was begun.
 """
 
@@ -28,8 +31,12 @@ from ledger.folders import make_directory, sync_directory
 
 # Each is as large as a ledger. Two show whether the same thing happened again.
 KEPT_MAX = 2
-DIVERGED, DAMAGED = "diverged", "damaged"
-_MADE = {DIVERGED: "repaired", DAMAGED: "mended"}  # why a ledger was made anew -> its name
+DIVERGED, DAMAGED, OUTRUN = "diverged", "damaged", "outrun"
+_MADE = {
+    DIVERGED: "repaired",
+    DAMAGED: "mended",
+    OUTRUN: "joined",
+}  # why a ledger was made anew -> its name
 RECOVERED = "recovered"
 JOURNAL = "journal"
 LOST = "lost"
@@ -57,6 +64,16 @@ def publish(built: Path, ledger: Path, height: int, *, why: str = DIVERGED) -> N
     sync_directory(built)
     built.rename(ledger.with_name(f"{ledger.name}.{_MADE[why]}-{height}"))
     sync_directory(ledger.parent)
+
+
+def joining(ledger: Path) -> Path:
+    """Where a ledger is made out of a snapshot."""
+    return ledger.with_name(f"{ledger.name}.joining")
+
+
+def publish_joined(ledger: Path, height: int) -> None:
+    """As `publish`, for a ledger that was made out of the snapshot of a block."""
+    publish(joining(ledger), ledger, height, why=OUTRUN)
 
 
 def publish_recovered(built: Path, ledger: Path, number: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import psutil
 import structlog
@@ -51,7 +51,7 @@ from node.history import Follower, history_of
 from node.intake import Rules
 from node.journal import Journal
 from node.keys import load_network_key, read_passphrase
-from node.ledgers import JOURNAL, lost_votes
+from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
 from node.links import Links
 from node.mempool import Admitted, Mempool
@@ -63,6 +63,9 @@ from node.refusals import Refusal
 from node.repair import Repair, Workshop
 from node.retire import drain
 from node.seat import Parts, Seat
+from node.statesync.begin import SNAPSHOT, OpenLinks
+from node.statesync.keeper import Keeper
+from node.statesync.serve import SnapshotDesk
 from node.sync import Sync
 from node.tally import Tally
 from node.timekeeper import Timekeeper
@@ -74,7 +77,7 @@ from p2p.network import Network, PeerAddress
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
 
-OpenLinks: TypeAlias = Callable[[NodeConfig, Mapping[str, PeerAddress], bytes], Links]
+OUTRUN_EVERY_S = 60.0  # between two lines of a node that nobody can help
 
 _log = structlog.get_logger("node")
 
@@ -96,14 +99,15 @@ class Node:
         machine's clock.
         """
         self._config = config
-        self._make_links = links or _open_links
+        self._make_links = links or open_links
         self._make_engine = engine or open_engine
         self._wall_ms = wall_ms or _wall_ms
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
         self._tally = Tally()
-        self.is_repaired = False  # a rebuilt ledger stands ready for the node that follows
+        self._outrun_due_s = 0.0  # when it is said again
+        self.is_followed = False  # by a node on another ledger: a rebuilt one, or a snapshot's
         try:
             self._build(config)
         except BaseException:
@@ -162,8 +166,16 @@ class Node:
             name=config.name,
             on_damage=self._damaged,
         )
+        self._keeper = Keeper(config.data_dir, self.store, config.snapshots_every)
+        self._open.callback(self._keeper.close)
+        self._desk = SnapshotDesk(self.store, self._network, self._keeper)
         self._door = Door(
-            config.data_dir, self.store, self.provider, self.check_readable, self._scrub
+            config.data_dir,
+            self.store,
+            self.provider,
+            self.check_readable,
+            self._scrub,
+            self._keeper,
         )
 
     def _build_ordering(self, config: NodeConfig) -> None:
@@ -254,6 +266,7 @@ class Node:
         )
         self._queue.on_block = self._after_block
         self._sync.on_reading = self._timekeeper.take
+        self._sync.on_outrun = self._fall_behind
         self.heartbeat.wants_empty_blocks = self._awaits_epoch
         self._queue.tally = self._tally
         self._pool.on_included = lambda item, s: self._tally.delays.observe(item.sender, s)
@@ -303,6 +316,8 @@ class Node:
                 await nursery.start(self._network.run)
                 nursery.start_soon(self._queue.run)
                 nursery.start_soon(self._sync.serve)
+                nursery.start_soon(self._keeper.run)
+                nursery.start_soon(self._desk.run)
                 nursery.start_soon(self._timekeeper.run)
                 nursery.start_soon(self._transactions.receive)
                 nursery.start_soon(self._transactions.forward)
@@ -339,9 +354,24 @@ class Node:
         self._open.close()
 
     async def _repair_and_end(self) -> None:
-        self.is_repaired = await self._repair.run()
-        if self.is_repaired:
-            self._nursery.cancel_scope.cancel()
+        if await self._repair.run():
+            self._be_followed()
+
+    def _be_followed(self) -> None:
+        """End, for the node that goes on with another ledger."""
+        self.is_followed = True
+        self._nursery.cancel_scope.cancel()
+
+    def _fall_behind(self, height: int, base: int) -> None:
+        """No peer keeps the next block: only a snapshot can bring this node forward."""
+        if self._config.sync_mode == SNAPSHOT:
+            _log.critical("outrun", height=height, peers_begin=base, advice="joins by a snapshot")
+            joining(self._config.data_dir / LEDGER).mkdir(exist_ok=True)
+            self._be_followed()
+        elif trio.current_time() >= self._outrun_due_s:
+            self._outrun_due_s = trio.current_time() + OUTRUN_EVERY_S
+            advice = 'set [sync] mode = "snapshot" and restart, or restore a backup'
+            _log.critical("outrun", height=height, peers_begin=base, advice=advice)
 
     def _scrub(self, is_new: bool) -> bytes:
         return encode(self.patrol.ask() if is_new else self.patrol.state)
@@ -361,6 +391,7 @@ class Node:
     def _after_block(self) -> None:
         self._engines.follow()
         self._life.follow()
+        self._keeper.follow()
         if self._executor.take_governed():
             self._update_peers()
         self._acts.confirm_where_awaited()
@@ -499,7 +530,7 @@ class Node:
         return "ordering" if driver.replica.is_active else "view_change"
 
 
-def _open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
+def open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
     return Network(seed, listen=config.listen, peers=peers)
 
 

@@ -1,10 +1,10 @@
-"""The daemon's life: a node until it is told to stop, and another after every repair."""
+"""The daemon's life: a node until it is told to stop, and another on every new ledger."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 
 import structlog
@@ -22,7 +22,8 @@ from node.journal import JournalDamaged
 from node.keys import read_passphrase
 from node.mend import mend, mend_journal
 from node.recover import Site
-from node.run import Node, open_engine
+from node.run import Node, open_engine, open_links
+from node.statesync.begin import OpenLinks, begin, wants_snapshot
 
 # A verification is one call into libcrypto that gives up the interpreter lock and has to win it
 # back from the main task; the default of 5 ms would cap a verifying thread at 200 a second.
@@ -76,7 +77,7 @@ async def serve(
 ) -> None:
     """Run a node until SIGTERM or SIGINT. `engine`: another than the jailed worker."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    running: list[Node] = []  # the one of the moment: a repaired node is followed by another
+    running: list[Node] = []  # the one of the moment: another may follow it
 
     def started(node: Node, port: int) -> None:
         running[:] = [node]
@@ -84,7 +85,12 @@ async def serve(
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(live, lambda: open_node(config, engine=engine), started)
+                nursery.start_soon(
+                    live,
+                    lambda: open_node(config, engine=engine),
+                    started,
+                    lambda: begin_if_wanted(config),
+                )
                 async for number in signals:
                     _log.info("stopping", signal=signal.Signals(number).name)
                     for node in running:
@@ -95,21 +101,34 @@ async def serve(
         raise _innermost(group) from None
 
 
-async def live(
-    make: Callable[[], Node], on_start: Callable[[Node, int], None] = lambda node, port: None
-) -> None:
-    """Run a node, and after every repair the one that follows it on the rebuilt ledger.
+async def begin_if_wanted(config: NodeConfig, links: OpenLinks = open_links) -> None:
+    """Make a ledger out of a snapshot where a node is to begin with one."""
+    if await trio.to_thread.run_sync(wants_snapshot, config):
+        await begin(config, links)
 
-    `on_start(node, port)` is told of each. Ends when cancelled.
+
+async def _at_once() -> None:
+    """Nothing comes before the node."""
+
+
+async def live(
+    make: Callable[[], Node],
+    on_start: Callable[[Node, int], None] = lambda node, port: None,
+    before: Callable[[], Awaitable[None]] = _at_once,
+) -> None:
+    """Run a node, and the one that follows it on another ledger, as often as one does.
+
+    `before` is done before each, and `on_start(node, port)` told of it. Ends when cancelled.
     """
     while True:
+        await before()
         node = await trio.to_thread.run_sync(make)
         try:
             async with trio.open_nursery() as nursery:
                 on_start(node, await nursery.start(node.run))
         finally:
             node.close()
-        if not node.is_repaired:
+        if not node.is_followed:
             return
 
 

@@ -73,7 +73,12 @@ class Sync:
         self._complaints = Complaints("node.sync")
         self._turn = -1
         self.is_active = False
+        # Since a member said that it keeps the next block no more: those who did (and from where on
+        # they keep blocks), and all who were asked in vain.
+        self._pruned: dict[str, int] = {}
+        self._in_vain: set[str] = set()
         self.on_reading: Callable[[str, ClockReading], None] = lambda peer_id, reading: None
+        self.on_outrun: Callable[[int, int], None] = lambda height, base: None
 
     # --- answering --------------------------------------------------------------------------
 
@@ -184,13 +189,21 @@ class Sync:
 
     async def _fetch_blocks(self, peer_id: str, goal: CatchUp | None, patience_s: float) -> bool:
         """One run of blocks from one peer; whether it brought us forward."""
+        if await self._fetch_run(peer_id, goal, patience_s):
+            self._pruned.clear()
+            return True
+        self._in_vain.add(peer_id)
+        self._judge_outrun()
+        return False
+
+    async def _fetch_run(self, peer_id: str, goal: CatchUp | None, patience_s: float) -> bool:
         before = self._store.height
         bundles: list[Bundle] = []
         for _ in range(REPLIES_MAX):
             reply = await self._ask(peer_id, before + 1 + len(bundles), patience_s)
             if reply is None or not reply.bundles:
                 if reply is not None and reply.base > reply.height:
-                    self._tell_pruned(peer_id, reply)
+                    self._note_pruned(peer_id, reply)
                 return False
             bundles += (_with_goal(bundle, goal) for bundle in reply.bundles)
             if any(bundle.execution_certificate is not None for bundle in bundles):
@@ -201,13 +214,28 @@ class Sync:
             self._complaints.complain("sync_refused", peer=peer_id, reason=str(error))
         return self._store.height > before
 
-    def _tell_pruned(self, peer_id: str, reply: BlocksReply) -> None:
-        """What an operator must know when no peer keeps the blocks that are missing here."""
+    def _note_pruned(self, peer_id: str, reply: BlocksReply) -> None:
         reason = (
             f"block {reply.height} is wanted, the peer keeps those from {reply.base} on; others "
-            "are asked, and if none keeps it, restore a backup of this node"
+            "are asked, and if none keeps it, join by a snapshot or restore a backup of this node"
         )
         self._complaints.complain("blocks_pruned", peer=peer_id, reason=reason)
+        if not self._pruned:
+            self._in_vain.clear()
+        self._pruned[peer_id] = reply.base
+
+    def _judge_outrun(self) -> None:
+        """When all were asked in vain and all but f keep the next block no more, nobody will help.
+
+        f members may say what they like, or nothing.
+        """
+        committee = self._committee
+        members = {committee.peer_id(index) for index in committee.others}
+        bases = [base for peer_id, base in self._pruned.items() if peer_id in members]
+        is_agreed = len(bases) >= max(1, len(members) - committee.validators.fault_bound)
+        if is_agreed and members <= self._in_vain:
+            self._pruned.clear()
+            self.on_outrun(self._store.height, min(bases))
 
     async def _fetch_certificates(self, peer_id: str) -> bool:
         """The certificates above the gapless ones from one peer; whether there are fewer gaps."""

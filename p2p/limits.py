@@ -32,6 +32,7 @@ class Channel(Enum):
     VOTES = "/shuxin/votes/1.0.0"
     TRANSACTIONS = "/shuxin/transactions/1.0.0"
     BLOCKS = "/shuxin/blocks/1.0.0"
+    SNAPSHOTS = "/shuxin/snapshots/1.0.0"
 
 
 class Flow(Enum):
@@ -85,6 +86,13 @@ def default_channels() -> dict[Channel, ChannelLimits]:
             frame_size_max=16 * MIB,  # several blocks, or one with its receipts and certificates
             queue_size_max=32 * MIB,
             queue_frames_max=256,
+            incoming_frames_max=4,
+            flow=Flow.WHOLE,
+        ),
+        Channel.SNAPSHOTS: ChannelLimits(
+            frame_size_max=16 * MIB,  # a manifest, a chunk, or several blocks with receipts
+            queue_size_max=32 * MIB,
+            queue_frames_max=64,
             incoming_frames_max=4,
             flow=Flow.WHOLE,
         ),

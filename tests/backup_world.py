@@ -29,6 +29,7 @@ from node.backup.form import (
 )
 from node.backup.restore import Restored, Target, restore
 from node.backup.take import Taken, take
+from node.statesync.keeper import Keeper
 from tests.chain_world import Chain, ReplayEngine
 from tests.fake_keys import FakeKeys
 from tests.ledger_world import World, fake_verify_batch
@@ -51,7 +52,8 @@ def open_door(
     check_readable: Callable[[], None] = is_readable,
 ) -> Iterator[None]:
     """The door of a running node, in a thread with a loop of its own."""
-    door = Door(data_dir, store, keys or FakeKeys(0), check_readable, lambda is_new: b"")
+    keeper = Keeper(data_dir, store, 0)
+    door = Door(data_dir, store, keys or FakeKeys(0), check_readable, lambda is_new: b"", keeper)
     is_open = threading.Event()
     life: list[tuple[trio.lowlevel.TrioToken, trio.CancelScope]] = []
 
@@ -59,6 +61,7 @@ def open_door(
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 await nursery.start(door.run)
+                nursery.start_soon(keeper.run)
                 life.append((trio.lowlevel.current_trio_token(), scope))
                 is_open.set()
                 await trio.sleep_forever()

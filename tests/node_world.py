@@ -58,7 +58,7 @@ from node.intake import Rules, check_form
 from node.keys import save_network_key, write_private
 from node.mempool import Admitted
 from node.run import Node
-from node.serve import live
+from node.serve import begin_if_wanted, live
 from p2p.identity import generate_seed, peer_id_of
 from p2p.limits import Channel
 from p2p.network import Frame, PeerAddress
@@ -104,6 +104,7 @@ class Air:
         self.hears: Hears = lambda sender, to, channel, body: True
         self.sent: Counter[tuple[str, Channel]] = Counter()
         self.watch: Callable[[str, Channel, bytes], None] = lambda sender, channel, body: None
+        self.alter: Callable[[str, Channel, bytes], bytes] = lambda sender, channel, body: body
 
     def carry(self, sender: str, to: str, channel: Channel, body: bytes) -> bool:
         end = self.ends.get(to)
@@ -113,7 +114,7 @@ class Air:
             return False
         if sender not in end.allowed:  # links are made only by those who let each other in
             return False
-        return end.put(channel, Frame(sender, body))
+        return end.put(channel, Frame(sender, self.alter(sender, channel, body)))
 
 
 class End:
@@ -261,6 +262,8 @@ class Nodes:
         self.account = Account(SoftwareProvider(sm2.generate()))
         self.skew_ms = [0] * size  # of each node's wall clock
         self.repair = AUTO  # what each node does about damage
+        self.sync_modes: dict[int, str] = {}  # of those that do not begin with blocks
+        self.snapshots_every = 0
         self._seeds = [generate_seed() for _ in range(size)]
         self.nodes = tuple(self._make_keys(index) for index in range(size))
         validators = ValidatorSet(self.nodes[:members])
@@ -316,18 +319,26 @@ class Nodes:
             log_level="info",
             repair=self.repair,
             scrub_hours=0,
+            sync_mode=self.sync_modes.get(index, "blocks"),
+            snapshots_every=self.snapshots_every,
         )
 
     def make_node(self, index: int) -> Node:
         """As it is, for `live`: a repaired node is followed by another on the same files."""
-        own = self.peer_id(index)
-        others = [p for p in map(self.peer_id, range(len(self._seeds))) if p != own]
         return Node(
             self.config(index),
-            links=lambda config, genesis, seed: End(self.air, own, others),
+            links=lambda config, peers, seed: self._links(index),
             engine=lambda config: self.engines[index],
             wall_ms=lambda: self.now_ms() + self.skew_ms[index],
         )
+
+    def _links(self, index: int) -> End:
+        own = self.peer_id(index)
+        others = [p for p in map(self.peer_id, range(len(self._seeds))) if p != own]
+        return End(self.air, own, others)
+
+    async def _begin(self, index: int) -> None:
+        await begin_if_wanted(self.config(index), lambda config, peers, seed: self._links(index))
 
     def now_ms(self) -> int:
         """True time, which is virtual."""
@@ -349,7 +360,7 @@ class Nodes:
 
         try:
             with scope:
-                await live(lambda: self.make_node(index), on_start)
+                await live(lambda: self.make_node(index), on_start, lambda: self._begin(index))
         finally:
             ended.set()
 

@@ -3,7 +3,8 @@
 LevelDB cannot be opened twice, so what reads a live ledger asks the node. The socket has mode
 0600 and the visitor's user must be the node's, or root. A visitor gets blocks, which are never
 changed once they are stored, and the node's signature under a manifest of exactly this ledger;
-there is nothing else to be had, and nothing to be changed. Encrypting and writing is the
+a snapshot, which the node makes and keeps for its peers anyway, is had for the asking, and there is
+nothing to be changed. Encrypting and writing is the
 visitor's work, in the visitor's process. One visitor at a time, at a bounded pace.
 """
 
@@ -22,6 +23,7 @@ import trio
 
 from crypto.errors import CryptoError
 from crypto.provider import CryptoProvider
+from ledger.base import base_max
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerError
 from ledger.model import Record
@@ -38,6 +40,8 @@ from node.bundles import stored_bundle
 from node.peer_messages import Bundle
 from node.refusals import Refusal
 from node.repair import disowned
+from node.statesync.keeper import Keeper
+from node.statesync.serve import past_run
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -51,13 +55,15 @@ LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: ucred of unix(7)
 
 STANDING, BLOCKS, SIGN, SCRUB = "standing", "blocks", "sign", "scrub"
+SNAPSHOT, PAST = "snapshot", "past"
 
 _log = structlog.get_logger("node.backup")
 
 
 class Ask(Record):
     """STANDING; BLOCKS from `first` to `last` at most; SIGN the encoded manifest in `data`; SCRUB:
-    how far the patrol is, a new one if `first` is 1."""
+    how far the patrol is, a new one if `first` is 1; SNAPSHOT of the newest block, or (`first`) how
+    that of this height is coming on; PAST blocks from `first` on, with their receipts."""
 
     what: str
     first: int = 0
@@ -82,6 +88,15 @@ class Standing(Record):
     signer: bytes
 
 
+class Making(Record):
+    """A snapshot that was ordered: of which block, the first of the blocks that go with it, and
+    whether its file is whole."""
+
+    height: int
+    first: int
+    is_kept: bool
+
+
 class _Refused(Exception):
     """The visitor is told this sentence."""
 
@@ -96,6 +111,7 @@ class Door:
         provider: CryptoProvider,
         check_readable: Callable[[], None],
         scrub: Callable[[bool], bytes],
+        keeper: Keeper,
     ) -> None:
         """`check_readable` raises Refusal while the ledger is in doubt.
 
@@ -106,6 +122,7 @@ class Door:
         self._provider = provider
         self._check_readable = check_readable
         self._scrub = scrub
+        self._keeper = keeper
         self._turn = trio.Lock()
 
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -188,6 +205,10 @@ class Door:
             return self._sign(ask.data)
         if ask.what == SCRUB:
             return trio.from_thread.run_sync(self._scrub, ask.first == 1)
+        if ask.what == SNAPSHOT:
+            return encode(self._snapshot(ask.first))
+        if ask.what == PAST:
+            return self._past(ask.first)
         raise _Refused(f"this release knows no question {ask.what!r}: use its own command line")
 
     def _standing(self) -> Standing:
@@ -219,6 +240,26 @@ class Door:
             if size >= CHUNK_SIZE:
                 break
         return Run(tuple(bundles))
+
+    def _snapshot(self, height: int) -> Making:
+        keeper = self._keeper
+        if not height:
+            height = trio.from_thread.run_sync(keeper.order)
+            if not height:
+                raise _Refused(
+                    "this chain has no snapshots yet: it is not longer than the blocks that come "
+                    "with one, or it follows a recovery plan; copy it as a backup"
+                )
+        is_kept = any(reader.manifest.height == height for reader in keeper.kept)
+        if not is_kept and keeper.making != height:
+            raise _Refused(f"the snapshot of block {height} could not be made; its log says why")
+        return Making(height, base_max(height, self._store.genesis.limits), is_kept)
+
+    def _past(self, first: int) -> bytes:
+        run = past_run(self._store, first)
+        if run is None:
+            raise _Refused(f"this node keeps no certified block {first}")
+        return run
 
     def _sign(self, data: bytes) -> bytes:
         """The signature under a manifest, if it says of this ledger what is true."""

@@ -8,7 +8,20 @@ from pathlib import Path
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.model import SIGNATURE_SIZE
-from node.backup.door import BLOCKS, LENGTH, SCRUB, SIGN, STANDING, Answer, Ask, Standing, reachable
+from node.backup.door import (
+    BLOCKS,
+    LENGTH,
+    PAST,
+    SCRUB,
+    SIGN,
+    SNAPSHOT,
+    STANDING,
+    Answer,
+    Ask,
+    Making,
+    Standing,
+    reachable,
+)
 from node.backup.errors import NodeAway, NodeRefused
 from node.backup.form import CHUNK_SIZE_MAX, MANIFEST_SIZE_MAX
 from node.patrol import PatrolState
@@ -51,6 +64,18 @@ class Visitor:
     def blocks(self, first: int, last: int) -> bytes:
         """An encoded form.Run of blocks from `first` on: as many as make a chunk."""
         return self._ask(Ask(BLOCKS, first, last))
+
+    def snapshot(self, height: int = 0) -> Making:
+        """Order a snapshot of the newest block, or see how that of `height` is coming on."""
+        data = self._ask(Ask(SNAPSHOT, height))
+        try:
+            return decode(data, Making, size_max=64)
+        except DecodeError as error:
+            raise self._strange(str(error)) from None
+
+    def past(self, first: int) -> bytes:
+        """An encoded statesync PastRun of blocks from `first` on."""
+        return self._ask(Ask(PAST, first))
 
     def sign(self, manifest: bytes) -> bytes:
         signature = self._ask(Ask(SIGN, data=manifest))

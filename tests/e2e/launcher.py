@@ -3,8 +3,9 @@
     python -m tests.e2e.launcher NODE_TOML CONTROLS
 
 The folder CONTROLS is read again and again, so that a test can change its mind while the node
-runs: `clock` holds "offset MS" or "stopped MS", `equivocate` makes it a liar; without them the
-node is honest and its clock right. The product knows nothing of this.
+runs: `clock` holds "offset MS" or "stopped MS", `equivocate` makes it a liar, `snapshots` says how
+it serves those (tests.e2e.snapshot_server); without them the node is honest and its clock right.
+`chunk_size` is read once: bytes of a snapshot's chunk. The product knows nothing of this.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -31,6 +33,7 @@ from consensus.pbft.messages import (
 )
 from crypto.keys import load_key
 from crypto.providers.software import SoftwareProvider
+from ledger import snapshot
 from ledger.encoding import decode, encode
 from ledger.genesis import chain_id, load_genesis
 from ledger.model import proposal_digest
@@ -40,11 +43,15 @@ from node.links import Links
 from node.logs import configure
 from node.run import Node
 from node.serve import SWITCH_INTERVAL_S
+from node.statesync.keeper import FOLDER
 from p2p.limits import Channel
-from p2p.network import Network, PeerAddress
+from p2p.network import Frame, Network, PeerAddress
+from tests.e2e.snapshot_server import SnapshotAnswers
 
 CLOCK = "clock"
 EQUIVOCATE = "equivocate"
+SNAPSHOTS = "snapshots"
+CHUNK_SIZE = "chunk_size"
 TWINS_MAX = 256  # heights whose second proposal is remembered for repetitions
 VOTE_SIZE_MAX = 16 << 20
 
@@ -78,23 +85,49 @@ class Twin:
     commits: tuple[bytes, bytes]
 
 
+_SERVED = Channel.SNAPSHOTS
+
+
+class _Overheard:
+    """Frames on their way to the node, of which `answers` learns."""
+
+    def __init__(self, frames: trio.MemoryReceiveChannel[Frame], answers: SnapshotAnswers) -> None:
+        self._frames = frames
+        self._answers = answers
+
+    def __aiter__(self) -> _Overheard:
+        return self
+
+    async def __anext__(self) -> Frame:
+        frame = await self._frames.__anext__()
+        self._answers.heard(frame)
+        return frame
+
+
 class TwoFaced(Network):
     """A network that shows half of the peers another proposal than the other half."""
 
     def __init__(
-        self, config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes, control: Path
+        self, config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes, controls: Path
     ) -> None:
         super().__init__(seed, listen=config.listen, peers=peers)
+        self._answers = SnapshotAnswers(controls / SNAPSHOTS, config.data_dir / FOLDER)
         key = load_key(config.consensus_key, read_passphrase(config.passphrase_file))
         self._provider = SoftwareProvider(key)
         self._chain_id = chain_id(load_genesis(config.genesis))
         others = [peers[name].peer_id for name in sorted(peers) if name != config.name]
         # Alternating, so that neighbors in the order of primaries hear different things.
         self._face = {peer_id: place % 2 for place, peer_id in enumerate(others)}
-        self._control = control
+        self._control = controls / EQUIVOCATE
         self._twins: dict[tuple[int, int], Twin] = {}
 
+    def incoming(self, channel: Channel) -> trio.MemoryReceiveChannel[Frame]:
+        frames = super().incoming(channel)
+        return cast(Any, _Overheard(frames, self._answers)) if channel is _SERVED else frames
+
     def send(self, peer_id: str, channel: Channel, body: bytes) -> bool:
+        if channel is _SERVED:
+            return super().send(peer_id, channel, self._answers.altered(peer_id, body))
         if channel is not Channel.VOTES or not self._control.exists():
             return super().send(peer_id, channel, body)
         signed = decode(body, SignedMessage, size_max=VOTE_SIZE_MAX)
@@ -142,11 +175,11 @@ def _commit(proposed: PrePrepare) -> Commit:
     )
 
 
-async def serve(config: NodeConfig, control: Path) -> None:
+async def serve(config: NodeConfig, controls: Path) -> None:
     """`node.run.serve` with links that may lie."""
 
     def links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
-        return TwoFaced(config, peers, seed, control)
+        return TwoFaced(config, peers, seed, controls)
 
     node = Node(config, links=links)
     try:
@@ -166,7 +199,9 @@ def main() -> None:
     configure(config.log_level)
     install_clock(controls / CLOCK)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    trio.run(serve, config, controls / EQUIVOCATE)
+    if (controls / CHUNK_SIZE).exists():
+        snapshot.CHUNK_SIZE = int((controls / CHUNK_SIZE).read_text())
+    trio.run(serve, config, controls)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Stage(LocalNetwork):
             self.new_nodes = _more(root, manifest)
             if self._isolation is not None:
                 _move(root, self._isolation)
-            self.genesis = _found(root, netfiles.load_plan(root), manifest.network.limits)
+            self.genesis = found_anew(root, netfiles.load_plan(root), manifest.network.limits)
         except BaseException:
             self._close_isolation()
             raise
@@ -245,7 +245,7 @@ def _more(root: Path, manifest: Manifest) -> dict[str, NewNode]:
     return made
 
 
-def _found(root: Path, plan: NetworkPlan, changes: dict[str, int]) -> Genesis:
+def found_anew(root: Path, plan: NetworkPlan, changes: dict[str, int]) -> Genesis:
     """The genesis in `root` anew, for other limits and the addresses of `plan`."""
     path = root / "genesis.json"
     genesis = load_genesis(path)

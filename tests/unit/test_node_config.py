@@ -67,6 +67,15 @@ def test_a_configuration_of_an_older_release_keeps_all_history(tmp_path: Path) -
     assert (config.has_history, config.history_keep_blocks) == (False, 7)
 
 
+def test_a_configuration_from_before_snapshots_loads(tmp_path: Path) -> None:
+    """It executes every block, as it did, and makes snapshots for others."""
+    text = rendered()
+    begin, end = text.index("[sync]"), text.index("[contracts]")
+    config = load_config(written(tmp_path, text[:begin] + text[end:]))
+    assert (config.sync_mode, config.sync_behind_max) == ("blocks", 20_000)
+    assert config.snapshots_every == 2_000
+
+
 def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
     lines = rendered().splitlines()
     for number, line in enumerate(lines):
@@ -100,6 +109,9 @@ def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
         ("# discard = true", "discard = 1", "discard", "true or false"),
         ('# directory = "archive"', 'directory = "archive"', "directory", "while all is kept"),
         ('# directory = "archive"', "directory = 1", "directory", "form"),
+        ('mode = "blocks"', 'mode = "fast"', "mode", "one of blocks, snapshot"),
+        ("behind_max = 20000", "behind_max = 0", "behind_max", "whole number from 1"),
+        ("every_blocks = 2000", "every_blocks = -1", "every_blocks", "whole number from 0"),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_line(

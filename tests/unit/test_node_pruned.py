@@ -114,9 +114,11 @@ async def test_a_late_node_goes_on_with_the_peer_that_keeps_all(
     scene = Scene(tmp_path)
     for peer in scene.peers[:2]:
         peer.twist = keeping_from(HEADS)
+    outrun: list[int] = []
+    scene.sync.on_outrun = lambda height, base: outrun.append(base)
     with capture_logs() as logs:
         await scene.catch_up()
-    assert scene.holds_the_chain()
+    assert scene.holds_the_chain() and not outrun
     told = [line for line in logs if line["event"] == "blocks_pruned"]
     assert told and f"keeps those from {HEADS} on" in told[0]["reason"]
 
@@ -127,9 +129,12 @@ async def test_when_nobody_keeps_the_blocks_the_log_says_so_and_the_node_stays(
     scene = Scene(tmp_path)
     for peer in scene.peers:
         peer.twist = keeping_from(3)
+    outrun: list[int] = []
+    scene.sync.on_outrun = lambda height, base: outrun.append(base)
     with capture_logs() as logs:
         synced = await scene.catch_up()
     assert synced.height == 0 and not scene.switch.is_halted
+    assert outrun and set(outrun) == {3}
     told = [line for line in logs if line["event"] == "blocks_pruned"]
     assert {line["peer"] for line in told} == {
         scene.committee.peer_id(index) for index in (1, 2, 3)
