@@ -6,73 +6,68 @@ the replica; what is ordered is executed on one serial queue; clients ask over g
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import psutil
 import structlog
 import trio
 
 from consensus.pbft.types import Accuse, HaltKind
-from contracts.vm import jail
-from contracts.vm.host import Worker
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
 from crypto.providers.software import SoftwareProvider
-from ledger import hashes
-from ledger.encoding import encode
 from ledger.findings import JOURNAL as JOURNAL_AREA
 from ledger.findings import Findings
 from ledger.genesis import Genesis, chain_id, load_genesis
 from ledger.history.database import History
 from ledger.model import Query
 from ledger.store import Store
-from node import refusals
+from node import edges, refusals
 from node.accusations import Accusations
 from node.acts import Acts
 from node.announce import Announcer
 from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
-from node.archivist import Archivist
-from node.backup.door import Door
 from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
 from node.config import AUTO, NodeConfig
+from node.edges import (
+    missing_layers,
+    monotonic_ms,
+    open_engine,
+    open_links,
+    resident_bytes,
+    warn_of_plain_hashes,
+)
 from node.engines import EngineWatch
 from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
-from node.growth import GrowthWatch
 from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
-from node.history import Follower, history_of
 from node.intake import Rules
 from node.journal import Journal
+from node.keeping import Keeping
 from node.keys import load_network_key, read_passphrase
 from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
-from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.metrics import Sources, make_render
 from node.metrics_page import MetricsPage
-from node.patrol import Patrol
 from node.peers import peer_table, warn_of_gaps
 from node.refusals import Refusal
 from node.repair import Repair, Workshop
 from node.retire import drain
 from node.seat import Parts, Seat
 from node.statesync.begin import SNAPSHOT, OpenLinks
-from node.statesync.keeper import Keeper
-from node.statesync.serve import SnapshotDesk
 from node.sync import Sync
 from node.tally import Tally
 from node.timekeeper import Timekeeper
 from node.transactions import Transactions
 from node.views import Views
 from node.votes import Votes
-from p2p.network import Network, PeerAddress
+from p2p.network import Network
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -101,7 +96,7 @@ class Node:
         self._config = config
         self._make_links = links or open_links
         self._make_engine = engine or open_engine
-        self._wall_ms = wall_ms or _wall_ms
+        self._wall_ms = wall_ms or edges.wall_ms
         self._open = ExitStack()
         self._switch = HaltSwitch()
         self._is_stopping = False
@@ -144,39 +139,17 @@ class Node:
         )
         self._build_ordering(config)
         self._build_repair(config)
-        self._follower = self._open_history(config)
-        self._archivist = Archivist(
+        self.keeping = Keeping(
+            config,
             self.store,
             self.provider,
-            config.keep,
-            may_prune=lambda: not self._switch.is_halted,
-            needed_from=lambda: self._follower.needed_from if self._follower else None,
-        )
-        self._growth = GrowthWatch(
-            self.store,
-            self._archivist,
-            ledger=config.data_dir / LEDGER,
-            journal=config.data_dir / JOURNAL,
-        )
-        self.patrol = Patrol(
-            self.store,
-            config.data_dir,
-            self.provider.verify_batch,
-            hours=config.scrub_hours,
-            name=config.name,
+            self._network,
+            self._switch,
+            self.announcer,
             on_damage=self._damaged,
+            check_readable=self.check_readable,
         )
-        self._keeper = Keeper(config.data_dir, self.store, config.snapshots_every)
-        self._open.callback(self._keeper.close)
-        self._desk = SnapshotDesk(self.store, self._network, self._keeper)
-        self._door = Door(
-            config.data_dir,
-            self.store,
-            self.provider,
-            self.check_readable,
-            self._scrub,
-            self._keeper,
-        )
+        self._open.callback(self.keeping.close)
 
     def _build_ordering(self, config: NodeConfig) -> None:
         chain = self.rules.chain_id
@@ -251,7 +224,7 @@ class Node:
             quorum=validators.quorum,
             fault_bound=validators.fault_bound,
             wall_ms=self._wall_ms,
-            monotonic_ms=_monotonic_ms,
+            monotonic_ms=monotonic_ms,
         )
         self._timekeeper = Timekeeper(clock=self.clock, network=self._network)
         self.heartbeat = Heartbeat(store=self.store, limits=self.genesis.limits, clock=self.clock)
@@ -286,17 +259,6 @@ class Node:
         )
         self._repair.resume()
 
-    def _open_history(self, config: NodeConfig) -> Follower | None:
-        if not config.has_history:
-            return None
-        history = history_of(config.data_dir, self.store)
-        if history is None:
-            return None
-        keep_blocks = config.history_keep_blocks
-        follower = Follower(history, self.store, self.announcer, keep_blocks=keep_blocks)
-        self._open.callback(follower.close)
-        return follower
-
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
         self._open.callback(engine.close)
@@ -316,18 +278,12 @@ class Node:
                 await nursery.start(self._network.run)
                 nursery.start_soon(self._queue.run)
                 nursery.start_soon(self._sync.serve)
-                nursery.start_soon(self._keeper.run)
-                nursery.start_soon(self._desk.run)
                 nursery.start_soon(self._timekeeper.run)
                 nursery.start_soon(self._transactions.receive)
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
-                nursery.start_soon(self._archivist.run)
-                await nursery.start(self._door.run)
-                if self._follower is not None:
-                    self._follower.start()
-                nursery.start_soon(self.patrol.run)
+                await self.keeping.start(nursery)
                 page.start()
                 nursery.start_soon(self._repair_and_end)
                 api.start()
@@ -373,9 +329,6 @@ class Node:
             advice = 'set [sync] mode = "snapshot" and restart, or restore a backup'
             _log.critical("outrun", height=height, peers_begin=base, advice=advice)
 
-    def _scrub(self, is_new: bool) -> bytes:
-        return encode(self.patrol.ask() if is_new else self.patrol.state)
-
     def _damaged(self, findings: Findings) -> None:
         """What is stored is damaged. With a sound state this node goes on until it is mended."""
         if any(found.area == JOURNAL_AREA for found in findings.all):
@@ -391,7 +344,7 @@ class Node:
     def _after_block(self) -> None:
         self._engines.follow()
         self._life.follow()
-        self._keeper.follow()
+        self.keeping.keeper.follow()
         if self._executor.take_governed():
             self._update_peers()
         self._acts.confirm_where_awaited()
@@ -432,8 +385,8 @@ class Node:
             self._switch,
             counters,
             self._life,
-            self._follower,
-            self.patrol,
+            self.keeping.follower,
+            self.keeping.patrol,
         )
         return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
 
@@ -449,7 +402,7 @@ class Node:
 
     @property
     def history(self) -> History | None:
-        return None if self._follower is None else self._follower.history
+        return self.keeping.history
 
     def check_open(self) -> None:
         if self._is_stopping:
@@ -510,11 +463,11 @@ class Node:
                 PeerState(members[i].name, members[i].peer_id, members[i].peer_id in connected)
                 for i in self._committee.others
             ),
-            resident_bytes=_resident_bytes(self._engine, self._view_engine),
+            resident_bytes=resident_bytes(self._engine, self._view_engine),
             engine=self._engines.state,
             jail=tuple(self._engine.layers),
-            is_jailed=not _missing_layers(self._engine),
-            growth=self._growth.read(),
+            is_jailed=not missing_layers(self._engine),
+            growth=self.keeping.growth.read(),
         )
 
     def _phase(self) -> str:
@@ -528,52 +481,3 @@ class Node:
         if driver is None:
             return "observing"
         return "ordering" if driver.replica.is_active else "view_change"
-
-
-def open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
-    return Network(seed, listen=config.listen, peers=peers)
-
-
-def open_engine(config: NodeConfig) -> Engine:
-    worker = Worker(allow_unjailed=config.allow_unjailed)
-    missing = _missing_layers(worker)
-    if missing:
-        _log.warning(
-            "unjailed",
-            missing=missing,
-            jail=worker.layers,
-            advice="allow_unjailed is set: contracts run without these bounds; never in production",
-        )
-    else:
-        _log.info("engine", jail=worker.layers, is_jailed=True)
-    return worker
-
-
-def warn_of_plain_hashes() -> None:
-    if hashes.WHY_PLAIN is not None:
-        _log.warning("hashes_plain", reason=hashes.WHY_PLAIN)
-
-
-def _missing_layers(engine: Engine) -> list[str]:
-    return [layer for layer in jail.REQUIRED if layer not in engine.layers]
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _monotonic_ms() -> int:
-    """The event loop's clock, which nobody sets. Main task only."""
-    return int(trio.current_time() * 1000)
-
-
-def _resident_bytes(*engines: Engine) -> int:
-    """Resident memory of the node and its engines."""
-    total: int = psutil.Process().memory_info().rss
-    for engine in engines:
-        pid = engine.process_id
-        try:
-            total += psutil.Process(pid).memory_info().rss if pid is not None else 0
-        except psutil.NoSuchProcess:
-            continue
-    return total

@@ -17,12 +17,13 @@ from ledger.genesis import load_genesis
 from ledger.store import Store
 from node.bootstrap import check_genesis
 from node.config import AUTO, NodeConfig
+from node.edges import open_engine, open_links
 from node.execute import Engine
 from node.journal import JournalDamaged
 from node.keys import read_passphrase
 from node.mend import mend, mend_journal
 from node.recover import Site
-from node.run import Node, open_engine, open_links
+from node.run import Node
 from node.statesync.begin import OpenLinks, begin, wants_snapshot
 
 # A verification is one call into libcrypto that gives up the interpreter lock and has to win it

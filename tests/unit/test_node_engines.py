@@ -32,7 +32,7 @@ from ledger.errors import LedgerDamaged
 from ledger.model import Height, Receipt, StateWrite
 from ledger.store import Store
 from ledger.values import encode_value
-from node import run
+from node import edges
 from node.audit import replay
 from node.bootstrap import LEDGER, open_or_create
 from tests.moving_chain import Chain
@@ -162,9 +162,9 @@ async def test_a_node_without_a_jail_says_so(tmp_path: Path, clock: MockClock) -
 def test_workers_without_a_required_layer_are_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layers: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(run, "Worker", lambda *, allow_unjailed: OpenEngine(layers=layers))
+    monkeypatch.setattr(edges, "Worker", lambda *, allow_unjailed: OpenEngine(layers=layers))
     with capture_logs() as logs:
-        run.open_engine(Nodes(tmp_path, size=1).config(0))
+        edges.open_engine(Nodes(tmp_path, size=1).config(0))
     (line,) = logs
     assert (line["event"], line["log_level"]) == ("unjailed", "warning")
     assert set(line["missing"]) == set(jail.REQUIRED) - set(layers)
@@ -177,7 +177,7 @@ def test_hashes_of_python_are_warned_of_and_compiled_ones_are_not(
     for reason in (None, "not built; run make setup"):
         monkeypatch.setattr(hashes, "WHY_PLAIN", reason)
         with capture_logs() as logs:
-            run.warn_of_plain_hashes()
+            edges.warn_of_plain_hashes()
         told = [(line["event"], line["log_level"], line["reason"]) for line in logs]
         assert told == ([] if reason is None else [("hashes_plain", "warning", reason)])
 
@@ -185,9 +185,9 @@ def test_hashes_of_python_are_warned_of_and_compiled_ones_are_not(
 def test_a_jailed_worker_is_nothing_to_warn_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "Worker", lambda *, allow_unjailed: OpenEngine(layers=jail.REQUIRED))
+    monkeypatch.setattr(edges, "Worker", lambda *, allow_unjailed: OpenEngine(layers=jail.REQUIRED))
     with capture_logs() as logs:
-        run.open_engine(Nodes(tmp_path, size=1).config(0))
+        edges.open_engine(Nodes(tmp_path, size=1).config(0))
     assert [(line["event"], line["log_level"]) for line in logs] == [("engine", "info")]
 
 

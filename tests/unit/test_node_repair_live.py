@@ -329,7 +329,7 @@ async def test_damaged_history_is_mended_while_the_node_votes(committee: Nodes) 
         node = committee.node(3)
         old = node.store
         old._disk.write([(at_height(RECEIPTS, 2), b"altered")])
-        node.patrol.ask()
+        node.keeping.patrol.ask()
         await has_followed(committee, old)
         await alike(committee, ids)
         ids += await blocks(committee, "d")
@@ -346,7 +346,7 @@ async def test_a_damaged_state_stops_the_votes_until_it_is_mended(committee: Nod
         old = node.store
         old._disk.write([(state_key("notes", b"no such key"), b"altered")])
         with capture_logs() as logs:
-            node.patrol.ask()
+            node.keeping.patrol.ask()
             await has_followed(committee, old)
         assert [line["event"] for line in logs if line["log_level"] == "critical"][:2] == [
             "halted",
@@ -362,7 +362,7 @@ async def test_a_node_that_may_only_halt_keeps_the_damaged_ledger(committee: Nod
         await alike(committee, await blocks(committee, "a", "b"))
         node = committee.node(3)
         node.store._disk.write([(at_height(RECEIPTS, 1), b"altered")])
-        node.patrol.ask()
+        node.keeping.patrol.ask()
         await eventually(lambda: node.situation().phase == "halted")
         await blocks(committee, "c")
     assert set_aside(committee.data_dir(3) / "ledger", DAMAGED) == []

@@ -1,0 +1,74 @@
+"""What a node stands on: links, engine, clocks, memory; tests bring others of the first two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import psutil
+import structlog
+import trio
+
+from contracts.vm import jail
+from contracts.vm.host import Worker
+from ledger import hashes
+from node.config import NodeConfig
+from node.execute import Engine
+from node.links import Links
+from p2p.network import Network, PeerAddress
+
+_log = structlog.get_logger("node")
+
+
+def open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
+    """Links to other nodes over libp2p."""
+    return Network(seed, listen=config.listen, peers=peers)
+
+
+def open_engine(config: NodeConfig) -> Engine:
+    """A jailed contract worker. Raises JailUnavailable unless the configuration allows it."""
+    worker = Worker(allow_unjailed=config.allow_unjailed)
+    missing = missing_layers(worker)
+    if missing:
+        _log.warning(
+            "unjailed",
+            missing=missing,
+            jail=worker.layers,
+            advice="allow_unjailed is set: contracts run without these bounds; never in production",
+        )
+    else:
+        _log.info("engine", jail=worker.layers, is_jailed=True)
+    return worker
+
+
+def warn_of_plain_hashes() -> None:
+    """Whoever runs a node without the compiled hashes should know why it is slow."""
+    if hashes.WHY_PLAIN is not None:
+        _log.warning("hashes_plain", reason=hashes.WHY_PLAIN)
+
+
+def missing_layers(engine: Engine) -> list[str]:
+    """What its jail lacks of the layers that production needs."""
+    return [layer for layer in jail.REQUIRED if layer not in engine.layers]
+
+
+def wall_ms() -> int:
+    """The machine's clock, Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def monotonic_ms() -> int:
+    """The event loop's clock, which nobody sets. Main task only."""
+    return int(trio.current_time() * 1000)
+
+
+def resident_bytes(*engines: Engine) -> int:
+    """Resident memory of the node and its engines."""
+    total: int = psutil.Process().memory_info().rss
+    for engine in engines:
+        pid = engine.process_id
+        try:
+            total += psutil.Process(pid).memory_info().rss if pid is not None else 0
+        except psutil.NoSuchProcess:
+            continue
+    return total
