@@ -100,7 +100,8 @@ class Script:
 
     def observed(self, who: Member, told: Told, event: ChainEvent) -> None:
         """`event` came of a transaction that the executor of `who` sent by itself."""
-        outcome = who.session.node.transaction(event.transaction_id, proof=False)
+        # Another node told of the event: this one may be a block behind.
+        outcome = who.session.node.wait(event.transaction_id)
         body = decode(outcome.transaction.body, TransactionBody, size_max=1 << 20)
         receipted = _receipted(outcome, f"{body.contract}.{body.method}", who.node, 0)
         self._add(Kind.EXECUTOR, who, told, receipted)
