@@ -26,7 +26,6 @@ from client.connection import Connection
 from client.errors import ClientError, NodeUnavailable, Refused
 from client.node import (
     CALL_TIMEOUT_S,
-    MESSAGE_SIZE_MAX,
     PENDING,
     BlockView,
     ChainEvent,
@@ -37,6 +36,7 @@ from client.node import (
 )
 from client.outbox import Outbox, Sent
 from client.status import NodeStatus
+from client.translation import MESSAGE_SIZE_MAX
 from client.trial import BEHIND, Clock, Trial, is_elsewhere
 from ledger.encoding import decode, encode
 from ledger.genesis import Genesis

@@ -22,7 +22,14 @@ from client.history import (
     subject_request,
 )
 from client.status import NodeStatus, status_of
-from client.translation import BUSY, INCONSISTENT, explained, translated, unreadable
+from client.translation import (
+    BUSY,
+    INCONSISTENT,
+    MESSAGE_SIZE_MAX,
+    explained,
+    translated,
+    unreadable,
+)
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.genesis import GENESIS_SIZE_MAX, Genesis
@@ -44,7 +51,6 @@ from ledger.succession import COMMITTEE_CHANGES_MAX, CommitteeChange
 from ledger.values import Value, decode_value
 from shuxin.v1 import node_pb2, node_pb2_grpc
 
-MESSAGE_SIZE_MAX = 32 << 20  # bytes; the largest answer is a block with its receipts
 CALL_TIMEOUT_S = 15.0
 WAIT_SLICE_MS = 10_000  # one waiting call; longer waits are made of several
 WAIT_PAUSE_S = 0.25  # before a node is asked again whose waiting calls are all taken

@@ -12,6 +12,7 @@ from client.errors import NodeUnavailable, Refused
 from ledger.errors import DecodeError
 
 CODE_KEY = "shuxin-code"  # trailing metadata that carries the refusal code
+MESSAGE_SIZE_MAX = 32 << 20  # bytes; the largest answer is a block with its receipts
 BUSY = "node.busy"
 INCONSISTENT = "answer.inconsistent"
 
@@ -55,6 +56,8 @@ def explained(error: grpc.RpcError, target: str) -> Refused | NodeUnavailable:
         return NodeUnavailable(target, error.code().name.lower().replace("_", " "))
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent" in detail:
         return Refused(BUSY, "the node has as many calls as it takes: wait a second")
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in detail:
+        return Refused("answer.oversized", f"the answer has over {MESSAGE_SIZE_MAX} bytes")
     if error.code() is grpc.StatusCode.INTERNAL and "deserializing" in detail:
         return unreadable(DecodeError("the answer is no message of this interface"))
     return Refused(error.code().name.lower(), detail)

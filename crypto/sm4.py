@@ -45,7 +45,9 @@ def open_sealed(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> b
     plaintext = decryptor.update(ciphertext)
     try:
         return plaintext + decryptor.finalize()
-    except InvalidTag:
+    except (InvalidTag, ValueError):
+        # ValueError where another user of OpenSSL in this thread left an error behind: then
+        # `cryptography` takes the wrong tag for that one.
         raise DecryptionFailed("the SM4-GCM ciphertext was changed or the key is wrong") from None
 
 

@@ -153,9 +153,17 @@ def _end(database: plyvel.DB, base: int) -> int:
     height = end
     while height <= end + GAP_MAX:
         height += 1
-        if any(_has(database, table, height) for table in _NAMES):
+        if any(_reads(database, table, height) for table in _NAMES):
             end = height
     return end
+
+
+def _reads(database: plyvel.DB, table: bytes, height: int) -> bool:
+    """A key that does not exist cannot be read either, where its neighbors are damaged."""
+    try:
+        return database.get(at_height(table, height), verify_checksums=True) is not None
+    except plyvel.Error:
+        return False
 
 
 def _has(database: plyvel.DB, table: bytes, height: int) -> bool:

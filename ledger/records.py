@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from ledger.committee import Epoch, Epochs
 from ledger.encoding import decode
-from ledger.errors import DecodeError, LedgerDamaged, OtherFormat
+from ledger.errors import REMEDY, DecodeError, LedgerDamaged, OtherFormat
 from ledger.genesis import GENESIS_SIZE_MAX, Genesis, chain_id
 from ledger.model import (
     Block,
@@ -98,8 +98,10 @@ class Records:
             return None
         try:
             data = unseal(key, stored)
-        except LedgerDamaged as damage:
-            raise LedgerDamaged(f"block {height}: {damage}", height=height) from None
+        except LedgerDamaged:
+            raise LedgerDamaged(
+                f"block {height}: its list of changes is damaged; {REMEDY}", height=height
+            ) from None
         return _decoded(data, Changes, STORED_SIZE_MAX, "list of changes", height).writes
 
     def statement(self, height: int) -> ExecutionStatement:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from cryptography import x509
 from OpenSSL import crypto
+from OpenSSL._util import lib
 
 from crypto import sm2
 from crypto.errors import CertificateRefused, Reason, SignatureInvalid
@@ -145,6 +146,9 @@ def _check_path(certificate: Certificate, trust: Trust, now: datetime) -> None:
     except crypto.X509StoreContextError as error:
         reason = _REASONS.get(error.errors[0], Reason.MALFORMED)
         raise _refused(certificate, reason, str(error)) from None
+    finally:
+        # What refused leaves in OpenSSL's queue of errors, the next call of this thread would find.
+        lib.ERR_clear_error()
 
 
 def _loaded(certificate: Certificate) -> crypto.X509:

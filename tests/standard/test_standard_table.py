@@ -55,7 +55,8 @@ def listed() -> tuple[str, ...]:
 @cache
 def functions_of(path: str) -> frozenset[str]:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return frozenset(node.name for node in tree.body if isinstance(node, kinds))
 
 
 def test_the_list_names_each_clause_once_and_in_order() -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +91,16 @@ def test_an_impostor_without_key_identifiers_is_told_as_tampered(org: Org) -> No
     bent = bytearray(org.leaf().der)
     bent[-1] ^= 1
     assert _reason(read_certificate(bytes(bent)), Trust((org.root,))) is Reason.TAMPERED
+
+
+def test_a_refusal_leaves_no_error_for_the_next_call_of_the_thread(org: Org) -> None:
+    bent = bytearray(org.leaf().der)
+    bent[-1] ^= 1
+    with pytest.raises(CertificateRefused):
+        verify_certificate(read_certificate(bytes(bent)), Trust((org.root,)), NOW)
+    decryptor = Cipher(SM4(bytes(16)), modes.GCM(bytes(12), bytes(16))).decryptor()
+    with pytest.raises(InvalidTag):
+        decryptor.finalize()
 
 
 def test_every_flipped_byte_of_a_certificate_is_refused(org: Org, node: Certificate) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ledger.encoding import encode
 from ledger.errors import HeightUnknown, LedgerDamaged
 from ledger.model import StateWrite
-from ledger.schema import CHANGES, Changes, at_height
+from ledger.schema import CHANGES, Changes, at_height, seal
 from tests.ledger_world import GENESIS_WRITES, NAMESPACE, World
 
 FIRST = (StateWrite(NAMESPACE, b"a", b"1"), StateWrite(NAMESPACE, b"b", b"2"))
@@ -32,7 +32,8 @@ def _alter(world: World, height: int, row: bytes | None) -> None:
         if row is None:
             database.delete(at_height(CHANGES, height))
         else:
-            database.put(at_height(CHANGES, height), row)
+            key = at_height(CHANGES, height)
+            database.put(key, seal(key, row))
     world.reopen()
 
 

@@ -21,7 +21,8 @@ from client.light.errors import (
     OtherGenesis,
     ProofMissing,
 )
-from client.node import MESSAGE_SIZE_MAX, NodeClient
+from client.node import NodeClient
+from client.translation import MESSAGE_SIZE_MAX
 from ledger.encoding import encode
 from ledger.errors import (
     LedgerError,
