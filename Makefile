@@ -20,6 +20,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 APT_PACKAGES := python3.11 python3.11-venv python3.11-dev gcc libc6-dev libgmp-dev libgmp10 \
 	libssl3 libseccomp2 openssl ca-certificates
 
+# Processes that share the tests (tests/conftest.py); 0: all in one.
+WORKERS ?= 2
 RUNS ?= 200
 # Bits that make flips flips.
 FLIPS ?= 100
@@ -50,7 +52,7 @@ demo: .make/installed ## A network of four nodes and three executors runs a scen
 	$(BIN)/shuxin scenario run insurance --demo --answers run
 
 test: .make/installed ## Every test but the long ones of make e2e
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
 	$(BIN)/python -m pytest -m long tests/e2e/test_manifests.py

@@ -327,6 +327,8 @@ def verify(
     from node.bootstrap import LEDGER
     from node.verify import examine
 
+    if not data_dir.is_dir():
+        raise CommandRefused("data.missing", f"{data_dir} is no folder: name a node's data folder")
     if repair and config is None:
         raise CommandRefused("config.missing", "name the node's file: --config node.toml")
     try:

@@ -5,7 +5,8 @@
     accusations/*.bin        every signature
 
 What lies beside them is no part of the store: ledgers and votes that were set aside, leftovers of
-what a crash interrupted (`*.new`, `ledger.repair`), how far a patrol is, sockets.
+what a crash interrupted (`*.new`, `ledger.repair`), how far a patrol is, sockets; and what is made
+from the ledger: a history mends itself at the next start, a snapshot proves itself to who takes it.
 """
 
 from __future__ import annotations

@@ -38,6 +38,10 @@ UP_S = 90.0
 DIARIES = ("LOG", "LOG.old", "LOCK", "patrol.json")
 
 
+# What the store makes again: a history mends itself, a snapshot proves itself chunk by chunk.
+DERIVED = ("*.sock", "history", "snapshots")
+
+
 @dataclass(frozen=True, slots=True)
 class Flip:
     file: str  # below `data`
@@ -88,7 +92,7 @@ class FlipBench:
             self.network.wait(self.network.agree, timeout_s=UP_S, what="all nodes up")
             self._grow(blocks - blocks // 2)
             self.network.wait(self.network.agree, timeout_s=UP_S, what="all nodes alike")
-        shutil.copytree(self.data, self.pristine, ignore=shutil.ignore_patterns("*.sock"))
+        shutil.copytree(self.data, self.pristine, ignore=shutil.ignore_patterns(*DERIVED))
         self.rows = contents(self._copy())
         self._grow(MORE_BLOCKS)
 

@@ -421,9 +421,11 @@ def test_a_node_says_where_it_stands(desk: Desk) -> None:
     assert told.count("ordering") == 4
 
 
-def test_a_copied_ledger_is_verified_and_replayed_and_a_live_one_refused(desk: Desk) -> None:
+def test_a_copied_ledger_is_verified_and_replayed_and_a_live_one_verifies_itself(
+    desk: Desk,
+) -> None:
     data = desk.network.root / "nodes" / "node3" / "data"
-    assert desk.refused("manager", "node", "verify", str(data)) == "ledger_in_use"
+    assert desk.ask("manager", "node", "verify", str(data))["verdict"] == "intact"
     sent(desk)
     desk.network.wait(desk.network.agree, timeout_s=20, what="nothing is being written")
     copy = desk.folder / "data"
@@ -435,7 +437,7 @@ def test_a_copied_ledger_is_verified_and_replayed_and_a_live_one_refused(desk: D
     missing = str(desk.folder / "nowhere")
     words = "audit", "replay", missing, "--genesis", genesis
     assert desk.refused("manager", *words) == "audit.source"
-    assert desk.refused("manager", "node", "verify", missing) == "ledger_damaged"
+    assert desk.refused("manager", "node", "verify", missing) == "data.missing"
 
 
 # --- exit codes -----------------------------------------------------------------------------
