@@ -52,7 +52,7 @@ demo: .make/installed ## A network of four nodes and three executors runs a scen
 	$(BIN)/shuxin scenario run insurance --demo --answers run
 
 test: .make/installed ## Every test but the long ones of make e2e
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
 	$(BIN)/python -m pytest -m long tests/e2e/test_manifests.py

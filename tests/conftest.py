@@ -1,19 +1,22 @@
-"""How tests are shared out when several processes run them: `pytest -n 2 --dist loadgroup`."""
+"""How several processes share the tests: see `make test`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-NETWORKS = Path(__file__).parent / "e2e"
+NETWORKS = "tests/e2e/"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Files stay together, for the sake of what they share; networks of processes run one after
-    the other, since each of them takes all cores."""
-    for item in items:
-        together = NETWORKS if NETWORKS in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Files stay together, for the sake of what their tests share; and networks of processes run
+    one after the other, since each of them takes all cores."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return NETWORKS if nodeid.startswith(NETWORKS) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
