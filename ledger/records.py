@@ -91,7 +91,7 @@ class Records:
         return self._need(RECEIPTS, height, Receipts, "receipts").receipts
 
     def changes(self, height: int) -> tuple[StateWrite, ...] | None:
-        """The state writes of a block; None for one that an older release stored."""
+        """The state writes of a block; None for one that came with a snapshot."""
         key = at_height(CHANGES, height)
         stored = self._source.get(key, height=height)
         if stored is None:

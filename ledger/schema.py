@@ -7,7 +7,7 @@ from ledger.errors import REMEDY, LedgerDamaged
 from ledger.model import DIGEST_SIZE, Receipt, Record, StateWrite
 from ledger.proof import namespace_prefix
 
-FORMAT = b"shuxin ledger 1"
+FORMAT = b"shuxin ledger 2"
 
 FORMAT_KEY = b"!format"
 GENESIS_KEY = b"!genesis"

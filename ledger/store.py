@@ -194,7 +194,7 @@ class Store:
         return self._body(height)[1]
 
     def changes(self, height: int) -> tuple[StateWrite, ...] | None:
-        """The state writes of a block; None for one that an older release stored."""
+        """The state writes of a block; None for one that came with a snapshot."""
         return self._read(height, self._records.changes)
 
     def statement(self, height: int) -> ExecutionStatement:

@@ -72,7 +72,7 @@ class Standing(Record):
     """How far the database has got; written together with what got it there.
 
     Every row of a height in [floor, height] that there can be is there. `values_from`: the first
-    height whose values are known (blocks of older releases do not say what they wrote).
+    height whose values are known (those that came with a snapshot do not say what they wrote).
     """
 
     form: int

@@ -66,7 +66,7 @@ def test_a_ledger_of_another_format_names_both_formats(world: World) -> None:
     world.store.close()
     with plyvel.DB(str(world.path / "db")) as database:
         database.put(b"!format", b"shuxin ledger 99")
-    with pytest.raises(LedgerDamaged, match=r"ledger 99.*ledger 1"):
+    with pytest.raises(LedgerDamaged, match=r"ledger 99.*ledger 2"):
         Store.open(world.path)
 
 
