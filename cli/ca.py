@@ -60,7 +60,9 @@ def request(
     organization: Annotated[str, typer.Option(help="The organization that shall issue it.")],
     role: RoleName,
     output: Output,
-    peer_id: Annotated[str, typer.Option(help="Of a node, as `shuxin node id` prints it.")] = "",
+    peer_id: Annotated[
+        str, typer.Option(help="Of a node, as `shuxin validator list` shows it.")
+    ] = "",
 ) -> Answer:
     """Ask for a certificate for the key of --key (PKCS #10), which stays where it is."""
     from crypto.keys import load_key
@@ -129,11 +131,11 @@ def crl(
     days: Annotated[int, typer.Option(help="Until the next one.")] = 7,
 ) -> Answer:
     """Write a new revocation list (CRL) for those who are not on the chain."""
-    from crypto.x509.authority import write_file
+    from crypto.files import replace_file
     from crypto.x509.read import CRL, encode_pem, read_crl
 
     made = _opened(ask, ca).crl(_now(), days)
-    write_file(output, encode_pem(made, CRL))
+    replace_file(output, encode_pem(made, CRL))
     return Fields({"crl": str(output), **_list_told(read_crl(made))})
 
 
@@ -253,10 +255,10 @@ def _check_free(output: Path) -> None:
 
 
 def _write_new(output: Path, data: bytes) -> None:
-    from crypto.x509.authority import write_file
+    from crypto.files import replace_file
 
     _check_free(output)
-    write_file(output, data)
+    replace_file(output, data)
 
 
 def _told(certificate: Certificate) -> dict[str, Json]:

@@ -123,8 +123,8 @@ def _load(path: Path) -> Recovery:
 
 
 def _save(path: Path, recovery: Recovery) -> None:
+    from crypto.files import replace_file
     from ledger.encoding import encode
-    from ledger.folders import replace_file
 
     replace_file(path, encode(recovery))
 

@@ -13,6 +13,7 @@ Files in reading order:
     sm2         sign, verify, encrypt, decrypt
     sm4         authenticated encryption (GCM), CBC for key files
     envelope    seal bytes to a public key
+    files       names that outlive a power failure
     keys        encrypted PKCS#8 key files that the openssl command line opens
     provider    CryptoProvider: where a node's key lives and who verifies
     x509/       certificates of organizations and who acts for them

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from crypto import curve, der, sm2, sm4
 from crypto.errors import DecryptionFailed, DerInvalid, KeyFileInvalid, KeyInvalid
+from crypto.files import sync_directory
 
 # OWASP's figure for PBKDF2-HMAC-SHA256; about 0.15 s here.
 ITERATIONS = 600_000
@@ -264,12 +265,3 @@ def _derive(passphrase: bytes, salt: bytes, iterations: int, derivation: Derivat
 def _check_passphrase(passphrase: bytes) -> None:
     if not 1 <= len(passphrase) <= PASSPHRASE_BYTES_MAX:
         raise KeyFileInvalid(f"a passphrase has 1 to {PASSPHRASE_BYTES_MAX} bytes")
-
-
-def sync_directory(directory: Path) -> None:
-    """What was created or renamed in it survives a power failure. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.folders import replace_file
+from crypto.files import replace_file
 
 CURSOR_SIZE_MAX = 1024  # bytes
 

@@ -36,7 +36,6 @@ does (contracts), or talks to anyone; and nothing here verifies execution (audit
     joining       a ledger being made out of a snapshot
     history/      what was, in a database beside it: derived, believed for nothing
     archive       a chain, or a run of its heights, in one file;  archive_reader: not believed
-    segments      folders of archives that follow each other;  segment_check: did a quorum sign
 
 `certificates`, `blocks`, `proof`, `bundle` and what they need import no storage, so consensus and
 light clients can use them.

@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from crypto import sm3
+from crypto.files import sync_directory
 from crypto.provider import CryptoProvider
 from ledger.commit import StoredBlock
 from ledger.committee import deciding_height
 from ledger.encoding import encode
 from ledger.errors import ArchiveInvalid
-from ledger.folders import sync_directory
 from ledger.model import (
     DIGEST_SIZE,
     Block,

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import plyvel
 
+from crypto.files import sync_directory
 from ledger.errors import REMEDY, LedgerClosed, LedgerDamaged, LedgerError, LedgerInUse
-from ledger.folders import sync_directory
 from ledger.mark import Mark
 from ledger.schema import SEQUENCE_KEY, number
 from ledger.tables import check_logs, check_tables

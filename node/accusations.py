@@ -14,8 +14,8 @@ import trio
 
 from consensus.pbft.types import Accuse
 from crypto import sm3
+from crypto.files import make_directory, replace_file
 from ledger.encoding import encode
-from ledger.folders import make_directory, replace_file
 
 PER_VALIDATOR_MAX = 16  # one is proof enough; some more show a pattern
 QUEUE_MAX = 64  # accusations that wait for the disk; what comes beyond them says nothing new

@@ -18,12 +18,12 @@ import structlog
 import trio
 
 from crypto.errors import CryptoError
+from crypto.files import sync_directory
 from crypto.provider import CryptoProvider
 from ledger.archive import NO_ARCHIVE, Part
 from ledger.base import base_max
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged, LedgerError
-from ledger.folders import sync_directory
 from ledger.model import Record
 from ledger.segments import Segment, segment_end, write_segment
 from ledger.store import Store

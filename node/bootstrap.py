@@ -6,7 +6,7 @@ from pathlib import Path
 
 from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
 from contracts.vm import engines
-from ledger.folders import make_directory
+from crypto.files import make_directory
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
 from node.clock import SKEW_MS_MIN

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consensus.pbft import wal
+from crypto.files import make_directory, sync_directory
 from ledger.encoding import decode, encode
-from ledger.folders import make_directory, sync_directory
 from ledger.model import Transaction
 
 # Bytes after which the driver is asked to compact. If what must be kept is itself that large (a

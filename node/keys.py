@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from crypto.errors import KeyFileInvalid
-from ledger.folders import sync_directory
+from crypto.files import sync_directory
 
 PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # a name, not a secret
 PASSPHRASE_SIZE_MAX = 1024  # bytes, as on the command line; more is not a passphrase

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import structlog
 
-from ledger.folders import make_directory, sync_directory
+from crypto.files import make_directory, sync_directory
 
 # Each is as large as a ledger. Two show whether the same thing happened again.
 KEPT_MAX = 2

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import structlog
 
+from crypto.files import make_directory, sync_directory
 from crypto.provider import CryptoProvider
 from ledger.certificates import verify_execution_certificate
 from ledger.encoding import decode, encode
 from ledger.errors import CertificateInvalid, DecodeError, LedgerError, RecoveryInvalid
-from ledger.folders import make_directory, sync_directory
 from ledger.genesis import Genesis, chain_id
 from ledger.model import Transaction, TransactionBody, transaction_id
 from ledger.recovery import Recovery, verify_recovery

@@ -11,8 +11,6 @@ are replaced as a whole, so a crash leaves the old or the new one.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +19,8 @@ import msgspec
 
 from crypto import sm2
 from crypto.errors import CertificateRefused, Reason
-from crypto.keys import load_key, save_key, sync_directory
+from crypto.files import replace_file
+from crypto.keys import load_key, save_key
 from crypto.provider import CryptoProvider
 from crypto.providers.software import SoftwareProvider
 from crypto.x509.make import make_crl, make_leaf, make_root
@@ -125,8 +124,8 @@ class Authority(AuthorityFolder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / ISSUED).mkdir()
         save_key(folder / KEY_FILE, private, passphrase)
-        write_file(folder / REGISTER, msgspec.json.encode(_Register()))
-        write_file(folder / ROOT_FILE, encode_pem(root, CERTIFICATE))
+        replace_file(folder / REGISTER, msgspec.json.encode(_Register()))
+        replace_file(folder / ROOT_FILE, encode_pem(root, CERTIFICATE))
         return cls(folder, provider)
 
     @classmethod
@@ -180,7 +179,7 @@ class Authority(AuthorityFolder):
     def _issue(self, subject: Subject, public: bytes, now: datetime, days: int) -> Certificate:
         made = make_leaf(self._provider, self.root, subject, public, now, days)
         certificate = read_certificate(made)
-        write_file(self._path_of(certificate.serial), encode_pem(made, CERTIFICATE))
+        replace_file(self._path_of(certificate.serial), encode_pem(made, CERTIFICATE))
         return certificate
 
     def _own(self, certificate: Certificate) -> None:
@@ -192,7 +191,7 @@ class Authority(AuthorityFolder):
             )
 
     def _save(self, register: _Register) -> None:
-        write_file(
+        replace_file(
             self._folder / REGISTER, msgspec.json.format(msgspec.json.encode(register), indent=1)
         )
 
@@ -206,17 +205,3 @@ def read_file(path: Path) -> bytes:
             Reason.MALFORMED, f"{path} has more than {FILE_SIZE_MAX} bytes: it is no certificate"
         )
     return data
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, durably. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_directory(path.parent)

@@ -17,13 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crypto.files import make_directory, sync_directory
 from executors.data.commitment import SALT_SIZE, commit_leaves, row_leaf
 from executors.data.schema import Cell, Schema
 from executors.data.table import infer_schema, read_rows
 from executors.errors import DataSetInvalid
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
-from ledger.folders import make_directory, sync_directory
 from ledger.model import Record
 
 DATASETS_MAX = 1_000  # of one home; listing reads every record

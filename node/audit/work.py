@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from crypto import sm3
+from crypto.files import replace_file
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerDamaged
-from ledger.folders import replace_file
 from ledger.genesis import Genesis, chain_id
 from ledger.model import EMPTY_DIGEST, Record
 from ledger.store import Store

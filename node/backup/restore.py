@@ -17,9 +17,9 @@ from pathlib import Path
 
 from contracts.registry import nodes_of
 from crypto import sm2
+from crypto.files import make_directory, sync_directory
 from crypto.provider import CryptoProvider
 from ledger.errors import DecodeError, RecoveryInvalid
-from ledger.folders import make_directory, sync_directory
 from ledger.genesis import Genesis, chain_id
 from ledger.recovery import verify_recovery
 from ledger.store import Store

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crypto import curve
+from crypto.files import make_directory, sync_directory
 from ledger.certificates import VerifyBatch
 from ledger.encoding import encode
 from ledger.errors import DecodeError
-from ledger.folders import make_directory, sync_directory
 from ledger.model import ExecutionStatement
 from node.backup.door import Standing
 from node.backup.errors import (

@@ -11,11 +11,11 @@ import pytest
 
 from cli.recovery import _save
 from consensus.pbft import wal
+from crypto.files import make_directory, replace_file
 from executors.cursor import Cursor, CursorFile
 from executors.data.registry import Registry
 from ledger import disk
 from ledger.disk import Disk
-from ledger.folders import make_directory, replace_file
 from ledger.recovery import decode_recovery, next_recovery
 from ledger.store import Store
 from node import ledgers
