@@ -27,7 +27,7 @@ from crypto import sm2
 from crypto.keys import save_key
 from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis
 from ledger.model import PROTOCOL_VERSION, Validator, ValidatorSet, address_of
-from node.config import render_config
+from node.config_template import render_config
 from node.keys import save_network_key, write_private
 from p2p.identity import generate_seed, peer_id_of
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
-from node.config import ConfigInvalid, Keep, load_config, render_config
+from node.config import ConfigInvalid, Keep, load_config
+from node.config_template import render_config
 
 PEERS = {"node1": "/ip4/127.0.0.1/tcp/7002", "node2": "/ip4/127.0.0.1/tcp/7003"}
 

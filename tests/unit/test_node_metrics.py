@@ -25,7 +25,8 @@ from crypto import sm2
 from crypto.providers.software import SoftwareProvider
 from ledger.genesis import chain_id
 from ledger.model import Transaction
-from node.config import NodeConfig, load_config, render_config
+from node.config import NodeConfig, load_config
+from node.config_template import render_config
 from node.mempool import Admitted, Mempool
 from node.metrics import OTHER
 from node.metrics_page import HEAD_SIZE_MAX, MetricsPage, PageFailed

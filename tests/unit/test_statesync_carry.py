@@ -18,7 +18,7 @@ from ledger.snapshot_file import SnapshotReader, SnapshotWriter
 from ledger.store import Store
 from node.backup import errors
 from node.bootstrap import LEDGER
-from node.config import render_config
+from node.config_template import render_config
 from node.ledgers import joining
 from node.statesync import carry
 from node.statesync.carry import (
