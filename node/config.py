@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crypto.providers.sdf import KEY_INDEX_MAX
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 from node.config_file import ConfigInvalid, TableReader
 
-__all__ = ["ConfigInvalid", "Keep", "NodeConfig", "load_config"]
+__all__ = ["ConfigInvalid", "DeviceKey", "Keep", "NodeConfig", "load_config"]
 
 MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
 MEMPOOL_BYTES_DEFAULT = 32 << 20
@@ -50,13 +51,25 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """A key that never leaves a cryptographic device (密码机) with the interface of GM/T 0018.
+
+    Without `password_file` the environment has the password of the key.
+    """
+
+    library: Path
+    index: int
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Paths are absolute; `peers` maps validator names to multiaddresses."""
 
     name: str
     data_dir: Path
     genesis: Path
-    consensus_key: Path
+    consensus_key: Path | DeviceKey
     network_key: Path
     passphrase_file: Path | None
     listen: str
@@ -88,7 +101,7 @@ def load_config(path: Path) -> NodeConfig:
         name=reader.text("node", "name", r"[a-z0-9][a-z0-9_.-]{0,63}"),
         data_dir=reader.path("node", "data_dir"),
         genesis=reader.path("node", "genesis"),
-        consensus_key=reader.path("keys", "consensus_key"),
+        consensus_key=_consensus_key(reader),
         network_key=reader.path("keys", "network_key"),
         passphrase_file=reader.optional_path("keys", "passphrase_file"),
         listen=reader.text("network", "listen", r"/(ip4|ip6|dns4)/[^/]+/tcp/\d+"),
@@ -124,6 +137,19 @@ def load_config(path: Path) -> NodeConfig:
     )
     reader.refuse_unknown()
     return config
+
+
+def _consensus_key(reader: TableReader) -> Path | DeviceKey:
+    """The key is in a file or in a device: two would leave open which of them votes."""
+    library = reader.optional_path("keys", "device_library")
+    if library is None:
+        return reader.path("keys", "consensus_key")
+    if "consensus_key" in reader.table("keys"):
+        raise reader.wrong(
+            "keys", "consensus_key", "contradicts device_library; remove one of them"
+        )
+    index = reader.number("keys", "device_key_index", 1, KEY_INDEX_MAX)
+    return DeviceKey(library, index, reader.optional_path("keys", "device_password_file"))
 
 
 def _keep(reader: TableReader) -> Keep:

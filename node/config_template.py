@@ -29,8 +29,14 @@ genesis = "{genesis}"
 [keys]
 # SM2 key that signs votes (encrypted PKCS#8) and the Ed25519 key of the network identity.
 consensus_key = "keys/consensus.pem"
+# Or the SM2 key is in a cryptographic device (密码机) and never leaves it: instead of consensus_key
+# the vendor's library of GM/T 0018 (SDF), the number of the key in the device, and a file (mode
+# 0600) with the password of that key, or none and SHUXIN_DEVICE_PASSWORD (docs/operations.md).
+# device_library = "/usr/lib/libsdf.so"
+# device_key_index = 1
+# device_password_file = "keys/device-password"
 network_key = "keys/network.pem"
-# File with the passphrase of both (mode 0600). Without it, SHUXIN_PASSPHRASE is read.
+# File with the passphrase of the key files (mode 0600). Without it, SHUXIN_PASSPHRASE is read.
 passphrase_file = "keys/passphrase"
 
 [network]

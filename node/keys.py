@@ -1,4 +1,7 @@
-"""The node's two keys: the SM2 key that signs votes and the Ed25519 key of its peer id."""
+"""The node's two keys: the SM2 key that signs votes and the Ed25519 key of its peer id.
+
+The first may be in a device; whatever needs it gets it here, as a CryptoProvider.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +21,46 @@ from cryptography.hazmat.primitives.serialization import (
 
 from crypto.errors import KeyFileInvalid
 from crypto.files import sync_directory
+from crypto.keys import load_key
+from crypto.provider import CryptoProvider
+from crypto.providers.sdf import SdfProvider, shared_device
+from crypto.providers.software import SoftwareProvider
+from node.config import DeviceKey, NodeConfig
 
 PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # a name, not a secret
+DEVICE_PASSWORD_VARIABLE = "SHUXIN_DEVICE_PASSWORD"
 PASSPHRASE_SIZE_MAX = 1024  # bytes, as on the command line; more is not a passphrase
 KEY_FILE_SIZE_MAX = 64 << 10  # bytes of a PEM file
 
 
-def read_passphrase(path: Path | None) -> bytes:
+def open_consensus_key(config: NodeConfig, passphrase: bytes) -> CryptoProvider:
+    """The key that signs votes: of a file under `passphrase`, or in a device under a password.
+
+    Raises KeyFileInvalid, KeyInvalid, DeviceFault.
+    """
+    place = config.consensus_key
+    if isinstance(place, DeviceKey):
+        password = read_passphrase(
+            place.password_file, setting="device_password_file", variable=DEVICE_PASSWORD_VARIABLE
+        )
+        return SdfProvider(shared_device(place.library), place.index, password)
+    return SoftwareProvider(load_key(place, passphrase))
+
+
+def read_passphrase(
+    path: Path | None,
+    *,
+    setting: str = "passphrase_file",
+    variable: str = PASSPHRASE_VARIABLE,
+) -> bytes:
     """The first line of `path`, or the environment's when there is no path.
 
     Raises KeyFileInvalid when the file is missing, empty or readable by others.
     """
     if path is None:
-        value = os.environ.get(PASSPHRASE_VARIABLE)
+        value = os.environ.get(variable)
         if not value:
-            raise KeyFileInvalid(
-                f"no passphrase: set passphrase_file in the configuration or {PASSPHRASE_VARIABLE}"
-            )
+            raise KeyFileInvalid(f"no passphrase: set {setting} in the configuration or {variable}")
         return value.encode()
     data = _read_private(path)
     if len(data) > PASSPHRASE_SIZE_MAX:

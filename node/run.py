@@ -14,9 +14,7 @@ import structlog
 import trio
 
 from consensus.pbft.types import Accuse, HaltKind
-from crypto.keys import load_key
 from crypto.provider import CryptoProvider
-from crypto.providers.software import SoftwareProvider
 from ledger.findings import JOURNAL as JOURNAL_AREA
 from ledger.findings import Findings
 from ledger.genesis import Genesis, chain_id, load_genesis
@@ -49,7 +47,7 @@ from node.heartbeat import Heartbeat
 from node.intake import Rules
 from node.journal import Journal
 from node.keeping import Keeping
-from node.keys import load_network_key, read_passphrase
+from node.keys import load_network_key, open_consensus_key, read_passphrase
 from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
 from node.mempool import Admitted, Mempool
@@ -111,7 +109,7 @@ class Node:
 
     def _build(self, config: NodeConfig) -> None:
         passphrase = read_passphrase(config.passphrase_file)
-        self.provider: CryptoProvider = SoftwareProvider(load_key(config.consensus_key, passphrase))
+        self.provider: CryptoProvider = open_consensus_key(config, passphrase)
         seed = load_network_key(config.network_key, passphrase)
         self.genesis: Genesis = load_genesis(config.genesis)
         check_genesis(self.genesis)

@@ -10,8 +10,6 @@ from contextlib import closing
 import structlog
 import trio
 
-from crypto.keys import load_key
-from crypto.providers.software import SoftwareProvider
 from ledger.errors import LedgerDamaged, OtherFormat
 from ledger.genesis import load_genesis
 from ledger.store import Store
@@ -20,7 +18,7 @@ from node.config import AUTO, NodeConfig
 from node.edges import open_engine, open_links
 from node.execute import Engine
 from node.journal import JournalDamaged
-from node.keys import read_passphrase
+from node.keys import open_consensus_key, read_passphrase
 from node.mend import mend, mend_journal
 from node.recover import Site
 from node.run import Node
@@ -42,7 +40,7 @@ def site_of(config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | None
     return Site(
         data_dir=config.data_dir,
         genesis=genesis,
-        provider=SoftwareProvider(load_key(config.consensus_key, passphrase)),
+        provider=open_consensus_key(config, passphrase),
         make_engine=lambda: make(config),
     )
 

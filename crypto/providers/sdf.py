@@ -12,7 +12,9 @@ internal key is not in that edition; the form here is the one that vendors have 
 from __future__ import annotations
 
 import ctypes
+import functools
 import queue
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +109,7 @@ class Device:
         self._device = ctypes.c_void_p()
         self.call("SDF_OpenDevice", ctypes.byref(self._device))
         self._sessions: queue.LifoQueue[ctypes.c_void_p] = queue.LifoQueue()
+        self._granting = threading.Lock()
         try:
             for _ in range(SESSIONS_MAX):
                 session = ctypes.c_void_p()
@@ -142,15 +145,32 @@ class Device:
         finally:
             self._sessions.put(session)
 
-    def sessions(self) -> list[ctypes.c_void_p]:
-        """All of them, before they are in use."""
-        return list(self._sessions.queue)
+    def grant(self, index: int, password: bytes) -> None:
+        """Give every session the right to use a private key. Raises DeviceFault."""
+        held: list[ctypes.c_void_p] = []
+        try:
+            with self._granting:  # two that collect all sessions would wait for each other
+                held += [self._sessions.get() for _ in range(SESSIONS_MAX)]
+            for session in held:
+                self.call("SDF_GetPrivateKeyAccessRight", session, index, password, len(password))
+        finally:
+            for session in held:
+                self._sessions.put(session)
 
     def close(self) -> None:
         """Let go of sessions and device; what fails at the end changes nothing."""
         while not self._sessions.empty():
             self._library.SDF_CloseSession(self._sessions.get())
         self._library.SDF_CloseDevice(self._device)
+
+
+@functools.cache
+def shared_device(library: Path) -> Device:
+    """The device behind `library`, opened once in this process: devices count their sessions.
+
+    Raises DeviceFault.
+    """
+    return Device(library)
 
 
 class SdfProvider:
@@ -164,8 +184,7 @@ class SdfProvider:
             raise KeyInvalid(f"the password of a device's key has 1 to {PASSWORD_SIZE_MAX} bytes")
         self._device = device
         self._index = index
-        for session in device.sessions():
-            device.call("SDF_GetPrivateKeyAccessRight", session, index, password, len(password))
+        device.grant(index, password)
         found = _PublicKey()
         with device.session() as session:
             device.call("SDF_ExportSignPublicKey_ECC", session, index, ctypes.byref(found))

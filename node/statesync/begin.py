@@ -13,15 +13,13 @@ from typing import TypeAlias
 import structlog
 import trio
 
-from crypto.keys import load_key
 from crypto.provider import CryptoProvider
-from crypto.providers.software import SoftwareProvider
 from ledger.committee import Epochs
 from ledger.genesis import Genesis, load_genesis
 from ledger.model import ValidatorSet
 from node.bootstrap import LEDGER, check_genesis
 from node.config import NodeConfig
-from node.keys import load_network_key, read_passphrase
+from node.keys import load_network_key, open_consensus_key, read_passphrase
 from node.ledgers import joining, publish_joined, settle
 from node.links import Links
 from node.statesync.crowd import Crowd
@@ -48,7 +46,7 @@ async def begin(config: NodeConfig, make_links: OpenLinks) -> None:
     opening keys and genesis raises, OSError, LedgerDamaged.
     """
     passphrase = read_passphrase(config.passphrase_file)
-    provider = SoftwareProvider(load_key(config.consensus_key, passphrase))
+    provider = open_consensus_key(config, passphrase)
     seed = load_network_key(config.network_key, passphrase)
     genesis = load_genesis(config.genesis)
     check_genesis(genesis)

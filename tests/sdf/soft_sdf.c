@@ -1,7 +1,8 @@
 /* A device in software with the interface of GM/T 0018 (SDF), for tests: SM2 by libcrypto.
  *
  * Keys are loaded with SoftSDF_LoadKey, or at SDF_OpenDevice as key 1 from the file that the
- * environment names in SOFT_SDF_KEY (32 bytes). SoftSDF_Break makes later signatures wrong.
+ * environment names in SOFT_SDF_KEY (32 bytes). SoftSDF_Break makes later signatures wrong, and so
+ * does, for as long as it exists, the file that the environment names in SOFT_SDF_FAULT.
  * Built against the declarations below, so that no headers of OpenSSL are needed.
  */
 #include <pthread.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct evp_pkey_st EVP_PKEY;
 typedef struct evp_pkey_ctx_st EVP_PKEY_CTX;
@@ -152,7 +154,8 @@ int SDF_InternalSign_ECC(void *session, unsigned index, unsigned char *digest, u
     EVP_PKEY_free(pair);
     if (!is_signed) return SIGN_FAILED;
     number(number(der + 2, out->r), out->s);
-    if (is_broken == 1) out->s[63] ^= 1;
+    const char *fault = getenv("SOFT_SDF_FAULT");
+    if (is_broken == 1 || (fault && access(fault, F_OK) == 0)) out->s[63] ^= 1;
     return OK;
 }
 

@@ -10,7 +10,6 @@ import trio
 from trio.testing import MockClock
 
 from crypto import sm2
-from crypto.keys import load_key
 from crypto.providers.software import SoftwareProvider, verify_batch
 from ledger.genesis import Limits
 from ledger.store import Store
@@ -20,6 +19,7 @@ from node.backup.restore import Restored, Target, restore
 from node.backup.take import Taken, take
 from node.bootstrap import LEDGER
 from node.epochs import check_coming
+from node.keys import open_consensus_key
 from tests.backup_world import ignore, open_door
 from tests.node_world import PASSPHRASE, OpenEngine, quick_clock, running
 from tests.unit.test_node_committee import WINDOW, Consortium
@@ -38,7 +38,7 @@ class Vault:
 
     def take(self) -> Taken:
         data = self.network.data_dir(0)
-        keys = SoftwareProvider(load_key(self.network.config(0).consensus_key, PASSPHRASE))
+        keys = open_consensus_key(self.network.config(0), PASSPHRASE)
         store = Store.open(data / LEDGER)
         try:
             with open_door(data, store, keys=keys):

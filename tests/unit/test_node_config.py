@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
-from node.config import ConfigInvalid, Keep, load_config
+from node.config import ConfigInvalid, DeviceKey, Keep, NodeConfig, load_config
 from node.config_template import render_config
 
 PEERS = {"node1": "/ip4/127.0.0.1/tcp/7002", "node2": "/ip4/127.0.0.1/tcp/7003"}
@@ -112,6 +112,7 @@ def test_every_generated_entry_is_explained(tmp_path: Path) -> None:
         ('# directory = "archive"', "directory = 1", "directory", "form"),
         ('mode = "blocks"', 'mode = "fast"', "mode", "one of blocks, snapshot"),
         ("behind_max = 20000", "behind_max = 0", "behind_max", "whole number from 1"),
+        ('# device_library = "/usr', 'device_library = "/usr', "consensus_key", "contradicts"),
         ("every_blocks = 2000", "every_blocks = -1", "every_blocks", "whole number from 0"),
     ],
 )
@@ -134,6 +135,25 @@ def test_a_syntax_error_is_named_with_its_line(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read"):
         load_config(tmp_path / "absent.toml")
+
+
+def test_a_key_in_a_device_is_named_by_library_and_index(tmp_path: Path) -> None:
+    def keyed(index: str, *, password: bool) -> NodeConfig:
+        text = rendered().replace('consensus_key = "keys/consensus.pem"\n', "", 1)
+        text = text.replace("# device_library", "device_library", 1)
+        text = text.replace("# device_key_index = 1", index, 1)
+        if password:
+            text = text.replace("# device_password_file", "device_password_file", 1)
+        return load_config(written(tmp_path, text))
+
+    library, file = Path("/usr/lib/libsdf.so"), tmp_path / "keys" / "device-password"
+    found = keyed("device_key_index = 7", password=True).consensus_key
+    assert found == DeviceKey(library, 7, file)
+    found = keyed("device_key_index = 7", password=False).consensus_key
+    assert found == DeviceKey(library, 7, None)
+    for index in ("", "device_key_index = 0", "device_key_index = 5000"):
+        with pytest.raises(ConfigInvalid, match="device_key_index"):
+            keyed(index, password=True)
 
 
 def test_what_is_kept_and_where_the_rest_goes(tmp_path: Path) -> None:
