@@ -12,6 +12,7 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     links       what is needed of the network;  peer_messages: what peers say besides votes
     refusals    every reason a node gives for saying no
     api/        gRPC services, on threads;  wire: domain <-> protobuf
+    reception   what they are answered from;  readiness: whether the node may answer
     mempool     which transactions wait for a block
     intake      from untrusted bytes to a verified transaction
     transactions  the pool's traffic with the peers

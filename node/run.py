@@ -6,7 +6,7 @@ the replica; what is ordered is executed on one serial queue; clients ask over g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -18,25 +18,20 @@ from crypto.provider import CryptoProvider
 from ledger.findings import JOURNAL as JOURNAL_AREA
 from ledger.findings import Findings
 from ledger.genesis import Genesis, chain_id, load_genesis
-from ledger.history.database import History
-from ledger.model import Query
 from ledger.store import Store
-from node import edges, refusals
+from node import edges
 from node.accusations import Accusations
 from node.acts import Acts
 from node.announce import Announcer
-from node.api.backend import PeerState, Situation, Viewed
 from node.api.server import ApiServer
 from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
 from node.config import AUTO, NodeConfig
 from node.edges import (
-    missing_layers,
     monotonic_ms,
     open_engine,
     open_links,
-    resident_bytes,
     warn_of_plain_hashes,
 )
 from node.engines import EngineWatch
@@ -50,11 +45,12 @@ from node.keeping import Keeping
 from node.keys import load_network_key, open_consensus_key, read_passphrase
 from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
-from node.mempool import Admitted, Mempool
+from node.mempool import Mempool
 from node.metrics import Sources, make_render
 from node.metrics_page import MetricsPage
 from node.peers import peer_table, warn_of_gaps
-from node.refusals import Refusal
+from node.readiness import Readiness
+from node.reception import Reception
 from node.repair import Repair, Workshop
 from node.retire import drain
 from node.seat import Parts, Seat
@@ -76,7 +72,7 @@ _log = structlog.get_logger("node")
 
 
 class Node:
-    """Owns the parts; is the backend of the client interface."""
+    """Owns the parts, and lets `reception` answer clients for them."""
 
     def __init__(
         self,
@@ -97,7 +93,6 @@ class Node:
         self._wall_ms = wall_ms or edges.wall_ms
         self._open = ExitStack()
         self._switch = HaltSwitch()
-        self._is_stopping = False
         self._tally = Tally()
         self._outrun_due_s = 0.0  # when it is said again
         self.is_followed = False  # by a node on another ledger: a rebuilt one, or a snapshot's
@@ -123,8 +118,6 @@ class Node:
             self.store.current_epoch, public_key=self.provider.public_key, name=config.name
         )
         self.announcer = Announcer(self.store.certified_height)
-        self._view_engine = self._open_engine()
-        self._views = Views(self.store, self._view_engine)
         self._engines = EngineWatch(self.store)
         self._life = LifeWatch(self.store)
         self._accusations = Accusations(config.data_dir / "accusations")
@@ -145,9 +138,10 @@ class Node:
             self._switch,
             self.announcer,
             on_damage=self._damaged,
-            check_readable=self.check_readable,
+            check_readable=self._readiness.check_readable,
         )
         self._open.callback(self.keeping.close)
+        self._build_reception(config)
 
     def _build_ordering(self, config: NodeConfig) -> None:
         chain = self.rules.chain_id
@@ -256,6 +250,29 @@ class Node:
             self.store, workshop, self._switch, mends_damage=config.repair == AUTO
         )
         self._repair.resume()
+        self._readiness = Readiness(self._switch, self._repair)
+
+    def _build_reception(self, config: NodeConfig) -> None:
+        view_engine = self._open_engine()
+        self.reception = Reception(
+            config=config,
+            genesis=self.genesis,
+            rules=self.rules,
+            provider=self.provider,
+            store=self.store,
+            announcer=self.announcer,
+            readiness=self._readiness,
+            committee=self._committee,
+            network=self._network,
+            pool=self._pool,
+            transactions=self._transactions,
+            seat=self._seat,
+            sync=self._sync,
+            views=Views(self.store, view_engine),
+            engines=self._engines,
+            keeping=self.keeping,
+            workers=(self._engine, view_engine),
+        )
 
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
@@ -266,8 +283,8 @@ class Node:
 
     async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled or repaired; the started value is the API's port."""
-        self._token = trio.lowlevel.current_trio_token()
-        api = ApiServer(self, listen=self._config.api_listen)
+        self.reception.open()
+        api = ApiServer(self.reception, listen=self._config.api_listen)
         page = self._metrics_page()
         self._switch.on_halt(lambda reason, evidence: api.show_halted())
         try:
@@ -291,7 +308,7 @@ class Node:
                 _log.info("serving", name=self._config.name, api=api.port, height=self.store.height)
                 task_status.started(api.port)
         finally:
-            self._is_stopping = True
+            self._readiness.is_stopping = True
             self.announcer.close()
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(api.stop)
@@ -299,7 +316,7 @@ class Node:
 
     async def retire(self) -> None:
         """Take no more transactions, and make those that are held final; then cancel `run`."""
-        self._is_stopping = True
+        self._readiness.is_stopping = True
         if not self._switch.is_halted:
             await drain(self._pool, self.store)
 
@@ -377,7 +394,7 @@ class Node:
     def _metrics_page(self) -> MetricsPage:
         counters = self._network.counters if isinstance(self._network, Network) else None
         sources = Sources(
-            self,
+            self.reception,
             self._pool,
             self._tally,
             self._switch,
@@ -387,95 +404,3 @@ class Node:
             self.keeping.patrol,
         )
         return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
-
-    # --- backend of the client interface (called from gRPC's threads) -----------------------
-
-    @property
-    def threads(self) -> int:
-        return self._config.api_threads
-
-    @property
-    def subscribers_max(self) -> int:
-        return self._config.subscribers_max
-
-    @property
-    def history(self) -> History | None:
-        return self.keeping.history
-
-    def check_open(self) -> None:
-        if self._is_stopping:
-            raise Refusal(refusals.STOPPING, "the node is shutting down: ask another")
-        self.check_readable()
-        if self._switch.is_halted:
-            raise Refusal(
-                refusals.HALTED,
-                "this node has halted and takes no transactions: ask another; its log says why",
-            )
-
-    def check_readable(self) -> None:
-        if self._repair.is_active:
-            raise Refusal(
-                refusals.REPAIRING,
-                "this node's state is damaged or differed from a quorum's, and is being rebuilt: "
-                "ask another, or come back later",
-            )
-        if self._switch.is_curable:
-            raise Refusal(
-                refusals.HALTED,
-                "this node has halted because its state is damaged or contradicts a quorum's, "
-                "which makes it unfit to read: ask another; its log says why",
-            )
-
-    def hold(self, items: Sequence[Admitted]) -> list[bool]:
-        return trio.from_thread.run_sync(self._hold, items, trio_token=self._token)
-
-    def _hold(self, items: Sequence[Admitted]) -> list[bool]:
-        self.check_open()  # on the main task: nothing changes before the pool has them
-        return self._transactions.hold(items)
-
-    def is_held(self, transaction_id: bytes) -> bool:
-        return transaction_id in self._pool
-
-    def has_expired(self, transaction_id: bytes) -> bool:
-        return self._pool.has_expired(transaction_id)
-
-    def view(self, query: Query) -> Viewed:
-        self.check_readable()
-        return self._views.view(query)
-
-    def situation(self) -> Situation:
-        driver, office = self._seat.driver, self._committee.office
-        replica = driver.replica if driver is not None else None
-        connected = self._network.connected()
-        members = office.validators.validators
-        return Situation(
-            name=self._config.name,
-            index=office.index,
-            epoch=office.base,
-            members=len(members),
-            view=replica.view if replica is not None else 0,
-            primary=replica.proposer if replica is not None else 0,
-            phase=self._phase(),
-            mempool_transactions=len(self._pool),
-            peers=tuple(
-                PeerState(members[i].name, members[i].peer_id, members[i].peer_id in connected)
-                for i in self._committee.others
-            ),
-            resident_bytes=resident_bytes(self._engine, self._view_engine),
-            engine=self._engines.state,
-            jail=tuple(self._engine.layers),
-            is_jailed=not missing_layers(self._engine),
-            growth=self.keeping.growth.read(),
-        )
-
-    def _phase(self) -> str:
-        if self._repair.is_active:
-            return "repairing"
-        if self._switch.is_halted:
-            return "halted"
-        if self._sync.is_active:
-            return "catching_up"
-        driver = self._seat.driver
-        if driver is None:
-            return "observing"
-        return "ordering" if driver.replica.is_active else "view_change"

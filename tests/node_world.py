@@ -415,7 +415,7 @@ class Nodes:
     async def hand_in(self, index: int, *transactions: Transaction) -> list[bytes]:
         """Into the pool of one node, as its client interface does."""
         items = [self.admitted(transaction) for transaction in transactions]
-        held = await trio.to_thread.run_sync(self.node(index).hold, items)
+        held = await trio.to_thread.run_sync(self.node(index).reception.hold, items)
         assert all(held)
         return [bytes(transaction_id(transaction)) for transaction in transactions]
 
@@ -439,7 +439,7 @@ class Nodes:
 
     async def phase(self, index: int, wanted: str, *, within_s: float = 60) -> None:
         node = self.node(index)
-        await eventually(lambda: node.situation().phase == wanted, within_s=within_s)
+        await eventually(lambda: node.reception.situation().phase == wanted, within_s=within_s)
 
 
 async def eventually(condition: Callable[[], bool], *, within_s: float = 60) -> None:

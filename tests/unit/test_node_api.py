@@ -72,7 +72,9 @@ async def test_who_waits_for_an_expired_transaction_is_told_so(
         committee.air.hears = lambda sender, to, channel, body: True
         await committee.certified(ids, 0)
         await eventually(
-            lambda: node.has_expired(lost.id) or bool(node.store.find_transaction(lost.id))
+            lambda: (
+                node.reception.has_expired(lost.id) or bool(node.store.find_transaction(lost.id))
+            )
         )
         with committee.client(0) as client, pytest.raises(Refused) as refused:
             await trio.to_thread.run_sync(lambda: client.wait(lost.id, timeout_s=20))

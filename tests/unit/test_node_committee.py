@@ -91,7 +91,7 @@ async def test_an_observer_is_admitted_follows_and_becomes_a_validator(tmp_path:
     async with running(network, 0, 1, 2, 3, 4):
         await network.pass_heights(2, 0, 1, 2, 3)
         await network.admit(4)
-        assert network.node(4).situation().index is None
+        assert network.node(4).reception.situation().index is None
         await network.phase(4, "observing")
         head = network.node(0).store.certified_height
         await eventually(lambda: network.node(4).store.certified_height >= head)
@@ -101,8 +101,8 @@ async def test_an_observer_is_admitted_follows_and_becomes_a_validator(tmp_path:
         await network.pass_heights(base + 3, 0, 1, 2, 3, 4)
         for index in range(5):
             assert network.committee(index) == ValidatorSet(network.nodes)
-            assert network.node(index).situation().epoch == base
-        assert network.node(4).situation().index == 4
+            assert network.node(index).reception.situation().epoch == base
+        assert network.node(4).reception.situation().index == 4
         roots = {store.statement(base + 3).state_root for store in stores}
         assert len(roots) == 1
         certificate = stores[0].execution_certificate(base)
@@ -128,8 +128,8 @@ async def test_a_member_that_slept_through_changes_of_the_committee_finds_its_wa
         await network.pass_heights(base + 6, 0, 1, 2, 3, 5)
         expected = ValidatorSet((*network.nodes[:4], network.nodes[5]))
         assert network.committee(3) == network.committee(0) == expected
-        assert network.node(3).situation().index == 3
-        assert network.node(5).situation().index == 4
+        assert network.node(3).reception.situation().index == 3
+        assert network.node(5).reception.situation().index == 4
         follower = network.node(4).store
         await eventually(lambda: follower.certified_height >= base + 6)
 

@@ -86,7 +86,7 @@ async def test_what_waits_for_long_is_shown_to_all(committee: Nodes, clock: Mock
         committee.air.hears = lambda sender, to, channel, body: (
             channel is not Channel.TRANSACTIONS or to not in silent
         )
-        await eventually(lambda: committee.node(other).is_held(wanted))
+        await eventually(lambda: committee.node(other).reception.is_held(wanted))
 
 
 async def test_a_dead_primary_is_replaced(committee: Nodes, clock: MockClock) -> None:

@@ -81,7 +81,7 @@ async def test_one_node_prunes_while_all_work_and_a_late_one_lacks_nothing(
             store = nodes.node(0).store
             await eventually(lambda: store.base >= BASE, within_s=1000)
             await eventually(
-                lambda: nodes.node(0).situation().growth.archived_below == store.base,
+                lambda: nodes.node(0).reception.situation().growth.archived_below == store.base,
                 within_s=1000,
             )
             await nodes.start(nursery, 3)
@@ -126,7 +126,7 @@ async def test_the_figures_are_shown(tmp_path: Path, clock: MockClock) -> None:
     nodes = PruningNodes(tmp_path)
     async with running(nodes, 0, 1, 2):
         await nodes.grow(3, 0, 1, 2)
-        page = nodes.node(0).situation().growth
+        page = nodes.node(0).reception.situation().growth
         shown = await trio.to_thread.run_sync(scrape, nodes.port)
     plain = {name: value for (name, labels), value in shown.items() if not labels}
     assert plain["shuxin_base"] == plain["shuxin_archived_below"] == 0

@@ -154,7 +154,7 @@ async def test_nothing_is_taken_while_the_node_stops(committee: Nodes, clock: Mo
         item = committee.admitted(committee.transaction("k"))
         await committee.stop(0)
         with pytest.raises(Refusal) as caught:
-            await trio.to_thread.run_sync(node.hold, [item])
+            await trio.to_thread.run_sync(node.reception.hold, [item])
         assert caught.value.code == refusals.STOPPING
 
 

@@ -203,7 +203,7 @@ def committee(tmp_path: Path) -> Nodes:
 
 
 def views(committee: Nodes) -> set[int]:
-    return {committee.node(index).situation().view for index in committee.running}
+    return {committee.node(index).reception.situation().view for index in committee.running}
 
 
 def reaches(committee: Nodes, height: int, *indexes: int) -> bool:

@@ -363,7 +363,7 @@ async def test_a_node_that_may_only_halt_keeps_the_damaged_ledger(committee: Nod
         node = committee.node(3)
         node.store._disk.write([(at_height(RECEIPTS, 1), b"altered")])
         node.keeping.patrol.ask()
-        await eventually(lambda: node.situation().phase == "halted")
+        await eventually(lambda: node.reception.situation().phase == "halted")
         await blocks(committee, "c")
     assert set_aside(committee.data_dir(3) / "ledger", DAMAGED) == []
 
@@ -376,4 +376,4 @@ async def test_a_node_that_lost_its_votes_follows_without_a_vote(committee: Node
     async with running(committee, *ALL):
         ids += await blocks(committee, "b")
         await alike(committee, ids)
-        assert committee.node(3).situation().phase == "observing"
+        assert committee.node(3).reception.situation().phase == "observing"
