@@ -138,7 +138,7 @@ def key_to_pem(
     scheme = der.sequence(der.object_id(_SM4_CBC), der.octets(vector))
     encrypted = der.sequence(
         der.sequence(der.object_id(_PBES2), der.sequence(function, scheme)),
-        der.octets(sm4.encrypt_cbc(key, vector, _private_key_info(private))),
+        der.octets(sm4.encrypt_cbc(key, vector, private_key_info(private))),
     )
     text = base64.b64encode(encrypted)
     lines = [text[at : at + _PEM_LINE_CHARS] for at in range(0, len(text), _PEM_LINE_CHARS)]
@@ -222,7 +222,7 @@ def _read_derivation(function: der.Reader) -> tuple[bytes, int, Derivation]:
     return salt, iterations, derivation
 
 
-def _private_key_info(private: bytes) -> bytes:
+def private_key_info(private: bytes) -> bytes:
     """PrivateKeyInfo (RFC 5958) holding an ECPrivateKey (RFC 5915), as openssl writes them."""
     public = sm2.public_key(private)
     pair = der.sequence(

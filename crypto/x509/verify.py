@@ -128,6 +128,11 @@ def verify_crl(crl: RevocationList, root: Certificate, now: datetime) -> None:
         )
 
 
+def reason_of(openssl_error: int) -> Reason:
+    """Why OpenSSL's path validation refused, from its X509_V_ERR number."""
+    return _REASONS.get(openssl_error, Reason.MALFORMED)
+
+
 def _check_path(certificate: Certificate, trust: Trust, now: datetime) -> None:
     roots = [root for root in trust.roots if root.subject == certificate.issuer]
     store = crypto.X509Store()
@@ -144,7 +149,7 @@ def _check_path(certificate: Certificate, trust: Trust, now: datetime) -> None:
     try:
         crypto.X509StoreContext(store, _loaded(certificate)).verify_certificate()
     except crypto.X509StoreContextError as error:
-        reason = _REASONS.get(error.errors[0], Reason.MALFORMED)
+        reason = reason_of(error.errors[0])
         raise _refused(certificate, reason, str(error)) from None
     finally:
         # What refused leaves in OpenSSL's queue of errors, the next call of this thread would find.
