@@ -45,6 +45,14 @@ class Participant(NamedTuple):
     dataset: str
 
 
+class Threshold(NamedTuple):
+    """By what a risk check judges, and how grave what it finds is."""
+
+    check: str
+    limit: int
+    severity: str
+
+
 class Column(NamedTuple):
     """A column of a data set as the catalog describes it."""
 
@@ -143,6 +151,15 @@ def parse_participant(text: str) -> Participant:
     if not separator:
         raise LiteralInvalid(f"{text[:80]!r}: write PARTY=DATASET")
     return Participant(parse_id(left), parse_id(right))
+
+
+def parse_threshold(text: str) -> Threshold:
+    """`CHECK=LIMIT:SEVERITY`, such as quota_used=75:warning."""
+    check, _, rest = text.partition("=")
+    limit, _, severity = rest.partition(":")
+    if not check or not severity or not _INTEGER.fullmatch(limit):
+        raise LiteralInvalid(f"{text[:80]!r}: write CHECK=LIMIT:SEVERITY")
+    return Threshold(check, int(limit), severity)
 
 
 def parse_column(text: str) -> Column:

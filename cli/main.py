@@ -26,6 +26,7 @@ NOUNS: dict[str, str] = {
     "party": "Parties and their roles (相关方).",
     "proposal": "Proposals: who runs the chain, and the votes on it (提案).",
     "validator": "The committee, its nodes, and accusations (委员会、共识节点、观察节点).",
+    "rule": "Rules and plans of the stages, and limits of risk checks (规则、监测计划).",
     "catalog": "Data catalog: registered data sets (数据目录).",
     "demand": "Data demands, prescreen and review (数据需求、预审、审核).",
     "grant": "Grants: who may use which data for what (授权).",

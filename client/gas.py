@@ -33,6 +33,7 @@ _MEASURED: Final = frozenset(
         "parties",
         "product",
         "proposal",
+        "rules",
         "task",
     )
 )

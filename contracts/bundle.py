@@ -26,6 +26,7 @@ SYSTEM_CONTRACTS = (
     "evidence",
     "product",
     "delivery",
+    "rules",
 )
 
 

@@ -83,3 +83,50 @@ def test_clause_8_6_2c_to_8_6_5c_the_whole_stage_is_on_the_chain(clause: str) ->
         business.do("opco", "evidence", "record", *record)
     assert business.heard.count("EvidenceRecorded") == len(kinds)
     assert business.heard.count("TaskReported") == len(SUPPLIERS)
+
+
+RULED = [(f"8.6.{number}", stage) for number, (stage, *_) in enumerate(STAGES.values(), 2)]
+
+
+def in_force(business: Business, author: str, rule_id: str, kind: str, stage: str) -> None:
+    """Drafted by its author, put in force by the manager, at the height after the next."""
+    text: list[Value] = [rule_id, kind, stage, f"{kind} of {stage}", digest(rule_id), "", []]
+    for who, role in PARTIES.items():
+        if role != PARTIES[author]:
+            assert business.refused(who, "rules", "draft", *text) == "rules.role"
+    business.do(author, "rules", "draft", *text)
+    for who, role in PARTIES.items():
+        if role != "manager":
+            early: list[Value] = [rule_id, 1, digest(rule_id), business.chain.height + 99]
+            assert business.refused(who, "rules", "enact", *early) == "rules.role"
+    height = business.chain.height + 2
+    business.do("bureau", "rules", "enact", rule_id, 1, digest(rule_id), height)
+    business.chain.advance(height=2)
+    version = business.ask_record("health", "rules", "version", rule_id, 1)
+    assert (version["status"], version["digest"]) == ("effective", digest(rule_id))
+
+
+@pytest.mark.parametrize(("section", "stage"), RULED)
+def test_clause_8_6_2a_to_8_6_5a_every_stage_has_rules_of_the_manager(
+    section: str, stage: str
+) -> None:
+    """管理方应设计完善的公共数据汇聚、授权、开发、交付规则."""
+    business = Business()
+    in_force(business, "bureau", f"rule-{section}a", "rule", stage)
+    assert business.ask("bank", "rules", "in_force", f"rule-{section}a", business.chain.height) == 1
+
+
+@pytest.mark.parametrize(("section", "stage"), RULED)
+def test_clause_8_6_2b_to_8_6_5b_every_stage_has_plans_of_the_operator(
+    section: str, stage: str
+) -> None:
+    """授权运营方应设计完善的监测制度和监测计划、预警制度及应急措施."""
+    business = Business()
+    asked = {
+        "aggregation": ("monitoring",),
+        "authorization": ("monitoring", "warning"),
+        "development": ("monitoring", "warning", "emergency"),
+        "delivery": ("monitoring", "warning", "emergency"),
+    }
+    for kind in asked[stage]:
+        in_force(business, "opco", f"{kind}-{section}b", kind, stage)

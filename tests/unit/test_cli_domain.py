@@ -31,6 +31,9 @@ TASK += ["--participant", "pa=da", "--participant", "pb=db", "--participant", "p
 OBSERVER = ["--name", "n", "--party", "p", "--public-key", "01" * 64, "--peer-id", "12D3"]
 OBSERVER += ["--reason", "r", "--address", "/ip4/10.0.0.1/tcp/1"]
 
+PLAN = ["--kind", "monitoring", "--stage", "delivery", "--title", "t", "--digest", DIGEST]
+PLAN += ["--limit", "delivery_unanswered=48:warning"]
+
 CALLS: dict[str, tuple[list[str], str]] = {
     "parties.register": (["--name", "n", "--role", "supplier", "--account", ADDRESS], "party"),
     "parties.add_account": ([ADDRESS], "party"),
@@ -62,6 +65,10 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "proposal.withdraw": ([], "proposal"),
     "governance.set_address": (["/ip4/10.0.0.1/tcp/1"], "validator"),
     "governance.confirm": ([], "validator"),
+    "rules.draft": (PLAN, "rule"),
+    "rules.withdraw": ([], "rule"),
+    "rules.enact": (["--number", "1", "--digest", DIGEST, "--from-height", "9"], "rule"),
+    "rules.revoke": (["--reason", "r"], "rule"),
     "evidence.record": (
         ["--kind", "delivery", "--subject", "s", "--digest", DIGEST],
         "evidence",
@@ -103,6 +110,7 @@ LISTED = {
     "task": "task",
     "product": "product",
     "delivery": "delivery",
+    "rule": "rules",
     "proposal": "proposal",
 }
 

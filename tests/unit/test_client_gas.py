@@ -89,6 +89,7 @@ class Largest:
         self.grant([pair[1] for pair in pairs])
         self.compute([[party, dataset] for party, dataset in pairs[::2]])
         self.deliver()
+        self.rule()
         self.do("operator", "contract", "deploy", "small", SMALL, encode_value([]))
         self.settle()
         for step in ("reject", "withdraw"):
@@ -226,6 +227,24 @@ class Largest:
         self.chain.advance(time_ms=101 * HOUR_MS)
         self.do("consumer", "task", "expire", name("late"))
         self.do("supplier-15", "catalog", "withdraw", name("dataset-31"), wide(512))
+
+    def rule(self) -> None:
+        """A plan that sets every limit of its stage, and a version that supersedes it."""
+        rule, where = name("rule"), wide(512)
+        checks: list[Value] = [["no_diligence", 1, "critical"], ["delivery_rejected", 1, "notice"]]
+        checks += [["delivery_unanswered", 8760, "critical"]]
+        text: list[Value] = ["monitoring", "delivery", wide(128), DIGEST, where, checks]
+        for number in (1, 2, 3):
+            self.do("operator", "rules", "draft", rule, *text)
+            if number < 3:
+                height = self.chain.height + 2
+                self.do("manager", "rules", "enact", rule, number, DIGEST, height)
+                self.chain.advance(height=2)
+        self.do("operator", "rules", "withdraw", rule)
+        self.do("operator", "rules", "draft", rule, *text)
+        self.do("manager", "rules", "enact", rule, 4, DIGEST, self.chain.height + 5)
+        self.do("operator", "rules", "draft", rule, *text)
+        self.do("manager", "rules", "revoke", rule, wide(512))
 
     def deliver(self) -> None:
         note, kind = wide(1024), "authorization.decision"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.values import Value
-from tests.business import PARTIES, STRANGER, Business, dataset_of
+from tests.business import PARTIES, STRANGER, Business, dataset_of, digest
 
 MEMBERS = tuple(PARTIES)
 READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
@@ -33,6 +33,11 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("product", "list", [0, 10], MEMBERS, "product.reader"),
     ("delivery", "show", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
     ("delivery", "list", [0, 10], MEMBERS, "delivery.reader"),
+    ("rules", "show", ["r1"], MEMBERS, "rules.reader"),
+    ("rules", "version", ["r1", 1], MEMBERS, "rules.reader"),
+    ("rules", "in_force", ["r1", 0], MEMBERS, "rules.reader"),
+    ("rules", "list", [0, 10], MEMBERS, "rules.reader"),
+    ("rules", "list_by_stage", ["delivery", 0, 10], MEMBERS, "rules.reader"),
     ("governance", "nodes", [], MEMBERS, "governance.reader"),
     ("governance", "node", ["node-bureau"], MEMBERS, "governance.reader"),
     ("proposal", "show", ["c1"], MEMBERS, "proposal.reader"),
@@ -47,6 +52,8 @@ def story() -> Business:
     business = Business()
     business.offered()
     business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
+    rule: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
+    business.do("bureau", "rules", "draft", *rule)
     business.suspend("chipworks")
     return business
 

@@ -71,6 +71,16 @@ def an_observer(business: Business) -> None:
         business.do(who, "proposal", "approve", "c1")
 
 
+def a_drafted_plan(business: Business) -> None:
+    plan: list[Value] = ["r1", "monitoring", "delivery", "Plan", digest("r"), "", []]
+    business.do("opco", "rules", "draft", *plan)
+
+
+def an_enacted_plan(business: Business) -> None:
+    a_drafted_plan(business)
+    business.do("bureau", "rules", "enact", "r1", 1, digest("r"), business.chain.height + 99)
+
+
 def an_overdue_task(business: Business) -> None:
     business.created(hours=1)
     business.pass_time(HOUR_MS)
@@ -118,6 +128,14 @@ STEPS = [
     Step("task", "cancel", Business.running, fixed("t1"),
          ("opco", *MANAGERS), "task.role"),
     Step("task", "expire", an_overdue_task, fixed("t1"), tuple(PARTIES), "task.role"),
+    Step("rules", "draft", nothing,
+         fixed("r1", "rule", "delivery", "T", digest("r"), "", []), MANAGERS, "rules.role"),
+    Step("rules", "draft", nothing,
+         fixed("r1", "warning", "delivery", "T", digest("r"), "", []), OPERATORS, "rules.role"),
+    Step("rules", "withdraw", a_drafted_plan, fixed("r1"), ("opco",), "rules.owner"),
+    Step("rules", "enact", a_drafted_plan, lambda b: ["r1", 1, digest("r"), b.chain.height + 99],
+         MANAGERS, "rules.role"),
+    Step("rules", "revoke", an_enacted_plan, fixed("r1", "flawed"), MANAGERS, "rules.role"),
     Step("evidence", "record", nothing,
          fixed("e1", "aggregation.collected", "x", digest("x"), ""),
          tuple(PARTIES), "evidence.role"),

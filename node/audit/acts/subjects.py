@@ -30,6 +30,7 @@ EVIDENCE: Final = "evidence"
 PARTY: Final = "party"
 NODE: Final = "node"
 PROPOSAL: Final = "proposal"
+RULE: Final = "rule"
 CONTRACT: Final = "contract"
 KINDS: Final = (
     GRANT,
@@ -42,6 +43,7 @@ KINDS: Final = (
     PARTY,
     NODE,
     PROPOSAL,
+    RULE,
     CONTRACT,
 )
 
@@ -122,6 +124,12 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     "delivery": {
         "offer": {"delivery_id": DELIVERY, "product_id": PRODUCT, "consumer_party": PARTY},
         "accept": {"delivery_id": DELIVERY},
+    },
+    "rules": {
+        "draft": {"rule_id": RULE},
+        "withdraw": {"rule_id": RULE},
+        "enact": {"rule_id": RULE},
+        "revoke": {"rule_id": RULE},
     },
     "contract": {
         "deploy": {"name": CONTRACT},
@@ -229,6 +237,12 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
             "consumer": PARTY,
         },
     },
+    "rules": {
+        "RuleDrafted": {"rule_id": RULE, "party_id": PARTY},
+        "RuleWithdrawn": {"rule_id": RULE, "party_id": PARTY},
+        "RuleEnacted": {"rule_id": RULE, "party_id": PARTY},
+        "RuleRevoked": {"rule_id": RULE, "party_id": PARTY},
+    },
     "contract": {
         "Deployed": _STEP,
         "UpgradeProposed": _STEP,
@@ -251,14 +265,14 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
 
 # Texts, digests, numbers and keys. `accuser` is a party or a node: the sender tells which.
 _PLAIN_NAMES: Final = """
-accepted accounts accuser address agreement_digest algorithm algorithms approved args
-certificate code_hash commitment data_commitment deadline_ms description digest endpoint
-expires_ms first first_digest first_height first_signature from_height grade groups height
-is_finished is_match kind name needs note number organizations output_commitment output_share
+accepted accounts accuser address agreement_digest algorithm algorithms approved args certificate
+code_hash commitment data_commitment deadline_ms description digest endpoint expires_ms first
+first_digest first_height first_signature from_height grade groups height is_finished is_match
+kind limits location name needs note number organizations output_commitment output_share
 parties_min passed payload_digest peer_id program program_hash protection public_key purpose
 reason received_digest receiver_key resources result_digest roles row_count rule_hash scenario
 schema sealed_payload_digest second second_digest second_signature sequence share_digest source
-status step tags title transcript_root uses_max version view vm_version witnesses
+stage status step tags title transcript_root uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 
