@@ -22,9 +22,10 @@ from ledger.tables import check_logs, check_tables
 DATABASE, _MARK = "db", "mark"
 _WRITE_BUFFER_SIZE = 8 << 20  # bytes of a memtable: eight full blocks between two flushes
 _BLOCK_CACHE_SIZE = 8 << 20  # bytes of uncompressed database blocks kept in memory
-# LevelDB maps this many tables of 2 MB, less ten, and takes no descriptor for them. What a process
-# touched of them counts as resident, but the kernel takes it back when it needs the room. With
-# fewer, a state of more than 500,000 keys opens a table anew for most of its reads.
+# LevelDB maps this many tables, less ten, and takes no descriptor for them. What a process touched
+# of them counts as resident, but the kernel takes it back when it needs the room. Where there are
+# more, a table is opened anew for a read: with LevelDB's own 2 MB that began at 8 million keys.
+_TABLE_SIZE = 8 << 20  # bytes
 _FILES_OPEN_MAX = 1000
 _FILTER_BITS = 10  # Bloom filter per key: looking for an unknown transaction id costs no read
 _FILTER_BYTES_AT_OPEN = 2 << 20  # bytes of filters checked at every start: at most 0.3 s
@@ -237,6 +238,7 @@ def open_database(path: Path, *, create: bool) -> plyvel.DB:
             write_buffer_size=_WRITE_BUFFER_SIZE,
             lru_cache_size=_BLOCK_CACHE_SIZE,
             max_open_files=_FILES_OPEN_MAX,
+            max_file_size=_TABLE_SIZE,
             bloom_filter_bits=_FILTER_BITS,
             compression=None,  # hashes and signatures do not shrink
         )

@@ -33,7 +33,7 @@ _BRANCH = b"B"
 _NO_ROOT: bytes = EMPTY_DIGEST
 _BYTES = tuple(bytes([value]) for value in range(256))
 _SLOTS_SIZE = BRANCH_SLOTS * DIGEST_SIZE
-_BRANCH_SIZE = HEAD_SIZE + _SLOTS_SIZE
+BRANCH_SIZE = HEAD_SIZE + _SLOTS_SIZE  # bytes
 _LEAVES_SIZE_MAX = HEAD_SIZE + PAGE_LEAVES_MAX * LEAF_SIZE
 _MALFORMED = "a page of the state tree is malformed; restore this ledger"
 
@@ -71,16 +71,23 @@ class PageChanges:
         self._put: list[bytes] = []
         self._branches: dict[int, list[_BranchPage]] = {}  # by depth
 
-    def change(self, depth: int, leaves: Sequence[bytes], home: bytearray, at: int) -> None:
+    def change(
+        self,
+        depth: int,
+        leaves: Sequence[bytes],
+        home: bytearray,
+        at: int,
+        branch: bytes | None = None,
+    ) -> None:
         """Put leaves (one or more, by ascending path, all below one prefix of `depth` bits).
 
         A leaf is as stored; `no_leaf` removes. At byte `at` of `home` is the root that this page is
-        known to have; `finish` puts the new one there. Raises LedgerDamaged for a page with another
-        root.
+        known to have; `finish` puts the new one there. `branch` is the page, where it is known to
+        be one. Raises LedgerDamaged for a page with another root.
         """
         name, page, known = page_id(depth, leaves[0]), b"", home[at : at + DIGEST_SIZE]
         if known != _NO_ROOT:
-            page = self._load(name) or b""
+            page = branch or self._load(name) or b""
             if page[1:HEAD_SIZE] != known:
                 raise LedgerDamaged("a page of the state tree is missing or has another root")
             if page[:1] == _BRANCH:
@@ -112,6 +119,10 @@ class PageChanges:
         for depth in sorted(self._branches, reverse=True):  # what is below comes first
             self._finish_branches(depth, hashes, out)
         return out
+
+    def branches(self, depth: int) -> list[bytes]:
+        """The names of the branch pages at `depth` that are among the new pages."""
+        return [page.name for page in self._branches.get(depth, ())]
 
     def _finish_branches(
         self, depth: int, hashes: TreeHashes, out: dict[bytes, bytes | None]
@@ -158,13 +169,17 @@ def page_leaves(page: bytes) -> list[Leaf]:
 
 
 def is_branch(page: bytes) -> bool:
-    return page[:1] == _BRANCH
+    """Raises LedgerDamaged for a branch of a wrong size."""
+    if page[:1] != _BRANCH:
+        return False
+    _demand_branch(page)
+    return True
 
 
 def branch_slots(page: bytes) -> list[bytes]:
     """The roots of the pages below a branch page."""
     _demand_branch(page)
-    return [page[at : at + DIGEST_SIZE] for at in range(HEAD_SIZE, _BRANCH_SIZE, DIGEST_SIZE)]
+    return [page[at : at + DIGEST_SIZE] for at in range(HEAD_SIZE, BRANCH_SIZE, DIGEST_SIZE)]
 
 
 def find_leaf(depth: int, path: Path, load: LoadPage) -> Leaf | None:
@@ -248,5 +263,5 @@ def _demand_leaves(page: bytes) -> None:
 
 
 def _demand_branch(page: bytes) -> None:
-    if page[:1] != _BRANCH or len(page) != _BRANCH_SIZE:
+    if page[:1] != _BRANCH or len(page) != BRANCH_SIZE:
         raise LedgerDamaged(_MALFORMED)

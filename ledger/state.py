@@ -1,9 +1,9 @@
 """The state tree: the authenticated state of the chain at the newest block.
 
-The upper levels live in one array in memory (ledger.stem); below, pages of a few leaves live in
-LevelDB (ledger.pages) and are read when they are needed. So a block of 1,000 writes costs 1,000
-small page puts, memory does not grow with the number of keys, and opening reads one hash per
-page to fold the stem again.
+The upper levels live in one array in memory (ledger.stem), and what branches right below them in
+another (ledger.branches); below, pages of a few leaves live in LevelDB (ledger.pages) and are read
+when they are needed. So a block of 1,000 writes costs 1,000 small page reads and puts, memory is
+bounded whatever the number of keys, and opening reads the page below each prefix once.
 
 All hashes of a block are computed in a few batches (ledger.hashes).
 
@@ -20,6 +20,7 @@ from typing import Protocol
 
 from crypto import sm3
 from crypto.errors import BatchInvalid
+from ledger.branches import Branches
 from ledger.errors import LedgerDamaged
 from ledger.hashes import TREE_HASHES, TreeHashes
 from ledger.model import DIGEST_SIZE, EMPTY_DIGEST, Digest, StateWrite
@@ -67,6 +68,7 @@ class _Staged:
     root: Digest
     pages: dict[bytes, bytes | None]
     change: StemChange
+    branches: Sequence[bytes]  # those of `pages` that are branches right below the stem
 
 
 class StateTree:
@@ -77,6 +79,7 @@ class StateTree:
         self._load = load
         self._hashes = hashes
         self._stem = Stem(hashes)
+        self._branches = Branches()
         self._staged: _Staged | None = None
         self._lock = threading.Lock()
 
@@ -101,6 +104,7 @@ class StateTree:
                 raise LedgerDamaged(_MISNAMED)
             indexes.append(_node_of_path(name[1:]))
             hashes.append(page_root(page))
+            self._branches.put(indexes[-1], page)
         try:
             with self._lock:
                 self._stem.change(indexes, b"".join(hashes))
@@ -123,13 +127,14 @@ class StateTree:
                 groups[node] = [leaf]
         roots = bytearray().join(map(self._stem.get, groups))
         changes = PageChanges(self._load)
-        for at, leaves in enumerate(groups.values()):
-            changes.change(STEM_LEVELS, leaves, roots, at * DIGEST_SIZE)
+        for at, (node, leaves) in enumerate(groups.items()):
+            branch = self._branches.find(node)
+            changes.change(STEM_LEVELS, leaves, roots, at * DIGEST_SIZE, branch)
         pages = changes.finish(self._hashes)
         with self._lock:
             replaced = self._stem.change(list(groups), bytes(roots))
             root = Digest(self._stem.get(1))
-            self._staged = _Staged(root, pages, replaced)
+            self._staged = _Staged(root, pages, replaced, changes.branches(STEM_LEVELS))
         return root
 
     def staged_pages(self) -> Iterator[tuple[bytes, bytes | None]]:
@@ -142,6 +147,8 @@ class StateTree:
         assert self._staged is not None, "nothing is staged"
         with self._lock:
             change = self._staged.change
+            for name in self._staged.branches:
+                self._branches.put(_node_of_path(name[1:]), self._staged.pages[name])
             self._staged = None
         return change
 
@@ -198,7 +205,10 @@ class StateTree:
             other = self._node(2 * node + 1 - wanted, later)
             node = 2 * node + _choose(depth, reached, is_there, other, depths, siblings)
         depth = STEM_LEVELS
-        page = _loaded(load, page_id(depth, bytes(reached)))
+        is_newest = all(change.before(node) is None for change in later)
+        page = (self._branches.find(node) if is_newest else None) or _loaded(
+            load, page_id(depth, bytes(reached))
+        )
         while is_branch(page):
             _step_into_branch(depth, branch_slots(page), reached, depths, siblings)
             depth += BRANCH_BITS
