@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.domain import Id, Reason, add_reads, call
+from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, Reason, add_reads, call, records_table
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, plain
 
@@ -51,6 +51,45 @@ def add_account(ask: Invocation, party_id: Id, address: Address) -> Answer:
 def remove_account(ask: Invocation, party_id: Id, address: Address) -> Answer:
     """Silence an account of a party (manager)."""
     return call(ask, CONTRACT, "remove_account", party_id, address)
+
+
+@verb(app, "replace-account")
+def replace_account(
+    ask: Invocation,
+    party_id: Id,
+    address: Address,
+    replacement: Annotated[str, typer.Option("--with", help="Address of the new key.")],
+    reason: Reason,
+) -> Answer:
+    """Put a new account in the place of a lost one (the party's keeper, or the manager)."""
+    return call(ask, CONTRACT, "replace_account", party_id, address, replacement, reason)
+
+
+@verb(app, "name-keeper")
+def name_keeper(
+    ask: Invocation,
+    party_id: Id,
+    address: Annotated[
+        str, typer.Argument(help='40 hex digits of a key that does nothing else, or "".')
+    ],
+    reason: Reason,
+) -> Answer:
+    """Name who may replace a party's lost accounts beside the manager (manager)."""
+    return call(ask, CONTRACT, "name_keeper", party_id, address, reason)
+
+
+@verb(app, "accounts")
+def accounts(
+    ask: Invocation,
+    party_id: Id,
+    offset: Annotated[int, typer.Option(min=0, help="Skip so many.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
+) -> Answer:
+    """Show what happened to a party's accounts: added, removed, replaced, by whom and why."""
+    with ask.session() as session:
+        changes = session.view(CONTRACT, "account_history", party_id, offset, limit)
+    columns = ("height", "time_ms", "kind", "address", "replacement", "by", "reason")
+    return records_table(changes, columns=columns, whole=ask.json)
 
 
 @verb(app, "suspend")

@@ -4,6 +4,10 @@ The six roles of section 6.6 are manager, operator, supplier, consumer, tech_pro
 developer. A party may hold several. Every other contract asks this one who a sender is, so the
 rights of a party begin and end here: a suspended party keeps its records and loses its voice.
 
+Keys are lost and stolen. The manager, or the keeper that it named for a party, puts another account
+in the place of one; a keeper is an address that does nothing else, so that no everyday key can
+turn on the others of its party. Every change of accounts stays on record, with who made it and why.
+
 Anyone may read this register; it is what signatures are checked against.
 """
 
@@ -46,12 +50,29 @@ class Party:
     reason: str = ""
 
 
+@record
+class AccountChange:
+    """What happened to an account. `kind` is added, removed, replaced or keeper."""
+
+    kind: str
+    address: str  # of replaced: the old account
+    replacement: str  # of replaced: the new account; else ""
+    by: str  # the address that did it
+    reason: str
+    height: int
+    time_ms: int
+
+
 parties = Map(str, Party)
 # An address stays with its first party for ever: what it signed can never be read as the word of
 # another. Whether it may still speak is said by Party.accounts.
 party_by_address = Map(str, str)
 party_by_number = Map(int, str)
 party_count = Var(int)
+lost = Map(str, bool)  # addresses that were replaced: whoever found the key gains nothing
+keepers = Map(str, str)  # party -> address that may replace its accounts
+account_changes = Map((str, int), AccountChange)  # party, 0.. in order
+account_change_count = Map(str, int)
 
 
 @init
@@ -77,12 +98,12 @@ def add_account(party_id: str, address: str) -> None:
     """The manager lets one more account speak for a party."""
     require_manager()
     party = known(party_id)
-    bind(party_id, address)
-    require(address not in party.accounts, "parties.account_exists: it already speaks for it")
+    check_new_account(party, address)
     require(len(party.accounts) < ACCOUNTS_MAX, "parties.accounts: remove an unused account first")
     accounts = list(party.accounts)
     accounts.append(address)
     parties[party_id] = replace(party, accounts=accounts)
+    note(party_id, "added", address, "", "")
     emit("AccountAdded", party_id=party_id, address=address)
 
 
@@ -96,7 +117,54 @@ def remove_account(party_id: str, address: str) -> None:
     require(address != ctx.sender, "parties.own_account: let another manager account remove it")
     left = [account for account in party.accounts if account != address]
     parties[party_id] = replace(party, accounts=left)
+    note(party_id, "removed", address, "", "")
     emit("AccountRemoved", party_id=party_id, address=address)
+
+
+@call
+def replace_account(party_id: str, address: str, replacement: str, reason: str) -> None:
+    """The party's keeper or the manager puts a new account in the place of a lost one.
+
+    At once: the old account speaks for nobody from the next transaction on.
+    """
+    party = known(party_id)
+    is_keeper = ctx.sender == keepers.get(party_id, "") and party.status == "active"
+    require(
+        is_keeper or acting(ctx.sender, "manager") != "",
+        "parties.keeper: sign with the keeper of the party, or an account of an active manager",
+    )
+    check_reason(reason)
+    require(address in party.accounts, "parties.account_unknown: see `show` for its accounts")
+    check_new_account(party, replacement)
+    # As in remove_account: whoever rotates its own key adds the new one first and acts with it.
+    require(address != ctx.sender, "parties.own_account: let another account replace it")
+    lost[address] = True
+    accounts = [replacement if account == address else account for account in party.accounts]
+    parties[party_id] = replace(party, accounts=accounts)
+    note(party_id, "replaced", address, replacement, reason)
+    emit(
+        "AccountReplaced",
+        party_id=party_id,
+        address=address,
+        replacement=replacement,
+        reason=reason,
+    )
+
+
+@call
+def name_keeper(party_id: str, address: str, reason: str) -> None:
+    """The manager names the address that may replace a party's accounts; "" takes it away."""
+    require_manager()
+    party = known(party_id)
+    check_reason(reason)
+    if address != "":
+        bind(party_id, address)
+        # Who could replace itself by a stolen key would protect nothing.
+        require(address not in party.accounts, "parties.keeper_account: take a key of its own")
+    require(address != keepers.get(party_id, ""), "parties.keeper_same: it is the keeper already")
+    keepers[party_id] = address
+    note(party_id, "keeper", address, "", reason)
+    emit("KeeperNamed", party_id=party_id, address=address, reason=reason)
 
 
 @call
@@ -175,6 +243,20 @@ def party_has_role(party_id: str, role: str) -> bool:
 
 
 @view
+def keeper_of(party_id: str) -> str:
+    """The address that may replace the party's accounts; "" if only the manager may."""
+    return keepers.get(party_id, "")
+
+
+@view
+def account_history(party_id: str, offset: int, limit: int) -> list[AccountChange]:
+    """What happened to the accounts of a party since its registration, in order."""
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "parties.page: ask for 1 to 100 from 0 up")
+    end = min(offset + limit, account_change_count.get(known(party_id).id, 0))
+    return [account_changes[party_id, number] for number in range(offset, end)]
+
+
+@view
 def show(party_id: str) -> Party:
     """One party, whole."""
     return known(party_id)
@@ -207,6 +289,14 @@ def acting(address: str, role: str) -> str:
     return party_id
 
 
+def note(party_id: str, kind: str, address: str, replacement: str, reason: str) -> None:
+    number = account_change_count.get(party_id, 0)
+    account_changes[party_id, number] = AccountChange(
+        kind, address, replacement, ctx.sender, reason, ctx.height, ctx.time_ms
+    )
+    account_change_count[party_id] = number + 1
+
+
 def known(party_id: str) -> Party:
     party = parties.get(party_id)
     if party is None:
@@ -228,6 +318,14 @@ def admit(party_id: str, name: str, roles: list[str], accounts: list[str]) -> No
     party_by_number[number] = party_id
     party_count.set(number + 1)
     emit("PartyRegistered", party_id=party_id, name=name, roles=roles, accounts=accounts)
+
+
+def check_new_account(party: Party, address: str) -> None:
+    """Binds `address` to the party; for what joins its accounts after the registration."""
+    bind(party.id, address)
+    require(address not in party.accounts, "parties.account_exists: it already speaks for it")
+    require(not lost.get(address, False), "parties.account_lost: it was replaced; use a new key")
+    require(address != keepers.get(party.id, ""), "parties.keeper_account: take a key of its own")
 
 
 def check_roles(roles: list[str]) -> None:

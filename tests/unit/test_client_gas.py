@@ -175,6 +175,9 @@ class Largest:
             self.do("manager", "parties", "register", *self.party(who, role))
         self.do("manager", "parties", "remove_account", name("operator"), account("operator/0"))
         self.do("manager", "parties", "add_account", name("operator"), account("operator/new"))
+        keeper, words = account("keeper"), (account("operator/new"), account("newer"), wide(512))
+        self.do("manager", "parties", "name_keeper", name("operator"), keeper, wide(512))
+        self.do("keeper", "parties", "replace_account", name("operator"), *words)
         self.do("manager", "parties", "suspend", name("operator"), wide(512))
         self.do("manager", "parties", "readmit", name("operator"), wide(512))
 

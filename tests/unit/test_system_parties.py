@@ -161,3 +161,114 @@ def test_unknown_addresses_and_roles_give_nothing() -> None:
     denied = business.denied(STRANGER, "parties", "acting_as", account("bank"), "king")
     assert denied == "parties.role_unknown"
     assert business.denied(STRANGER, "parties", "show", "nobody") == "parties.unknown"
+
+
+# --- keys that were lost --------------------------------------------------------------------
+
+KEEPER = account("bank-keeper")
+
+
+def kept() -> Business:
+    """The bank has a keeper."""
+    business = Business()
+    business.do("bureau", "parties", "name_keeper", "bank", KEEPER, "agreement 7")
+    return business
+
+
+@pytest.mark.parametrize("by", ["bank-keeper", "bureau"])
+def test_a_lost_key_is_replaced_and_speaks_for_nobody_any_more(by: str) -> None:
+    business = kept()
+    business.do(
+        by, "parties", "replace_account", "bank", account("bank"), account("bank-2"), "stolen"
+    )
+    assert business.ask(STRANGER, "parties", "party_of", account("bank")) == ""
+    assert business.ask(STRANGER, "parties", "has_role", account("bank"), "consumer") is False
+    assert business.ask(STRANGER, "parties", "acting_as", account("bank-2"), "consumer") == "bank"
+    refused = business.refused("bureau", "parties", "add_account", "bank", account("bank"))
+    assert refused == "parties.account_lost"
+
+
+def test_the_history_of_accounts_names_every_change_who_made_it_and_why() -> None:
+    business = kept()
+    business.do("bureau", "parties", "add_account", "bank", account("desk"))
+    business.do(
+        "bank-keeper", "parties", "replace_account", "bank", account("desk"), account("d2"), "lost"
+    )
+    business.do("bureau", "parties", "remove_account", "bank", account("d2"))
+    page = business.ask(STRANGER, "parties", "account_history", "bank", 0, 100)
+    assert isinstance(page, list)
+    told = [
+        (row["kind"], row["address"], row["replacement"], row["by"], row["reason"])
+        for row in page
+        if isinstance(row, dict)
+    ]
+    bureau = account("bureau")
+    assert told == [
+        ("keeper", KEEPER, "", bureau, "agreement 7"),
+        ("added", account("desk"), "", bureau, ""),
+        ("replaced", account("desk"), account("d2"), KEEPER, "lost"),
+        ("removed", account("d2"), "", bureau, ""),
+    ]
+    assert business.ask(STRANGER, "parties", "account_history", "bank", 3, 100) == page[3:]
+    assert business.denied(STRANGER, "parties", "account_history", "x", 0, 1) == "parties.unknown"
+
+
+@pytest.mark.parametrize("by", ["bank", "insurer", "insurer-keeper", STRANGER])
+def test_an_everyday_key_cannot_turn_on_the_others_of_its_party(by: str) -> None:
+    business = kept()
+    business.do("bureau", "parties", "add_account", "bank", account("desk"))
+    business.do("bureau", "parties", "name_keeper", "insurer", account("insurer-keeper"), "why")
+    args: list[Value] = ["bank", account("desk"), account("mine"), "why"]
+    assert business.refused(by, "parties", "replace_account", *args) == "parties.keeper"
+    refused = business.refused(by, "parties", "name_keeper", "bank", account("mine"), "why")
+    assert refused == "parties.role"
+
+
+def test_a_keeper_does_nothing_else_and_is_no_account() -> None:
+    business = kept()
+    assert business.ask(STRANGER, "parties", "keeper_of", "bank") == KEEPER
+    assert business.ask(STRANGER, "parties", "party_of", KEEPER) == ""
+    for method, args in [
+        ("add_account", ["bank", KEEPER]),
+        ("replace_account", ["bank", account("bank"), KEEPER, "why"]),
+        ("name_keeper", ["bank", account("bank"), "why"]),
+    ]:
+        assert business.refused("bureau", "parties", method, *args) == "parties.keeper_account"
+    business.do("bureau", "parties", "name_keeper", "bank", "", "it was lost, too")
+    args = ["bank", account("bank"), account("bank-2"), "why"]
+    assert business.refused("bank-keeper", "parties", "replace_account", *args) == "parties.keeper"
+
+
+def test_the_keeper_of_a_suspended_party_waits_until_it_is_readmitted() -> None:
+    business = kept()
+    business.suspend("bank")
+    args: list[Value] = ["bank", account("bank"), account("bank-2"), "why"]
+    assert business.refused("bank-keeper", "parties", "replace_account", *args) == "parties.keeper"
+    business.do("bureau", "parties", "readmit", "bank", "sorted out")
+    business.do("bank-keeper", "parties", "replace_account", *args)
+    assert business.ask(STRANGER, "parties", "acting_as", account("bank-2"), "consumer") == "bank"
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "nobody", "parties.unknown"),
+        (1, account("stranger"), "parties.account_unknown"),
+        (2, account("bank"), "parties.account_exists"),
+        (2, account("insurer"), "parties.account_bound"),
+        (2, "contract:task", "parties.address"),
+        (3, "", "parties.reason"),
+        (3, "r" * 513, "parties.reason"),
+    ],
+)
+def test_a_wrong_replacement_is_refused(position: int, value: Value, code: str) -> None:
+    args: list[Value] = ["bank", account("bank"), account("bank-2"), "lost"]
+    wrong = changed(args, position, value)
+    assert kept().refused("bureau", "parties", "replace_account", *wrong) == code
+
+
+def test_the_register_cannot_lose_its_last_manager_by_a_replacement() -> None:
+    args: list[Value] = ["bureau", account("bureau"), account("typo"), "rotation"]
+    assert Business().refused("bureau", "parties", "replace_account", *args) == (
+        "parties.own_account"
+    )

@@ -112,6 +112,9 @@ class Register:
                 self.accounts[address] = (party, True)
             case "AccountRemoved":
                 self.accounts[address] = (party, False)
+            case "AccountReplaced":
+                self.accounts[address] = (party, False)
+                self.accounts[text(fields.get("replacement"))] = (party, True)
             case "PartySuspended":
                 self._set_status(party, SUSPENDED)
             case "PartyReadmitted":

@@ -64,6 +64,8 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "register": {"party_id": PARTY},
         "add_account": {"party_id": PARTY},
         "remove_account": {"party_id": PARTY},
+        "replace_account": {"party_id": PARTY},
+        "name_keeper": {"party_id": PARTY},
         "suspend": {"party_id": PARTY},
         "readmit": {"party_id": PARTY},
     },
@@ -156,6 +158,8 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "PartyRegistered": {"party_id": PARTY},
         "AccountAdded": {"party_id": PARTY},
         "AccountRemoved": {"party_id": PARTY},
+        "AccountReplaced": {"party_id": PARTY},
+        "KeeperNamed": {"party_id": PARTY},
         "PartySuspended": {"party_id": PARTY},
         "PartyReadmitted": {"party_id": PARTY},
     },
@@ -270,9 +274,9 @@ code_hash commitment data_commitment deadline_ms description digest endpoint exp
 first_digest first_height first_signature from_height grade groups height is_finished is_match
 kind limits location name needs note number organizations output_commitment output_share
 parties_min passed payload_digest peer_id program program_hash protection public_key purpose
-reason received_digest receiver_key resources result_digest roles row_count rule_hash scenario
-schema sealed_payload_digest second second_digest second_signature sequence share_digest source
-stage status step tags title transcript_root uses_max version view vm_version witnesses
+reason received_digest receiver_key replacement resources result_digest roles row_count rule_hash
+scenario schema sealed_payload_digest second second_digest second_signature sequence share_digest
+source stage status step tags title transcript_root uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 
