@@ -6,6 +6,7 @@ its facts read. Nothing is printed that was not checked against the genesis.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
         Facts,
         StateClaim,
         StateFacts,
+        StatesClaim,
+        StatesFacts,
         TransactionClaim,
         TransactionFacts,
     )
     from ledger.genesis import Genesis
+    from ledger.proof import StateKey
     from ledger.values import Value
 
 EVIDENCE = "evidence"
@@ -112,6 +116,17 @@ def prove_state(
     return _bundle(node, _state_claim(node, namespace, key, height=height), genesis)
 
 
+def prove_states(
+    node: Connection, keys: Sequence[StateKey], genesis: Genesis, *, height: int = 0
+) -> Bundle:
+    """What each of many keys of the state holds, in one proof. Not checked yet."""
+    from ledger.bundle import StatesClaim
+
+    found = node.states(keys, height=height)
+    claim = StatesClaim(tuple(keys), found.proof, found.certificate)
+    return _bundle(node, claim, genesis)
+
+
 def _sender_party(node: Connection, outcome: Outcome) -> StateClaim | None:
     from ledger.bundle import PARTY_NAMESPACE, party_key
     from ledger.encoding import decode
@@ -130,7 +145,9 @@ def _state_claim(node: Connection, namespace: str, key: bytes, *, height: int = 
     return StateClaim(namespace, key, found.proof, found.certificate)
 
 
-def _bundle(node: Connection, claim: TransactionClaim | StateClaim, genesis: Genesis) -> Bundle:
+def _bundle(
+    node: Connection, claim: TransactionClaim | StateClaim | StatesClaim, genesis: Genesis
+) -> Bundle:
     """`claim` with the committees that lead from the genesis to its certificates."""
     from ledger.bundle import Bundle, TransactionClaim
 
@@ -193,13 +210,15 @@ def proven(
 
 def explain(facts: Facts, *, raw: bool) -> dict[str, Json]:
     """Who, what and when, first in one sentence; `raw` keeps times as numbers, for programs."""
-    from ledger.bundle import StateFacts, TransactionFacts
+    from ledger.bundle import StateFacts, StatesFacts, TransactionFacts
 
     match facts:
         case TransactionFacts():
             told = _transaction_told(facts, raw=raw)
         case StateFacts():
             told = _state_told(facts, raw=raw)
+        case StatesFacts():
+            told = _states_told(facts)
     return {"proven": True, **told, **_certified_fields(facts.certified, raw=raw)}
 
 
@@ -286,6 +305,22 @@ def _state_told(facts: StateFacts, *, raw: bool) -> dict[str, Json]:
         **place.told,
         "present": facts.value is not None,
         "value": value,
+    }
+
+
+def _states_told(facts: StatesFacts) -> dict[str, Json]:
+    """One row for each key: where it stands and what it holds."""
+    rows: list[Json] = []
+    for (namespace, key), value in zip(facts.keys, facts.values, strict=True):
+        told = None if value is None else value_told(namespace, key, value)
+        place = place_of(namespace, key).told
+        rows.append({**place, "present": value is not None, "value": told})
+    held = sum(value is not None for value in facts.values)
+    return {
+        "verdict": f"proven: of {len(rows)} keys the state of {_block(facts.certified)} holds "
+        f"{held} as listed, and nothing under the other {len(rows) - held}",
+        "kind": "states",
+        "keys": rows,
     }
 
 

@@ -31,10 +31,12 @@ from client.node import (
     ChainEvent,
     NodeClient,
     Outcome,
+    StatesProven,
     StateValue,
     Verdict,
 )
 from client.outbox import Outbox, Sent
+from client.seen import Seen, certified_at, complete_below, page_seen
 from client.status import NodeStatus
 from client.translation import MESSAGE_SIZE_MAX
 from client.trial import BEHIND, Clock, Trial, is_elsewhere
@@ -42,6 +44,7 @@ from ledger.encoding import decode, encode
 from ledger.genesis import Genesis
 from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.model import Transaction, transaction_id
+from ledger.proof import StateKey
 from ledger.succession import CommitteeChange
 from ledger.values import Value
 
@@ -63,35 +66,12 @@ PRUNED = "block.pruned"  # not found either, in the blocks that the node keeps
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """How far a node, or the caller's knowledge, has got."""
-
-    certified: int = 0
-    head: int = 0
-
-    def joined(self, other: Seen) -> Seen:
-        return Seen(max(self.certified, other.certified), max(self.head, other.head))
-
-    def covers(self, other: Seen) -> bool:
-        return self.certified >= other.certified and self.head >= other.head
-
-
 @dataclass(slots=True)
 class _Watch:
     """Of an event stream that may stand still: when to look again, what others had last time."""
 
     next_s: float
     others: int = 0
-
-
-def _page_seen(page: Page[R]) -> Seen:
-    """A history is of certified heights only."""
-    return _certified_at(page.height)
-
-
-def _certified_at(height: int) -> Seen:
-    return Seen(certified=height, head=height)
 
 
 def open_connection(targets: Sequence[str], *, chain_id: bytes | None = None) -> Connection:
@@ -253,7 +233,7 @@ class Cluster:
                 else:
                     trial.failed(error)
             else:
-                self._note_answer(place, _certified_at(outcome.height))
+                self._note_answer(place, certified_at(outcome.height))
                 self._outbox.let_go(wanted)
                 return outcome
 
@@ -278,7 +258,7 @@ class Cluster:
         """The changes of the committee with a base above `above`, oldest first, unchecked."""
         return self._insist(
             lambda place: self._nodes[place].committee_changes(above),
-            lambda found: _certified_at(found[-1].base) if found else Seen(),
+            lambda found: certified_at(found[-1].base) if found else Seen(),
         )
 
     def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome:
@@ -305,19 +285,26 @@ class Cluster:
         """A raw state value, at `height` or (0) the newest certified one, with its proof."""
         return self._insist(
             lambda place: self._nodes[place].state(namespace, key, height=height),
-            lambda found: _certified_at(found.certificate.statement.height),
+            lambda found: certified_at(found.certificate.statement.height),
+        )
+
+    def states(self, keys: Sequence[StateKey], *, height: int = 0) -> StatesProven:
+        """Many keys of one height with one proof, as `state`."""
+        return self._insist(
+            lambda place: self._nodes[place].states(keys, height=height),
+            lambda found: certified_at(found.certificate.statement.height),
         )
 
     def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]:
         """What blocks left under a key, a page of it."""
         return self._insist(
-            lambda place: self._nodes[place].key_history(namespace, key, span), _page_seen
+            lambda place: self._nodes[place].key_history(namespace, key, span), page_seen
         )
 
     def account_history(self, address: str, span: Span = WHOLE) -> Page[AccountEntry]:
         """The transactions that an account sent, a page of them."""
         return self._insist(
-            lambda place: self._nodes[place].account_history(address, span), _page_seen
+            lambda place: self._nodes[place].account_history(address, span), page_seen
         )
 
     def subject_history(
@@ -328,7 +315,7 @@ class Cluster:
             lambda place: self._nodes[place].subject_history(
                 subject, span, contract=contract, field=field
             ),
-            _page_seen,
+            page_seen,
         )
 
     def events(
@@ -357,7 +344,7 @@ class Cluster:
                         if (event.height, event.index) < cursor:
                             continue  # the heartbeat of a node that is not there yet
                         cursor = (event.height, event.index + bool(event.name))
-                        self._note_answer(place, _certified_at(_complete(event)))
+                        self._note_answer(place, certified_at(complete_below(event)))
                         yield event
                 raise NodeUnavailable(self._targets[place], "its event stream ended")
             except ClientError as error:
@@ -489,8 +476,3 @@ def _includes(node: NodeClient, wanted: bytes) -> bool:
             return False
         raise
     return True
-
-
-def _complete(event: ChainEvent) -> int:
-    """The last height that is certified for sure when `event` comes."""
-    return event.height if event.name else max(0, event.height - 1)

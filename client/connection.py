@@ -7,11 +7,12 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from client.account import Account
-from client.node import BlockView, ChainEvent, Outcome, StateValue, Verdict
+from client.node import BlockView, ChainEvent, Outcome, StatesProven, StateValue, Verdict
 from client.status import NodeStatus
 from ledger.genesis import Genesis
 from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.model import Transaction
+from ledger.proof import StateKey
 from ledger.succession import CommitteeChange
 from ledger.values import Value
 
@@ -63,6 +64,8 @@ class Connection(Protocol):
     def block(self, height: int) -> BlockView: ...
 
     def state(self, namespace: str, key: bytes, *, height: int = 0) -> StateValue: ...
+
+    def states(self, keys: Sequence[StateKey], *, height: int = 0) -> StatesProven: ...
 
     def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]: ...
 

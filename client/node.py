@@ -30,6 +30,7 @@ from client.translation import (
     translated,
     unreadable,
 )
+from ledger.batch_proof import BatchProof
 from ledger.encoding import decode, encode
 from ledger.errors import DecodeError
 from ledger.genesis import GENESIS_SIZE_MAX, Genesis
@@ -46,7 +47,7 @@ from ledger.model import (
     ValidatorSet,
     transaction_id,
 )
-from ledger.proof import StateProof
+from ledger.proof import StateKey, StateProof
 from ledger.succession import COMMITTEE_CHANGES_MAX, CommitteeChange
 from ledger.values import Value, decode_value
 from shuxin.v1 import node_pb2, node_pb2_grpc
@@ -126,6 +127,14 @@ class Viewed:
 class StateValue:
     value: bytes | None
     proof: StateProof
+    certificate: ExecutionCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class StatesProven:
+    """What many keys hold, in the order asked, is `proof.values`: None for absent ones."""
+
+    proof: BatchProof
     certificate: ExecutionCertificate
 
 
@@ -322,6 +331,19 @@ class NodeClient:
             proof=_decoded(reply.proof, StateProof),
             certificate=_decoded(reply.certificate, ExecutionCertificate),
         )
+
+    @translated
+    def states(self, keys: Sequence[StateKey], *, height: int = 0) -> StatesProven:
+        """Many keys (1 to BATCH_KEYS_MAX, each once) of one height with one proof."""
+        request = node_pb2.GetStatesRequest(
+            keys=[node_pb2.StateKey(namespace=namespace, key=key) for namespace, key in keys],
+            height=height,
+        )
+        reply = self._stub.GetStates(request, timeout=self._timeout_s)
+        proof = _decoded(reply.proof, BatchProof)
+        if len(proof.values) != len(keys):
+            raise Refused(INCONSISTENT, "the node's answer is about another number of keys")
+        return StatesProven(proof, _decoded(reply.certificate, ExecutionCertificate))
 
     @translated
     def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]:

@@ -1,7 +1,7 @@
 """Proof bundles: one file that proves one fact to somebody who holds only the genesis (8.1.4a, c).
 
-A bundle claims that a transaction is in a certified block and what came of it, or that a key of
-the state held a value at a certified height. It holds all that is needed to check the claim but
+A bundle claims that a transaction is in a certified block and what came of it, or that keys of
+the state held values at a certified height. It holds all that is needed to check the claim but
 the genesis, the changes of the committee since then included; checking it is pure and asks
 nobody. docs/bundle.md describes it, field by field, for those who write a checker of their own.
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crypto.provider import SignedItem
+from ledger.batch_proof import BatchProof, verify_batch_proof
 from ledger.certificates import VerifyBatch
 from ledger.committee import Epochs
 from ledger.encoding import decode, encode
@@ -52,7 +53,7 @@ from ledger.model import (
     receipt_digest,
     transaction_id,
 )
-from ledger.proof import StateProof, verify_state_proof
+from ledger.proof import StateKey, StateProof, verify_state_proof
 from ledger.succession import (
     CHANGE_SIZE_MAX,
     COMMITTEE_CHANGES_MAX,
@@ -64,6 +65,9 @@ from ledger.succession import (
 from ledger.values import decode_value, encode_value
 
 TAG_BUNDLE = b"shuxin/bundle/1\0"  # a file's first bytes: format and version
+# Of a bundle about many keys: checkers of version 1 say that they need a newer release. All other
+# bundles stay as they are.
+TAG_BUNDLE_2 = b"shuxin/bundle/2\0"
 _TAG_STEM = b"shuxin/bundle/"
 # Bytes of a file without changes of the committee. A transaction has up to 128 KiB, its receipt up
 # to 0.6 MiB, a state value 64 KiB; two certificates and a committee of hundreds still fit.
@@ -88,6 +92,14 @@ class StateClaim(Record, frozen=True, tag="state"):
     certificate: ExecutionCertificate
 
 
+class StatesClaim(Record, frozen=True, tag="states"):
+    """The state held of each of `keys` what `proof` says when `certificate` was made."""
+
+    keys: tuple[StateKey, ...]
+    proof: BatchProof
+    certificate: ExecutionCertificate
+
+
 class TransactionClaim(Record, frozen=True, tag="transaction"):
     """The transaction is in the block of `header`, and executing it gave `receipt`.
 
@@ -103,29 +115,39 @@ class TransactionClaim(Record, frozen=True, tag="transaction"):
     party: StateClaim | None
 
 
+Claim: TypeAlias = TransactionClaim | StateClaim | StatesClaim
+
+
 class Bundle(Record):
-    """What stands in the file after TAG_BUNDLE."""
+    """What stands in the file after its tag."""
 
     chain_id: bytes
     committee: ValidatorSet  # as of the genesis
     committee_changes: tuple[CommitteeChange, ...]  # since then, in order, none left out
-    claim: TransactionClaim | StateClaim
+    claim: Claim
 
 
 def encode_bundle(bundle: Bundle) -> bytes:
     """The bytes of the file."""
-    return TAG_BUNDLE + encode(bundle)
+    return _tag_of(bundle.claim) + encode(bundle)
+
+
+def _tag_of(claim: Claim) -> bytes:
+    return TAG_BUNDLE_2 if isinstance(claim, StatesClaim) else TAG_BUNDLE
 
 
 def decode_bundle(data: bytes) -> Bundle:
     """The bundle in a file. Raises DecodeError for anything else."""
     if len(data) > BUNDLE_SIZE_MAX:
         raise DecodeError(f"not a proof bundle: it is larger than {BUNDLE_SIZE_MAX} bytes")
-    if not data.startswith(TAG_BUNDLE):
+    if not data.startswith((TAG_BUNDLE, TAG_BUNDLE_2)):
         if data.startswith(_TAG_STEM):
             raise DecodeError("a proof bundle of another version: check it with a newer release")
         raise DecodeError("not a proof bundle: it does not begin like one")
-    return decode(data[len(TAG_BUNDLE) :], Bundle, size_max=BUNDLE_SIZE_MAX)
+    bundle = decode(data[len(TAG_BUNDLE) :], Bundle, size_max=BUNDLE_SIZE_MAX)
+    if not data.startswith(_tag_of(bundle.claim)):
+        raise DecodeError("not a proof bundle: its version does not have claims of this kind")
+    return bundle
 
 
 def party_key(address: str) -> bytes:
@@ -165,6 +187,15 @@ class StateFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class StatesFacts:
+    """At this block the keys held these values, in the same order; None: nothing."""
+
+    certified: Certified
+    keys: tuple[StateKey, ...]
+    values: tuple[bytes | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PartyFacts:
     """The sender's address belongs to this party, as the state of this block says."""
 
@@ -184,7 +215,7 @@ class TransactionFacts:
     party: PartyFacts | None
 
 
-Facts: TypeAlias = TransactionFacts | StateFacts
+Facts: TypeAlias = TransactionFacts | StateFacts | StatesFacts
 
 
 def check_bundle(bundle: Bundle, genesis: Genesis, verify_batch: VerifyBatch) -> Facts:
@@ -210,6 +241,8 @@ def check_bundle(bundle: Bundle, genesis: Genesis, verify_batch: VerifyBatch) ->
             return check_transaction(claim, trust)
         case StateClaim() as claim:
             return check_state(claim, trust)
+        case StatesClaim() as claim:
+            return check_states(claim, trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +298,19 @@ def check_state(claim: StateClaim, trust: Trust) -> StateFacts:
             f"the proof was altered: {error}"
         ) from None
     return StateFacts(certified, claim.namespace, claim.key, value)
+
+
+def check_states(claim: StatesClaim, trust: Trust) -> StatesFacts:
+    """What the claim proves to who has `trust`. Raises a BundleInvalid."""
+    certified = check_certified(claim.certificate, trust)
+    try:
+        verify_batch_proof(claim.proof, certified.state_root, claim.keys)
+    except (ProofInvalid, DecodeError) as error:
+        raise OtherState(
+            f"the state of block {certified.height} does not hold these values under these keys, "
+            f"or the proof was altered: {error}"
+        ) from None
+    return StatesFacts(certified, claim.keys, claim.proof.values)
 
 
 def check_certified(certificate: ExecutionCertificate, trust: Trust) -> Certified:
@@ -353,14 +399,18 @@ def _check_party(claim: StateClaim, sender: str, trust: Trust) -> PartyFacts:
 __all__ = [  # in reading order
     "BUNDLE_SIZE_MAX",
     "TAG_BUNDLE",
+    "TAG_BUNDLE_2",
     "Bundle",
     "BundleInvalid",
     "Certified",
+    "Claim",
     "CommitteeChange",
     "Facts",
     "PartyFacts",
     "StateClaim",
     "StateFacts",
+    "StatesClaim",
+    "StatesFacts",
     "TransactionClaim",
     "TransactionFacts",
     "Trust",
@@ -369,6 +419,7 @@ __all__ = [  # in reading order
     "check_header",
     "check_sender",
     "check_state",
+    "check_states",
     "check_transaction",
     "decode_bundle",
     "encode_bundle",

@@ -254,13 +254,10 @@ class Store:
         return None if found is None else (found[0][0].value, found[0][0], found[1])
 
     def prove_batch(
-        self, keys: Sequence[StateKey]
+        self, keys: Sequence[StateKey], height: int = 0
     ) -> tuple[BatchProof, ExecutionCertificate] | None:
-        """One proof of 1 to BATCH_KEYS_MAX different keys at the newest certified height.
-
-        None until there is one.
-        """
-        found = self._prove_certified(keys, 0)
+        """One proof of 1 to BATCH_KEYS_MAX different keys; heights as in `prove_certified`."""
+        found = self._prove_certified(keys, height)
         return None if found is None else (join_proofs(keys, found[0]), found[1])
 
     def _prove_certified(

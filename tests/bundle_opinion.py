@@ -23,7 +23,8 @@ G = (
     0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
 )
 SIGNER_ID = b"1234567812345678"
-TAG = b"shuxin/bundle/1\0"
+TAGS = (b"shuxin/bundle/1\0", b"shuxin/bundle/2\0")
+KEYS_MAX = 256
 CHANGES_MAX = 1024
 Epochs: TypeAlias = list[tuple[int, Parts]]  # height above which a committee orders, and it
 Point: TypeAlias = tuple[int, int] | None
@@ -37,15 +38,19 @@ def check(file: bytes, genesis_file: bytes) -> Parts:
     """The claim that the bundle proves. Raises Refused."""
     chain, committee = genesis_of(genesis_file)
     try:
-        need(1, file.startswith(TAG))
-        bundle = msgspec.msgpack.decode(file[len(TAG) :])
-        need(1, msgspec.msgpack.encode(bundle) == file[len(TAG) :])
+        tag, packed = file[: len(TAGS[0])], file[len(TAGS[0]) :]
+        need(1, tag in TAGS)
+        bundle = msgspec.msgpack.decode(packed)
+        need(1, msgspec.msgpack.encode(bundle) == packed)
         chain_id, members, changes, claim = bundle
         need(2, chain_id == chain)
         need(3, members == committee)
         epochs = check_changes(changes, chain, committee)
+        need(1, tag == TAGS[claim[0] == "states"])
         if claim[0] == "transaction":
             check_transaction(claim[1:], chain, epochs)
+        elif claim[0] == "states":
+            check_states(claim[1:], chain, epochs)
         else:
             need(1, claim[0] == "state")
             check_state(claim[1:], chain, epochs)
@@ -100,8 +105,7 @@ def check_transaction(claim: Parts, chain: bytes, epochs: Epochs) -> None:
 def check_state(claim: Parts, chain: bytes, epochs: Epochs) -> None:
     namespace, key, (value, neighbor, depths, siblings), certificate = claim
     root = check_claimed(certificate, chain, epochs)[3]
-    name = namespace.encode()
-    path = sm3(b"\x12" + bytes([len(name)]) + name + key)
+    path = state_path(namespace, key)
     need(20, len(depths) == len(siblings) and list(depths) == sorted(set(depths)))
     need(20, all(len(sibling) == 32 and any(sibling) for sibling in siblings))
     if value is not None:
@@ -119,6 +123,58 @@ def check_state(claim: Parts, chain: bytes, epochs: Epochs) -> None:
         left, right = (sibling, node) if bit(path, depth) else (node, sibling)
         node = sm3(b"\x11" + bytes([depth]) + left + right)
     need(20, node == root)
+
+
+def check_states(claim: Parts, chain: bytes, epochs: Epochs) -> None:
+    keys, (values, shape, neighbors, siblings), certificate = claim
+    root = check_claimed(certificate, chain, epochs)[3]
+    need(21, 0 < len(keys) == len(values) <= KEYS_MAX)
+    held = {state_path(*key): value for key, value in zip(keys, values, strict=True)}
+    need(21, len(held) == len(keys))
+    if shape == b"":
+        need(21, not any(value is not None for value in values) and not neighbors + siblings)
+        need(21, root == bytes(32))
+        return
+    left = list(shape), [list(neighbor) for neighbor in neighbors], list(siblings)
+    need(21, read_node(sorted(held), [], held, left) == root)
+    need(21, left == ([], [], []))
+
+
+def read_node(
+    paths: list[bytes],
+    above: list[int],
+    held: dict[bytes, bytes | None],
+    left: tuple[list[int], Parts, Parts],
+) -> bytes:
+    """The hash of the node that these paths reach; `left` is what of the proof is not read yet."""
+    shape, neighbors, siblings = left
+    kind = shape.pop(0)
+    need(21, kind in (0, 1))
+    if kind == 0:
+        present = [path for path in paths if held[path] is not None]
+        need(21, len(present) <= 1)
+        if present:
+            return sm3(b"\x10" + present[0] + sm3(held[present[0]] or b""))
+        other, value_hash = neighbors.pop(0)
+        need(21, len(other) == len(value_hash) == 32 and other not in paths)
+        need(21, all(bit(other, depth) == bit(path, depth) for path in paths for depth in above))
+        return sm3(b"\x10" + other + value_hash)
+    depth = shape.pop(0)
+    need(21, depth > max(above, default=-1))
+    sides = []
+    for side in (0, 1):
+        taken = [path for path in paths if bit(path, depth) == side]
+        if taken:
+            sides.append(read_node(taken, [*above, depth], held, left))
+        else:
+            sides.append(siblings.pop(0))
+            need(21, len(sides[-1]) == 32 and any(sides[-1]))
+    return sm3(b"\x11" + bytes([depth]) + sides[0] + sides[1])
+
+
+def state_path(namespace: str, key: bytes) -> bytes:
+    name = namespace.encode()
+    return sm3(b"\x12" + bytes([len(name)]) + name + key)
 
 
 def check_claimed(certificate: Parts, chain: bytes, epochs: Epochs) -> Parts:

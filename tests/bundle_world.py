@@ -13,8 +13,10 @@ import msgspec
 from ledger.bundle import (
     PARTY_NAMESPACE,
     Bundle,
+    Claim,
     Facts,
     StateClaim,
+    StatesClaim,
     TransactionClaim,
     check_bundle,
     decode_bundle,
@@ -47,14 +49,25 @@ from ledger.model import (
     execution_message,
     transaction_id,
 )
+from ledger.proof import StateKey
 from ledger.succession import CommitteeChange
 from ledger.values import encode_value
-from tests.ledger_world import World, all_but, committee, fake_sign, fake_verify_batch, sign_all
+from tests.ledger_world import (
+    NAMESPACE,
+    World,
+    all_but,
+    committee,
+    fake_sign,
+    fake_verify_batch,
+    sign_all,
+)
 
 R = TypeVar("R", bound=Record)
 PARTY = "supplier-a"
 KEY = encode_value(["records", "e-1"])
 VALUE = encode_value(["e-1", "delivery.sent", 7])
+PRESENT = (("evidence", KEY), *((NAMESPACE, b"k%06d" % i) for i in range(3)))
+MIXED = (("evidence", b"never"), *PRESENT, (NAMESPACE, b"never"))
 # What the state holds as the parties of the senders, by place in the block.
 PARTIES = (None, encode_value(5), b"\xff", encode_value(PARTY), encode_value(PARTY))
 
@@ -68,6 +81,8 @@ class Proofs:
     strangers: tuple[Bundle, ...]  # with senders that no party stands for
     state: Bundle
     absence: Bundle
+    states: Bundle  # of keys that all hold something
+    mixed: Bundle  # of such keys and absent ones
 
 
 @cache
@@ -94,6 +109,8 @@ def proofs() -> Proofs:
             strangers=tuple(bundles[:3]),
             state=_bundle(world, _state_claim(world, "evidence", KEY)),
             absence=_bundle(world, _state_claim(world, "evidence", b"never")),
+            states=_bundle(world, _states_claim(world, PRESENT)),
+            mixed=_bundle(world, _states_claim(world, MIXED)),
         )
         world.store.close()
     return made
@@ -165,7 +182,7 @@ def _sender(transaction: Transaction) -> str:
     return address_of(decode(transaction.body, TransactionBody, size_max=4096).sender)
 
 
-def _bundle(world: World, claim: TransactionClaim | StateClaim) -> Bundle:
+def _bundle(world: World, claim: Claim) -> Bundle:
     return Bundle(world.chain_id, world.validators, _changes(world), claim)
 
 
@@ -183,6 +200,12 @@ def _state_claim(world: World, namespace: str, key: bytes) -> StateClaim:
     assert found is not None
     _, proof, certificate = found
     return StateClaim(namespace, key, proof, certificate)
+
+
+def _states_claim(world: World, keys: tuple[StateKey, ...]) -> StatesClaim:
+    found = world.store.prove_batch(keys)
+    assert found is not None
+    return StatesClaim(keys, *found)
 
 
 def signed(body: bytes) -> Transaction:

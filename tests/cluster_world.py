@@ -200,6 +200,11 @@ class FakeNode(node_pb2_grpc.NodeServicer):
     def GetState(self, request: pb.GetStateRequest, context: grpc.ServicerContext) -> pb.StateReply:
         raise NotImplementedError
 
+    def GetStates(
+        self, request: pb.GetStatesRequest, context: grpc.ServicerContext
+    ) -> pb.StatesReply:
+        raise NotImplementedError
+
     def GetGenesis(
         self, request: pb.GetGenesisRequest, context: grpc.ServicerContext
     ) -> pb.GenesisReply:

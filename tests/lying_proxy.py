@@ -19,6 +19,7 @@ REPLIES: dict[str, type[Message]] = {
     "GetTransaction": pb.TransactionReply,
     "GetBlock": pb.BlockReply,
     "GetState": pb.StateReply,
+    "GetStates": pb.StatesReply,
     "GetGenesis": pb.GenesisReply,
     "GetCommittees": pb.CommitteesReply,
     "GetStatus": pb.StatusReply,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from client.account import Account
 from client.connection import Connection
@@ -27,6 +27,7 @@ from client.node import (
     ChainEvent,
     Outcome,
     Proven,
+    StatesProven,
     StateValue,
     Verdict,
 )
@@ -35,6 +36,7 @@ from ledger.blocks import genesis_block, proposal_of
 from ledger.bundle import (
     Certified,
     StateClaim,
+    StatesClaim,
     TransactionClaim,
     check_header,
     check_sender,
@@ -45,12 +47,15 @@ from ledger.genesis import Genesis, chain_id
 from ledger.history.pages import WHOLE, AccountEntry, KeyChange, Page, Span, SubjectEntry
 from ledger.merkle import PathStep, receipts_root, steps_of, transactions_root
 from ledger.model import Transaction, block_hash, proposal_digest, transaction_id
+from ledger.proof import StateKey
 from ledger.succession import CommitteeChange
 from ledger.values import Value, decode_value, encode_value
 
 # A node that is asked may be a block behind another that was asked before.
 BEHIND_PATIENCE_S = 3.0
 BEHIND_PAUSE_S = 0.1
+
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -193,8 +198,8 @@ class VerifyingConnection:
 
     def state(self, namespace: str, key: bytes, *, height: int = 0) -> StateValue:
         """A raw state value, or that there is none, proved at `height` or the newest one."""
-        left_s = BEHIND_PATIENCE_S
-        while True:
+
+        def ask() -> StateValue:
             found = self._node.state(namespace, key, height=height)
             claim = StateClaim(namespace, key, found.proof, found.certificate)
             facts = self._follower.state(claim, self._node.committee_changes)
@@ -202,16 +207,24 @@ class VerifyingConnection:
                 raise AnswerContradicts(
                     f"the node says one value of {namespace} and proves another: ask another node"
                 )
-            try:
-                self._check_height(facts.certified, height)
-            except WentBack:
-                if left_s <= 0:
-                    raise
-                left_s -= BEHIND_PAUSE_S
-                self._pause(BEHIND_PAUSE_S)
-            else:
-                self.findings.proved.append(facts.certified)
-                return found
+            self._check_height(facts.certified, height)
+            self.findings.proved.append(facts.certified)
+            return found
+
+        return self._patiently(ask)
+
+    def states(self, keys: Sequence[StateKey], *, height: int = 0) -> StatesProven:
+        """Many keys, proved together at `height` or the newest one."""
+
+        def ask() -> StatesProven:
+            found = self._node.states(keys, height=height)
+            claim = StatesClaim(tuple(keys), found.proof, found.certificate)
+            facts = self._follower.states(claim, self._node.committee_changes)
+            self._check_height(facts.certified, height)
+            self.findings.proved.append(facts.certified)
+            return found
+
+        return self._patiently(ask)
 
     def block(self, height: int) -> BlockView:
         """A certified block, whole, with its receipts, both certificates and all senders."""
@@ -222,19 +235,26 @@ class VerifyingConnection:
 
     def newest_block(self) -> BlockView:
         """The newest certified block; refused when it is old, or older than one seen before."""
-        left_s = BEHIND_PATIENCE_S
-        while True:
+
+        def ask() -> BlockView:
             view = self.block(self._node.status().certified_height)
             header = view.block.header
+            self._follower.check_newest(header.height, header.time_ms)
+            return view
+
+        return self._patiently(ask)
+
+    def _patiently(self, ask: Callable[[], R]) -> R:
+        """The answer of a node that may be a block behind: asked again for a while."""
+        left_s = BEHIND_PATIENCE_S
+        while True:
             try:
-                self._follower.check_newest(header.height, header.time_ms)
+                return ask()
             except WentBack:
                 if left_s <= 0:
                     raise
                 left_s -= BEHIND_PAUSE_S
                 self._pause(BEHIND_PAUSE_S)
-            else:
-                return view
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""

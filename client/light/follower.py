@@ -20,11 +20,14 @@ from ledger.bundle import (
     Certified,
     StateClaim,
     StateFacts,
+    StatesClaim,
+    StatesFacts,
     TransactionClaim,
     TransactionFacts,
     Trust,
     check_certified,
     check_state,
+    check_states,
     check_transaction,
 )
 from ledger.certificates import VerifyBatch
@@ -100,6 +103,10 @@ class Follower:
     def state(self, claim: StateClaim, fetch: Fetch) -> StateFacts:
         """What a key held when the certificate was made, or that it held nothing."""
         return self._judged(claim.certificate, fetch, lambda: check_state(claim, self._trust))
+
+    def states(self, claim: StatesClaim, fetch: Fetch) -> StatesFacts:
+        """What many keys held when the certificate was made."""
+        return self._judged(claim.certificate, fetch, lambda: check_states(claim, self._trust))
 
     def check_newest(self, height: int, time_ms: int) -> None:
         """That a checked block can stand for now.

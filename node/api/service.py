@@ -21,7 +21,7 @@ from ledger.model import (
     receipt_digest,
 )
 from node import VERSION, intake, refusals, wire
-from node.api import guard, history
+from node.api import guard, history, states
 from node.api.backend import Backend
 from node.mempool import Admitted
 from node.refusals import Refusal
@@ -220,20 +220,13 @@ class NodeService(node_pb2_grpc.NodeServicer):
 
     @guard.unary
     def GetState(self, request: pb.GetStateRequest, context: grpc.ServicerContext) -> pb.StateReply:
-        self._backend.check_readable()
-        store = self._backend.store
-        found = store.prove_certified(request.namespace, request.key, request.height)
-        if found is None and request.height:
-            raise Refusal(refusals.STATE_HEIGHT, _why_not_kept(request.height, store.provable))
-        if found is None:
-            raise Refusal(refusals.PENDING, "the head is not certified yet: ask again")
-        value, proof, certificate = found
-        return pb.StateReply(
-            present=value is not None,
-            value=value or b"",
-            proof=encode(proof),
-            certificate=encode(certificate),
-        )
+        return states.prove_state(self._backend, request)
+
+    @guard.unary
+    def GetStates(
+        self, request: pb.GetStatesRequest, context: grpc.ServicerContext
+    ) -> pb.StatesReply:
+        return states.prove_states(self._backend, request)
 
     @guard.streaming
     def FollowEvents(
@@ -367,16 +360,6 @@ class NodeService(node_pb2_grpc.NodeServicer):
         self, request: pb.SubjectHistoryRequest, context: grpc.ServicerContext
     ) -> pb.SubjectHistoryReply:
         return history.subject_history(self._backend, request)
-
-
-def _why_not_kept(height: int, provable: tuple[int, int]) -> str:
-    first, last = provable
-    if first > last:
-        return "this node can prove no state yet: ask again in a moment, or another node"
-    return (
-        f"this node proves the state of heights {first} to {last}, not of {height}: ask for one of "
-        "these, or have a node keep more ([ledger] provable_heights of its configuration)"
-    )
 
 
 def _digest(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from cli.output import Json
 from cli.proofs import explain
-from ledger.bundle import Certified, PartyFacts, StateFacts, TransactionFacts
+from ledger.bundle import Certified, PartyFacts, StateFacts, StatesFacts, TransactionFacts
 from ledger.model import Address, Receipt, TransactionBody
 from ledger.values import Value, encode_value
 
@@ -99,6 +99,18 @@ def test_an_absent_key_is_told_as_absent() -> None:
     told = explain(_state(["records", "e-1"], None), raw=False)
     assert "holds nothing under evidence.records['e-1']" in _verdict(told)
     assert told["value"] is None
+
+
+def test_many_keys_are_told_one_by_one() -> None:
+    keys = (("evidence", encode_value(["records", "e-1"])), ("bank", encode_value(["owner"])))
+    told = explain(StatesFacts(BLOCK, keys, (encode_value(RECORD), None)), raw=True)
+    assert "of 2 keys the state of block 12" in _verdict(told) and "holds 1" in _verdict(told)
+    rows = told["keys"]
+    assert isinstance(rows, list)
+    record, nothing = rows
+    assert isinstance(record, dict) and isinstance(nothing, dict)
+    assert isinstance(record["value"], dict) and record["value"]["id"] == "e-1"
+    assert (nothing["contract"], nothing["present"], nothing["value"]) == ("bank", False, None)
 
 
 def test_people_read_times_and_programs_numbers() -> None:

@@ -107,6 +107,29 @@ def test_the_first_contact_pins_the_genesis_and_says_so(desk: Desk, moving: Movi
     assert desk.run("block", "show", "0")["code"] == "other_genesis"
 
 
+def test_keys_of_arguments_options_and_a_file_are_proved_in_one_bundle(
+    desk: Desk, moving: Moving
+) -> None:
+    save_genesis(moving.chain.genesis, desk.home / "genesis.json")
+    listed, bundle = desk.home / "keys.txt", desk.home / "keys.bundle"
+    listed.write_text('# what matters\nevidence records "never more"\n\ncode evidence\n')
+    words = ("state", "prove", *KEY, "--also", "code parties", "--list", str(listed))
+    told = desk.run(*words, "--output", str(bundle), "--max-age", str(YEARS_S))
+    rows = told["keys"]
+    assert isinstance(rows, list)
+    assert [row["present"] for row in rows] == [True, True, False, True]
+    assert [row["key"] for row in rows][2:] == [["never more"], "evidence"]
+    assert desk.middle.asked.count("GetStates") == 1 and "GetState" not in desk.middle.asked
+    checked = desk.run("audit", "check", str(bundle), "--genesis", str(desk.home / "genesis.json"))
+    assert checked["keys"] == rows
+    misuse = ("--home", str(desk.home), "--node", desk.middle.target)
+    for key, why in (("code", "a key is wanted"), ("code 'parties", "is wanted, quoted")):
+        assert main([*words[:5], "--also", key, *misuse]) == 2
+        assert why in desk.capsys.readouterr().err
+    listed.write_bytes(b"\xff")
+    assert main([*words, *misuse]) == 2
+
+
 def test_without_a_home_nothing_is_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(desk.home)
     monkeypatch.delenv("SHUXIN_HOME", raising=False)

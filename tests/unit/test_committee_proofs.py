@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from client.cluster import Cluster
 from client.errors import Refused
 from client.node import NodeClient
 from crypto.providers.software import verify_batch
-from ledger.bundle import check_bundle, decode_bundle, encode_bundle
+from ledger.bundle import StatesFacts, check_bundle, decode_bundle, encode_bundle
 from ledger.errors import BundleInvalid, DecodeError
 from ledger.genesis import load_genesis, save_genesis
 from ledger.model import ExecutionCertificate
@@ -253,3 +254,35 @@ def test_the_history_of_another_chain_is_refused(
     save_genesis(replace(moving.chain.genesis, name="another"), other)
     assert main(["validator", "history", "--node", node, "--genesis", str(other)]) == 1
     assert "refused: other_chain" in capsys.readouterr().err
+
+
+def test_two_checkers_agree_on_a_proof_of_many_keys(
+    node: str, moving: Moving, genesis: str, tmp_path: Path
+) -> None:
+    file, trusted = Path(genesis).read_bytes(), load_genesis(Path(genesis))
+    bundle = tmp_path / "states"
+    words = ["state", "prove", "evidence", "records", "early", "--output", str(bundle)]
+    for height in range(1, 8):  # most of them absent
+        words += ["--also", f"evidence records filler-{height}"]
+    words += ["--also", "code evidence", "--also", "parties never so"]
+    common = ["--node", node, "--genesis", genesis, "--max-age", str(YEARS_S)]
+    assert main([*words, *common]) == 0
+    good = bundle.read_bytes()
+    facts = check_bundle(decode_bundle(good), trusted, verify_batch)
+    kind, keys, proof, _ = bundle_opinion.check(good, file)
+    assert isinstance(facts, StatesFacts) and kind == "states"
+    assert [tuple(key) for key in keys] == list(facts.keys)
+    assert tuple(proof[0]) == facts.values and None in facts.values
+    claim = good.index(b"states", 20)
+    step = (len(good) - claim) // 60
+    for position in range(claim, len(good), step):
+        changed = bytearray(good)
+        changed[position] ^= 1 << position % 8
+        ours = theirs = None
+        with suppress(BundleInvalid, DecodeError):
+            ours = check_bundle(decode_bundle(bytes(changed)), trusted, verify_batch)
+        with suppress(bundle_opinion.Refused):
+            theirs = bundle_opinion.check(bytes(changed), file)
+        assert (ours is None) == (theirs is None), position
+        if isinstance(ours, StatesFacts):  # an absent key became another absent one
+            assert ours.values == facts.values

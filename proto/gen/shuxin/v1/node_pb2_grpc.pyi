@@ -44,6 +44,8 @@ class NodeStub:
     GetBlock: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetBlockRequest, _node_pb2.BlockReply]
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetTransactionRequest, _node_pb2.TransactionReply]
     GetState: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetStateRequest, _node_pb2.StateReply]
+    GetStates: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetStatesRequest, _node_pb2.StatesReply]
+    """Many keys of one height with one proof (docs/bundle.md, a proof of many keys)."""
     FollowEvents: _grpc.UnaryStreamMultiCallable[_node_pb2.FollowEventsRequest, _node_pb2.EventItem]
     """Events in order of (height, index), from a cursor, certified heights only."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetStatusRequest, _node_pb2.StatusReply]
@@ -73,6 +75,8 @@ class NodeAsyncStub(NodeStub):
     GetBlock: _aio.UnaryUnaryMultiCallable[_node_pb2.GetBlockRequest, _node_pb2.BlockReply]  # type: ignore[assignment]
     GetTransaction: _aio.UnaryUnaryMultiCallable[_node_pb2.GetTransactionRequest, _node_pb2.TransactionReply]  # type: ignore[assignment]
     GetState: _aio.UnaryUnaryMultiCallable[_node_pb2.GetStateRequest, _node_pb2.StateReply]  # type: ignore[assignment]
+    GetStates: _aio.UnaryUnaryMultiCallable[_node_pb2.GetStatesRequest, _node_pb2.StatesReply]  # type: ignore[assignment]
+    """Many keys of one height with one proof (docs/bundle.md, a proof of many keys)."""
     FollowEvents: _aio.UnaryStreamMultiCallable[_node_pb2.FollowEventsRequest, _node_pb2.EventItem]  # type: ignore[assignment]
     """Events in order of (height, index), from a cursor, certified heights only."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_node_pb2.GetStatusRequest, _node_pb2.StatusReply]  # type: ignore[assignment]
@@ -141,6 +145,14 @@ class NodeServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.GetStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.StateReply, _abc.Awaitable[_node_pb2.StateReply]]: ...
+
+    @_abc_1.abstractmethod
+    def GetStates(
+        self,
+        request: _node_pb2.GetStatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.StatesReply, _abc.Awaitable[_node_pb2.StatesReply]]:
+        """Many keys of one height with one proof (docs/bundle.md, a proof of many keys)."""
 
     @_abc_1.abstractmethod
     def FollowEvents(
