@@ -29,6 +29,7 @@ from cli.trust import Verification, verifying
 
 if TYPE_CHECKING:
     from client.account import Account
+    from client.channel import Security
     from client.connection import Connection
     from client.node import NodeClient
     from client.session import Session
@@ -40,6 +41,7 @@ KEYS_FOLDER = "keys"
 PASSPHRASE_FILE = "passphrase"
 PASSPHRASE_SIZE_MAX = 1024  # bytes; more is not a passphrase but a wrong file
 COMMON_PANEL = "Common options"
+TLS_SETTINGS = ("tls_ca", "tls_certificate", "tls_key")  # of client.toml: paths in the home
 
 P = ParamSpec("P")
 
@@ -57,6 +59,7 @@ class Invocation:
     verify: bool = True
     genesis: Path | None = None
     max_age: int | None = None  # seconds
+    tls_ca: Path | None = None
     verification: Verification = field(default_factory=Verification)
 
     @property
@@ -157,7 +160,7 @@ class Invocation:
         from client.cluster import open_connection
 
         try:
-            opened = open_connection(self.targets, chain_id=chain_id)
+            opened = open_connection(self.targets, chain_id=chain_id, security=self.security())
         except ValueError as error:
             raise CommandRefused("client.config", str(error)) from None
         with opened as node:
@@ -168,8 +171,26 @@ class Invocation:
         """The preferred node and no other: for what is about the node itself."""
         from client.node import NodeClient
 
-        with NodeClient(self.targets[0]) as node:
+        try:
+            opened = NodeClient(self.targets[0], security=self.security())
+        except ValueError as error:
+            raise CommandRefused("client.config", str(error)) from None
+        with opened as node:
             yield node
+
+    def security(self) -> Security:
+        """Whose nodes are believed on the way, and what is shown where one asks."""
+        from cli.channels import security_of
+
+        settings = self._client_settings()
+        named = {
+            name: self.home / self._client_setting(name)
+            for name in TLS_SETTINGS
+            if name in settings
+        }
+        if self.tls_ca is not None:
+            named["tls_ca"] = self.tls_ca
+        return security_of(self.targets, named, self.passphrase)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -262,7 +283,7 @@ Home = Annotated[
 Node = Annotated[
     str,
     typer.Option(
-        help="host:port of the node to ask; after commas, others to ask when it is away.",
+        help="Node to ask: [tls://]host:port; after commas, others to ask when it is away.",
         envvar="SHUXIN_NODE",
         rich_help_panel=COMMON_PANEL,
     ),
@@ -302,6 +323,17 @@ MaxAge = Annotated[
         rich_help_panel=COMMON_PANEL,
     ),
 ]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        exists=True,
+        dir_okay=False,
+        help="PEM file with the CA of nodes at tls:// addresses.",
+        envvar="SHUXIN_TLS_CA",
+        rich_help_panel=COMMON_PANEL,
+    ),
+]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
@@ -320,6 +352,7 @@ _COMMON = (
     ("verify", Verify, True),
     ("genesis", TrustedGenesis, None),
     ("max_age", MaxAge, None),
+    ("tls_ca", TlsCa, None),
 )
 # A command that itself checks against a genesis, or makes one, has an option of that name.
 _REPLACEABLE = frozenset({"genesis"})
@@ -376,7 +409,7 @@ def _invocation(options: dict[str, object]) -> Invocation:
     given = options["home"]
     home = given if isinstance(given, Path) else home_default()
     passphrase_file, genesis = options["passphrase_file"], options.get("genesis")
-    max_age = options["max_age"]
+    max_age, tls_ca = options["max_age"], options["tls_ca"]
     return Invocation(
         json=bool(options["json"]),
         home=home,
@@ -388,4 +421,5 @@ def _invocation(options: dict[str, object]) -> Invocation:
         verify=bool(options["verify"]),
         genesis=genesis if isinstance(genesis, Path) else None,
         max_age=max_age if isinstance(max_age, int) else None,
+        tls_ca=tls_ca if isinstance(tls_ca, Path) else None,
     )

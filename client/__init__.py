@@ -9,10 +9,12 @@ of the node's inside.
     gas         how much of it a call may use by default
     build       transactions and queries
     translation gRPC errors as those two
+    channel     what lies under the calls: plain, TLS, TLS with national algorithms
     history     what was: requests, answers, and rows against proofs
     node        NodeClient: one method per call of the node's interface
     trial       whom to ask next when a node fails, and when to give up
     outbox      what was handed in and is not final
+    seen        how far back in time an answer stands
     cluster     Cluster: the same calls, answered by whichever of several nodes can
     connection  what both are to a session
     session     Session: an account at a node or cluster; call, wait, view

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from client.account import Account
+from client.channel import NO_SECURITY, Security
 from client.connection import Connection
 from client.errors import ClientError, NodeUnavailable, Refused
 from client.node import (
@@ -74,14 +75,16 @@ class _Watch:
     others: int = 0
 
 
-def open_connection(targets: Sequence[str], *, chain_id: bytes | None = None) -> Connection:
+def open_connection(
+    targets: Sequence[str], *, chain_id: bytes | None = None, security: Security = NO_SECURITY
+) -> Connection:
     """A connection to the one node, or to all that are named (host:port). Raises ValueError.
 
     With `chain_id` all that is signed is for this chain.
     """
     if len(targets) == 1:
-        return NodeClient(targets[0], chain_id=chain_id)
-    return Cluster(targets, chain_id=chain_id)
+        return NodeClient(targets[0], chain_id=chain_id, security=security)
+    return Cluster(targets, chain_id=chain_id, security=security)
 
 
 class Cluster:
@@ -100,6 +103,7 @@ class Cluster:
         wait_turn_s: float = WAIT_TURN_S,
         clock: Clock | None = None,
         chain_id: bytes | None = None,
+        security: Security = NO_SECURITY,
     ) -> None:
         """`targets` are host:port, the preferred one first. Raises ValueError for a bad list.
 
@@ -109,7 +113,9 @@ class Cluster:
         if not 0 < len(self._targets) <= NODES_MAX:
             raise ValueError(f"a cluster takes 1 to {NODES_MAX} nodes, got {len(self._targets)}")
         timeout_s = attempt_s if len(self._targets) > 1 else CALL_TIMEOUT_S
-        self._nodes = [NodeClient(target, timeout_s=timeout_s) for target in self._targets]
+        self._nodes = [
+            NodeClient(target, timeout_s=timeout_s, security=security) for target in self._targets
+        ]
         self._patience_s = patience_s
         self._wait_turn_s = wait_turn_s
         self._closed = threading.Event()

@@ -12,6 +12,7 @@ import grpc
 
 from client.account import Account
 from client.build import build_query
+from client.channel import NO_SECURITY, Channel, Security
 from client.errors import NodeUnavailable, Refused
 from client.history import (
     account_page,
@@ -146,13 +147,23 @@ class NodeClient:
     """
 
     def __init__(
-        self, target: str, *, timeout_s: float = CALL_TIMEOUT_S, chain_id: bytes | None = None
+        self,
+        target: str,
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+        chain_id: bytes | None = None,
+        security: Security = NO_SECURITY,
     ) -> None:
-        """`chain_id`: what is signed is for this chain, whatever the node says of itself."""
+        """`target` is an address as client.channel has them, which `security` is for.
+
+        `chain_id`: what is signed is for this chain, whatever the node says of itself. Raises
+        ValueError for an address that cannot be used.
+        """
         self.target = target
         self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(
+        self._channel = Channel(
             target,
+            security,
             options=[
                 ("grpc.max_receive_message_length", MESSAGE_SIZE_MAX),
                 ("grpc.max_send_message_length", MESSAGE_SIZE_MAX),
@@ -168,7 +179,7 @@ class NodeClient:
                 ("grpc.http2.ping_timeout_ms", 10_000),
             ],
         )
-        self._stub = node_pb2_grpc.NodeStub(self._channel)
+        self._stub = node_pb2_grpc.NodeStub(self._channel.calls)
         self._chain_id = chain_id
         self._is_closed = False
 
@@ -192,6 +203,10 @@ class NodeClient:
         """Raises NodeUnavailable once the client is closed."""
         if self._is_closed:
             raise NodeUnavailable(self.target, "this client is closed")
+
+    def why_away(self, said: str) -> str:
+        """Why there is no connection, where this end knows; `said` is gRPC's account."""
+        return self._channel.why_away(said)
 
     @property
     def chain_id(self) -> bytes:
@@ -378,7 +393,7 @@ class NodeClient:
             for item in stream:
                 yield _event(item)
         except grpc.RpcError as error:
-            raise explained(error, self.target) from None
+            raise explained(error, self) from None
         except DecodeError as error:
             raise unreadable(error) from None
         finally:

@@ -24,6 +24,8 @@ class Asks(Protocol):
 
     def check_open(self) -> None: ...
 
+    def why_away(self, said: str) -> str: ...
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,21 +41,22 @@ def translated(call: Callable[Concatenate[A, P], R]) -> Callable[Concatenate[A, 
         try:
             return call(client, *args, **kwargs)
         except grpc.RpcError as error:
-            raise explained(error, client.target) from None
+            raise explained(error, client) from None
         except DecodeError as error:
             raise unreadable(error) from None
 
     return wrapper
 
 
-def explained(error: grpc.RpcError, target: str) -> Refused | NodeUnavailable:
+def explained(error: grpc.RpcError, client: Asks) -> Refused | NodeUnavailable:
     assert isinstance(error, grpc.Call)
     detail = error.details() or ""
     for key, value in error.trailing_metadata() or ():
         if key == CODE_KEY:
             return Refused(str(value), detail)
     if error.code() in _NO_ANSWER:
-        return NodeUnavailable(target, error.code().name.lower().replace("_", " "))
+        plain = error.code().name.lower().replace("_", " ")
+        return NodeUnavailable(client.target, client.why_away(detail) or plain)
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent" in detail:
         return Refused(BUSY, "the node has as many calls as it takes: wait a second")
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in detail:

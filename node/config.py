@@ -13,8 +13,9 @@ from pathlib import Path
 from crypto.providers.sdf import KEY_INDEX_MAX
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 from node.config_file import ConfigInvalid, TableReader
+from node.hosts import is_loopback
 
-__all__ = ["ConfigInvalid", "DeviceKey", "Keep", "NodeConfig", "load_config"]
+__all__ = ["ApiTls", "ConfigInvalid", "DeviceKey", "Keep", "NodeConfig", "load_config"]
 
 MEMPOOL_TRANSACTIONS_DEFAULT = 20_000
 MEMPOOL_BYTES_DEFAULT = 32 << 20
@@ -63,6 +64,15 @@ class DeviceKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiTls:
+    """PEM files of the client interface: what it shows, and whose clients it takes (None: all)."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Paths are absolute; `peers` maps validator names to multiaddresses."""
 
@@ -82,6 +92,7 @@ class NodeConfig:
     verify_threads: int
     allow_unjailed: bool
     log_level: str
+    api_tls: ApiTls | None = None  # None: plain
     metrics_listen: str | None = None  # None: nothing is shown
     provable_heights: int = VERSIONS_MIN
     has_history: bool = True
@@ -107,6 +118,7 @@ def load_config(path: Path) -> NodeConfig:
         listen=reader.text("network", "listen", r"/(ip4|ip6|dns4)/[^/]+/tcp/\d+"),
         peers=_peers(reader),
         api_listen=reader.text("api", "listen", _HOST_PORT),
+        api_tls=_api_tls(reader),
         api_threads=reader.number("api", "threads", 4, 1024),
         subscribers_max=reader.number("api", "subscribers_max", 1, 1000),
         mempool_transactions_max=reader.number("mempool", "transactions_max", 100, 1_000_000),
@@ -150,6 +162,28 @@ def _consensus_key(reader: TableReader) -> Path | DeviceKey:
         )
     index = reader.number("keys", "device_key_index", 1, KEY_INDEX_MAX)
     return DeviceKey(library, index, reader.optional_path("keys", "device_password_file"))
+
+
+def _api_tls(reader: TableReader) -> ApiTls | None:
+    """How clients reach the node; beyond this machine not in plain by accident."""
+    certificate = reader.optional_path("api", "tls_certificate")
+    is_plain = reader.optional_flag("api", "plain", default=False)
+    if certificate is not None:
+        if is_plain:
+            raise reader.wrong("api", "plain", "contradicts tls_certificate; remove one of them")
+        key = reader.path("api", "tls_key")
+        return ApiTls(certificate, key, reader.optional_path("api", "tls_client_ca"))
+    for name in ("tls_key", "tls_client_ca"):
+        if name in reader.table("api"):
+            raise reader.wrong("api", name, "is of no use without tls_certificate; add that")
+    if not is_plain and not is_loopback(reader.text("api", "listen", _HOST_PORT)):
+        raise reader.wrong(
+            "api",
+            "listen",
+            "would carry calls in plain beyond this machine: set tls_certificate and tls_key, or "
+            "listen on loopback behind `shuxin gateway`; plain = true if the network is your own",
+        )
+    return None
 
 
 def _keep(reader: TableReader) -> Keep:

@@ -48,8 +48,16 @@ listen = "{listen}"
 {peers}
 
 [api]
-# gRPC for clients. Keep it on loopback, or behind a gateway, until TLS is configured.
+# gRPC for clients. In plain on loopback only; clients elsewhere need TLS, here or, with national
+# algorithms, in a gateway in front (shuxin gateway, docs/gateway.md).
 listen = "{api}"
+# PEM files of P-256 or RSA; the key without passphrase, mode 0600. New files serve the next
+# connection. With tls_client_ca only clients with a certificate of that CA are taken.
+# tls_certificate = "tls/server.crt"
+# tls_key = "tls/server.key"
+# tls_client_ca = "tls/clients-ca.crt"
+# Beyond loopback without TLS: what is asked and answered can be read, and answers altered.
+# plain = true
 # Threads that answer calls; each event subscriber and each waiting call holds one.
 threads = 24
 subscribers_max = 64

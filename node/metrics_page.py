@@ -6,7 +6,6 @@ says more is hung up on, so that nobody can hold memory or threads of the node.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import socketserver
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Callable
 import structlog
 
 from node.complaints import Complaints
+from node.hosts import is_loopback
 
 HEAD_SIZE_MAX = 8 << 10  # bytes of a request; Prometheus sends a few hundred
 VISIT_S = 2.0  # from connecting to the last byte: a page takes milliseconds on one machine
@@ -58,7 +58,7 @@ class MetricsPage:
                 f"cannot listen on {self._listen} for metrics ({error.strerror}): choose another "
                 "address in [metrics] listen, or remove the line"
             ) from None
-        if not _is_loopback(host):
+        if not is_loopback(self._listen):
             _log.warning(
                 "metrics_exposed", listen=self._listen, advice="let only your monitoring reach it"
             )
@@ -134,10 +134,3 @@ def _answer(head: bytes, render: Callable[[], bytes]) -> tuple[str, bytes]:
     if rest.split(b" ")[0].split(b"?")[0] != b"/metrics":
         return "404 Not Found", b"see /metrics\n"
     return "200 OK", render()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -24,6 +24,7 @@ from node.accusations import Accusations
 from node.acts import Acts
 from node.announce import Announcer
 from node.api.server import ApiServer
+from node.api.tls import ServerTls
 from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
@@ -39,6 +40,7 @@ from node.execute import ChainRules, Engine, Executor
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
+from node.hosts import is_loopback
 from node.intake import Rules
 from node.journal import Journal
 from node.keeping import Keeping
@@ -274,6 +276,16 @@ class Node:
             workers=(self._engine, view_engine),
         )
 
+    def _open_api(self) -> ApiServer:
+        """Raises TlsFilesInvalid."""
+        listen, files = self._config.api_listen, self._config.api_tls
+        if files is None and not is_loopback(listen):
+            _log.warning(
+                "api_plain", listen=listen, advice="calls can be read and altered: use TLS"
+            )
+        credentials = None if files is None else ServerTls(files).credentials()
+        return ApiServer(self.reception, listen=listen, credentials=credentials)
+
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
         self._open.callback(engine.close)
@@ -284,7 +296,7 @@ class Node:
     async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled or repaired; the started value is the API's port."""
         self.reception.open()
-        api = ApiServer(self.reception, listen=self._config.api_listen)
+        api = self._open_api()
         page = self._metrics_page()
         self._switch.on_halt(lambda reason, evidence: api.show_halted())
         try:

@@ -27,7 +27,14 @@ class ListenFailed(Exception):
 class ApiServer:
     """Starts on construction's `start`, stops with `stop`; threads are gRPC's own."""
 
-    def __init__(self, backend: Backend, *, listen: str) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        listen: str,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        """Without `credentials` calls come in plain."""
         threads = backend.threads + backend.subscribers_max
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._server = grpc.server(
@@ -48,12 +55,16 @@ class ApiServer:
             (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
         self._listen = listen
+        self._credentials = credentials
         self.port = 0
 
     def start(self) -> None:
         """Raises ListenFailed."""
         try:
-            self.port = self._server.add_insecure_port(self._listen)
+            if self._credentials is None:
+                self.port = self._server.add_insecure_port(self._listen)
+            else:
+                self.port = self._server.add_secure_port(self._listen, self._credentials)
         except RuntimeError:
             raise ListenFailed(
                 f"cannot listen on {self._listen} for clients; is another node running there?"

@@ -1,0 +1,48 @@
+"""From files to what a client believes and shows on its way to a node (client.channel)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.output import CommandRefused
+
+if TYPE_CHECKING:
+    from client.channel import Security, TlsTrust
+
+FILE_SIZE_MAX = 1 << 20  # bytes of PEM: a bundle of all public CAs has a quarter of it
+
+
+def security_of(
+    targets: Sequence[str], named: Mapping[str, Path], passphrase: Callable[[], bytes]
+) -> Security:
+    """What the addresses need of the files `tls_ca`, `tls_certificate` and `tls_key`.
+
+    `passphrase` is asked only for a key that is encrypted. Raises CommandRefused, OSError.
+    """
+    from client.channel import NO_SECURITY, TLS, Security, split_target
+
+    kinds = {split_target(target)[0] for target in targets}
+    if TLS not in kinds or "tls_ca" not in named:
+        return NO_SECURITY
+    return Security(tls=_tls(named))
+
+
+def _tls(named: Mapping[str, Path]) -> TlsTrust:
+    from client.channel import TlsTrust
+
+    if ("tls_certificate" in named) != ("tls_key" in named):
+        raise CommandRefused(
+            "client.config", "tls_certificate and tls_key go together in client.toml: name both"
+        )
+    shown = [_read(named[name]) for name in ("tls_certificate", "tls_key") if name in named]
+    return TlsTrust(_read(named["tls_ca"]), *shown)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(FILE_SIZE_MAX + 1)
+    if len(data) > FILE_SIZE_MAX:
+        raise CommandRefused("client.config", f"{path} is too long for a certificate or key in PEM")
+    return data
