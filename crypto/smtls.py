@@ -159,6 +159,11 @@ class TlsSession:
         """
         return self._has_ended
 
+    @property
+    def sealed_records(self) -> int:
+        """How many of the RECORDS_MAX that one key may seal are used."""
+        return self._sealed_records
+
     def receive(self, data: bytes | memoryview) -> None:
         """Bytes from the wire. Whoever calls bounds them: they are kept until they are read."""
         if data:

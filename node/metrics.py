@@ -250,8 +250,16 @@ def _links(counters: Counters) -> Iterator[Metric]:
     yield _counter("links_again", "Of them, those to a peer linked before.", counters.reconnects)
     yield _counter("links_lost", "Links that ended.", counters.lost)
     yield _counter("links_garbage", "Links closed for what the peer sent.", counters.garbage)
-    yield _counter("links_refused", "Connections without an allowed identity.", counters.refused)
-    yield _counter("dials_failed", "Attempts to reach a peer in vain.", counters.dials_failed)
+    for name, text, counts in (
+        ("links_refused", "Connections without an allowed identity.", counters.refusals),
+        ("dials_failed", "Attempts to reach a peer in vain.", counters.failures),
+        ("links_cut", "Living links ended because the peer is not let in any more.", counters.cut),
+        ("links_broken", "Links ended because their bytes were altered.", counters.broken),
+    ):
+        family = CounterMetricFamily(f"shuxin_{name}", text, labels=["reason"])
+        for reason, count in counts.items():
+            family.add_metric([reason], count)
+        yield family
     families = {
         name: CounterMetricFamily(f"shuxin_{name}", text, labels=["channel"])
         for name, text in (

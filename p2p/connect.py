@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import trio
-from libp2p.abc import IMuxedStream, IRawConnection
+from libp2p.abc import IMuxedStream, IRawConnection, ISecureConn
 from libp2p.connection_types import ConnectionType
-from libp2p.crypto.keys import KeyPair
 from libp2p.custom_types import TProtocol
 from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.peer.id import ID
+from libp2p.protocol_muxer.exceptions import MultiselectClientError, MultiselectError
 from libp2p.protocol_muxer.multiselect import Multiselect
 from libp2p.protocol_muxer.multiselect_client import MultiselectClient
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
@@ -29,10 +29,11 @@ from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
 
+from crypto.smtls import TlsFault
 from p2p.address import TcpAddress, format_address
-from p2p.errors import ConnectFailed
+from p2p.errors import ConnectFailed, PeerRefused, Refusal
 from p2p.limits import HANDSHAKE_SIZE_MAX, READ_SIZE, WINDOW_UPDATE_EVERY
-from p2p.security import IsAllowed, PeerRefused, SecurityFactory
+from p2p.security import Security
 
 if "LIBP2P_DEBUG" not in os.environ:  # libp2p's own switch, for whoever looks into the library
     # Its warnings quote peers' bytes and would go to stderr past our own log.
@@ -92,7 +93,7 @@ class TcpConnection(IRawConnection):
         if self._trust is not None:
             self._trust -= len(data)
             if self._trust < 0:
-                raise ConnectionClosedError("tcp: too many bytes before the handshake ended")
+                raise PeerRefused(TlsFault.OVERSIZED, "too many bytes before the handshake ended")
         return data
 
 
@@ -145,8 +146,9 @@ class Connection:
     """An encrypted connection to a peer that proved `peer_id` and is on the allow-list."""
 
     peer_id: str
-    tcp: TcpConnection
+    secured: ISecureConn
     muxed: Yamux
+    security: Security
 
     async def open_stream(self, protocol: str) -> ChannelStream:
         """A new stream on which both sides agreed on `protocol`."""
@@ -165,26 +167,33 @@ class Connection:
         assert protocol is not None
         return str(protocol), stream
 
+    def recheck(self) -> None:
+        """Raises PeerRefused if the peer would not be let in now."""
+        self.security.recheck(self.secured)
+
+    @property
+    def fault(self) -> str:
+        """What broke its bytes, as a reason to count; empty if nothing did."""
+        return self.security.fault(self.secured)
+
+    @property
+    def is_worn(self) -> bool:
+        """Should it be made anew, because its keys have sealed enough?"""
+        return self.security.is_worn(self.secured)
+
     async def close(self) -> None:
-        """Closes the socket at once: what could still be said would not be believed."""
-        await self.tcp.close()
+        """Closes it; the other side hears that this was meant, if it can hear at once."""
+        await self.secured.close()
 
 
 class Connector:
     """Turns TCP connections into judged ones, with one security protocol and one multiplexer."""
 
-    def __init__(
-        self,
-        key_pair: KeyPair,
-        *,
-        security: SecurityFactory,
-        is_allowed: IsAllowed,
-        timeout_s: float,
-    ) -> None:
-        chosen = security(key_pair, is_allowed)
+    def __init__(self, security: Security, *, timeout_s: float) -> None:
+        self._security = security
         # Exactly one protocol each: libp2p's own defaults would accept plaintext.
         self._upgrader = TransportUpgrader(
-            {chosen.protocol: chosen.transport}, {TProtocol(YAMUX_PROTOCOL_ID): Yamux}
+            {security.protocol: security}, {TProtocol(YAMUX_PROTOCOL_ID): Yamux}
         )
         self._timeout_s = timeout_s
 
@@ -194,7 +203,7 @@ class Connector:
             try:
                 stream = await trio.open_tcp_stream(address.host, address.port)
             except OSError as error:
-                raise ConnectFailed(f"no TCP connection: {error}") from error
+                raise ConnectFailed(Refusal.UNREACHABLE, f"no TCP connection: {error}") from error
             return await self._upgrade(stream, peer_id)
 
     async def accept(self, stream: trio.SocketStream) -> Connection:
@@ -210,10 +219,10 @@ class Connector:
             peer_id = secured.get_remote_peer()
             muxed = await self._upgrader.upgrade_connection(secured, peer_id)
             assert isinstance(muxed, Yamux)
-            return Connection(peer_id=str(peer_id), tcp=tcp, muxed=muxed)
+            return Connection(str(peer_id), secured, muxed, self._security)
         except Exception as error:  # parsers of hostile bytes that are not ours raise anything
             await trio.aclose_forcefully(stream)
-            raise ConnectFailed(_reason(error)) from error
+            raise _failed(error) from error
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise
@@ -225,16 +234,21 @@ def _deadline(seconds: float) -> Iterator[None]:
         with trio.fail_after(seconds):
             yield
     except trio.TooSlowError:
-        raise ConnectFailed(f"the handshake was not done after {seconds:g} s") from None
+        raise ConnectFailed(
+            Refusal.SLOW, f"the handshake was not done after {seconds:g} s"
+        ) from None
 
 
-def _reason(error: BaseException) -> str:
+def _failed(error: BaseException) -> ConnectFailed:
     """Why there is no connection, in words of ours: texts below may quote a stranger's bytes."""
+    reason = Refusal.LEFT
     root = error
     while True:
         if isinstance(root, PeerRefused):
-            return str(root)
+            return ConnectFailed(root.reason, str(root))
+        if isinstance(root, MultiselectError | MultiselectClientError):
+            reason = Refusal.NEGOTIATION
         cause = root.__cause__ or root.__context__
         if cause is None:
-            return f"the handshake failed ({type(root).__name__})"
+            return ConnectFailed(reason, f"the handshake failed ({type(root).__name__})")
         root = cause

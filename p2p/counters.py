@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from p2p.limits import Channel
@@ -31,5 +32,16 @@ class Counters:
     reconnects: int = 0  # ... again
     lost: int = 0  # links that ended: peer gone, silent, or the network failed
     garbage: int = 0  # links closed because the authenticated peer misbehaved
-    refused: int = 0  # inbound connections that did not prove an allowed identity
-    dials_failed: int = 0
+    # By reason, of p2p.errors.Refusal, crypto.errors.Reason and crypto.smtls.TlsFault:
+    refusals: Counter[str] = field(default_factory=Counter)  # inbound connections not let in
+    failures: Counter[str] = field(default_factory=Counter)  # dials in vain
+    cut: Counter[str] = field(default_factory=Counter)  # live links that were judged anew and ended
+    broken: Counter[str] = field(default_factory=Counter)  # live links whose bytes were altered
+
+    @property
+    def refused(self) -> int:
+        return self.refusals.total()
+
+    @property
+    def dials_failed(self) -> int:
+        return self.failures.total()

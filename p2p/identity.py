@@ -46,3 +46,9 @@ def parse_peer_id(text: str) -> ID:
     if len(raw) != len(_ED25519_PREFIX) + 32 or not raw.startswith(_ED25519_PREFIX):
         raise AddressInvalid(f"{text!r} is not a peer id; they begin with 12D3KooW here")
     return parsed
+
+
+def ed25519_of(peer_id: str) -> bytes:
+    """The public key of 32 bytes that a peer id is made of; raises AddressInvalid."""
+    raw: bytes = parse_peer_id(peer_id).to_bytes()
+    return raw[len(_ED25519_PREFIX) :]

@@ -10,7 +10,7 @@ KIB = 1 << 10
 MIB = 1 << 20
 
 # One write. Large enough to amortize the cost of a message, small enough that a vote behind it
-# waits about a millisecond, and just below what one yamux frame in one Noise message can carry.
+# waits about a millisecond: with the header of a yamux frame, four records of TLS.
 WRITE_SIZE = 63 * KIB
 # Bulk data that was written but not yet taken by the other node. Two writes keep the pipe full
 # on a local network; more would only make votes queue behind it in the kernel.
@@ -21,7 +21,7 @@ READ_SIZE = 64 * KIB  # one read of a socket or stream
 # Unread bytes in the multiplexer: an honest peer has at most a 256 KiB window per stream there;
 # py-libp2p only warns when a peer ignores its window, so we look ourselves.
 BUFFERED_MAX = 4 * 256 * KIB
-# Bytes read before the other side has proven who it is; a Noise or TLS handshake needs < 8 KiB.
+# Bytes read before the other side has proven who it is; a TLS handshake needs < 8 KiB.
 HANDSHAKE_SIZE_MAX = 32 * KIB
 PATIENCE_S = 2.0  # how long votes wait for a node that does not take them (see Inbox)
 
@@ -115,3 +115,9 @@ class NetworkLimits:
     retry_max_s: float = 1.0
     pending_max: int = 64  # inbound connections that have not yet proven who they are
     pending_per_address_max: int = 16  # ... of one IP address (nodes of one host share it)
+    # Connections that one IP address may begin: so many at once (all neighbours of one host, after
+    # a restart), and then per second. A ClientHello that leads nowhere costs 2 ms of processor
+    # time, so one address cannot take more than a sixteenth of a core.
+    attempts_burst: int = 128
+    attempts_per_s: float = 32.0
+    rejudge_every_s: float = 60.0  # how long a link may outlive the certificate of its peer

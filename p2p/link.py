@@ -15,7 +15,7 @@ from libp2p.exceptions import BaseLibp2pError
 
 from p2p.connect import ChannelStream, Connection
 from p2p.counters import Counters
-from p2p.errors import LinkLost, NetworkError, PeerMisbehaved
+from p2p.errors import LinkBroken, LinkLost, NetworkError, PeerMisbehaved
 from p2p.frames import (
     ACKNOWLEDGE_MAX,
     HEARTBEAT,
@@ -120,6 +120,10 @@ class Link:
         self._wake[channel].set()
         return is_queued
 
+    def recheck(self) -> None:
+        """Raises PeerRefused if the peer would not be let in now."""
+        self._connection.recheck()
+
     def close(self) -> None:
         """Ends the link from our side."""
         self._scope.cancel()
@@ -137,6 +141,9 @@ class Link:
             self._fail(LinkLost(f"internal error: {type(error).__name__}"))
 
     def _fail(self, error: NetworkError) -> None:
+        fault = self._connection.fault
+        if fault and isinstance(error, LinkLost):
+            error = LinkBroken(fault, f"the bytes are not what the peer sealed: {fault}")
         if self._end is None:
             self._end = error
         self._scope.cancel()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TypeAlias
 
 import structlog
 import trio
 
 from p2p.address import TcpAddress, format_address
-from p2p.errors import ListenFailed
+from p2p.errors import ConnectFailed, ListenFailed, Refusal
 from p2p.limits import NetworkLimits
 
 log = structlog.get_logger("p2p")
 
 REFUSALS_LOGGED_PER_MINUTE = 60  # a flood of strangers must not fill the disk
+ADDRESSES_MAX = 4096  # whose attempts are counted: 400 KiB; the one seen longest ago is forgotten
+
+IpRange: TypeAlias = IPv4Network | IPv6Network
 
 
 async def open_listener(address: TcpAddress) -> trio.SocketListener:
@@ -37,6 +43,14 @@ def listened_address(listener: trio.SocketListener) -> str:
     return format_address(str(host), int(port))
 
 
+@dataclass(slots=True)
+class _Attempts:
+    """What an address has left of its attempts, as of a time."""
+
+    left: float
+    at: float
+
+
 class Door:
     """Connections whose other side has not yet proven who it is.
 
@@ -44,9 +58,34 @@ class Door:
     handshake takes milliseconds, so it is the slow-loris that has waited longest.
     """
 
-    def __init__(self, limits: NetworkLimits) -> None:
+    def __init__(self, limits: NetworkLimits, allowed_ranges: Sequence[IpRange] = ()) -> None:
         self._limits = limits
+        self._allowed_ranges = tuple(allowed_ranges)
         self._waiting: dict[trio.CancelScope, str] = {}  # in order of arrival
+        self._attempts: dict[str, _Attempts] = {}  # the ones seen last at the end
+
+    def check(self, host: str, *, now: float) -> None:
+        """Before a byte is read: may this address try? Raises ConnectFailed. Counts the attempt."""
+        if self._allowed_ranges and not self._is_inside(host):
+            raise ConnectFailed(Refusal.ADDRESS, f"{host} is outside the ranges of [network] allow")
+        seen = self._attempts.pop(host, None) or _Attempts(self._limits.attempts_burst, now)
+        gained = (now - seen.at) * self._limits.attempts_per_s
+        left = min(seen.left + gained, self._limits.attempts_burst)
+        may_try = left >= 1
+        self._attempts[host] = _Attempts(left - may_try, now)
+        if len(self._attempts) > ADDRESSES_MAX:
+            del self._attempts[next(iter(self._attempts))]
+        if not may_try:
+            raise ConnectFailed(Refusal.RATE, f"{host} tries more often than any neighbour would")
+
+    def _is_inside(self, host: str) -> bool:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return False  # gone before it could be asked
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped  # how a socket for both kinds names an IPv4 address
+        return any(address in allowed for allowed in self._allowed_ranges)
 
     @contextmanager
     def admit(self, host: str) -> Iterator[trio.CancelScope]:

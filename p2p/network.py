@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,26 @@ from libp2p.peer.id import ID
 from p2p.address import TcpAddress, parse_address
 from p2p.connect import Connection, Connector
 from p2p.counters import Counters
-from p2p.errors import AddressInvalid, ConnectFailed, NetworkError, PeerMisbehaved
+from p2p.errors import (
+    AddressInvalid,
+    ConnectFailed,
+    LinkBroken,
+    NetworkError,
+    PeerMisbehaved,
+    PeerRefused,
+    Refusal,
+)
 from p2p.identity import key_pair_of, parse_peer_id, peer_id_of
 from p2p.limits import Channel, NetworkLimits
 from p2p.link import Link
-from p2p.listen import Door, RefusalLog, listened_address, open_listener
+from p2p.listen import Door, IpRange, RefusalLog, listened_address, open_listener
 from p2p.queues import Frame, Inbox
 from p2p.security import SecurityFactory, noise
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
+
+    from p2p.tls.policy import TransportPolicy
 
 __all__ = ["Channel", "Frame", "Network", "NetworkLimits", "PeerAddress"]
 
@@ -63,26 +73,25 @@ class Network:
         peers: Mapping[str, PeerAddress],
         limits: NetworkLimits | None = None,
         security: SecurityFactory = noise,
+        allowed_ranges: Sequence[IpRange] = (),
     ) -> None:
         """Opens nothing yet. `seed`: 32 bytes; `listen`: multiaddr (port 0 = any free port);
-        `peers`: name (for logs) -> address; our own entry is ignored. Raises AddressInvalid."""
+        `peers`: name (for logs) -> address; our own entry is ignored; `allowed_ranges`: where
+        connections may come from, everywhere if empty. Raises AddressInvalid and what `security`
+        raises."""
         self._peer_id = peer_id_of(seed)
         self._listen = parse_address(listen)
         self._listen_address = listen
         self._peers = _parse_peers(peers, own=self._peer_id)
         self._limits = limits or NetworkLimits()
         self._counters = Counters()
-        self._connector = Connector(
-            key_pair_of(seed),
-            security=security,
-            is_allowed=lambda peer_id: str(peer_id) in self._peers,
-            timeout_s=self._limits.upgrade_timeout_s,
-        )
+        self._security = security(key_pair_of(seed), lambda peer_id: peer_id in self._peers)
+        self._connector = Connector(self._security, timeout_s=self._limits.upgrade_timeout_s)
         self._inboxes = {
             channel: Inbox(self._limits.channels[channel], self._counters.channels[channel])
             for channel in Channel
         }
-        self._door = Door(self._limits)
+        self._door = Door(self._limits, allowed_ranges)
         self._refusals = RefusalLog()
         self._links: dict[str, Link] = {}
         self._forming: dict[str, Link] = {}  # connected, streams not yet open: one per peer
@@ -102,6 +111,7 @@ class Network:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 await nursery.start(trio.serve_listeners, self._accept, [listener])
+                nursery.start_soon(self._rejudge_steadily)
                 for peer in self._peers.values():
                     self._start_dialing(peer)
                 log.info("listening", address=self._listen_address, peer=self._peer_id)
@@ -183,6 +193,14 @@ class Network:
             if before.get(peer_id) != peer:
                 self._start_dialing(peer)
 
+    def set_policy(self, policy: TransportPolicy) -> None:
+        """What the chain says now of organizations and certificates, for new and living links.
+
+        Links to peers that would not be let in any more are closed at once, counted as `cut`.
+        """
+        self._security.set_policy(policy)
+        self._rejudge()
+
     def _drop(self, peer_id: str) -> None:
         scope = self._dialing.pop(peer_id, None)
         if scope is not None:
@@ -207,7 +225,7 @@ class Network:
                 try:
                     connection = await self._connector.dial(address, peer.id)
                 except ConnectFailed as error:
-                    self._counters.dials_failed += 1
+                    self._counters.failures[error.reason] += 1
                     report = log.debug if is_reported else log.info
                     report("peer not reached", name=peer.name, reason=str(error))
                     is_reported = True
@@ -221,25 +239,37 @@ class Network:
 
     async def _accept(self, stream: trio.SocketStream) -> None:
         host = _host_of(stream)
+        try:
+            connection = await self._let_in(stream, host)
+        except ConnectFailed as error:
+            await trio.aclose_forcefully(stream)
+            self._counters.refusals[error.reason] += 1
+            self._refusals.refused(host=host, reason=str(error), now=trio.current_time())
+        else:
+            await self._serve(connection, is_dialer=False)
+
+    async def _let_in(self, stream: trio.SocketStream, host: str) -> Connection:
+        """The judged connection behind an accepted socket; raises ConnectFailed."""
+        self._door.check(host, now=trio.current_time())
         connection: Connection | None = None
-        reason = "it gave way to newer connections"
         with self._door.admit(host):
-            try:
-                connection = await self._connector.accept(stream)
-            except ConnectFailed as error:
-                reason = str(error)
-        if connection is not None and self._peer_id < connection.peer_id:
-            await connection.close()
-            connection, reason = None, "the node with the lower peer id dials, and that is us"
+            connection = await self._connector.accept(stream)
         if connection is None:
-            self._counters.refused += 1
-            self._refusals.refused(host=host, reason=reason, now=trio.current_time())
-            return
-        await self._serve(connection, is_dialer=False)
+            raise ConnectFailed(Refusal.CROWDED, "it gave way to newer connections")
+        if self._peer_id < connection.peer_id:
+            await connection.close()
+            raise ConnectFailed(
+                Refusal.DIRECTION, "the node with the lower peer id dials, and that is us"
+            )
+        return connection
 
     async def _serve(self, connection: Connection, *, is_dialer: bool) -> None:
         peer_id = connection.peer_id
         link = Link(connection, limits=self._limits, counters=self._counters, inboxes=self._inboxes)
+        try:
+            connection.recheck()  # what was judged when it began may have changed meanwhile
+        except PeerRefused as error:
+            self._cut(link, error)
         earlier = self._forming.get(peer_id)
         if earlier is not None:
             earlier.close()
@@ -270,7 +300,28 @@ class Network:
         log.info("link up", name=self._peers[peer_id].name, peer=peer_id)
         self._notify()
 
+    def _rejudge(self) -> None:
+        """Ends the links to peers that would not be let in now."""
+        for link in (*self._forming.values(), *self._links.values()):
+            try:
+                link.recheck()
+            except PeerRefused as error:
+                self._cut(link, error)
+
+    def _cut(self, link: Link, error: PeerRefused) -> None:
+        self._counters.cut[error.reason] += 1
+        log.warning("link cut", peer=link.peer_id, reason=str(error))
+        link.close()
+
+    async def _rejudge_steadily(self) -> None:
+        """A certificate expires without anybody saying so."""
+        while True:
+            await trio.sleep(self._limits.rejudge_every_s)
+            self._rejudge()
+
     def _report(self, peer_id: str, end: NetworkError | None) -> None:
+        if isinstance(end, LinkBroken):
+            self._counters.broken[end.fault] += 1
         if isinstance(end, PeerMisbehaved):
             self._counters.garbage += 1
             log.warning("link closed: the peer misbehaved", peer=peer_id, reason=str(end))

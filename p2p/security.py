@@ -1,86 +1,117 @@
-"""The security transport as a parameter, and Noise behind an allow-list as the first choice.
+"""What the network asks of a security protocol. The node's own is p2p.tls.
 
-The allow-list sits inside the transport because that is the earliest point at which a peer id
-is proven: nothing of ours is parsed, and no multiplexer runs, for anybody who is not on it.
+Whom to let in is decided inside the protocol, because that is the earliest point at which a peer id
+is proven: nothing of ours is parsed, and no multiplexer runs, for anybody who is not allowed.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from libp2p.abc import IRawConnection, ISecureConn, ISecureTransport
 from libp2p.crypto.keys import KeyPair
 from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
-from libp2p.security.exceptions import HandshakeFailure
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL_ID
 from libp2p.security.noise.transport import Transport as NoiseTransport
 
-IsAllowed = Callable[[ID], bool]
+from p2p.errors import PeerRefused, Refusal
+
+if TYPE_CHECKING:
+    from crypto.smtls import TlsIdentity
+    from p2p.tls.policy import TransportPolicy
+
+IsAllowed = Callable[[str], bool]  # of a proven peer id
 
 
-@dataclass(frozen=True, slots=True)
-class Security:
-    """One security protocol: its multistream name and the transport that speaks it."""
+class Security(ISecureTransport):
+    """One security protocol and its multistream name.
+
+    `secure_inbound` and `secure_outbound` raise PeerRefused for whoever is not to be spoken with;
+    the connections they return raise nothing but libp2p's errors and OSError.
+    """
 
     protocol: TProtocol
-    transport: ISecureTransport
+
+    @abstractmethod
+    def set_policy(self, policy: TransportPolicy) -> None:
+        """New handshakes are judged by it at once."""
+
+    @abstractmethod
+    def renew(self, identity: TlsIdentity) -> None:
+        """New handshakes show this certificate. Raises CertificateRefused, changing nothing."""
+
+    @abstractmethod
+    def recheck(self, connection: ISecureConn) -> None:
+        """Raises PeerRefused if the peer of a connection made here would not be let in now."""
+
+    @abstractmethod
+    def fault(self, connection: ISecureConn) -> str:
+        """What broke the bytes of a connection made here, as a reason to count; empty: nothing."""
+
+    @abstractmethod
+    def is_worn(self, connection: ISecureConn) -> bool:
+        """Should the connection be made anew, because its keys have sealed enough?"""
 
 
 class SecurityFactory(Protocol):
-    """Builds the node's only security protocol.
-
-    Its transport raises NotAllowed for whoever `is_allowed` does not know, once the handshake
-    has proven the identity, and may raise PeerRefused for reasons of its own. The connections
-    it returns raise nothing but libp2p's errors and OSError.
-    """
+    """Builds the node's only security protocol, which lets in whom `is_allowed` knows."""
 
     def __call__(self, key_pair: KeyPair, is_allowed: IsAllowed) -> Security: ...
-
-
-def noise(key_pair: KeyPair, is_allowed: IsAllowed) -> Security:
-    """libp2p's Noise XX with a static key of this process, behind the allow-list."""
-    static = create_x25519_key_pair().private_key
-    transport = NoiseTransport(key_pair, noise_privkey=static)
-    return Security(NOISE_PROTOCOL_ID, AllowListTransport(transport, is_allowed))
-
-
-class PeerRefused(HandshakeFailure):
-    """The handshake showed a reason to refuse the other side.
-
-    The message goes to the log as it is: it must be ours, and quote no bytes of the other side.
-    """
 
 
 class NotAllowed(PeerRefused):
     """Somebody proved an identity that is not on the allow-list."""
 
-    def __init__(self, peer_id: ID) -> None:
-        super().__init__(f"{peer_id} is not on the allow-list")
-        self.peer_id = peer_id
+    def __init__(self, peer_id: str) -> None:
+        super().__init__(Refusal.STRANGER, f"{peer_id} is not on the allow-list")
 
 
-class AllowListTransport(ISecureTransport):
-    """Refuses, right after the handshake, whoever proved an identity that is not allowed."""
+def noise(key_pair: KeyPair, is_allowed: IsAllowed) -> Security:
+    """libp2p's Noise XX with a static key of this process, behind the allow-list."""
+    static = create_x25519_key_pair().private_key
+    inner = NoiseTransport(key_pair, noise_privkey=static)
+    return Borrowed(NOISE_PROTOCOL_ID, inner, is_allowed)
 
-    def __init__(self, inner: ISecureTransport, is_allowed: IsAllowed) -> None:
+
+class Borrowed(Security):
+    """A protocol of libp2p's own: it proves a peer id, and knows no certificates."""
+
+    def __init__(self, protocol: TProtocol, inner: ISecureTransport, is_allowed: IsAllowed) -> None:
+        self.protocol = protocol
         self._inner = inner
         self._is_allowed = is_allowed
 
+    def set_policy(self, policy: TransportPolicy) -> None:
+        """Says nothing of this protocol."""
+
+    def renew(self, identity: TlsIdentity) -> None:
+        """Says nothing of this protocol."""
+
+    def recheck(self, connection: ISecureConn) -> None:
+        peer_id = str(connection.get_remote_peer())
+        if not self._is_allowed(peer_id):
+            raise NotAllowed(peer_id)
+
+    def fault(self, connection: ISecureConn) -> str:
+        return ""
+
+    def is_worn(self, connection: ISecureConn) -> bool:
+        return False
+
     async def secure_inbound(self, conn: IRawConnection) -> ISecureConn:
-        secured = await self._inner.secure_inbound(conn)
-        return await self._judged(secured)
+        return await self._judged(await self._inner.secure_inbound(conn))
 
     async def secure_outbound(self, conn: IRawConnection, peer_id: ID) -> ISecureConn:
-        secured = await self._inner.secure_outbound(conn, peer_id)
-        return await self._judged(secured)
+        return await self._judged(await self._inner.secure_outbound(conn, peer_id))
 
     async def _judged(self, secured: ISecureConn) -> ISecureConn:
-        peer_id = secured.get_remote_peer()
-        if self._is_allowed(peer_id):
-            return secured
-        await secured.close()
-        raise NotAllowed(peer_id)
+        try:
+            self.recheck(secured)
+        except PeerRefused:
+            await secured.close()
+            raise
+        return secured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,11 +15,18 @@ from libp2p.peer.id import ID
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from structlog.typing import EventDict
 
+from crypto.smtls import TlsIdentity
+from crypto.x509.profile import Role, Subject
 from p2p.address import parse_address
 from p2p.connect import ChannelStream, Connector
 from p2p.identity import key_pair_of, peer_id_of
+from p2p.listen import IpRange
 from p2p.network import Channel, Network, NetworkLimits, PeerAddress
-from p2p.security import SecurityFactory, noise
+from p2p.security import SecurityFactory
+from p2p.tls.policy import TransportPolicy
+from p2p.tls.transport import sm_tls
+from tests.smtls_world import clock, identity
+from tests.x509_world import Org, organization
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -29,9 +37,50 @@ QUICK = NetworkLimits(heartbeat_s=0.2, retry_first_s=0.05, retry_max_s=0.2)
 SEEDS = sorted((bytes([number]) * 32 for number in range(1, 8)), key=peer_id_of)
 
 
-def node(number: int, *, listen: str = ANY_PORT, limits: NetworkLimits = QUICK) -> Network:
+@functools.cache
+def org() -> Org:
+    """The organization of all nodes here."""
+    return organization("org1", now=clock())
+
+
+@functools.cache
+def tls_identity(seed: bytes, serial: int = 0) -> TlsIdentity:
+    """A certificate of `org` for this network key; another one for each `serial`."""
+    del serial
+    return identity(org(), subject(seed))
+
+
+def subject(seed: bytes) -> Subject:
+    return Subject("org1", "n1", Role.NODE, peer_id_of(seed))
+
+
+@functools.cache
+def policy() -> TransportPolicy:
+    """Every seed is a node of `org`."""
+    return TransportPolicy((org().root,), frozenset(), {peer_id_of(s): "org1" for s in SEEDS})
+
+
+def tls_of(seed: bytes) -> SecurityFactory:
+    return sm_tls(tls_identity(seed), policy())
+
+
+def node(
+    number: int,
+    *,
+    listen: str = ANY_PORT,
+    limits: NetworkLimits = QUICK,
+    security: SecurityFactory | None = None,
+    allowed_ranges: Sequence[IpRange] = (),
+) -> Network:
     """A network that nobody may talk to yet. Lower numbers have lower peer ids, so they dial."""
-    return Network(SEEDS[number], listen=listen, peers={}, limits=limits)
+    return Network(
+        SEEDS[number],
+        listen=listen,
+        peers={},
+        limits=limits,
+        security=security or tls_of(SEEDS[number]),
+        allowed_ranges=allowed_ranges,
+    )
 
 
 def table(*networks: Network) -> dict[str, PeerAddress]:
@@ -121,8 +170,10 @@ class Hostile:
             return
 
 
-def connector_of(seed: bytes, *, security: SecurityFactory = noise) -> Connector:
-    return Connector(key_pair_of(seed), security=security, is_allowed=lambda _: True, timeout_s=3.0)
+def connector_of(seed: bytes, *, security: SecurityFactory | None = None) -> Connector:
+    """Dials as the node with this seed, and speaks with everybody."""
+    chosen = security or tls_of(seed)
+    return Connector(chosen(key_pair_of(seed), lambda _: True), timeout_s=3.0)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 import trio
@@ -17,12 +18,12 @@ from libp2p.stream_muxer.yamux.yamux import TYPE_DATA
 from structlog.testing import capture_logs
 
 from p2p.address import parse_address
-from p2p.errors import ConnectFailed
+from p2p.errors import ConnectFailed, Refusal
 from p2p.frames import HEARTBEAT, Acknowledged, encode_acknowledged
 from p2p.identity import peer_id_of
 from p2p.limits import MIB, default_channels
 from p2p.network import Channel, NetworkLimits, PeerAddress
-from p2p.security import IsAllowed, Security
+from p2p.security import Borrowed, IsAllowed, Security, SecurityFactory, noise
 from tests.e2e.p2p_world import (
     ANY_PORT,
     SEEDS,
@@ -72,14 +73,16 @@ async def test_a_peer_with_another_identity_than_dialed_gets_no_link() -> None:
 
 
 def plaintext(key_pair: KeyPair, is_allowed: IsAllowed) -> Security:
-    return Security(TProtocol(PLAINTEXT_PROTOCOL_ID), InsecureTransport(key_pair))
+    """What libp2p speaks where nobody asks for more."""
+    return Borrowed(TProtocol(PLAINTEXT_PROTOCOL_ID), InsecureTransport(key_pair), is_allowed)
 
 
-async def test_a_peer_that_speaks_only_plaintext_is_refused() -> None:
+@pytest.mark.parametrize("security", [plaintext, noise])
+async def test_a_peer_that_speaks_plaintext_or_noise_is_refused(security: SecurityFactory) -> None:
     victim = node(1)
     async with running(victim):
         victim.update_allow_list({"p": PeerAddress(peer_id_of(SEEDS[0]), ANY_PORT)})
-        connector = connector_of(SEEDS[0], security=plaintext)
+        connector = connector_of(SEEDS[0], security=security)
         with capture_logs() as logs:
             with pytest.raises(ConnectFailed):
                 await connector.dial(
@@ -87,6 +90,7 @@ async def test_a_peer_that_speaks_only_plaintext_is_refused() -> None:
                 )
             await until(lambda: victim.counters.refused == 1)
         assert len(warnings_of(logs)) == 1
+        assert victim.counters.refusals == {Refusal.NEGOTIATION: 1}
         assert victim.counters.links == 0
 
 
@@ -96,7 +100,7 @@ async def test_a_peer_that_speaks_only_plaintext_is_refused() -> None:
         b"GET / HTTP/1.1\r\nHost: secret-marker\r\n\r\n",
         b"\xff" * 9 + b"\x01" + b"secret-marker",  # a length of 2^63
         b"\x13/multistream/1.0.0\n" + b"\xff\xff\xff\x7fsecret-marker",
-        b"\x13/multistream/1.0.0\n\x07/noise\n" + b"\xff\xffsecret-marker" * 5000,
+        b"\x13/multistream/1.0.0\n\x15/shuxin/tls-sm/1.0.0\n" + b"\xff\xffsecret-marker" * 5000,
         os.urandom(200_000),
         b"",
     ],
@@ -267,9 +271,10 @@ async def test_a_peer_that_takes_no_bytes_is_given_up() -> None:
         async with hostile(victim, SEEDS[0]) as peer, trio.open_nursery() as nursery:
 
             async def stay_alive() -> None:
-                while True:
-                    await peer.streams[Channel.VOTES].write(HEARTBEAT)
-                    await trio.sleep(0.1)
+                with suppress(BaseLibp2pError):  # in the end it is given up
+                    while True:
+                        await peer.streams[Channel.VOTES].write(HEARTBEAT)
+                        await trio.sleep(0.1)
 
             await victim.wait_change(frozenset())
             nursery.start_soon(stay_alive)
