@@ -24,12 +24,14 @@ _MEASURED: Final = frozenset(
     (
         "accusation",
         "catalog",
+        "certificate",
         "contract",
         "delivery",
         "demand",
         "evidence",
         "governance",
         "grant",
+        "identity",
         "parties",
         "product",
         "proposal",
@@ -54,6 +56,9 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("governance", "confirm"): GAS_MEDIUM,  # 64 members; the last one seats a new committee
         ("proposal", "admit_observer"): GAS_MEDIUM,  # the sole organization decides at once
         ("proposal", "propose"): GAS_MEDIUM,
+        ("proposal", "admit_root"): GAS_MEDIUM,
+        ("proposal", "retire_root"): GAS_MEDIUM,  # looks through 256 roots
+        ("identity", "register"): GAS_MEDIUM,  # tries 4 roots
         ("proposal", "approve"): GAS_MEDIUM,  # asks after 64 organizations, then carries out
         ("contract", "deploy"): GAS_WHOLE,  # 64 KiB of source are compiled
         ("contract", "upgrade"): GAS_WHOLE,

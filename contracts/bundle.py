@@ -18,6 +18,8 @@ SYSTEM_CONTRACTS = (
     "parties",
     "governance",
     "proposal",
+    "certificate",
+    "identity",
     "accusation",
     "catalog",
     "demand",
@@ -45,12 +47,16 @@ def genesis_contracts(
     validators: ValidatorSet,
     limits: Limits,
     addresses: Mapping[str, str] = MappingProxyType({}),
+    roots: Sequence[tuple[str, bytes]] = (),
 ) -> tuple[GenesisContract, ...]:
     """The system contracts for a genesis with these first parties and this committee.
 
-    `addresses` gives the multiaddr where a validator, by name, listens, as far as it is known.
+    `addresses` gives the multiaddr where a validator, by name, listens, as far as it is known;
+    `roots` the root certificates (DER) by party.
     """
-    args = init_args(parties, validators=validators, limits=limits, addresses=addresses)
+    args = init_args(
+        parties, validators=validators, limits=limits, addresses=addresses, roots=roots
+    )
     return tuple(
         GenesisContract(name=name, source=source, args=encode_value(args.get(name, [])))
         for name, source in system_sources()
@@ -63,6 +69,7 @@ def init_args(
     validators: ValidatorSet,
     limits: Limits,
     addresses: Mapping[str, str] = MappingProxyType({}),
+    roots: Sequence[tuple[str, bytes]] = (),
 ) -> dict[str, list[Value]]:
     """What the inits of the system contracts take, by contract; the others take nothing."""
     members: list[Value] = [
@@ -78,6 +85,7 @@ def init_args(
     return {
         "parties": [founders(parties)],
         "governance": [members, limits.watermark_window],
+        "identity": [[[party, root] for party, root in roots]],
     }
 
 

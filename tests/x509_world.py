@@ -46,6 +46,9 @@ class Org:
         return read_crl(make_crl(self.provider, self.root, entries, 1, now, days))
 
 
-def organization(name: str = "org1", *, now: datetime = NOW, days: int = 3650) -> Org:
+def organization(
+    name: str = "org1", *, now: datetime = NOW, days: int = 3650, root: str = ""
+) -> Org:
     provider = keys()
-    return Org(provider, read_certificate(make_root(provider, name, f"{name}-ca", now, days)))
+    made = make_root(provider, name, root or f"{name}-ca", now, days)
+    return Org(provider, read_certificate(made))

@@ -4,7 +4,8 @@ The manager, or a party that runs a validator (an organization), proposes. A pro
 when a manager and a quorum of the organizations are for it, one vote each, however many nodes or
 accounts they have. Then the contract `governance` carries it out: observers at once, the
 committee after its new members confirmed. A change of the engine that runs the contracts goes
-into the schedule of the machine, for a height that leaves every node a window to get ready.
+into the schedule of the machine, for a height that leaves every node a window to get ready. Roots
+of organizations enter and leave the contract `identity`.
 
 States: open -> decided | rejected | withdrawn | expired; for the committee
 open -> approved -> decided | withdrawn | lapsed.
@@ -36,16 +37,10 @@ PAGE_MAX = 100  # proposals in one answer
 
 @record
 class Proposal:
-    """A wish and the votes on it. What describes a new node is "" for the other kinds."""
+    """A wish and the votes on it. What other kinds are about is "", 0 or empty."""
 
     id: str
     kind: str
-    node: str
-    successor: str  # of replace_validator; else ""
-    party: str
-    public_key: bytes
-    peer_id: str
-    address: str
     reason: str
     proposer: str  # party
     proposed_ms: int
@@ -54,8 +49,15 @@ class Proposal:
     rejections: list[str]
     status: str = "open"
     note: str = ""  # reason of the last rejection
+    node: str = ""
+    successor: str = ""  # of replace_validator
+    party: str = ""  # of a new node, or of a root
+    public_key: bytes = b""  # of a new node, as are peer_id and address
+    peer_id: str = ""
+    address: str = ""
     vm_version: str = ""  # of change_engine
     from_height: int = 0  # of change_engine and cancel_engine
+    root: bytes = b""  # DER for admit_root, fingerprint for retire_root
 
 
 proposals = Map(str, Proposal)
@@ -78,22 +80,10 @@ def admit_observer(
     view_contract(
         "governance", "check_new", node, party, public_key, peer_id, address, returns=bool
     )
+    wish = plain(proposal_id, "admit_observer", voter, reason)
     enter(
-        Proposal(
-            proposal_id,
-            "admit_observer",
-            node,
-            "",
-            party,
-            public_key,
-            peer_id,
-            address,
-            reason,
-            voter,
-            ctx.time_ms,
-            ctx.time_ms + TERM_MS,
-            [voter],
-            [],
+        replace(
+            wish, node=node, party=party, public_key=public_key, peer_id=peer_id, address=address
         )
     )
 
@@ -103,24 +93,25 @@ def propose(proposal_id: str, kind: str, node: str, successor: str, reason: str)
     """Proposes dismiss_observer, or add_, remove_, expel_ or replace_validator."""
     voter = require_voter()
     view_contract("governance", "check_change", kind, node, successor, returns=bool)
-    enter(
-        Proposal(
-            proposal_id,
-            kind,
-            node,
-            successor,
-            "",
-            b"",
-            "",
-            "",
-            reason,
-            voter,
-            ctx.time_ms,
-            ctx.time_ms + TERM_MS,
-            [voter],
-            [],
-        )
-    )
+    enter(replace(plain(proposal_id, kind, voter, reason), node=node, successor=successor))
+
+
+@call
+def admit_root(proposal_id: str, organization: str, certificate: bytes, reason: str) -> None:
+    """Proposes that another root certificate of an organization is believed."""
+    voter = require_voter()
+    view_contract("identity", "check_root", organization, certificate, returns=bool)
+    wish = plain(proposal_id, "admit_root", voter, reason)
+    enter(replace(wish, party=organization, root=certificate))
+
+
+@call
+def retire_root(proposal_id: str, organization: str, fingerprint: bytes, reason: str) -> None:
+    """Proposes that a root certificate, and all that it certified, is believed no more."""
+    voter = require_voter()
+    view_contract("identity", "check_retire", organization, fingerprint, returns=bool)
+    wish = plain(proposal_id, "retire_root", voter, reason)
+    enter(replace(wish, party=organization, root=fingerprint))
 
 
 @call
@@ -129,7 +120,8 @@ def change_engine(proposal_id: str, vm_version: str, from_height: int, reason: s
     voter = require_voter()
     require_lead(from_height)
     view_contract("contract", "check_engine", vm_version, from_height, returns=bool)
-    enter_engine(proposal_id, "change_engine", vm_version, from_height, voter, reason)
+    wish = plain(proposal_id, "change_engine", voter, reason)
+    enter(replace(wish, vm_version=vm_version, from_height=from_height))
 
 
 @call
@@ -138,7 +130,7 @@ def cancel_engine(proposal_id: str, from_height: int, reason: str) -> None:
     voter = require_voter()
     require_lead(from_height)
     view_contract("contract", "check_cancel", from_height, returns=bool)
-    enter_engine(proposal_id, "cancel_engine", "", from_height, voter, reason)
+    enter(replace(plain(proposal_id, "cancel_engine", voter, reason), from_height=from_height))
 
 
 @call
@@ -258,6 +250,12 @@ def votable(proposal_id: str, voter: str) -> Proposal:
     return found
 
 
+def plain(proposal_id: str, kind: str, voter: str, reason: str) -> Proposal:
+    """A new proposal; what it is about is still to be filled in."""
+    expires_ms = ctx.time_ms + TERM_MS
+    return Proposal(proposal_id, kind, reason, voter, ctx.time_ms, expires_ms, [voter], [])
+
+
 def enter(new: Proposal) -> None:
     require(is_name(new.id), "proposal.id: use 1 to 64 characters of a-z 0-9 _ - .")
     require(new.id not in proposals, "proposal.exists: choose another id")
@@ -271,37 +269,13 @@ def enter(new: Proposal) -> None:
         kind=new.kind,
         node=new.node,
         successor=new.successor,
+        organization=new.party,
         vm_version=new.vm_version,
         from_height=new.from_height,
         party_id=new.proposer,
         reason=new.reason,
     )
     take_approval(new, new.proposer)
-
-
-def enter_engine(
-    proposal_id: str, kind: str, vm_version: str, from_height: int, voter: str, reason: str
-) -> None:
-    enter(
-        Proposal(
-            proposal_id,
-            kind,
-            "",
-            "",
-            "",
-            b"",
-            "",
-            "",
-            reason,
-            voter,
-            ctx.time_ms,
-            ctx.time_ms + TERM_MS,
-            [voter],
-            [],
-            vm_version=vm_version,
-            from_height=from_height,
-        )
-    )
 
 
 def require_lead(from_height: int) -> None:
@@ -332,6 +306,12 @@ def take_approval(given: Proposal, voter: str) -> None:
     elif given.kind == "dismiss_observer":
         proposals[given.id] = replace(given, status="decided")
         call_contract("governance", "dismiss", given.node)
+    elif given.kind == "admit_root":
+        proposals[given.id] = replace(given, status="decided")
+        call_contract("identity", "admit_root", given.party, given.root)
+    elif given.kind == "retire_root":
+        proposals[given.id] = replace(given, status="decided")
+        call_contract("identity", "retire_root", given.party, given.root)
     elif given.kind == "change_engine":
         require_lead(given.from_height)
         proposals[given.id] = replace(given, status="decided")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -18,11 +19,13 @@ from contracts.vm.limits import SOURCE_SIZE_MAX
 from contracts.vm.testing import Chain, account
 from crypto import sm2, sm3
 from crypto.providers.software import SoftwareProvider
+from crypto.x509.profile import Role, Subject
 from ledger.encoding import decode
 from ledger.model import TransactionBody, address_of
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS, ROLES, node_public
 from tests.council import signed, statement, vote
+from tests.x509_world import organization
 
 WIDE = "汉"  # three bytes of storage, four of memory: costs more than ASCII
 DIGEST = sm3.digest(b"rows")
@@ -34,6 +37,7 @@ SMALL = """from contracts.dialect import view
 def answer() -> int:
     return 42
 """
+FOUNDED = datetime(2023, 11, 1, tzinfo=UTC)  # before the time of the chain
 MARGIN = 5, 4  # a limit is this much more than was used: texts may be wider still
 
 
@@ -55,7 +59,11 @@ class Largest:
         founders: list[Value] = [self.party("manager", "manager")]
         founders += [self.party(f"org-{number:02}", "operator") for number in range(MEMBERS_MAX)]
         members = [self.node(number) for number in range(MEMBERS_MAX)]
-        args: dict[str, list[Value]] = {"parties": [founders], "governance": [members, 64]}
+        args: dict[str, list[Value]] = {
+            "parties": [founders],
+            "governance": [members, 64],
+            "identity": [[]],
+        }
         for contract, source in system_sources():
             receipt = self.chain.deploy(contract, source, args.get(contract, []))
             assert receipt.status == Code.ok, receipt
@@ -83,6 +91,7 @@ class Largest:
 
     def play(self) -> None:
         self.govern()
+        self.certify()
         self.accuse()
         self.admit()
         pairs = self.register()
@@ -98,6 +107,34 @@ class Largest:
         self.do("manager", "contract", "freeze", "small", wide(160))
         self.do("manager", "contract", "unfreeze", "small")
         self.do("manager", "contract", "revoke", "small", wide(160))
+
+    def certify(self) -> None:
+        """256 roots, four of one organization, whose last one signed the longest certificate."""
+        authorities = [
+            organization(name(f"org-{number // 4:02}"), now=FOUNDED, root=name(f"ca-{number}"))
+            for number in range(256)
+        ]
+        voters = [f"org-{number:02}" for number in range(43)]
+        for number, authority in enumerate(authorities):
+            proposal_id, owner = name(f"root-{number}"), name(f"org-{number // 4:02}")
+            asked: list[Value] = [proposal_id, owner, authority.root.der, wide(512)]
+            if number < 255:  # the others as a proposal has them entered: 43 votes each take long
+                enter = self.chain.call("contract:proposal", "identity", "admit_root", *asked[1:3])
+                assert enter.status == Code.ok, enter
+                continue
+            self.do("manager", "proposal", "admit_root", *asked)
+            for voter in voters:
+                self.do(voter, "proposal", "approve", proposal_id)
+        last, owner = authorities[-1], "org-63"
+        subject = Subject(name(owner), name("holder"), Role.NODE, "p" * 64)
+        made = [last.leaf(subject, now=FOUNDED, public=node_public("x")) for _ in range(8)]
+        for certificate in made:
+            self.do(owner, "identity", "register", name(owner), certificate.der)
+        self.do(owner, "identity", "revoke", name(owner), f"{made[0].serial:x}", wide(512))
+        old = authorities[-2].root.fingerprint
+        self.do("manager", "proposal", "retire_root", name("retire"), name(owner), old, wide(512))
+        for voter in voters:
+            self.do(voter, "proposal", "approve", name("retire"))
 
     def settle(self) -> None:
         """A full committee approves a rule that asks all of it."""
@@ -285,6 +322,8 @@ FOR_CONTRACTS_ONLY = {
     ("governance", "dismiss"),
     ("governance", "ask"),
     ("governance", "cancel"),
+    ("identity", "admit_root"),
+    ("identity", "retire_root"),
 }
 
 

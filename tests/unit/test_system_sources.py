@@ -63,13 +63,19 @@ def test_the_genesis_tells_its_contracts_who_founds_and_who_orders() -> None:
     committee = ValidatorSet((Validator("n", "bureau", bytes(64), "peer"),))
     limits = Limits(watermark_window=40)
     contracts = genesis_contracts(
-        [party], validators=committee, limits=limits, addresses={"n": "/ip4/10.0.0.1/tcp/1"}
+        [party],
+        validators=committee,
+        limits=limits,
+        addresses={"n": "/ip4/10.0.0.1/tcp/1"},
+        roots=[("bureau", b"root")],
     )
     assert [contract.name for contract in contracts] == list(SYSTEM_CONTRACTS)
     assert decode_value(contracts[0].args) == [[["bureau", "Bureau", ["manager"], ["ab" * 20]]]]
     member = ["n", "bureau", bytes(64), "peer", "/ip4/10.0.0.1/tcp/1"]
     assert decode_value(contracts[1].args) == [[member], 40]
-    assert {contract.args for contract in contracts[2:]} == {b"\x90"}
+    args = {contract.name: decode_value(contract.args) for contract in contracts[2:]}
+    assert args.pop("identity") == [[["bureau", b"root"]]]
+    assert all(arg == [] for arg in args.values())
     assert founders([party]) == [["bureau", "Bureau", ["manager"], ["ab" * 20]]]
 
 

@@ -77,9 +77,18 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "confirm": {"proposal_id": PROPOSAL},
         "set_address": {"name": NODE},
     },
+    "certificate": {},
+    "identity": {
+        "admit_root": {"organization": PARTY},
+        "retire_root": {"organization": PARTY},
+        "register": {"organization": PARTY},
+        "revoke": {"organization": PARTY},
+    },
     "proposal": {
         "admit_observer": {"proposal_id": PROPOSAL, "node": NODE, "party": PARTY},
         "propose": {"proposal_id": PROPOSAL, "node": NODE, "successor": NODE},
+        "admit_root": {"proposal_id": PROPOSAL, "organization": PARTY},
+        "retire_root": {"proposal_id": PROPOSAL, "organization": PARTY},
         "change_engine": {"proposal_id": PROPOSAL},
         "cancel_engine": {"proposal_id": PROPOSAL},
         "approve": {"proposal_id": PROPOSAL},
@@ -172,11 +181,19 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "ChangeLapsed": {"proposal_id": PROPOSAL, "node": NODE},
         "CommitteeDecided": {"proposal_id": PROPOSAL, "members": NODES},
     },
+    "certificate": {},
+    "identity": {
+        "RootAdmitted": {"organization": PARTY},
+        "RootRetired": {"organization": PARTY},
+        "CertificateRegistered": {"organization": PARTY},
+        "CertificateRevoked": {"organization": PARTY, "party_id": PARTY},
+    },
     "proposal": {
         "Proposed": {
             "proposal_id": PROPOSAL,
             "node": NODE,
             "successor": NODE,
+            "organization": PARTY,
             "party_id": PARTY,
         },
         "Approved": {"proposal_id": PROPOSAL, "party_id": PARTY},
@@ -270,13 +287,14 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
 # Texts, digests, numbers and keys. `accuser` is a party or a node: the sender tells which.
 _PLAIN_NAMES: Final = """
 accepted accounts accuser address agreement_digest algorithm algorithms approved args certificate
-code_hash commitment data_commitment deadline_ms description digest endpoint expires_ms first
-first_digest first_height first_signature from_height grade groups height is_finished is_match
-kind limits location name needs note number organizations output_commitment output_share
-parties_min passed payload_digest peer_id program program_hash protection public_key purpose
-reason received_digest receiver_key replacement resources result_digest roles row_count rule_hash
-scenario schema sealed_payload_digest second second_digest second_signature sequence share_digest
-source stage status step tags title transcript_root uses_max version view vm_version witnesses
+code_hash commitment data_commitment deadline_ms description digest endpoint expires_ms fingerprint
+first first_digest first_height first_signature from_height grade groups height is_finished is_match
+kind limits location name needs not_after_ms note number organizations output_commitment
+output_share parties_min passed payload_digest peer_id program program_hash protection public_key
+purpose reason received_digest receiver_key replacement resources result_digest role roles row_count
+rule_hash scenario schema sealed_payload_digest second second_digest second_signature sequence
+serial share_digest source stage status step tags title transcript_root uses_max version view
+vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 
