@@ -76,15 +76,19 @@ class _Watch:
 
 
 def open_connection(
-    targets: Sequence[str], *, chain_id: bytes | None = None, security: Security = NO_SECURITY
+    targets: Sequence[str],
+    *,
+    chain_id: bytes | None = None,
+    security: Security = NO_SECURITY,
+    caller: Account | None = None,
 ) -> Connection:
     """A connection to the one node, or to all that are named (host:port). Raises ValueError.
 
-    With `chain_id` all that is signed is for this chain.
+    `caller` is who the nodes are told that asks. With `chain_id` all that is signed is for it.
     """
     if len(targets) == 1:
-        return NodeClient(targets[0], chain_id=chain_id, security=security)
-    return Cluster(targets, chain_id=chain_id, security=security)
+        return NodeClient(targets[0], chain_id=chain_id, security=security, caller=caller)
+    return Cluster(targets, chain_id=chain_id, security=security, caller=caller)
 
 
 class Cluster:
@@ -104,6 +108,7 @@ class Cluster:
         clock: Clock | None = None,
         chain_id: bytes | None = None,
         security: Security = NO_SECURITY,
+        caller: Account | None = None,
     ) -> None:
         """`targets` are host:port, the preferred one first. Raises ValueError for a bad list.
 
@@ -114,7 +119,8 @@ class Cluster:
             raise ValueError(f"a cluster takes 1 to {NODES_MAX} nodes, got {len(self._targets)}")
         timeout_s = attempt_s if len(self._targets) > 1 else CALL_TIMEOUT_S
         self._nodes = [
-            NodeClient(target, timeout_s=timeout_s, security=security) for target in self._targets
+            NodeClient(target, timeout_s=timeout_s, security=security, caller=caller)
+            for target in self._targets
         ]
         self._patience_s = patience_s
         self._wait_turn_s = wait_turn_s
@@ -377,7 +383,7 @@ class Cluster:
     def _certified(self, place: int) -> int:
         """What the node says that it has; 0 for one that does not answer."""
         try:
-            status = self._nodes[place].status()
+            status = self._nodes[place].bare_status()
         except ClientError:
             return 0
         self._check_chain(status.chain_id, self._targets[place])
@@ -429,7 +435,7 @@ class Cluster:
             known, shown = self._known.get(place), self._shown
         if known is not None and known.covers(shown):
             return
-        status = self._nodes[place].status()
+        status = self._nodes[place].bare_status()
         self._check_chain(status.chain_id, self._targets[place])
         found = Seen(status.certified_height, status.height)
         with self._lock:

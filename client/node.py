@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from client.account import Account
 from client.build import build_query
@@ -22,6 +23,7 @@ from client.history import (
     subject_page,
     subject_request,
 )
+from client.signing import SERVICE, Metadata, signed
 from client.status import NodeStatus, status_of
 from client.translation import (
     BUSY,
@@ -58,6 +60,7 @@ WAIT_SLICE_MS = 10_000  # one waiting call; longer waits are made of several
 WAIT_PAUSE_S = 0.25  # before a node is asked again whose waiting calls are all taken
 PENDING = "receipt.pending"
 
+Q = TypeVar("Q", bound=Message)
 R = TypeVar("R")
 
 
@@ -153,13 +156,16 @@ class NodeClient:
         timeout_s: float = CALL_TIMEOUT_S,
         chain_id: bytes | None = None,
         security: Security = NO_SECURITY,
+        caller: Account | None = None,
     ) -> None:
         """`target` is an address as client.channel has them, which `security` is for.
 
-        `chain_id`: what is signed is for this chain, whatever the node says of itself. Raises
-        ValueError for an address that cannot be used.
+        `chain_id`: what is signed is for this chain, whatever the node says of itself. `caller` is
+        who the node is told that asks; without one it answers what is public. Raises ValueError
+        for an address that cannot be used.
         """
         self.target = target
+        self._caller = caller
         self._timeout_s = timeout_s
         self._channel = Channel(
             target,
@@ -212,13 +218,31 @@ class NodeClient:
     def chain_id(self) -> bytes:
         """SM3 of the node's genesis: as given, or asked once."""
         if self._chain_id is None:
-            self._chain_id = self.status().chain_id
+            self._chain_id = self.bare_status().chain_id
         return self._chain_id
+
+    def _ask(self, name: str, call: grpc.UnaryUnaryMultiCallable[Q, R], request: Q) -> R:
+        """One signed call with one answer."""
+        return call(request, timeout=self._timeout_s, metadata=self._signed(name, request))
+
+    def _signed(self, name: str, request: Message) -> Metadata:
+        """What says who asks; nothing where nobody is named."""
+        return () if self._caller is None else self._signed_by(self._caller, name, request)
+
+    def _signed_by(self, account: Account, name: str, request: Message) -> Metadata:
+        return signed(account, request, method=SERVICE + name, chain_id=self.chain_id)
 
     @translated
     def status(self) -> NodeStatus:
-        reply = self._stub.GetStatus(node_pb2.GetStatusRequest(), timeout=self._timeout_s)
+        """What a node says of itself; to who is not known to it, without its inside."""
+        request = node_pb2.GetStatusRequest()
+        reply = self._ask("GetStatus", self._stub.GetStatus, request)
         return status_of(reply)
+
+    @translated
+    def bare_status(self) -> NodeStatus:
+        """What a node says to anybody: unsigned, so also before its chain is known."""
+        return status_of(self._stub.GetStatus(node_pb2.GetStatusRequest(), timeout=self._timeout_s))
 
     @translated
     def genesis(self) -> Genesis:
@@ -264,7 +288,7 @@ class NodeClient:
     def submit(self, transaction: Transaction) -> bytes:
         """Hands in a transaction; returns its id once the node holds it (not: once final)."""
         request = node_pb2.SubmitRequest(transaction=encode(transaction))
-        return self._stub.Submit(request, timeout=self._timeout_s).transaction_id
+        return self._ask("Submit", self._stub.Submit, request).transaction_id
 
     @translated
     def submit_batch(self, transactions: Sequence[Transaction]) -> list[Verdict]:
@@ -275,7 +299,7 @@ class NodeClient:
     def submit_encoded(self, transactions: Sequence[bytes]) -> list[Verdict]:
         """`submit_batch` for transactions that are bytes already."""
         request = node_pb2.SubmitBatchRequest(transactions=transactions)
-        reply = self._stub.SubmitBatch(request, timeout=self._timeout_s)
+        reply = self._ask("SubmitBatch", self._stub.SubmitBatch, request)
         return [Verdict(v.transaction_id, v.error, v.detail) for v in reply.verdicts]
 
     def wait(self, wanted: bytes, *, timeout_s: float = 30.0, proof: bool = False) -> Outcome:
@@ -302,13 +326,18 @@ class NodeClient:
             transaction_id=wanted, timeout_ms=timeout_ms, with_proof=proof
         )
         timeout_s = timeout_ms / 1000 + self._timeout_s
-        return _outcome(self._stub.WaitReceipt(request, timeout=timeout_s), wanted)
+        return _outcome(
+            self._stub.WaitReceipt(
+                request, timeout=timeout_s, metadata=self._signed("WaitReceipt", request)
+            ),
+            wanted,
+        )
 
     @translated
     def transaction(self, wanted: bytes, *, proof: bool = True) -> Outcome:
         """A transaction in a stored block; with its Merkle paths and certificate if `proof`."""
         request = node_pb2.GetTransactionRequest(transaction_id=wanted, with_proof=proof)
-        return _outcome(self._stub.GetTransaction(request, timeout=self._timeout_s), wanted)
+        return _outcome(self._ask("GetTransaction", self._stub.GetTransaction, request), wanted)
 
     def view(self, account: Account, contract: str, method: str, *args: Value) -> Value:
         """The value of a view, asked as `account`."""
@@ -321,13 +350,16 @@ class NodeClient:
             account, chain_id=self.chain_id, contract=contract, method=method, args=args
         )
         request = node_pb2.ViewRequest(query=encode(query))
-        reply = self._stub.View(request, timeout=self._timeout_s)
+        # The header is of who the contract is told that asks.
+        reply = self._stub.View(
+            request, timeout=self._timeout_s, metadata=self._signed_by(account, "View", request)
+        )
         return Viewed(decode_value(reply.value), reply.height)
 
     @translated
     def block(self, height: int) -> BlockView:
         request = node_pb2.GetBlockRequest(height=height)
-        reply = self._stub.GetBlock(request, timeout=self._timeout_s)
+        reply = self._ask("GetBlock", self._stub.GetBlock, request)
         return BlockView(
             block=_decoded(reply.block, Block),
             hash=reply.hash,
@@ -340,7 +372,7 @@ class NodeClient:
     def state(self, namespace: str, key: bytes, *, height: int = 0) -> StateValue:
         """A raw state value, at `height` or (0) the newest certified one, with its proof."""
         request = node_pb2.GetStateRequest(namespace=namespace, key=key, height=height)
-        reply = self._stub.GetState(request, timeout=self._timeout_s)
+        reply = self._ask("GetState", self._stub.GetState, request)
         return StateValue(
             value=reply.value if reply.present else None,
             proof=_decoded(reply.proof, StateProof),
@@ -354,7 +386,7 @@ class NodeClient:
             keys=[node_pb2.StateKey(namespace=namespace, key=key) for namespace, key in keys],
             height=height,
         )
-        reply = self._stub.GetStates(request, timeout=self._timeout_s)
+        reply = self._ask("GetStates", self._stub.GetStates, request)
         proof = _decoded(reply.proof, BatchProof)
         if len(proof.values) != len(keys):
             raise Refused(INCONSISTENT, "the node's answer is about another number of keys")
@@ -364,13 +396,13 @@ class NodeClient:
     def key_history(self, namespace: str, key: bytes, span: Span = WHOLE) -> Page[KeyChange]:
         """What blocks left under a key, a page of it. The node's word."""
         request = key_request(namespace, key, span)
-        return key_page(self._stub.KeyHistory(request, timeout=self._timeout_s), span)
+        return key_page(self._ask("KeyHistory", self._stub.KeyHistory, request), span)
 
     @translated
     def account_history(self, address: str, span: Span = WHOLE) -> Page[AccountEntry]:
         """The transactions that an account sent, a page of them (client.history checks rows)."""
         request = account_request(address, span)
-        return account_page(self._stub.AccountHistory(request, timeout=self._timeout_s), span)
+        return account_page(self._ask("AccountHistory", self._stub.AccountHistory, request), span)
 
     @translated
     def subject_history(
@@ -378,7 +410,7 @@ class NodeClient:
     ) -> Page[SubjectEntry]:
         """The events about a subject, a page of them (client.history checks rows)."""
         request = subject_request(subject, span, contract=contract, field=field)
-        return subject_page(self._stub.SubjectHistory(request, timeout=self._timeout_s), span)
+        return subject_page(self._ask("SubjectHistory", self._stub.SubjectHistory, request), span)
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
@@ -388,7 +420,7 @@ class NodeClient:
         request = node_pb2.FollowEventsRequest(
             from_height=from_height, from_index=from_index, contract=contract, name=name
         )
-        stream = self._stub.FollowEvents(request)
+        stream = self._stub.FollowEvents(request, metadata=self._signed("FollowEvents", request))
         try:
             for item in stream:
                 yield _event(item)

@@ -18,7 +18,7 @@ PAUSE_GROWTH: Final = 2.0
 
 # Refusals about the node's moment: the same node may answer soon, another one at once.
 PASSING: Final = frozenset(
-    {"node.busy", "node.stopping", "node.subscribers", "history.empty", BEHIND}
+    {"node.busy", "access.busy", "node.stopping", "node.subscribers", "history.empty", BEHIND}
 )
 # Refusals about the node's condition: another one may answer, this one will not soon.
 LASTING: Final = frozenset(
@@ -28,6 +28,7 @@ LASTING: Final = frozenset(
         "internal",
         "unknown",
         "query.time",
+        "access.time",
         "history.off",
         "history.damaged",
         "transaction.too_early",  # it lags behind the node that named the height

@@ -37,6 +37,16 @@ _STATUS = {
     refusals.HISTORY_EMPTY: grpc.StatusCode.UNAVAILABLE,
     refusals.HISTORY_DAMAGED: grpc.StatusCode.UNAVAILABLE,
     refusals.SIGNATURE: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_METHOD: grpc.StatusCode.PERMISSION_DENIED,
+    refusals.ACCESS_LEVEL: grpc.StatusCode.PERMISSION_DENIED,
+    refusals.ACCESS_BUSY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    refusals.ACCESS_MISSING: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_HEADER: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_CHAIN: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_TIME: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_BODY: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_SIGNATURE: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_REPLAYED: grpc.StatusCode.UNAUTHENTICATED,
 }
 
 Unary = Callable[[S, Q, grpc.ServicerContext], R]

@@ -8,8 +8,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from node.api.access import Access, Judge
 from node.api.backend import Backend
+from node.api.nonces import Nonces
 from node.api.service import NodeService
+from node.api.standing import Standings
 from shuxin.v1 import node_pb2, node_pb2_grpc
 
 # Bytes: twice a block of the genesis defaults. Each call under way may hold as much in memory.
@@ -36,9 +39,16 @@ class ApiServer:
     ) -> None:
         """Without `credentials` calls come in plain."""
         threads = backend.threads + backend.subscribers_max
+        judge = Judge(
+            chain_id=backend.rules.chain_id,
+            verify=backend.provider.verify,
+            standings=Standings(backend.store, backend.provider.public_key),
+            nonces=Nonces(),
+        )
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._server = grpc.server(
             self._threads,
+            interceptors=[Access(judge)],
             maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
             options=[
                 ("grpc.so_reuseport", 0),  # a second node on the port must fail, not share it
