@@ -24,6 +24,7 @@ NOUNS: dict[str, str] = {
     "history": "What was: of a key, an account, a subject (历史记录).",
     "contract": "Contracts (合约): check, deploy, show, call, view.",
     "party": "Parties and their roles (相关方).",
+    "multisig": "Accounts of which several members decide together (多签账户).",
     "proposal": "Proposals: who runs the chain, and the votes on it (提案).",
     "validator": "The committee, its nodes, and accusations (委员会、共识节点、观察节点).",
     "rule": "Rules and plans of the stages, and limits of risk checks (规则、监测计划).",

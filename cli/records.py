@@ -25,6 +25,7 @@ STORED: Final[Mapping[str, str]] = {
     "demand": "demands",
     "evidence": "records",
     "grant": "grants",
+    "multisig": "accounts",
     "parties": "parties",
     "product": "products",
 }

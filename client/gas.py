@@ -32,6 +32,7 @@ _MEASURED: Final = frozenset(
         "governance",
         "grant",
         "identity",
+        "multisig",
         "parties",
         "product",
         "proposal",
@@ -60,6 +61,8 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("proposal", "retire_root"): GAS_MEDIUM,  # looks through 256 roots
         ("identity", "register"): GAS_MEDIUM,  # tries 4 roots
         ("proposal", "approve"): GAS_MEDIUM,  # asks after 64 organizations, then carries out
+        ("multisig", "propose"): GAS_MEDIUM,  # keeps arguments of 32 KiB
+        ("multisig", "approve"): GAS_WHOLE,  # the last one carries any call out
         ("contract", "deploy"): GAS_WHOLE,  # 64 KiB of source are compiled
         ("contract", "upgrade"): GAS_WHOLE,
         ("contract", "revoke"): GAS_WHOLE,  # whose approvals it needs is the policy's affair

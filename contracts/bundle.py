@@ -29,6 +29,7 @@ SYSTEM_CONTRACTS = (
     "product",
     "delivery",
     "rules",
+    "multisig",
 )
 
 

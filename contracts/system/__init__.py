@@ -17,6 +17,7 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     product     数据产品   results registered (登记) and assessed         开发 development
     delivery    交付       products offered and accepted (验收)           交付 delivery
     rules       规则       rules and plans of each stage, in versions     all stages
+    multisig    多签账户   accounts of which several members decide together
 
 A contract is an ASCII text, so the Chinese terms stand here and in docs/glossary.md.
 

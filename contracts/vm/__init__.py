@@ -9,7 +9,7 @@ operators, widths (ints that need no check), calls, methods, comprehensions, sto
 (loops that pay ahead), statements, compile, verify (bytecode), style (warnings), check, abi.
 Execution: version, engines (which names this release runs), engine_schedule (at which heights),
 codes, prices, meter, values (borders), guards, ranges (of keys), state, keys (of storage),
-storage_guards, standing (ctx.party), instance, prefetch, apply.
+storage_guards, standing (ctx.party), instance, prefetch, joint (accounts of several keys), apply.
 The native contract: lifecycle, code_records, code_steps, layout, policy, policy_calls, approvals,
 engine_calls.
 Isolation: jail, frames, start and worker (the child), host (the parent).

@@ -96,7 +96,10 @@ class Machine:
         self.is_read_only = True
 
         def run() -> bytes:
-            return self._enter_outer(query.contract, query.method, query.arguments, is_view=True)
+            self._called = query.contract
+            return self._enter(
+                self.origin, query.contract, query.method, query.arguments, is_view=True
+            )
 
         try:
             code, detail, value = self._guarded(run)
@@ -112,7 +115,10 @@ class Machine:
             self.meter.charge(
                 prices.GAS_TRANSACTION_BASE + len(call.arguments) * prices.GAS_ARGUMENT_BYTE
             )
-            return self._enter_outer(call.contract, call.method, call.arguments, is_view=False)
+            self._called = call.contract
+            return self._enter(
+                self.origin, call.contract, call.method, call.arguments, is_view=False
+            )
 
         code, detail, value = self._guarded(run)
         return self._receipt(call, code, detail, value)
@@ -203,15 +209,16 @@ class Machine:
             return Receipt(call.transaction_id, 0, gas_used, events, value, "", "")
         return Receipt(call.transaction_id, int(code), gas_used, (), value, code.name, detail)
 
-    def _enter_outer(self, name: str, method: str, arguments: bytes, *, is_view: bool) -> bytes:
-        """A call from outside any contract: arguments and result are encoded."""
-        self._called = name
+    def _enter(
+        self, sender: str, name: str, method: str, arguments: bytes, *, is_view: bool
+    ) -> bytes:
+        """A call by an account: arguments and result are encoded."""
         if name == CONTRACT:
-            return self.lifecycle.handle(self.origin, method, arguments, is_view=is_view)
+            return self.lifecycle.handle(sender, method, arguments, is_view=is_view)
         instance = self.instance(name, is_view=is_view)
         entry = self._entrypoint(instance, method, is_view=is_view)
         values = entry.arguments.decode(arguments)
-        result = self._run(instance, entry, self.origin, values)
+        result = self._run(instance, entry, sender, values)
         encoded = entry.encode_result(result)
         self.meter.charge(len(encoded) * prices.GAS_RESULT_BYTE)
         if len(encoded) > limits.RETURN_SIZE_MAX:
@@ -237,6 +244,10 @@ class Machine:
             if not is_view and before:
                 raise Stop(Code.read_only, "a view makes no calls")
             return self.lifecycle.engine.invoke(caller, method, arguments, is_view=is_view)
+        if contract == CONTRACT and self.lifecycle.joint.answers(caller, method):
+            if is_view or before:
+                raise Stop(Code.read_only, "a view makes no calls")
+            return self.lifecycle.joint.perform(arguments)
         instance = self.instance(contract, is_view=is_view)
         entry = self._entrypoint(instance, method, is_view=is_view)
         values = entry.arguments.check(arguments)
@@ -249,6 +260,16 @@ class Machine:
             walk(result, self.meter, limits.RETURN_SIZE_MAX)
         outside: Value = entry.to_outside(result)
         return outside
+
+    def act_as(self, account: str, contract: str, method: str, arguments: bytes) -> bytes:
+        """A call by an account that has no key (joint.py), out of a running contract."""
+        if contract in self._running:
+            raise Stop(Code.reentrancy, f"{contract} is still running"[:200])
+        return self._enter(account, contract, method, arguments, is_view=False)
+
+    def is_running(self, name: str) -> bool:
+        """Is the contract `name` in the middle of a call?"""
+        return name in self._running
 
     def is_outermost(self, name: str) -> bool:
         """Does the contract `name` run, called by a transaction, and no other beside it?"""

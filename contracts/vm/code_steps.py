@@ -197,6 +197,8 @@ class Steps:
     def _carry_out(self, actor: Actor, record: ContractRecord, pending: Pending) -> None:
         """Put the kept source of the next sequence in place and run its @migrate."""
         name = record.name
+        if self._machine.is_running(name):  # a joint account decided it (joint.py)
+            raise Stop(Code.reentrancy, f"{name} is still running"[:200])
         if retired := self._layout(record):
             self._records.put_layout(name, retired)
         self._machine.state.undecode(name)

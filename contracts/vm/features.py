@@ -16,8 +16,8 @@ from typing import Final
 
 from contracts.vm.rules import Findings
 
-LATEST: Final = 2
-LANGUAGES: Final = (1, LATEST)
+LATEST: Final = 3
+LANGUAGES: Final = (1, 2, LATEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ FEATURES: Final[dict[str, Feature]] = {
         prices=frozenset({"GAS_SCAN", "GAS_SCAN_ITEM"}),
         limits=frozenset({"PAGE_LENGTH_MAX"}),
     ),
+    # Nothing that an author writes: the machine runs what a joint account decided (joint.py).
+    "joint_accounts": Feature(3, "accounts of several keys"),
 }
 
 

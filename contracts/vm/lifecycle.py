@@ -16,7 +16,8 @@ It has no source: the machine itself answers for it. Its methods:
            history(name: str, offset: int, limit: int) -> list[dict]
            list() -> list[str]   abi(name: str) -> str   source(name: str, sequence: int) -> str
 
-Records: code_records.py. Steps: code_steps.py. About the engine: engine_calls.py.
+Records: code_records.py. Steps: code_steps.py. About the engine: engine_calls.py. For accounts of
+several keys: joint.py.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from contracts.vm.code_records import (
 from contracts.vm.code_steps import Steps
 from contracts.vm.codes import Code, Stop
 from contracts.vm.engine_calls import EngineCalls
+from contracts.vm.joint import JointCalls
 from contracts.vm.policy import rule_of
 from contracts.vm.policy_calls import PolicyCalls
 from contracts.vm.types import BOOL, BYTES, INT, STR, ListOf, Type
@@ -66,6 +68,7 @@ class Lifecycle:
         self._steps = steps = Steps(machine, self._records, self._approvals)
         policy = PolicyCalls(machine, self._records, self._approvals)
         self.engine = EngineCalls(machine, self._records)
+        self.joint = JointCalls(machine, self._records)
 
         def takes(**parameters: Type) -> Arguments:
             return Arguments(tuple(parameters.items()), machine.meter)

@@ -59,6 +59,15 @@ CALLS: dict[str, tuple[list[str], str]] = {
         "delivery",
     ),
     "delivery.accept": (["--digest", DIGEST], "delivery"),
+    "parties.replace_account": ([ADDRESS, "--with", ADDRESS, "--reason", "r"], "party"),
+    "parties.name_keeper": ([ADDRESS, "--reason", "r"], "party"),
+    "multisig.propose": (
+        ["evidence", "record", "e", "--account", ADDRESS, "--reason", "r"],
+        "multisig",
+    ),
+    "multisig.approve": (["--digest", DIGEST], "multisig"),
+    "multisig.reject": (["--reason", "r"], "multisig"),
+    "multisig.withdraw": ([], "multisig"),
     "proposal.admit_observer": (OBSERVER, "proposal"),
     "proposal.approve": ([], "proposal"),
     "proposal.reject": (["--reason", "r"], "proposal"),
@@ -111,6 +120,7 @@ LISTED = {
     "product": "product",
     "delivery": "delivery",
     "rule": "rules",
+    "multisig": "multisig",
     "proposal": "proposal",
 }
 

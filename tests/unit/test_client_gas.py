@@ -101,6 +101,7 @@ class Largest:
         self.rule()
         self.do("operator", "contract", "deploy", "small", SMALL, encode_value([]))
         self.settle()
+        self.decide_together()
         for step in ("reject", "withdraw"):
             self.do("manager", "contract", "upgrade", "small", 2, SMALL, wide(160))
             self.do("manager", "contract", step, "small", 2, wide(160))
@@ -135,6 +136,32 @@ class Largest:
         self.do("manager", "proposal", "retire_root", name("retire"), name(owner), old, wide(512))
         for voter in voters:
             self.do(voter, "proposal", "approve", name("retire"))
+
+    def decide_together(self) -> None:
+        """As many members as may be, the longest arguments, and the last approval of all."""
+        people = sorted((f"supplier-{number:02}" for number in range(16)), key=account)
+        members: list[Value] = [account(person) for person in people]
+        self.do(people[0], "multisig", "open_account", 16, members, wide(128))
+        accounts = self.chain.view(account(people[0]), "multisig", "list", 0, 1)
+        assert isinstance(accounts, list) and isinstance(accounts[0], dict)
+        joint = accounts[0]["id"]
+        args = encode_value([name("t"), wide(7_500)])
+        for act in ("j0", "j1"):
+            words: list[Value] = [name(act), joint, name("transfer"), "m" * 64, args, wide(512)]
+            self.do(people[0], "multisig", "propose", *words)
+        self.do(people[1], "multisig", "reject", name("j0"), wide(512))
+        self.do(people[0], "multisig", "withdraw", name("j1"))
+        assert isinstance(joint, str)
+        self.do("manager", "parties", "remove_account", name("consumer"), account("consumer/0"))
+        self.do("manager", "parties", "add_account", name("consumer"), joint)
+        kind, fields = "authorization.decision", (name("d"), DIGEST, wide(1024))
+        args = encode_value([name("j2"), kind, *fields])
+        words = [name("j2"), joint, "evidence", "record", args, wide(512)]
+        self.do(people[0], "multisig", "propose", *words)
+        found = self.chain.view(account(people[0]), "multisig", "act", name("j2"))
+        assert isinstance(found, dict)
+        for person in people[1:]:
+            self.do(person, "multisig", "approve", name("j2"), found["digest"])
 
     def settle(self) -> None:
         """A full committee approves a rule that asks all of it."""

@@ -74,10 +74,13 @@ def test_a_changed_price_keeps_the_old_engine_by_its_name(
     old = prices.GAS_WRITE
     monkeypatch.setattr(prices, "GAS_WRITE", old + 500)
     monkeypatch.setattr(limits, "EVENTS_MAX", limits.EVENTS_MAX + 1)
-    assert vm_version(2) != VM_VERSION
-    kept = former(2, {"GAS_WRITE": old, "EVENTS_MAX": limits.EVENTS_MAX - 1})
+    assert vm_version(LATEST.language) != VM_VERSION
+    kept = former(LATEST.language, {"GAS_WRITE": old, "EVENTS_MAX": limits.EVENTS_MAX - 1})
     assert kept.vm_version == VM_VERSION
-    assert former(2, {"GAS_WRITE": old}).vm_version not in (VM_VERSION, vm_version(2))
+    assert former(LATEST.language, {"GAS_WRITE": old}).vm_version not in (
+        VM_VERSION,
+        vm_version(LATEST.language),
+    )
 
 
 def test_an_engine_charges_by_its_own_figures() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.vm.code_records import CONTRACT
+from contracts.vm.joint import MULTISIG
 from ledger.encoding import decode
 from ledger.errors import DecodeError
 from ledger.genesis import Genesis
@@ -21,6 +22,7 @@ from ledger.model import (
 from ledger.store import Store
 from ledger.values import Value, decode_value
 from node.audit.acts.interfaces import Interfaces, paired
+from node.audit.acts.joint import JointActs, JointCall
 from node.audit.acts.lineage import Lineage
 from node.audit.acts.register import Register, Standing
 from node.audit.acts.subjects import ABOUT, CALLS, EVENTS, KINDS, Names, Subject, named
@@ -41,6 +43,9 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Act:
     """One transaction with its outcome.
+
+    Where its sender was the last member of a joint account to approve, it is the call that was
+    carried out, and that account is the sender; the events name the members.
 
     `direct` are the subjects that its arguments and events name; `through` what those were made
     of, as far as the chain knew then. Refused acts concern what they named.
@@ -100,6 +105,7 @@ class Reader:
         self._interfaces = Interfaces(genesis)
         self.register = Register(genesis)
         self.lineage = Lineage()
+        self._joint = JointActs()
 
     def acts(self) -> Iterator[Act]:
         """Every act, in the order in which the chain took them. Raises LedgerDamaged."""
@@ -117,20 +123,20 @@ class Reader:
 
     def _act(self, block: Block, index: int, transaction: Transaction, receipt: Receipt) -> Act:
         body = decode(transaction.body, TransactionBody, size_max=len(transaction.body))
-        sender = address_of(body.sender)
-        names = self._interfaces.names(body.contract, body.method)
-        arguments = paired(names, arguments_of(body))
         events = tuple(map(told, receipt.events))
-        direct = frozenset(self._direct(body, arguments, events))
+        call = self._call(body, events)
+        names = self._interfaces.names(call.contract, call.method)
+        arguments = paired(names, call.arguments)
+        direct = frozenset(self._direct(call, arguments, events))
         return Act(
             height=block.header.height,
             index=index,
             time_ms=block.header.time_ms,
             transaction=transaction_id(transaction).hex(),
-            sender=sender,
-            by=self.register.standing_of(sender),
-            contract=body.contract,
-            method=body.method,
+            sender=call.account,
+            by=self.register.standing_of(call.account),
+            contract=call.contract,
+            method=call.method,
             status=receipt.status,
             error=receipt.error,
             detail=receipt.detail,
@@ -143,14 +149,23 @@ class Reader:
             ).difference(direct),
         )
 
+    def _call(self, body: TransactionBody, events: Sequence[Told]) -> JointCall:
+        """What was called, and as whom: the sender's own call, or one of a joint account."""
+        performed = None
+        if body.contract == MULTISIG and MULTISIG in self._known:
+            performed = self._joint.performed((e.contract, e.name, e.fields) for e in events)
+        return performed or JointCall(
+            address_of(body.sender), body.contract, body.method, tuple(arguments_of(body))
+        )
+
     def _direct(
         self,
-        body: TransactionBody,
+        call: JointCall,
         arguments: Sequence[tuple[str, Value]],
         events: Sequence[Told],
     ) -> Iterator[Subject]:
-        if body.contract in self._known:
-            forms = CALLS.get(body.contract, {}).get(body.method, {})
+        if call.contract in self._known:
+            forms = CALLS.get(call.contract, {}).get(call.method, {})
             yield from self._named(forms, arguments)
         for event in events:
             if event.contract in self._known:
@@ -175,6 +190,7 @@ class Reader:
         if act.contract in self._known:
             self.lineage.follow(act.contract, act.method, given, act.by.party)
         known = [(e.contract, e.name, e.fields) for e in act.events if e.contract in self._known]
+        self._joint.follow(given, known)
         self.register.follow(act.contract, act.method, given, known, act.height)
 
 

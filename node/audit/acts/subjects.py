@@ -69,6 +69,13 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "suspend": {"party_id": PARTY},
         "readmit": {"party_id": PARTY},
     },
+    "multisig": {
+        "open_account": {},
+        "propose": {"contract": CONTRACT},
+        "approve": {},
+        "reject": {},
+        "withdraw": {},
+    },
     "governance": {
         "admit": {"name": NODE, "party": PARTY},
         "dismiss": {"name": NODE},
@@ -171,6 +178,14 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "KeeperNamed": {"party_id": PARTY},
         "PartySuspended": {"party_id": PARTY},
         "PartyReadmitted": {"party_id": PARTY},
+    },
+    "multisig": {
+        "JointAccountOpened": {},
+        "JointActProposed": {"contract": CONTRACT},
+        "JointActApproved": {},
+        "JointActRejected": {},
+        "JointActPerformed": {},
+        "JointActWithdrawn": {},
     },
     "governance": {
         "NodeAdmitted": {"node": NODE, "party_id": PARTY},
@@ -286,15 +301,15 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
 
 # Texts, digests, numbers and keys. `accuser` is a party or a node: the sender tells which.
 _PLAIN_NAMES: Final = """
-accepted accounts accuser address agreement_digest algorithm algorithms approved args certificate
-code_hash commitment data_commitment deadline_ms description digest endpoint expires_ms fingerprint
-first first_digest first_height first_signature from_height grade groups height is_finished is_match
-kind limits location name needs not_after_ms note number organizations output_commitment
-output_share parties_min passed payload_digest peer_id program program_hash protection public_key
-purpose reason received_digest receiver_key replacement resources result_digest role roles row_count
-rule_hash scenario schema sealed_payload_digest second second_digest second_signature sequence
-serial share_digest source stage status step tags title transcript_root uses_max version view
-vm_version witnesses
+accepted account accounts accuser act_id address agreement_digest algorithm algorithms approvals
+approved args certificate code_hash commitment data_commitment deadline_ms description digest
+endpoint expires_ms fingerprint first first_digest first_height first_signature from_height grade
+groups height is_finished is_match kind limits location member members method name needs
+not_after_ms note number organizations output_commitment output_share parties_min passed
+payload_digest peer_id program program_hash protection public_key purpose reason received_digest
+receiver_key replacement resources result_digest role roles row_count rule_hash scenario schema
+sealed_payload_digest second second_digest second_signature sequence serial share_digest source
+stage status step tags threshold title transcript_root uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 
