@@ -18,7 +18,7 @@ import trio
 from libp2p.abc import IMuxedStream, IRawConnection, ISecureConn
 from libp2p.connection_types import ConnectionType
 from libp2p.custom_types import TProtocol
-from libp2p.io.exceptions import ConnectionClosedError
+from libp2p.io.exceptions import ConnectionClosedError, IncompleteReadError
 from libp2p.peer.id import ID
 from libp2p.protocol_muxer.exceptions import MultiselectClientError, MultiselectError
 from libp2p.protocol_muxer.multiselect import Multiselect
@@ -241,14 +241,16 @@ def _deadline(seconds: float) -> Iterator[None]:
 
 def _failed(error: BaseException) -> ConnectFailed:
     """Why there is no connection, in words of ours: texts below may quote a stranger's bytes."""
-    reason = Refusal.LEFT
+    is_negotiating = False
     root = error
     while True:
         if isinstance(root, PeerRefused):
             return ConnectFailed(root.reason, str(root))
-        if isinstance(root, MultiselectError | MultiselectClientError):
-            reason = Refusal.NEGOTIATION
+        is_negotiating |= isinstance(root, MultiselectError | MultiselectClientError)
         cause = root.__cause__ or root.__context__
         if cause is None:
-            return ConnectFailed(reason, f"the handshake failed ({type(root).__name__})")
+            break
         root = cause
+    has_left = isinstance(root, ConnectionClosedError | IncompleteReadError) and not is_negotiating
+    reason = Refusal.LEFT if has_left else Refusal.NEGOTIATION
+    return ConnectFailed(reason, f"the handshake failed ({type(root).__name__})")

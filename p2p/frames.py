@@ -1,15 +1,18 @@
 """Length framing as pure functions of bytes: no I/O, no clock.
 
-A frame is a 4-byte big-endian length (1 .. frame_size_max) and that many bytes. On the votes
-channel two control words may stand where a length is expected: 0 is a heartbeat, and a word
-with the top bit set acknowledges bytes of another channel (see Credit in link.py):
+A frame is a 4-byte big-endian length (1 .. frame_size_max) and that many bytes. Control words may
+stand where a length is expected. On the votes channel 0 is a heartbeat, and a word with the top bit
+set acknowledges bytes of another channel (see Credit in link.py):
     1 | channel index: 3 bits | bytes taken: 28 bits
+Index 7 is no channel, and its words are Signs: one of the votes channel, one that ends any channel.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
 
 from p2p.errors import FrameInvalid
 
@@ -19,6 +22,7 @@ ACKNOWLEDGE_MAX = (1 << 28) - 1
 
 _WORD = struct.Struct(">I")
 _CONTROL_BIT = 1 << 31
+_NO_CHANNEL = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,21 @@ class Acknowledged:
     size: int
 
 
+class Sign(Enum):
+    """What one side asks or says of the link itself."""
+
+    SUCCESSOR = 1  # to the one who dials: make another link beside this one
+    END = 2  # nothing more comes on this channel
+
+
+Event: TypeAlias = "bytes | Acknowledged | Sign"
+
+
+def encode_sign(sign: Sign) -> bytes:
+    """The control word of a sign."""
+    return _WORD.pack(_CONTROL_BIT | _NO_CHANNEL << 28 | sign.value)
+
+
 def encode_header(size: int) -> bytes:
     """The header of a frame with a body of `size` bytes."""
     assert 0 < size < _CONTROL_BIT
@@ -37,7 +56,7 @@ def encode_header(size: int) -> bytes:
 
 def encode_acknowledged(acknowledged: Acknowledged) -> bytes:
     """The control word of an acknowledgement."""
-    assert 0 <= acknowledged.channel_index < 8
+    assert 0 <= acknowledged.channel_index < _NO_CHANNEL
     assert 0 < acknowledged.size <= ACKNOWLEDGE_MAX
     return _WORD.pack(_CONTROL_BIT | acknowledged.channel_index << 28 | acknowledged.size)
 
@@ -50,8 +69,9 @@ class FrameDecoder:
         self._has_control = has_control
         self._buffer = bytearray()
         self._is_broken = False
+        self._has_ended = False
 
-    def feed(self, data: bytes) -> list[bytes | Acknowledged]:
+    def feed(self, data: bytes) -> list[Event]:
         """What `data` completes, in order. Raises FrameInvalid, now and ever after.
 
         The announced length is judged before a byte of the body is kept, and nothing is
@@ -60,11 +80,13 @@ class FrameDecoder:
         if self._is_broken:
             raise FrameInvalid("the stream is out of step since an earlier bad frame")
         self._buffer += data
-        events: list[bytes | Acknowledged] = []
+        events: list[Event] = []
         start = 0
         with memoryview(self._buffer) as view:
             try:
                 while len(view) - start >= HEADER_SIZE:
+                    if self._has_ended:
+                        raise FrameInvalid("bytes after the channel was said to end")
                     word: int = _WORD.unpack_from(view, start)[0]
                     end = start + HEADER_SIZE
                     if word == 0 or word & _CONTROL_BIT:
@@ -87,15 +109,22 @@ class FrameDecoder:
         """Bytes of the unfinished frame that are held."""
         return len(self._buffer)
 
-    def _control(self, word: int) -> list[Acknowledged]:
+    def _control(self, word: int) -> list[Event]:
+        index, size = word >> 28 & 0b111, word & ACKNOWLEDGE_MAX
+        if word and index == _NO_CHANNEL and size == Sign.END.value:
+            self._has_ended = True
+            return [Sign.END]
         if not self._has_control:
             raise FrameInvalid("a control word on a channel that has none")
         if word == 0:
             return []
-        size = word & ACKNOWLEDGE_MAX
+        if index == _NO_CHANNEL:
+            if size != Sign.SUCCESSOR.value:
+                raise FrameInvalid("a control word that nobody knows")
+            return [Sign.SUCCESSOR]
         if size == 0:
             raise FrameInvalid("an acknowledgement of nothing")
-        return [Acknowledged(channel_index=word >> 28 & 0b111, size=size)]
+        return [Acknowledged(channel_index=index, size=size)]
 
     def _check_size(self, size: int) -> None:
         if size > self._frame_size_max:

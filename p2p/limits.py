@@ -121,3 +121,6 @@ class NetworkLimits:
     attempts_burst: int = 128
     attempts_per_s: float = 32.0
     rejudge_every_s: float = 60.0  # how long a link may outlive the certificate of its peer
+    # How long a link that another one has taken over from may go on to send what waited: a full
+    # queue takes about a second.
+    retire_s: float = 5.0

@@ -2,6 +2,11 @@
 
 A link lives until anything about it fails, then all of it ends and the socket is closed: a
 cancelled write may have left half a frame behind, so nothing could follow it.
+
+Certificates and keys change while a link lives. Then a successor is made beside it, and takes over:
+both sides send what still waits in the old one, say on each channel that this was all (Sign.END),
+and close. The successor begins a WHOLE channel where the old link ended it, so that nothing is lost
+or overtaken; votes begin at once, for they are good in any order and bad if late.
 """
 
 from __future__ import annotations
@@ -21,7 +26,9 @@ from p2p.frames import (
     HEARTBEAT,
     Acknowledged,
     FrameDecoder,
+    Sign,
     encode_acknowledged,
+    encode_sign,
 )
 from p2p.limits import (
     ACKNOWLEDGE_EVERY,
@@ -36,6 +43,8 @@ from p2p.limits import (
 from p2p.queues import Frame, Inbox, Outgoing
 
 log = structlog.get_logger("p2p")
+
+_LAST_VOTES_S = 0.2  # for the last votes to be read, once everything else was
 
 _CHANNELS = tuple(Channel)
 _PROTOCOLS = frozenset(channel.value for channel in Channel)
@@ -75,6 +84,7 @@ class Link:
         self,
         connection: Connection,
         *,
+        is_dialer: bool,
         limits: NetworkLimits,
         counters: Counters,
         inboxes: Mapping[Channel, Inbox],
@@ -94,22 +104,32 @@ class Link:
         self._read_since_tick = 0
         self._written_since_tick = 0
         self._is_heartbeat_due = False
+        self._is_successor_due = False
+        self._is_successor_asked = False
+        self._is_retiring = False
+        self._written = {channel: trio.Event() for channel in Channel}  # to the end
+        self._read_out = {channel: trio.Event() for channel in Channel}
         self._scope = trio.CancelScope()
         self._end: NetworkError | None = None
+        self.is_dialer = is_dialer
+        self.outlived = trio.Event()  # it has ended, or asks the one who dials for a successor
 
-    async def run(self, *, is_dialer: bool, on_up: Callable[[], None]) -> NetworkError | None:
+    async def run(self, *, on_up: Callable[[], Link | None]) -> NetworkError | None:
         """Serves the connection until it ends and closes it.
 
-        Returns why it ended, None if `close` was called. Raises nothing but Cancelled.
+        `on_up` says which link this one takes over from, if any. Returns why it ended, None if that
+        was meant. Raises nothing but Cancelled.
         """
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._guard, self._multiplex)
-                    nursery.start_soon(self._guard, lambda: self._serve(is_dialer, on_up))
+                    nursery.start_soon(self._guard, lambda: self._serve(on_up))
         finally:
             for outgoing in self._outgoing.values():
                 outgoing.discard()
+            for ended in (self.outlived, *self._written.values(), *self._read_out.values()):
+                ended.set()
             with trio.CancelScope(shield=True):
                 await self._connection.close()
         return self._end
@@ -124,9 +144,28 @@ class Link:
         """Raises PeerRefused if the peer would not be let in now."""
         self._connection.recheck()
 
+    def ask_successor(self) -> None:
+        """Has another link made beside this one, by the side that dials."""
+        if self.is_dialer:
+            self.outlived.set()
+        elif not self._is_successor_asked:
+            self._is_successor_asked = self._is_successor_due = True
+            self._wake[Channel.VOTES].set()
+
+    def retire(self) -> None:
+        """Another link has taken over: ends this one when both sides have sent what waits."""
+        self._is_retiring = True
+        self._limit_rest()
+        for wake in self._wake.values():
+            wake.set()
+
     def close(self) -> None:
         """Ends the link from our side."""
         self._scope.cancel()
+
+    @property
+    def is_closing(self) -> bool:
+        return self._scope.cancel_called
 
     async def _guard(self, task: Callable[[], Awaitable[None]]) -> None:
         """Whatever goes wrong with one link ends that link, and nothing else."""
@@ -155,17 +194,22 @@ class Link:
             raise LinkLost(f"the multiplexer failed ({type(error).__name__})") from error
         raise LinkLost("the connection was closed")
 
-    async def _serve(self, is_dialer: bool, on_up: Callable[[], None]) -> None:
+    async def _serve(self, on_up: Callable[[], Link | None]) -> None:
         with _within(self._limits.upgrade_timeout_s, "the streams were not opened in time"):
             await self._connection.muxed.event_started.wait()
-            streams = await (self._open_streams() if is_dialer else self._accept_streams())
+            streams = await (self._open_streams() if self.is_dialer else self._accept_streams())
+        before = on_up()
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_in_order)
             for channel, stream in streams.items():
-                nursery.start_soon(self._guard, lambda c=channel, s=stream: self._read(c, s))
-                nursery.start_soon(self._guard, lambda c=channel, s=stream: self._write(c, s))
+                nursery.start_soon(
+                    self._guard, lambda c=channel, s=stream: self._read(c, s, before)
+                )
+                nursery.start_soon(
+                    self._guard, lambda c=channel, s=stream: self._write(c, s, before)
+                )
             nursery.start_soon(self._guard, self._watch)
             nursery.start_soon(self._guard, self._refuse_streams)
-            on_up()
 
     async def _open_streams(self) -> dict[Channel, ChannelStream]:
         return {channel: await self._connection.open_stream(channel.value) for channel in Channel}
@@ -181,26 +225,56 @@ class Link:
 
     async def _refuse_streams(self) -> None:
         await self._connection.muxed.accept_stream()
-        raise PeerMisbehaved("it opened a stream beyond the three of a link")
+        raise PeerMisbehaved("it opened a stream beyond those of a link")
 
-    async def _read(self, channel: Channel, stream: ChannelStream) -> None:
+    async def _read(self, channel: Channel, stream: ChannelStream, before: Link | None) -> None:
         limits = self._limits.channels[channel]
         counters = self._counters.channels[channel]
         decoder = FrameDecoder(
             frame_size_max=limits.frame_size_max, has_control=channel is Channel.VOTES
         )
-        while True:
+        is_whole = limits.flow is Flow.WHOLE
+        if before is not None and is_whole:
+            await before._read_out[channel].wait()
+        while not self._read_out[channel].is_set():
             data = await stream.read(READ_SIZE)
             self._read_since_tick += len(data)
             counters.bytes_received += len(data)
             for event in decoder.feed(data):
-                if isinstance(event, Acknowledged):
-                    self._acknowledged(event)
-                else:
+                if isinstance(event, bytes):
                     counters.frames_received += 1
                     await self._inboxes[channel].put(Frame(self.peer_id, event))
-            if limits.flow is Flow.WHOLE:
+                else:
+                    self._controlled(channel, event)
+            if is_whole:
                 self._owe(channel, len(data))
+
+    def _controlled(self, channel: Channel, event: Acknowledged | Sign) -> None:
+        match event:
+            case Acknowledged():
+                self._acknowledged(event)
+            case Sign.SUCCESSOR:
+                if not self.is_dialer or self._is_successor_asked:
+                    raise PeerMisbehaved("it asks for a second link twice, or the one who dials")
+                self._is_successor_asked = True
+                self.outlived.set()
+            case Sign.END:
+                self._limit_rest()
+                self._read_out[channel].set()
+                self._wake[Channel.VOTES].set()
+
+    def _limit_rest(self) -> None:
+        self._scope.deadline = min(
+            self._scope.deadline, trio.current_time() + self._limits.retire_s
+        )
+
+    async def _end_in_order(self) -> None:
+        """Closes once both sides have said on every channel that this was all."""
+        for ended in (*self._written.values(), *self._read_out.values()):
+            await ended.wait()
+        # The peer has read all that waits for its node, but perhaps not our last votes.
+        await trio.sleep(_LAST_VOTES_S)
+        self.close()
 
     def _acknowledged(self, event: Acknowledged) -> None:
         if event.channel_index >= len(_CHANNELS):
@@ -212,12 +286,17 @@ class Link:
         if self._owed[channel] >= ACKNOWLEDGE_EVERY:
             self._wake[Channel.VOTES].set()
 
-    async def _write(self, channel: Channel, stream: ChannelStream) -> None:
+    async def _write(self, channel: Channel, stream: ChannelStream, before: Link | None) -> None:
         outgoing = self._outgoing[channel]
         is_whole = self._limits.channels[channel].flow is Flow.WHOLE
-        while True:
+        if before is not None and is_whole:
+            await before._written[channel].wait()
+        while not self._written[channel].is_set():
             control = self._take_control() if channel is Channel.VOTES else b""
             data = control + outgoing.take(WRITE_SIZE - len(control))
+            is_last = not data and self._is_time_to_end(channel)
+            if is_last:
+                data = encode_sign(Sign.END)
             if not data:
                 self._wake[channel] = trio.Event()
                 await self._wake[channel].wait()
@@ -227,6 +306,14 @@ class Link:
             with _within(self._limits.write_timeout_s, "the peer accepts no more bytes"):
                 await stream.write(data)
             self._written_since_tick += len(data)
+            if is_last:
+                self._written[channel].set()
+
+    def _is_time_to_end(self, channel: Channel) -> bool:
+        """Votes end last: they carry what the peer's bulk data waits for."""
+        others = (event for other, event in self._read_out.items() if other is not channel)
+        is_free = channel is not Channel.VOTES or all(event.is_set() for event in others)
+        return self._is_retiring and is_free
 
     def _take_control(self) -> bytes:
         words = []
@@ -235,6 +322,9 @@ class Link:
                 size = min(self._owed[channel], ACKNOWLEDGE_MAX)
                 words.append(encode_acknowledged(Acknowledged(index, size)))
                 self._owed[channel] -= size
+        if self._is_successor_due:
+            words.append(encode_sign(Sign.SUCCESSOR))
+            self._is_successor_due = False
         if self._is_heartbeat_due and not words:
             words.append(HEARTBEAT)
         self._is_heartbeat_due = False
@@ -255,6 +345,8 @@ class Link:
             buffers = self._connection.muxed.stream_buffers.values()
             if sum(len(buffer) for buffer in buffers) > BUFFERED_MAX:
                 raise PeerMisbehaved("it sends more than its window allows")
+            if self._connection.is_worn:
+                self.ask_successor()
             if not self._written_since_tick:
                 self._is_heartbeat_due = True
                 self._wake[Channel.VOTES].set()

@@ -32,6 +32,7 @@ from p2p.security import SecurityFactory, noise
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
 
+    from crypto.smtls import TlsIdentity
     from p2p.tls.policy import TransportPolicy
 
 __all__ = ["Channel", "Frame", "Network", "NetworkLimits", "PeerAddress"]
@@ -95,7 +96,9 @@ class Network:
         self._refusals = RefusalLog()
         self._links: dict[str, Link] = {}
         self._forming: dict[str, Link] = {}  # connected, streams not yet open: one per peer
+        self._living: set[Link] = set()  # those, and the ones that others took over from
         self._dialing: dict[str, trio.CancelScope] = {}
+        self._remaking = trio.CancelScope()
         self._once_linked: set[str] = set()
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -201,12 +204,23 @@ class Network:
         self._security.set_policy(policy)
         self._rejudge()
 
+    def renew(self, identity: TlsIdentity) -> None:
+        """New links show this certificate; living ones are made anew, one after the other.
+
+        A successor takes over from each, so that no frame is lost. Raises CertificateRefused for
+        a certificate that is not for this node, and changes nothing.
+        """
+        self._security.renew(identity)
+        if self._nursery is not None:
+            self._remaking.cancel()
+            self._nursery.start_soon(self._remake)
+
     def _drop(self, peer_id: str) -> None:
         scope = self._dialing.pop(peer_id, None)
         if scope is not None:
             scope.cancel()
-        for link in (self._forming.get(peer_id), self._links.get(peer_id)):
-            if link is not None:
+        for link in self._living:
+            if link.peer_id == peer_id:
                 link.close()
 
     def _start_dialing(self, peer: _Peer) -> None:
@@ -217,6 +231,8 @@ class Network:
 
     async def _keep_linked(self, peer: _Peer, address: TcpAddress, scope: trio.CancelScope) -> None:
         """Dials for ever; the wait grows while dialing fails and starts anew after a link."""
+        nursery = self._nursery
+        assert nursery is not None
         delay = self._limits.retry_first_s
         is_reported = False
         with scope:
@@ -230,10 +246,14 @@ class Network:
                     report("peer not reached", name=peer.name, reason=str(error))
                     is_reported = True
                 else:
-                    await self._serve(connection, is_dialer=True)
+                    link = self._take_up(connection, is_dialer=True)
+                    nursery.start_soon(self._serve, link)
+                    await link.outlived.wait()
                     is_reported = False
                     if trio.current_time() - began > self._limits.retry_max_s:
                         delay = self._limits.retry_first_s
+                        if link in self._living and not link.is_closing:
+                            continue  # it is to have a successor
                 await trio.sleep(delay)
                 delay = min(delay * self._limits.retry_factor, self._limits.retry_max_s)
 
@@ -246,7 +266,7 @@ class Network:
             self._counters.refusals[error.reason] += 1
             self._refusals.refused(host=host, reason=str(error), now=trio.current_time())
         else:
-            await self._serve(connection, is_dialer=False)
+            await self._serve(self._take_up(connection, is_dialer=False))
 
     async def _let_in(self, stream: trio.SocketStream, host: str) -> Connection:
         """The judged connection behind an accepted socket; raises ConnectFailed."""
@@ -263,9 +283,17 @@ class Network:
             )
         return connection
 
-    async def _serve(self, connection: Connection, *, is_dialer: bool) -> None:
+    def _take_up(self, connection: Connection, *, is_dialer: bool) -> Link:
+        """The link that begins with a connection; `_serve` must follow."""
         peer_id = connection.peer_id
-        link = Link(connection, limits=self._limits, counters=self._counters, inboxes=self._inboxes)
+        link = Link(
+            connection,
+            is_dialer=is_dialer,
+            limits=self._limits,
+            counters=self._counters,
+            inboxes=self._inboxes,
+        )
+        self._living.add(link)
         try:
             connection.recheck()  # what was judged when it began may have changed meanwhile
         except PeerRefused as error:
@@ -274,35 +302,51 @@ class Network:
         if earlier is not None:
             earlier.close()
         self._forming[peer_id] = link
+        return link
+
+    async def _serve(self, link: Link) -> None:
+        peer_id = link.peer_id
         try:
-            end = await link.run(is_dialer=is_dialer, on_up=lambda: self._is_up(link))
+            end = await link.run(on_up=lambda: self._is_up(link))
             self._report(peer_id, end)
         finally:
+            self._living.discard(link)
             if self._forming.get(peer_id) is link:
                 del self._forming[peer_id]
             if self._links.get(peer_id) is link:
                 del self._links[peer_id]
                 self._notify()
 
-    def _is_up(self, link: Link) -> None:
+    def _is_up(self, link: Link) -> Link | None:
+        """Frames go to it from now on; returns the link that it takes over from."""
         peer_id = link.peer_id
         if self._forming.get(peer_id) is not link or peer_id not in self._peers:
             link.close()
-            return
+            return None
         del self._forming[peer_id]
         earlier = self._links.get(peer_id)
-        if earlier is not None:  # the peer restarted before we noticed that it was gone
-            earlier.close()
+        if earlier is not None:  # or the peer restarted before we noticed that it was gone
+            earlier.retire()
         self._links[peer_id] = link
         self._counters.links += 1
         self._counters.reconnects += peer_id in self._once_linked
         self._once_linked.add(peer_id)
         log.info("link up", name=self._peers[peer_id].name, peer=peer_id)
         self._notify()
+        return earlier
+
+    async def _remake(self) -> None:
+        """One link after the other, so that the node stays linked with all others."""
+        with trio.CancelScope() as self._remaking:
+            for peer_id, link in sorted(self._links.items()):
+                link.ask_successor()
+                with trio.move_on_after(self._limits.upgrade_timeout_s):
+                    while self._links.get(peer_id) is link:
+                        await self._changed.wait()
 
     def _rejudge(self) -> None:
         """Ends the links to peers that would not be let in now."""
-        for link in (*self._forming.values(), *self._links.values()):
+        for link in [link for link in self._living if not link.is_closing]:
             try:
                 link.recheck()
             except PeerRefused as error:

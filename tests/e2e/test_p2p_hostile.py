@@ -194,7 +194,7 @@ async def acknowledge_what_was_not_sent(peer: Hostile) -> None:
 
 
 async def acknowledge_an_unknown_channel(peer: Hostile) -> None:
-    await peer.streams[Channel.VOTES].write(encode_acknowledged(Acknowledged(7, 1)))
+    await peer.streams[Channel.VOTES].write(encode_acknowledged(Acknowledged(6, 1)))
 
 
 async def open_a_fourth_stream(peer: Hostile) -> None:

@@ -12,9 +12,12 @@ from p2p.frames import (
     ACKNOWLEDGE_MAX,
     HEARTBEAT,
     Acknowledged,
+    Event,
     FrameDecoder,
+    Sign,
     encode_acknowledged,
     encode_header,
+    encode_sign,
 )
 from p2p.limits import ChannelLimits, Flow
 from p2p.queues import Outgoing
@@ -63,7 +66,7 @@ def test_an_acknowledgement_of_nothing_is_refused() -> None:
 
 
 def test_heartbeats_and_acknowledgements_stand_between_frames() -> None:
-    words = [Acknowledged(2, 1), Acknowledged(7, ACKNOWLEDGE_MAX)]
+    words = [Acknowledged(2, 1), Acknowledged(6, ACKNOWLEDGE_MAX)]
     wire = HEARTBEAT + framed(b"a") + encode_acknowledged(words[0]) + HEARTBEAT
     wire += encode_acknowledged(words[1]) + framed(b"b")
     assert votes().feed(wire) == [b"a", words[0], words[1], b"b"]
@@ -96,9 +99,32 @@ def test_what_the_queue_writes_the_decoder_reads() -> None:
     for body in bodies:
         assert outgoing.put(body)
     decoder = bulk()
-    events: list[bytes | Acknowledged] = []
+    events: list[Event] = []
     while not outgoing.is_empty:
         piece = outgoing.take(64)
         assert 0 < len(piece) <= 64
         events.extend(decoder.feed(piece))
     assert events == bodies
+
+
+def test_signs_stand_between_frames_and_end_any_channel() -> None:
+    end, successor = encode_sign(Sign.END), encode_sign(Sign.SUCCESSOR)
+    assert votes().feed(framed(b"a") + successor + framed(b"b") + end) == [
+        b"a",
+        Sign.SUCCESSOR,
+        b"b",
+        Sign.END,
+    ]
+    assert bulk().feed(framed(b"a") + end) == [b"a", Sign.END]
+    with pytest.raises(FrameInvalid, match="has none"):
+        bulk().feed(successor)
+    with pytest.raises(FrameInvalid, match="nobody knows"):
+        votes().feed(b"\xf0\x00\x00\x03")
+
+
+def test_nothing_comes_after_the_end_of_a_channel() -> None:
+    for more in (framed(b"a"), HEARTBEAT, encode_sign(Sign.END)):
+        decoder = votes()
+        decoder.feed(encode_sign(Sign.END))
+        with pytest.raises(FrameInvalid, match="said to end"):
+            decoder.feed(more)
