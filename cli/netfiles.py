@@ -3,7 +3,7 @@
 N/genesis.json                      what every node and auditor trusts
 N/network.json                      names, addresses, processes: for `shuxin net`
 N/nodes/NAME/node.toml, keys/, data/
-N/parties/PARTY/client.toml, keys/  homes for `shuxin --home`
+N/parties/PARTY/client.toml, keys/  homes for `shuxin --home`; with ca/, the party's authority
 N/executors/PARTY/executor.toml     one beside each supplier's data; a home for `shuxin`, too
 """
 
@@ -18,6 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.netcerts import (
+    certify_node,
+    create_authority,
+    create_tls_key,
+    open_authority,
+    root_certificates,
+)
 from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, render_client_config
 from cli.output import CommandRefused
 from cli.supervisor import Program
@@ -25,6 +32,7 @@ from contracts.bundle import genesis_contracts
 from contracts.vm import engines
 from crypto import sm2
 from crypto.keys import save_key
+from crypto.x509.profile import Role, Subject
 from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis
 from ledger.model import PROTOCOL_VERSION, Validator, ValidatorSet, address_of
 from node.config_template import render_config
@@ -94,6 +102,9 @@ def create(
     parties = tuple(
         _party_keys(root, party, name, roles, executors, entries) for party, name, roles in PARTIES
     )
+    authorities = {
+        party: create_authority(root / "parties" / party, party) for party, _, _ in PARTIES
+    }
     committee, limits = ValidatorSet(validators), Limits()
     genesis = Genesis(
         version=PROTOCOL_VERSION,
@@ -106,12 +117,14 @@ def create(
             validators=committee,
             limits=limits,
             addresses={entry.name: entry.listen for entry in entries},
+            roots=root_certificates(root),
         ),
         limits=limits,
         vm_version=vm_version,
     )
     save_genesis(genesis, root / "genesis.json")
     for entry in entries:
+        certify_node(authorities[entry.party], root / "nodes" / entry.name)
         _node_config(root, entry, entries)
     names = EXECUTORS if executors else ()
     plan = NetworkPlan(root.name, chain_id(genesis).hex(), entries, names)
@@ -138,6 +151,7 @@ def add_node(root: Path, plan: NetworkPlan, *, party: str) -> NewNode:
     listen, api = _next_ports(plan)
     entry = NodeEntry(f"node{number}", party, f"/ip4/{HOST}/tcp/{listen}", f"{HOST}:{api}")
     validator = _node_keys(root, entry)
+    certify_node(open_authority(root, party), root / "nodes" / entry.name)
     entries = (*plan.nodes, entry)
     _node_config(root, entry, entries)
     _save_plan(root, NetworkPlan(plan.name, plan.chain_id, entries, plan.executors))
@@ -248,6 +262,7 @@ def _node_keys(root: Path, entry: NodeEntry) -> Validator:
     save_key(keys / "consensus.pem", private, passphrase)
     seed = generate_seed()
     save_network_key(keys / "network.pem", seed, passphrase)
+    create_tls_key(keys.parent, Subject(entry.party, entry.name, Role.NODE, peer_id_of(seed)))
     return Validator(entry.name, entry.party, sm2.public_key(private), peer_id_of(seed))
 
 

@@ -6,7 +6,7 @@ the variables; here their stored form is read.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 from contracts.registry import RegistryDamaged
 from contracts.vm.declare import Storage
@@ -18,6 +18,8 @@ from ledger.encoding import decode
 from ledger.errors import DecodeError
 from ledger.model import Address, Record
 from ledger.recovery import Party
+
+_S = TypeVar("_S")
 
 PARTIES: Final = "parties"  # the contract, and so the namespace of its state
 _PARTY: Final = key_prefix(Storage("parties", (STR,), STR, is_map=True))
@@ -39,14 +41,28 @@ def party_of(reader: StateReader, address: Address) -> Party | None:
     named = reader.get(PARTIES, _PARTY_BY_ADDRESS + key_part(address))
     if named is None:
         return None
-    try:
-        party_id = decode(named, str, size_max=STORED_VALUE_SIZE_MAX)
-        stored = reader.get(PARTIES, _PARTY + key_part(party_id))
-        if stored is None:
-            raise RegistryDamaged(f"parties: {address} is of {party_id}, which is not there")
-        party = decode(stored, _Party, size_max=STORED_VALUE_SIZE_MAX)
-    except DecodeError as error:
-        raise RegistryDamaged(f"parties: {error}; verify the ledger of this node") from None
+    party_id = _decoded(named, str)
+    party = _party(reader, party_id)
+    if party is None:
+        raise RegistryDamaged(f"parties: {address} is of {party_id}, which is not there")
     if address not in party.accounts:
         return None
     return Party(party.id, party.status == "active", "manager" in party.roles)
+
+
+def is_active(reader: StateReader, party_id: str) -> bool:
+    """Is the party known and active? Raises RegistryDamaged."""
+    party = _party(reader, party_id)
+    return party is not None and party.status == "active"
+
+
+def _party(reader: StateReader, party_id: str) -> _Party | None:
+    stored = reader.get(PARTIES, _PARTY + key_part(party_id))
+    return None if stored is None else _decoded(stored, _Party)
+
+
+def _decoded(raw: bytes, kind: type[_S]) -> _S:
+    try:
+        return decode(raw, kind, size_max=STORED_VALUE_SIZE_MAX)
+    except DecodeError as error:
+        raise RegistryDamaged(f"parties: {error}; verify the ledger of this node") from None

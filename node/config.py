@@ -93,6 +93,8 @@ class NodeConfig:
     allow_unjailed: bool
     log_level: str
     api_tls: ApiTls | None = None  # None: plain
+    tls_key: Path | None = None  # this and the next: None where links are not TLS
+    certificate: Path | None = None
     metrics_listen: str | None = None  # None: nothing is shown
     provable_heights: int = VERSIONS_MIN
     has_history: bool = True
@@ -114,6 +116,8 @@ def load_config(path: Path) -> NodeConfig:
         genesis=reader.path("node", "genesis"),
         consensus_key=_consensus_key(reader),
         network_key=reader.path("keys", "network_key"),
+        tls_key=reader.path("keys", "tls_key"),
+        certificate=reader.path("keys", "certificate"),
         passphrase_file=reader.optional_path("keys", "passphrase_file"),
         listen=reader.text("network", "listen", r"/(ip4|ip6|dns4)/[^/]+/tcp/\d+"),
         peers=_peers(reader),

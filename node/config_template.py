@@ -36,6 +36,11 @@ consensus_key = "keys/consensus.pem"
 # device_key_index = 1
 # device_password_file = "keys/device-password"
 network_key = "keys/network.pem"
+# SM2 key of the links to other nodes (TLS), always a file, and the certificate (证书) that the
+# organization gave to it: role node, with the peer id of network_key (docs/certificates.md). A
+# renewed one, for the same key, is put in its place; the node takes it up while it runs.
+tls_key = "keys/tls.pem"
+certificate = "keys/node.crt"
 # File with the passphrase of the key files (mode 0600). Without it, SHUXIN_PASSPHRASE is read.
 passphrase_file = "keys/passphrase"
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from contracts.identities import touches_trust
 from contracts.parties import party_of
 from contracts.registry import GOVERNANCE, RegistryDamaged
 from contracts.vm.host import BlockResult, GenesisResult, RangeReader, ViewResult
@@ -121,7 +122,10 @@ class Executor:
         self._has_governed = False
 
     def take_governed(self) -> bool:
-        """Has a block since the last call changed what the contract `governance` keeps?"""
+        """Has a block since the last call changed who may be linked with, or believed?
+
+        That is what the contract `governance` keeps, and of `identity` roots and revocations.
+        """
         has_governed, self._has_governed = self._has_governed, False
         return has_governed
 
@@ -199,7 +203,8 @@ class Executor:
                 ),
             )
         )
-        if any(write.namespace == GOVERNANCE for write in result.writes):
+        is_governed = any(write.namespace == GOVERNANCE for write in result.writes)
+        if is_governed or touches_trust(result.writes):
             self._has_governed = True
         return statement
 

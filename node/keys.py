@@ -19,12 +19,16 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from crypto.errors import KeyFileInvalid
+from crypto.errors import CertificateRefused, KeyFileInvalid, Reason
 from crypto.files import sync_directory
 from crypto.keys import load_key
 from crypto.provider import CryptoProvider
 from crypto.providers.sdf import SdfProvider, shared_device
 from crypto.providers.software import SoftwareProvider
+from crypto.smtls import TlsIdentity
+from crypto.x509.authority import read_file
+from crypto.x509.profile import Role
+from crypto.x509.read import Certificate, read_certificate
 from node.config import DeviceKey, NodeConfig
 
 PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # a name, not a secret
@@ -45,6 +49,30 @@ def open_consensus_key(config: NodeConfig, passphrase: bytes) -> CryptoProvider:
         )
         return SdfProvider(shared_device(place.library), place.index, password)
     return SoftwareProvider(load_key(place, passphrase))
+
+
+def open_tls_identity(config: NodeConfig, passphrase: bytes) -> TlsIdentity:
+    """What this node shows to others, and its key.
+
+    Raises KeyFileInvalid, CertificateRefused: the certificate is not for that key, or no such file.
+    """
+    if config.tls_key is None or config.certificate is None:
+        raise KeyFileInvalid("links between nodes need [keys] tls_key and certificate; add both")
+    private = load_key(config.tls_key, passphrase)
+    return TlsIdentity(read_node_certificate(config.certificate), private)
+
+
+def read_node_certificate(path: Path) -> Certificate:
+    """Raises KeyFileInvalid for no file, CertificateRefused for one that is no node's."""
+    try:
+        certificate = read_certificate(read_file(path))
+    except OSError as error:
+        raise KeyFileInvalid(f"{path}: {error.strerror}; get one with `shuxin ca issue`") from None
+    if certificate.subject.role is not Role.NODE:
+        raise CertificateRefused(
+            Reason.ROLE, f"{path} is of {certificate.subject}; a node shows one of the role node"
+        )
+    return certificate
 
 
 def read_passphrase(

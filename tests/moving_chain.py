@@ -66,7 +66,14 @@ LIMITS = Limits(watermark_window=WINDOW, valid_window=VALID_WINDOW)
 class Chain:
     """Parties p0, p1, ... run a node each, of which the first four are the first committee."""
 
-    def __init__(self, root: Path, *, size: int = 6, vm_version: str = VM_VERSION) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        size: int = 6,
+        vm_version: str = VM_VERSION,
+        roots: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
         self.root = root
         self.data = root / "data"
         self.manager = Account(SoftwareProvider(sm2.generate()))
@@ -77,6 +84,7 @@ class Chain:
             for index, private in enumerate(self._private)
             for peer_id in [peer_id_of(generate_seed())]
         )
+        self.roots = tuple(roots)  # of organizations: party and DER
         self.genesis = self._genesis(vm_version)
         self.chain_id = chain_id(self.genesis)
         save_genesis(self.genesis, root / "genesis.json")
@@ -113,7 +121,9 @@ class Chain:
             time_ms=TIME_MS,
             validators=validators,
             parties=parties,
-            contracts=genesis_contracts(parties, validators=validators, limits=limits),
+            contracts=genesis_contracts(
+                parties, validators=validators, limits=limits, roots=self.roots
+            ),
             limits=limits,
             vm_version=vm_version,
         )

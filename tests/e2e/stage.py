@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from cli import netfiles, supervisor
+from cli.netcerts import root_certificates
 from cli.netfiles import NetworkPlan, NewNode
 from cli.supervisor import Program
 from client.errors import ClientError
@@ -252,7 +253,11 @@ def found_anew(root: Path, plan: NetworkPlan, changes: dict[str, int]) -> Genesi
     limits = msgspec.structs.replace(genesis.limits, **changes)
     addresses = {node.name: node.listen for node in plan.nodes}
     contracts = genesis_contracts(
-        genesis.parties, validators=genesis.validators, limits=limits, addresses=addresses
+        genesis.parties,
+        validators=genesis.validators,
+        limits=limits,
+        addresses=addresses,
+        roots=root_certificates(root),
     )
     genesis = msgspec.structs.replace(genesis, limits=limits, contracts=contracts)
     save_genesis(genesis, path)
