@@ -53,6 +53,13 @@ class Threshold(NamedTuple):
     severity: str
 
 
+class Score(NamedTuple):
+    """Points of a party for one criterion."""
+
+    criterion: str
+    points: int
+
+
 class Column(NamedTuple):
     """A column of a data set as the catalog describes it."""
 
@@ -160,6 +167,14 @@ def parse_threshold(text: str) -> Threshold:
     if not check or not severity or not _INTEGER.fullmatch(limit):
         raise LiteralInvalid(f"{text[:80]!r}: write CHECK=LIMIT:SEVERITY")
     return Threshold(check, int(limit), severity)
+
+
+def parse_score(text: str) -> Score:
+    """`CRITERION=POINTS`."""
+    criterion, _, points = text.rpartition("=")
+    if not criterion or not _INTEGER.fullmatch(points):
+        raise LiteralInvalid(f"{text[:80]!r}: write CRITERION=POINTS")
+    return Score(criterion, int(points))
 
 
 def parse_column(text: str) -> Column:

@@ -30,6 +30,11 @@ SYSTEM_CONTRACTS = (
     "delivery",
     "rules",
     "multisig",
+    "oversight",
+    "alert",
+    "incident",
+    "inquiry",
+    "evaluation",
 )
 
 

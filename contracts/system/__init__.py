@@ -18,6 +18,11 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     delivery    交付       products offered and accepted (验收)           交付 delivery
     rules       规则       rules and plans of each stage, in versions     all stages
     multisig    多签账户   accounts of which several members decide together
+    oversight   监督管理   who supervises whom; whom operators engaged    all stages
+    alert       预警       what may go wrong: checks and reports          all stages
+    incident    应急处置   measures at once, and their end                all stages
+    inquiry     审计问询   audits asked of parties, and answers           all stages
+    evaluation  绩效评价   how a party did in a period                    all stages
 
 A contract is an ASCII text, so the Chinese terms stand here and in docs/glossary.md.
 

@@ -84,6 +84,15 @@ class Participation:
 
 
 @record
+class Freshness:
+    """What the contract `alert` judges an entry by."""
+
+    owner: str
+    status: str
+    updated_ms: int
+
+
+@record
 class Found:
     """One step of a search: matching ids, and where the next step starts (-1 at the end)."""
 
@@ -268,6 +277,13 @@ def listed_by(dataset_id: str) -> str:
     """The owner, if the data set may be used for new tasks; else ""."""
     entry = datasets.get(dataset_id)
     return entry.owner if entry is not None and entry.status == "listed" else ""
+
+
+@view
+def freshness(dataset_id: str) -> Freshness:
+    """Whose entry it is, and when its rows were last new (6.6.3b)."""
+    entry = known(dataset_id)
+    return Freshness(entry.owner, entry.status, entry.updated_ms)
 
 
 @view

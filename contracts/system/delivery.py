@@ -48,6 +48,17 @@ class Delivery:
 
 
 @record
+class Course:
+    """What the contract `alert` judges a delivery by."""
+
+    status: str
+    product_id: str
+    operator: str
+    consumer: str
+    offered_ms: int
+
+
+@record
 class Lineage:
     """Where a product comes from, as the product contract tells it."""
 
@@ -165,6 +176,13 @@ def list_(offset: int, limit: int) -> list[Delivery]:
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "delivery.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, delivery_count.get(scope, 0))
     return [deliveries[delivery_by_number[scope, number]] for number in range(offset, end)]
+
+
+@view
+def course(delivery_id: str) -> Course:
+    """How far a delivery is, and between whom."""
+    found = known(delivery_id)
+    return Course(found.status, found.product_id, found.operator, found.consumer, found.offered_ms)
 
 
 def reader_scope() -> str:

@@ -30,6 +30,7 @@ KINDS = (
     "development.process",
     "development.output_received",  # 8.2.5b
     "development.result",
+    "delivery.diligence",  # how demand and risks were looked at before (6.5b)
     "delivery.agreement",  # what was sold, sent, received and settled (8.6.5c)
     "delivery.sent",
     "delivery.received",
@@ -59,6 +60,7 @@ class Evidence:
 records = Map(str, Evidence)
 record_by_subject = Map((str, int), str)
 subject_count = Map(str, int)
+recorded = Map((str, str, str), bool)  # kind, subject, party
 
 
 @call
@@ -86,6 +88,7 @@ def record_(evidence_id: str, kind: str, subject: str, digest: bytes, note: str)
     number = subject_count.get(subject, 0)
     record_by_subject[subject, number] = evidence_id
     subject_count[subject] = number + 1
+    recorded[kind, subject, party] = True
     emit(
         "EvidenceRecorded",
         evidence_id=evidence_id,
@@ -113,6 +116,12 @@ def list_by_subject(subject: str, offset: int, limit: int) -> list[Evidence]:
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "evidence.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, subject_count.get(subject, 0))
     return [records[record_by_subject[subject, number]] for number in range(offset, end)]
+
+
+@view
+def is_recorded(kind: str, subject: str, party_id: str) -> bool:
+    """Did the party record evidence of this kind about the subject? Other contracts ask."""
+    return recorded.get((kind, subject, party_id), False)
 
 
 def require_party() -> str:

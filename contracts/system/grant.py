@@ -5,7 +5,7 @@ scenario, the data sets (of those matched to the demand), the algorithms, an end
 uses. It is checked when a task is created, dispatched and reported, and when its product is
 delivered; revoking it cancels every task that is still open under it.
 
-States: active -> revoked. Expiry and used-up uses follow from the record.
+States: active <-> suspended; either -> revoked. Expiry and used-up uses follow from the record.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PAGE_MAX = 100  # grants in one answer
 
 @record
 class Grant:
-    """A permission. `reason` is that of the revocation."""
+    """A permission. `reason` is that of its last change of status."""
 
     id: str
     demand_id: str
@@ -62,6 +62,18 @@ class Terms:
 
     consumer: str
     expires_ms: int
+
+
+@record
+class Course:
+    """What the contracts of oversight judge a grant by."""
+
+    status: str
+    operator: str
+    uses: int
+    uses_max: int
+    expires_ms: int
+    past_task: str  # that made the use so many uses ago as was asked; "" if there were fewer
 
 
 @record
@@ -136,11 +148,31 @@ def revoke(grant_id: str, reason: str) -> None:
     """The manager ends a grant; open tasks under it are cancelled at once."""
     manager = require_manager()
     grant = known(grant_id)
-    require(grant.status == "active", "grant.revoked: it is revoked already")
+    require(grant.status != "revoked", "grant.revoked: it is revoked already")
     require(1 <= len(reason) <= REASON_MAX, "grant.reason: give a reason of 1 to 512 characters")
     grants[grant_id] = replace(grant, status="revoked", reason=reason)
     emit("Revoked", grant_id=grant_id, party_id=manager, reason=reason)
     call_contract("task", "cancel_under", grant_id)
+
+
+@call
+def suspend(grant_id: str, reason: str) -> None:
+    """An emergency measure, for the contract incident alone: no use, no report, no delivery."""
+    require(ctx.sender == "contract:incident", "grant.suspend: open an incident; it does this")
+    grant = known(grant_id)
+    require(grant.status == "active", "grant.status: it is suspended or revoked already")
+    grants[grant_id] = replace(grant, status="suspended", reason=reason)
+    emit("GrantSuspended", grant_id=grant_id, operator=grant.operator, reason=reason)
+
+
+@call
+def resume(grant_id: str, reason: str) -> None:
+    """The measure is lifted, by the contract incident alone."""
+    require(ctx.sender == "contract:incident", "grant.resume: lift the measure of its incident")
+    grant = known(grant_id)
+    require(grant.status == "suspended", "grant.status: it is not suspended")
+    grants[grant_id] = replace(grant, status="active", reason=reason)
+    emit("GrantResumed", grant_id=grant_id, operator=grant.operator, reason=reason)
 
 
 @call
@@ -184,6 +216,14 @@ def used_by(grant_id: str, number: int) -> str:
 
 
 @view
+def course(grant_id: str, uses_back: int) -> Course:
+    """How far the grant is used, and which task used it `uses_back` uses ago."""
+    grant = known(grant_id)
+    past = uses.get((grant_id, grant.uses - uses_back), "")
+    return Course(grant.status, grant.operator, grant.uses, grant.uses_max, grant.expires_ms, past)
+
+
+@view
 def is_valid(grant_id: str) -> bool:
     """Does the grant stand: known, not revoked, not expired, its operator in good standing?"""
     grant = grants.get(grant_id)
@@ -223,7 +263,8 @@ def known(grant_id: str) -> Grant:
 def hold(grant_id: str) -> Grant:
     """The grant, if it stands at this block's time."""
     grant = known(grant_id)
-    require(grant.status == "active", "grant.revoked: ask the manager for a new grant")
+    require(grant.status != "revoked", "grant.revoked: ask the manager for a new grant")
+    require(grant.status == "active", "grant.on_hold: an incident suspends it; wait for its end")
     require(ctx.time_ms < grant.expires_ms, "grant.expired: ask the manager for a new grant")
     require(is_operator(grant.operator), "grant.suspended: its operator is suspended")
     return grant

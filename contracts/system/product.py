@@ -68,6 +68,7 @@ class Outcome:
     operator: str
     grant_id: str
     consumer: str
+    created_ms: int
 
 
 @record

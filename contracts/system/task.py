@@ -109,6 +109,7 @@ class Outcome:
     operator: str
     grant_id: str
     consumer: str
+    created_ms: int
 
 
 @record
@@ -380,7 +381,7 @@ def open_for(party_id: str, offset: int, limit: int) -> list[Task]:
 def outcome(task_id: str) -> Outcome:
     """What the product contract checks a product against."""
     task = known(task_id)
-    return Outcome(task.status, task.operator, task.grant_id, task.consumer)
+    return Outcome(task.status, task.operator, task.grant_id, task.consumer, task.created_ms)
 
 
 def known(task_id: str) -> Task:

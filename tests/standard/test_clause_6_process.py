@@ -210,3 +210,70 @@ def test_clause_6_6_6_a_developer_puts_its_work_on_record() -> None:
     business.do("devhouse", "evidence", "record", *record)
     refused = business.refused("devhouse", "product", "register", "p1", "t1", "T", "", digest("r"))
     assert refused == "product.role"
+
+
+def test_clause_6_5b_diligence_is_on_record_and_anomalies_reach_the_manager() -> None:
+    """开展需求尽职调查和交付风险评估, 异常情况及时报告管理方."""
+    business = Business()
+    business.assessed()
+    business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)
+    business.do("bank", "alert", "check", "no_diligence", "v1")
+    alert = business.ask_record("bureau", "alert", "show", "alert-1")
+    assert (alert["party"], alert["severity"]) == ("opco", "critical")
+    record: list[Value] = ["e1", "delivery.diligence", "p1", digest("diligence"), "risk is low"]
+    business.do("opco", "evidence", "record", *record)
+    assert business.refused("bank", "alert", "check", "no_diligence", "v1") == "alert.fine"
+    anomaly: list[Value] = ["odd-use", "insurer", "delivery", "critical", "resold it", b""]
+    business.do("opco", "alert", "report", *anomaly)
+    assert business.refused("opco", "alert", "close", "alert-2", "fine") == "alert.supervisor"
+    business.do("bureau", "alert", "close", "alert-2", "the consumer was heard")
+
+
+def judged(business: Business, party: str) -> list[Value]:
+    scores: list[Value] = [["quality", 80], ["timeliness", 60]]
+    next_ms = business.now_ms + 300 * 24 * 3_600_000
+    return [party, 0, business.now_ms, scores, "passed", digest("report"), "records", next_ms]
+
+
+def test_clause_6_6_1d_the_manager_evaluates_parties_and_asks_for_audits() -> None:
+    """开展公共数据授权运营绩效评价工作, 开展安全审计工作等."""
+    business = Business()
+    for number, party in enumerate(("opco", "health", "insurer", "chipworks", "devhouse")):
+        evaluation = [f"e{number}", *judged(business, party)]
+        for who in others("manager"):
+            refused = business.refused(who, "evaluation", "publish", *evaluation)
+            assert refused == "evaluation.role"
+        business.do("bureau", "evaluation", "publish", *evaluation)
+        business.do(party, "evaluation", "answer", f"e{number}", True, "")
+    due_ms = business.now_ms + 24 * 3_600_000
+    asked: list[Value] = ["q1", "opco", "development", "logs", "which?", due_ms]
+    business.do("bureau", "inquiry", "ask", *asked)
+
+
+def test_clause_6_6_1b_the_manager_reviews_whom_the_operator_selects() -> None:
+    """对授权运营方遴选的技术提供方和服务开发方进行审核、监督."""
+    business = Business()
+    for party in ("chipworks", "devhouse"):
+        business.do("opco", "oversight", "select", f"x-{party}", party, "")
+        for who in others("manager"):
+            refused = business.refused(who, "oversight", "review", f"x-{party}", True, "")
+            assert refused == "oversight.role"
+        business.do("bureau", "oversight", "review", f"x-{party}", True, "")
+        supervised = business.ask("bank", "oversight", "supervises", "bureau", party, "delivery")
+        assert supervised is True
+
+
+def test_clause_6_6_2e_the_operator_reports_its_own_anomalies_and_acts_at_once() -> None:
+    """动态监测、及时评估; 对异常情况强化应急处置并及时报告管理方."""
+    business = Business()
+    business.granted()
+    said: list[Value] = ["leak", "opco", "development", "critical", "rows left", digest("log")]
+    business.do("opco", "alert", "report", *said)
+    opened: list[Value] = ["Rows left", "development", "critical", "opco", ["alert-1"]]
+    business.do("opco", "incident", "open", "i1", *opened)
+    business.do("opco", "incident", "suspend_grant", "i1", "g1", "rows left")
+    assert business.ask("bank", "grant", "is_valid", "g1") is False
+    told = business.ask("bureau", "incident", "list", 0, 10)
+    assert isinstance(told, list) and len(told) == 1
+    end: list[Value] = ["i1", "mended", digest("report")]
+    assert business.refused("opco", "incident", "close", *end) == "incident.close"

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from ledger.values import Value
-from tests.business import PARTIES, SUPPLIERS, Business, all_datasets, digest
+from tests.business import (
+    HOUR_MS,
+    PARTIES,
+    SUPPLIERS,
+    Business,
+    all_datasets,
+    dataset_of,
+    digest,
+    result,
+)
 
 
 def test_clause_8_6_1a_the_manager_supervises_operator_supplier_and_consumer() -> None:
@@ -49,7 +58,7 @@ STAGES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "8.6.5c": (
         "delivery",
-        ("agreement", "sent", "received", "settlement"),
+        ("diligence", "agreement", "sent", "received", "settlement"),
         ("ProductRegistered", "ProductAssessed", "DeliveryOffered", "DeliveryAnswered"),
     ),
 }
@@ -130,3 +139,95 @@ def test_clause_8_6_2b_to_8_6_5b_every_stage_has_plans_of_the_operator(
     }
     for kind in asked[stage]:
         in_force(business, "opco", f"{kind}-{section}b", kind, stage)
+
+
+def engaged(business: Business, party: str) -> None:
+    business.do("opco", "oversight", "select", f"x-{party}", party, "works for the platform")
+    business.do("bureau", "oversight", "review", f"x-{party}", True, "sound")
+
+
+@pytest.mark.parametrize("party", ["chipworks", "devhouse"])
+def test_clause_8_6_1c_the_operator_supervises_tech_provider_and_developer(party: str) -> None:
+    """授权运营方应监督技术提供方和服务开发方在数据授权、开发、交付阶段的活动."""
+    business = Business()
+    engaged(business, party)
+    for stage in ("authorization", "development", "delivery"):
+        said: list[Value] = [f"odd-{stage}", party, stage, "warning", "acted oddly", b""]
+        ((_, fields),) = business.do("health", "alert", "report", *said)
+        alert_id = str(fields["alert_id"])
+        assert business.refused("rival", "alert", "acknowledge", alert_id, "") == "alert.supervisor"
+        business.do("opco", "alert", "close", alert_id, "looked into it")
+    business.do("opco", "incident", "open", "i1", "Leak", "development", "critical", party, [])
+    business.do("opco", "incident", "cut_party", "i1", "leak")
+    assert business.ask("bank", "parties", "is_active", party) is False
+
+
+def risky(business: Business, stage: str) -> tuple[str, str]:
+    """Brings the stage to where a check has to warn; the check and its subject."""
+    if stage == "aggregation":
+        business.catalogued()
+        business.pass_time(91 * 24 * HOUR_MS)
+        return "late_update", dataset_of("health")
+    if stage == "authorization":
+        business.created(uses_max=1)
+        return "quota_used", "g1"
+    if stage == "development":
+        business.running()
+        business.do("health", "task", "fail", "t1", "broke down")
+        return "task_broken", "t1"
+    business.offered()
+    return "no_diligence", "v1"
+
+
+@pytest.mark.parametrize(("section", "stage"), RULED)
+def test_clause_8_6_2b_to_8_6_5b_what_goes_wrong_reaches_who_supervises(
+    section: str, stage: str
+) -> None:
+    """监测、预警: 风险由合约自行判断, 告知监督方."""
+    business = Business()
+    check, subject = risky(business, stage)
+    ((_, fields),) = business.do("archive", "alert", "check", check, subject)
+    assert (fields["stage"], fields["subject"]) == (stage, subject), section
+    alert_id, party = str(fields["alert_id"]), str(fields["party_id"])
+    for who in PARTIES:
+        if PARTIES[who] != "manager":
+            refused = business.refused(who, "alert", "acknowledge", alert_id, "")
+            assert refused == "alert.supervisor"
+    business.do("bureau", "alert", "acknowledge", alert_id, "asked for it")
+    business.do("bureau", "alert", "close", alert_id, "mended")
+    assert business.ask_record(party, "alert", "show", alert_id)["status"] == "closed"
+
+
+@pytest.mark.parametrize("stage", ["development", "delivery"])
+def test_clause_8_6_4b_and_8_6_5b_measures_act_at_once_and_end_by_name(stage: str) -> None:
+    """应急措施."""
+    business = Business()
+    business.running()
+    business.do("bureau", "incident", "open", "i1", "Leak", stage, "critical", "opco", [])
+    business.do("bureau", "incident", "suspend_grant", "i1", "g1", "leak")
+    business.do("bureau", "incident", "cut_party", "i1", "leak")
+    assert business.refused("opco", "task", "create", *business.order("t2")) == "task.role"
+    assert business.refused("health", "task", "report", *result("health")) == "grant.on_hold"
+    for number in (1, 2):
+        business.do("bureau", "incident", "lift", "i1", number, "mended")
+    business.report("health")
+    business.do("bureau", "incident", "close", "i1", "mended", digest("report"))
+
+
+@pytest.mark.parametrize("scope", ["behaviour", "permissions", "logs", "algorithms"])
+@pytest.mark.parametrize(("section", "stage"), RULED)
+def test_clause_8_6_2d_to_8_6_5d_audits_are_asked_and_answered(
+    section: str, stage: str, scope: str
+) -> None:
+    """支持对各阶段的用户行为、账户权限、日志、算法等进行审计."""
+    business = Business()
+    due_ms = business.now_ms + 24 * HOUR_MS
+    asked: list[Value] = ["q1", "opco", stage, scope, f"account for {section}d", due_ms]
+    for who in PARTIES:
+        if PARTIES[who] != "manager":
+            assert business.refused(who, "inquiry", "ask", *asked) == "inquiry.role"
+    business.do("bureau", "inquiry", "ask", *asked)
+    business.do("opco", "inquiry", "answer", "q1", "see the audit report", digest("report"))
+    business.do("bureau", "inquiry", "conclude", "q1", True, "in order")
+    found = business.ask_record("opco", "inquiry", "show", "q1")
+    assert (found["status"], found["answer_digest"]) == ("concluded", digest("report"))

@@ -33,6 +33,19 @@ OBSERVER += ["--reason", "r", "--address", "/ip4/10.0.0.1/tcp/1"]
 
 PLAN = ["--kind", "monitoring", "--stage", "delivery", "--title", "t", "--digest", DIGEST]
 PLAN += ["--limit", "delivery_unanswered=48:warning"]
+INQUIRY = ["--party", "p", "--stage", "delivery", "--scope", "logs", "--question", "q"]
+INQUIRY += ["--due", "+30d"]
+EVALUATION = [
+    "--party",
+    "p",
+    "--begin",
+    "2025-01-01",
+    "--end",
+    "2026-01-01",
+    "--score",
+    "quality=70",
+]
+EVALUATION += ["--outcome", "passed", "--digest", DIGEST, "--note", "n", "--next-due", "+365d"]
 
 CALLS: dict[str, tuple[list[str], str]] = {
     "parties.register": (["--name", "n", "--role", "supplier", "--account", ADDRESS], "party"),
@@ -78,6 +91,35 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "rules.withdraw": ([], "rule"),
     "rules.enact": (["--number", "1", "--digest", DIGEST, "--from-height", "9"], "rule"),
     "rules.revoke": (["--reason", "r"], "rule"),
+    "oversight.select": (["--party", "p", "--note", "n"], "oversight"),
+    "oversight.review": (["--pass"], "oversight"),
+    "oversight.end": (["--reason", "r"], "oversight"),
+    "alert.report": (
+        ["--party", "p", "--stage", "delivery", "--note", "n", "--digest", DIGEST],
+        "alert",
+    ),
+    "alert.acknowledge": (["--note", "n"], "alert"),
+    "alert.close": (["--note", "n"], "alert"),
+    "incident.open": (
+        ["--title", "t", "--stage", "delivery", "--party", "p", "--alert", "alert-1"],
+        "incident",
+    ),
+    "incident.suspend_grant": (["--grant", "g", "--reason", "r"], "incident"),
+    "incident.cut_party": (["--reason", "r"], "incident"),
+    "incident.note_freeze": (
+        ["--contract", "c", "--transaction", DIGEST, "--reason", "r"],
+        "incident",
+    ),
+    "incident.lift": (["--number", "1", "--reason", "r"], "incident"),
+    "incident.keep": (["--number", "1", "--reason", "r"], "incident"),
+    "incident.close": (["--outcome", "o", "--digest", DIGEST], "incident"),
+    "inquiry.ask": (INQUIRY, "inquiry"),
+    "inquiry.answer": (["--text", "t", "--digest", DIGEST], "inquiry"),
+    "inquiry.send_back": (["--finding", "f", "--due", "+1d"], "inquiry"),
+    "inquiry.conclude": (["--refuse", "--finding", "f"], "inquiry"),
+    "inquiry.withdraw": (["--finding", "f"], "inquiry"),
+    "evaluation.publish": (EVALUATION, "evaluation"),
+    "evaluation.settle": (["--outcome", "passed", "--text", "t"], "evaluation"),
     "evidence.record": (
         ["--kind", "delivery", "--subject", "s", "--digest", DIGEST],
         "evidence",
@@ -111,6 +153,13 @@ def test_a_rejection_is_an_answer_that_does_not_accept(session: FakeSession) -> 
     assert session.calls == [("delivery", "accept", ("d", bytes.fromhex(DIGEST), False, "torn"))]
 
 
+def test_an_evaluation_is_accepted_or_contested(session: FakeSession) -> None:
+    assert main(["evaluation", "accept", "e"]) == 0
+    assert main(["evaluation", "contest", "e", "--text", "wrong"]) == 0
+    answers = [args for _contract, _method, args in session.calls]
+    assert answers == [("e", True, ""), ("e", False, "wrong")]
+
+
 LISTED = {
     "party": "parties",
     "catalog": "catalog",
@@ -121,6 +170,11 @@ LISTED = {
     "delivery": "delivery",
     "rule": "rules",
     "multisig": "multisig",
+    "oversight": "oversight",
+    "alert": "alert",
+    "incident": "incident",
+    "inquiry": "inquiry",
+    "evaluation": "evaluation",
     "proposal": "proposal",
 }
 

@@ -99,6 +99,7 @@ class Largest:
         self.compute([[party, dataset] for party, dataset in pairs[::2]])
         self.deliver()
         self.rule()
+        self.oversee()
         self.do("operator", "contract", "deploy", "small", SMALL, encode_value([]))
         self.settle()
         self.decide_together()
@@ -313,6 +314,49 @@ class Largest:
         self.do("operator", "rules", "draft", rule, *text)
         self.do("manager", "rules", "revoke", rule, wide(512))
 
+    def oversee(self) -> None:
+        """Every contract of oversight with its longest texts and lists."""
+        operator, note = name("operator"), wide(1024)
+        self.do("manager", "parties", "register", *self.party("tech", "tech_provider"))
+        for engagement in ("e", "f"):
+            self.do("operator", "oversight", "select", name(engagement), name("tech"), note)
+            self.do("manager", "oversight", "review", name(engagement), True, note)
+            self.do("operator", "oversight", "end", name(engagement), note)
+        alerts: list[Value] = []
+        for number in range(32):
+            words: list[Value] = [operator, "development", "warning", note, DIGEST]
+            self.do("consumer", "alert", "report", name(f"topic-{number:02}"), *words)
+            alerts.append(f"alert-{number + 1}")
+        self.do("consumer", "alert", "check", "no_diligence", name("v"))
+        self.chain.advance(time_ms=2 * HOUR_MS)
+        self.do("consumer", "alert", "check", "no_diligence", name("v"))
+        self.do("consumer", "alert", "report", name("topic-00"), *words)
+        for step in ("acknowledge", "close"):
+            self.do("manager", "alert", step, alerts[0], note)
+        opened: list[Value] = [wide(128), "development", "critical", operator, alerts]
+        self.do("manager", "incident", "open", name("i"), *opened)
+        self.do("manager", "incident", "suspend_grant", name("i"), name("g"), wide(512))
+        self.do("manager", "incident", "cut_party", name("i"), wide(512))
+        self.do("manager", "incident", "note_freeze", name("i"), "d" * 64, DIGEST, wide(512))
+        self.do("manager", "incident", "keep", name("i"), 3, wide(512))
+        for number in (1, 2):
+            self.do("manager", "incident", "lift", name("i"), number, wide(512))
+        self.do("manager", "incident", "close", name("i"), note, DIGEST)
+        due_ms, text = self.chain.time_ms + 9 * HOUR_MS, wide(2048)
+        asked: list[Value] = [operator, "delivery", "permissions", text, due_ms]
+        for inquiry in ("q", "r"):
+            self.do("manager", "inquiry", "ask", name(inquiry), *asked)
+        self.do("manager", "inquiry", "withdraw", name("r"), text)
+        self.do("operator", "inquiry", "answer", name("q"), text, DIGEST)
+        self.do("manager", "inquiry", "send_back", name("q"), text, due_ms)
+        self.do("operator", "inquiry", "answer", name("q"), text, DIGEST)
+        self.do("manager", "inquiry", "conclude", name("q"), True, text)
+        scores: list[Value] = [[f"{number:02}" + wide(62), 100] for number in range(32)]
+        judged: list[Value] = [operator, 0, 1, scores, "conditional", DIGEST, text, due_ms]
+        self.do("manager", "evaluation", "publish", name("e"), *judged)
+        self.do("operator", "evaluation", "answer", name("e"), False, text)
+        self.do("manager", "evaluation", "settle", name("e"), "conditional", text)
+
     def deliver(self) -> None:
         note, kind = wide(1024), "authorization.decision"
         self.do("consumer", "evidence", "record", name("e"), kind, name("d"), DIGEST, note)
@@ -344,6 +388,8 @@ FOR_CONTRACTS_ONLY = {
     ("catalog", "engage"),
     ("catalog", "release"),
     ("grant", "use"),
+    ("grant", "suspend"),
+    ("grant", "resume"),
     ("task", "cancel_under"),
     ("governance", "admit"),
     ("governance", "dismiss"),

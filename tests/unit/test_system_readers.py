@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ledger.values import Value
-from tests.business import PARTIES, STRANGER, Business, dataset_of, digest
+from tests.business import HOUR_MS, PARTIES, STRANGER, Business, dataset_of, digest
 
 MEMBERS = tuple(PARTIES)
+CONCERNED = ("opco", "bureau", "board")  # where a record is about opco
 READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("catalog", "show", [dataset_of("health")], MEMBERS, "catalog.reader"),
     ("catalog", "list", [0, 10], MEMBERS, "catalog.reader"),
@@ -38,6 +39,21 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("rules", "in_force", ["r1", 0], MEMBERS, "rules.reader"),
     ("rules", "list", [0, 10], MEMBERS, "rules.reader"),
     ("rules", "list_by_stage", ["delivery", 0, 10], MEMBERS, "rules.reader"),
+    ("oversight", "show", ["x1"], MEMBERS, "oversight.reader"),
+    ("oversight", "list", [0, 10], MEMBERS, "oversight.reader"),
+    ("alert", "show", ["alert-1"], (*CONCERNED, "bank"), "alert.reader"),
+    ("alert", "list_of", ["opco", 0, 10], CONCERNED, "alert.reader"),
+    ("alert", "list", [0, 10], MEMBERS, "alert.reader"),
+    ("alert", "findings", ["no_diligence", ["v1"]], MEMBERS, "alert.reader"),
+    ("incident", "show", ["i1"], CONCERNED, "incident.reader"),
+    ("incident", "list", [0, 10], MEMBERS, "incident.reader"),
+    ("incident", "count_open", [], MEMBERS, "incident.reader"),
+    ("inquiry", "show", ["q1"], CONCERNED, "inquiry.reader"),
+    ("inquiry", "list", [0, 10], MEMBERS, "inquiry.reader"),
+    ("inquiry", "is_overdue", ["q1"], MEMBERS, "inquiry.reader"),
+    ("evaluation", "show", ["e1"], CONCERNED, "evaluation.reader"),
+    ("evaluation", "list", [0, 10], MEMBERS, "evaluation.reader"),
+    ("evaluation", "next_due", ["bureau", "opco"], MEMBERS, "evaluation.reader"),
     ("governance", "nodes", [], MEMBERS, "governance.reader"),
     ("governance", "node", ["node-bureau"], MEMBERS, "governance.reader"),
     ("proposal", "show", ["c1"], MEMBERS, "proposal.reader"),
@@ -54,6 +70,14 @@ def story() -> Business:
     business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
     rule: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
     business.do("bureau", "rules", "draft", *rule)
+    business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    said: list[Value] = ["late", "opco", "delivery", "notice", "nothing arrived", b""]
+    business.do("bank", "alert", "report", *said)
+    business.do("bureau", "incident", "open", "i1", "Leak", "delivery", "critical", "opco", [])
+    later = business.now_ms + HOUR_MS
+    business.do("bureau", "inquiry", "ask", "q1", "opco", "delivery", "logs", "which?", later)
+    judged: list[Value] = ["opco", 0, 1, [["quality", 70]], "passed", digest("r"), "fine", later]
+    business.do("bureau", "evaluation", "publish", "e1", *judged)
     business.suspend("chipworks")
     return business
 

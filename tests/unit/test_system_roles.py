@@ -81,6 +81,61 @@ def an_enacted_plan(business: Business) -> None:
     business.do("bureau", "rules", "enact", "r1", 1, digest("r"), business.chain.height + 99)
 
 
+def a_selection(business: Business) -> None:
+    business.do("opco", "oversight", "select", "x1", "chipworks", "chips")
+
+
+def a_report(business: Business) -> None:
+    said: list[Value] = ["disk", "opco", "development", "warning", "the disk is full", b""]
+    business.do("opco", "alert", "report", *said)
+
+
+def an_incident(business: Business) -> None:
+    about: list[Value] = ["Leak", "development", "critical", "opco", []]
+    business.do("bureau", "incident", "open", "i1", *about)
+
+
+def a_granted_incident(business: Business) -> None:
+    business.granted()
+    an_incident(business)
+
+
+def a_measure(business: Business) -> None:
+    a_granted_incident(business)
+    business.do("opco", "incident", "suspend_grant", "i1", "g1", "leak")
+
+
+def question(business: Business) -> list[Value]:
+    """The arguments of inquiry.ask after its id."""
+    return ["opco", "delivery", "permissions", "who may?", business.now_ms + 9 * HOUR_MS]
+
+
+def a_question(business: Business) -> None:
+    business.do("bureau", "inquiry", "ask", "q1", *question(business))
+
+
+def an_answer(business: Business) -> None:
+    a_question(business)
+    business.do("opco", "inquiry", "answer", "q1", "see the report", digest("answer"))
+
+
+def judgement(business: Business) -> list[Value]:
+    """The arguments of evaluation.publish after its id."""
+    now = business.now_ms
+    scores: list[Value] = [["quality", 70]]
+    digest_of, note = digest("report"), "by the records of the year"
+    return ["opco", 0, now, scores, "conditional", digest_of, note, now + 99 * HOUR_MS]
+
+
+def a_judgement(business: Business) -> None:
+    business.do("bureau", "evaluation", "publish", "e1", *judgement(business))
+
+
+def a_contested_judgement(business: Business) -> None:
+    a_judgement(business)
+    business.do("opco", "evaluation", "answer", "e1", False, "the records are wrong")
+
+
 def an_overdue_task(business: Business) -> None:
     business.created(hours=1)
     business.pass_time(HOUR_MS)
@@ -140,6 +195,46 @@ STEPS = [
     Step("rules", "enact", a_drafted_plan, lambda b: ["r1", 1, digest("r"), b.chain.height + 99],
          MANAGERS, "rules.role"),
     Step("rules", "revoke", an_enacted_plan, fixed("r1", "flawed"), MANAGERS, "rules.role"),
+    Step("oversight", "select", nothing, fixed("x1", "chipworks", ""), OPERATORS,
+         "oversight.role"),
+    Step("oversight", "review", a_selection, fixed("x1", True, ""), MANAGERS, "oversight.role"),
+    Step("oversight", "end", a_selection, fixed("x1", "done"), ("opco", *MANAGERS),
+         "oversight.role"),
+    Step("alert", "check", Business.offered, fixed("no_diligence", "v1"), tuple(PARTIES),
+         "alert.role"),
+    Step("alert", "report", nothing,
+         fixed("topic", "opco", "development", "warning", "disk full", b""), tuple(PARTIES),
+         "alert.role"),
+    Step("alert", "acknowledge", a_report, fixed("alert-1", ""), MANAGERS, "alert.supervisor"),
+    Step("alert", "close", a_report, fixed("alert-1", "mended"), MANAGERS, "alert.supervisor"),
+    Step("incident", "open", nothing,
+         fixed("i1", "Leak", "development", "critical", "opco", []), ("opco", *MANAGERS),
+         "incident.role"),
+    Step("incident", "suspend_grant", a_granted_incident, fixed("i1", "g1", "leak"),
+         ("opco", *MANAGERS), "incident.role"),
+    Step("incident", "cut_party", an_incident, fixed("i1", "leak"), MANAGERS, "incident.cut"),
+    Step("incident", "note_freeze", an_incident,
+         fixed("i1", "delivery", digest("freeze"), "leak"), MANAGERS,
+         "incident.manager"),
+    Step("incident", "lift", a_measure, fixed("i1", 1, "mended"), ("opco", *MANAGERS),
+         "incident.lift"),
+    Step("incident", "keep", a_measure, fixed("i1", 1, "for good"), MANAGERS,
+         "incident.manager"),
+    Step("incident", "close", an_incident, fixed("i1", "mended", digest("report")), MANAGERS,
+         "incident.close"),
+    Step("inquiry", "ask", nothing, lambda b: ["q1", *question(b)], MANAGERS, "inquiry.role"),
+    Step("inquiry", "answer", a_question, fixed("q1", "see", digest("a")), ("opco",),
+         "inquiry.party"),
+    Step("inquiry", "send_back", an_answer, lambda b: ["q1", "more", b.now_ms + HOUR_MS],
+         MANAGERS, "inquiry.asker"),
+    Step("inquiry", "conclude", an_answer, fixed("q1", True, ""), MANAGERS, "inquiry.asker"),
+    Step("inquiry", "withdraw", a_question, fixed("q1", "mistaken"), MANAGERS, "inquiry.asker"),
+    Step("evaluation", "publish", nothing, lambda b: ["e1", *judgement(b)], MANAGERS,
+         "evaluation.role"),
+    Step("evaluation", "answer", a_judgement, fixed("e1", False, "no"), ("opco",),
+         "evaluation.party"),
+    Step("evaluation", "settle", a_contested_judgement, fixed("e1", "passed", "right"), MANAGERS,
+         "evaluation.settler"),
     Step("evidence", "record", nothing,
          fixed("e1", "aggregation.collected", "x", digest("x"), ""),
          tuple(PARTIES), "evidence.role"),

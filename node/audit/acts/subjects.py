@@ -31,6 +31,11 @@ PARTY: Final = "party"
 NODE: Final = "node"
 PROPOSAL: Final = "proposal"
 RULE: Final = "rule"
+ENGAGEMENT: Final = "engagement"
+ALERT: Final = "alert"
+INCIDENT: Final = "incident"
+INQUIRY: Final = "inquiry"
+EVALUATION: Final = "evaluation"
 CONTRACT: Final = "contract"
 KINDS: Final = (
     GRANT,
@@ -44,18 +49,24 @@ KINDS: Final = (
     NODE,
     PROPOSAL,
     RULE,
+    ENGAGEMENT,
+    ALERT,
+    INCIDENT,
+    INQUIRY,
+    EVALUATION,
     CONTRACT,
 )
 
 # Other forms than the id of one subject.
 DATASETS: Final = "dataset list"
+ALERTS: Final = "alert list"
 PARTIES: Final = "party list"
 NODES: Final = "node list"
 PARTICIPANTS: Final = "party and dataset list"
-# The contract `evidence` does not say of what kind its subject is, nor check it: it is what the
-# chain knows by that id at the time, which may be several things or nothing.
+# The contracts `evidence`, `alert` and `incident` do not say of what kind their subject is: it is
+# what the chain knows by that id at the time, which may be several things or nothing.
 ABOUT: Final = "about"
-FORMS: Final = frozenset({*KINDS, DATASETS, PARTIES, NODES, PARTICIPANTS, ABOUT})
+FORMS: Final = frozenset({*KINDS, DATASETS, ALERTS, PARTIES, NODES, PARTICIPANTS, ABOUT})
 
 _ID = re.compile(r"[a-z0-9_.\-]{1,64}")
 
@@ -123,6 +134,8 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
             "datasets": DATASETS,
         },
         "revoke": {"grant_id": GRANT},
+        "suspend": {"grant_id": GRANT},
+        "resume": {"grant_id": GRANT},
         "use": {"grant_id": GRANT, "task_id": TASK, "operator": PARTY, "datasets": DATASETS},
     },
     "task": {
@@ -148,6 +161,38 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "withdraw": {"rule_id": RULE},
         "enact": {"rule_id": RULE},
         "revoke": {"rule_id": RULE},
+    },
+    "oversight": {
+        "select": {"engagement_id": ENGAGEMENT, "party_id": PARTY},
+        "review": {"engagement_id": ENGAGEMENT},
+        "end": {"engagement_id": ENGAGEMENT},
+    },
+    "alert": {
+        "check": {"subject": ABOUT},
+        "report": {"party_id": PARTY},
+        "acknowledge": {"alert_id": ALERT},
+        "close": {"alert_id": ALERT},
+    },
+    "incident": {
+        "open": {"incident_id": INCIDENT, "party_id": PARTY, "alerts": ALERTS},
+        "suspend_grant": {"incident_id": INCIDENT, "grant_id": GRANT},
+        "cut_party": {"incident_id": INCIDENT},
+        "note_freeze": {"incident_id": INCIDENT, "name": CONTRACT},
+        "lift": {"incident_id": INCIDENT},
+        "keep": {"incident_id": INCIDENT},
+        "close": {"incident_id": INCIDENT},
+    },
+    "inquiry": {
+        "ask": {"inquiry_id": INQUIRY, "party_id": PARTY},
+        "answer": {"inquiry_id": INQUIRY},
+        "send_back": {"inquiry_id": INQUIRY},
+        "conclude": {"inquiry_id": INQUIRY},
+        "withdraw": {"inquiry_id": INQUIRY},
+    },
+    "evaluation": {
+        "publish": {"evaluation_id": EVALUATION, "party_id": PARTY},
+        "answer": {"evaluation_id": EVALUATION},
+        "settle": {"evaluation_id": EVALUATION},
     },
     "contract": {
         "deploy": {"name": CONTRACT},
@@ -235,6 +280,8 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         },
         "GrantUsed": {"grant_id": GRANT, "task_id": TASK},
         "Revoked": {"grant_id": GRANT, "party_id": PARTY},
+        "GrantSuspended": {"grant_id": GRANT, "operator": PARTY},
+        "GrantResumed": {"grant_id": GRANT, "operator": PARTY},
     },
     "task": {
         "TaskCreated": {**_COURSE, "grant_id": GRANT, "operator": PARTY, "consumer": PARTY},
@@ -279,6 +326,44 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "RuleEnacted": {"rule_id": RULE, "party_id": PARTY},
         "RuleRevoked": {"rule_id": RULE, "party_id": PARTY},
     },
+    "oversight": {
+        "Selected": {"engagement_id": ENGAGEMENT, "operator": PARTY, "party_id": PARTY},
+        "EngagementReviewed": {"engagement_id": ENGAGEMENT, "manager": PARTY, "party_id": PARTY},
+        "EngagementEnded": {"engagement_id": ENGAGEMENT, "operator": PARTY, "party_id": PARTY},
+    },
+    "alert": {
+        "AlertRaised": {"alert_id": ALERT, "subject": ABOUT, "party_id": PARTY, "reporter": PARTY},
+        "AlertRepeated": {"alert_id": ALERT, "subject": ABOUT, "party_id": PARTY},
+        "AlertAcknowledged": {"alert_id": ALERT, "party_id": PARTY, "handler": PARTY},
+        "AlertClosed": {"alert_id": ALERT, "party_id": PARTY, "handler": PARTY},
+    },
+    "incident": {
+        "IncidentOpened": {
+            "incident_id": INCIDENT,
+            "party_id": PARTY,
+            "opener": PARTY,
+            "alerts": ALERTS,
+        },
+        "MeasureTaken": {"incident_id": INCIDENT, "target": ABOUT, "party_id": PARTY},
+        "MeasureDecided": {"incident_id": INCIDENT, "target": ABOUT, "party_id": PARTY},
+        "IncidentClosed": {"incident_id": INCIDENT, "party_id": PARTY, "closer": PARTY},
+    },
+    "inquiry": {
+        "InquiryAsked": {"inquiry_id": INQUIRY, "asker": PARTY, "party_id": PARTY},
+        "InquiryAnswered": {"inquiry_id": INQUIRY, "party_id": PARTY},
+        "InquirySentBack": {"inquiry_id": INQUIRY, "party_id": PARTY},
+        "InquiryConcluded": {"inquiry_id": INQUIRY, "party_id": PARTY},
+        "InquiryWithdrawn": {"inquiry_id": INQUIRY, "party_id": PARTY},
+    },
+    "evaluation": {
+        "EvaluationPublished": {
+            "evaluation_id": EVALUATION,
+            "evaluator": PARTY,
+            "party_id": PARTY,
+        },
+        "EvaluationAnswered": {"evaluation_id": EVALUATION, "party_id": PARTY},
+        "EvaluationSettled": {"evaluation_id": EVALUATION, "party_id": PARTY, "settler": PARTY},
+    },
     "contract": {
         "Deployed": _STEP,
         "UpgradeProposed": _STEP,
@@ -302,14 +387,16 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
 # Texts, digests, numbers and keys. `accuser` is a party or a node: the sender tells which.
 _PLAIN_NAMES: Final = """
 accepted account accounts accuser act_id address agreement_digest algorithm algorithms approvals
-approved args certificate code_hash commitment data_commitment deadline_ms description digest
-endpoint expires_ms fingerprint first first_digest first_height first_signature from_height grade
-groups height is_finished is_match kind limits location member members method name needs
-not_after_ms note number organizations output_commitment output_share parties_min passed
-payload_digest peer_id program program_hash protection public_key purpose reason received_digest
-receiver_key replacement resources result_digest role roles row_count rule_hash scenario schema
-sealed_payload_digest second second_digest second_signature sequence serial share_digest source
-stage status step tags threshold title transcript_root uses_max version view vm_version witnesses
+approved args certificate check_name code_hash commitment count data_commitment deadline_ms
+description digest due_ms endpoint expires_ms finding fingerprint first first_digest first_height
+first_signature from_height from_ms grade groups height is_finished is_late is_match kind limits
+location member members method name needs next_due_ms not_after_ms note number organizations
+outcome output_commitment output_share parties_min passed payload_digest peer_id program
+program_hash protection public_key purpose question reason received_digest receiver_key
+replacement report_digest resources result_digest role roles row_count rule_hash scenario schema
+scope scores sealed_payload_digest second second_digest second_signature sequence serial severity
+share_digest source stage status step tags text threshold title to_ms topic transaction
+transcript_root uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 

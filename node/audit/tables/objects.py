@@ -82,7 +82,7 @@ GRANTS: Final = Table(
         names("algorithms"),
         integer("uses_max"),
         integer("uses"),
-        words("status", "active revoked"),
+        words("status", "active suspended revoked"),
         moment("issued"),
         moment("expires"),
         moment("revoked"),
@@ -161,6 +161,8 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "product": _Kind(PRODUCTS, "product_id"),
     "delivery": _Kind(DELIVERIES, "delivery_id"),
 }
+# What an incident does to a grant, by the event that says so.
+_HOLDS: Final = {"GrantSuspended": "suspended", "GrantResumed": "active"}
 Fields = dict[str, Cell]
 
 
@@ -192,6 +194,8 @@ class Objects:
                 self._course(text(told.fields.get("task_id")), told.name, act.time_ms)
             elif (told.contract, told.name) == ("grant", "GrantUsed"):
                 self._use(text(told.fields.get("grant_id")))
+            elif told.contract == "grant" and told.name in _HOLDS:
+                self._hold(text(told.fields.get("grant_id")), _HOLDS[told.name])
 
     def rows(self, table: Table) -> Iterator[Row]:
         """Of one of OBJECTS, in the order in which they were made."""
@@ -293,6 +297,11 @@ class Objects:
             known.update(status="running", started=time_ms)
         elif event in ENDS:
             known.update(status=ENDS[event], ended=time_ms)
+
+    def _hold(self, grant: str, status: str) -> None:
+        known = self._found[GRANTS.name].get(grant)
+        if known is not None:
+            known.update(status=status)
 
     def _use(self, grant: str) -> None:
         known = self._found[GRANTS.name].get(grant)

@@ -1,0 +1,116 @@
+"""Alerts (预警): what may go wrong, found by checks or reported by parties."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.domain import (
+    PAGE_DEFAULT,
+    PAGE_MAX,
+    Id,
+    Note,
+    call,
+    record_fields,
+    records_table,
+)
+from cli.literals import parse_digest, parse_id
+from cli.options import Invocation, verb
+from cli.output import Answer, Table, waiting
+from cli.records import shown
+from cli.scan import COLUMNS as SCAN_COLUMNS
+from cli.scan import raise_all, scan_all
+
+app = typer.Typer()
+CONTRACT = "alert"
+COLUMNS = ("id", "check", "severity", "party", "subject", "count", "last_ms", "status", "handler")
+
+Subject = Annotated[
+    str, typer.Argument(parser=parse_id, metavar="SUBJECT", help="Grant, task, data set, delivery.")
+]
+
+
+@verb(app, "list")
+def list_records(
+    ask: Invocation,
+    party: Annotated[
+        str | None, typer.Option(parser=parse_id, help="Those about a party that you supervise.")
+    ] = None,
+    status: Annotated[
+        str, typer.Option(help="Of the page, only open, acknowledged or closed ones.")
+    ] = "",
+    offset: Annotated[int, typer.Option(min=0, help="Skip so many.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
+) -> Answer:
+    """List alerts: all for managers, otherwise those about your party and your reports."""
+    with ask.session() as session:
+        if party is not None:
+            records = session.view(CONTRACT, "list_of", party, offset, limit)
+        else:
+            records = session.view(CONTRACT, "list", offset, limit)
+    if status and isinstance(records, list):
+        records = [
+            record
+            for record in records
+            if isinstance(record, dict) and record.get("status") == status
+        ]
+    return records_table(records, columns=COLUMNS, whole=ask.json)
+
+
+@verb(app, "show")
+def show(ask: Invocation, alert_id: Id) -> Answer:
+    """Show one alert, whole."""
+    with ask.session() as session:
+        return record_fields(shown(session, CONTRACT, alert_id), raw=ask.json)
+
+
+@verb(app, "check")
+def check(
+    ask: Invocation,
+    check_name: Annotated[str, typer.Argument(metavar="CHECK", help="See `rule limits`.")],
+    subject: Subject,
+) -> Answer:
+    """Have one check look, and raise what it finds (any party)."""
+    return call(ask, CONTRACT, "check", check_name, subject)
+
+
+@verb(app, "scan")
+def scan(
+    ask: Invocation,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is due.")] = False,
+) -> Answer:
+    """Have all checks look at all that you may see, and raise what is due (any party)."""
+    with ask.session() as session, waiting("alert: looking everything through", as_json=ask.json):
+        due = scan_all(session)
+        rows = due if dry_run else raise_all(session, due)
+    return Table(SCAN_COLUMNS, [list(row) for row in rows])
+
+
+@verb(app, "report")
+def report(
+    ask: Invocation,
+    topic: Id,
+    party: Annotated[str, typer.Option(parser=parse_id, help="Party that it is about.")],
+    stage: Annotated[str, typer.Option(help="Stage in which the party is supervised.")],
+    note: Annotated[str, typer.Option(help="What was seen.")],
+    severity: Annotated[str, typer.Option(help="notice, warning or critical.")] = "warning",
+    digest: Annotated[
+        bytes | None,
+        typer.Option(parser=parse_digest, help="SM3 of what it rests on, hex or file:PATH."),
+    ] = None,
+) -> Answer:
+    """Report an anomaly, your own or another party's, to who supervises it (any party)."""
+    return call(ask, CONTRACT, "report", topic, party, stage, severity, note, digest or b"")
+
+
+@verb(app, "acknowledge")
+def acknowledge(ask: Invocation, alert_id: Id, note: Note = "") -> Answer:
+    """Take an alert up (who supervises its party)."""
+    return call(ask, CONTRACT, "acknowledge", alert_id, note)
+
+
+@verb(app, "close")
+def close(ask: Invocation, alert_id: Id, note: Note) -> Answer:
+    """Close an alert and say what came of it (who supervises its party)."""
+    return call(ask, CONTRACT, "close", alert_id, note)

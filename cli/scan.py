@@ -1,0 +1,124 @@
+"""What `shuxin alert scan` does: has every check look at every subject that its sender may list.
+
+Asking costs nothing and raises nothing; only what the contract says is due is sent. Who may not
+list something, as a supplier the tasks of others, leaves that to who may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from client.errors import Refused
+
+if TYPE_CHECKING:
+    from client.node import Outcome
+    from ledger.values import Key, Value
+
+ALERT: Final = "alert"
+PAGE_MAX: Final = 100  # what the system contracts give in one answer
+SUBJECTS_MAX: Final = 20  # what the contract `alert` looks at in one view
+
+# Contract that lists the subjects, checks that look at them, states that are worth a look.
+_BROKEN = ("disputed", "failed", "expired")
+_WALKS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
+    ("catalog", ("late_update",), ("listed",)),
+    ("grant", ("quota_used", "expiry_near", "unusual_rate"), ("active",)),
+    ("task", ("task_broken",), _BROKEN),
+    (
+        "delivery",
+        ("no_diligence", "delivery_rejected", "delivery_unanswered"),
+        ("offered", "accepted", "rejected"),
+    ),
+)
+COLUMNS: Final = ("check", "subject", "party", "severity", "measured", "limit", "alert")
+
+
+class Due(NamedTuple):
+    """What a check found, and the id of the alert once it is raised."""
+
+    check: str
+    subject: str
+    party: str
+    severity: str
+    measured: int
+    limit: int
+    alert: str = ""
+
+
+class Asking(Protocol):
+    """The part of a session that a scan uses."""
+
+    def view(self, contract: str, method: str, *args: Value) -> Value: ...
+
+    def call(self, contract: str, method: str, *args: Value) -> Outcome: ...
+
+
+def scan_all(session: Asking) -> list[Due]:
+    """All that is due now, by contract, check and order of entry. Raises ClientError."""
+    found: list[Due] = []
+    for contract, checks, states in _WALKS:
+        subjects = list(_subjects(session, contract, states))
+        for check in checks:
+            for first in range(0, len(subjects), SUBJECTS_MAX):
+                asked: list[Value] = [*subjects[first : first + SUBJECTS_MAX]]
+                found += _due(session.view(ALERT, "findings", check, asked))
+    return found
+
+
+def raise_all(session: Asking, due: list[Due]) -> list[Due]:
+    """Raises each; what another party raised in the meantime is left out. Raises ClientError."""
+    from ledger.values import decode_value
+
+    raised: list[Due] = []
+    for one in due:
+        try:
+            outcome = session.call(ALERT, "check", one.check, one.subject)
+        except Refused as refusal:
+            if refusal.detail.startswith(("alert.open", "alert.fine", "alert.quiet")):
+                continue
+            raise
+        alert = decode_value(outcome.receipt.return_value)
+        raised.append(one._replace(alert=str(alert)))
+    return raised
+
+
+def _subjects(session: Asking, contract: str, states: tuple[str, ...]) -> Iterator[str]:
+    offset = 0
+    while True:
+        try:
+            page = session.view(contract, "list", offset, PAGE_MAX)
+        except Refused as refusal:
+            if refusal.detail.startswith(f"{contract}.reader"):
+                return
+            raise
+        records = page if isinstance(page, list) else []
+        for record in records:
+            if isinstance(record, dict) and record.get("status") in states:
+                yield str(record["id"])
+        if len(records) < PAGE_MAX:
+            return
+        offset += PAGE_MAX
+
+
+def _due(findings: Value) -> Iterator[Due]:
+    for finding in findings if isinstance(findings, list) else ():
+        if isinstance(finding, dict) and finding.get("says") == "due":
+            yield Due(
+                _text(finding, "check"),
+                _text(finding, "subject"),
+                _text(finding, "party"),
+                _text(finding, "severity"),
+                _number(finding, "measured"),
+                _number(finding, "limit"),
+            )
+
+
+def _text(record: Mapping[Key, Value], name: str) -> str:
+    value = record.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(record: Mapping[Key, Value], name: str) -> int:
+    value = record.get(name)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,469 @@
+"""Alerts: what may go wrong, told to whoever supervises (clauses 5.1c, 6.5b, 6.6.2e, 8.6.3b).
+
+An alert comes from a check or from a report. A check is a rule of this contract over what is on
+the chain: any active party may ask for it, and the contract looks itself, so that an alert by a
+check is as true as the chain, whoever sent it. Limits and severities are those of the monitoring
+plan in force (contract `rules`). A report is a party's word about a party: an anomaly of its own
+operation, or a risk that only a node can see, such as a full disk.
+
+While an alert is not closed, what is found again is counted, once an hour. After it was closed the
+same finding stays quiet for a day, and for good if it is about what cannot change any more, such as
+a task that failed. So scans may run often.
+
+States: open -> acknowledged -> closed; open -> closed.
+"""
+
+from __future__ import annotations
+
+from contracts.dialect import (
+    Map,
+    Var,
+    call,
+    ctx,
+    emit,
+    fail,
+    is_name,
+    record,
+    replace,
+    require,
+    view,
+    view_contract,
+)
+
+SEVERITIES = ("notice", "warning", "critical")
+REPORT = "report"  # the check of alerts that are a party's word
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+REPEAT_MS = HOUR_MS  # an open alert is counted again after this
+QUIET_MS = DAY_MS  # a closed one is raised anew after this
+NOTE_MAX = 1024  # characters
+DIGEST_SIZE = 32  # bytes: SM3
+OPEN_REPORTS_MAX = 64  # of one party: who floods others with reports is stopped
+SUBJECTS_MAX = 20  # looked at in one view
+PAGE_MAX = 100  # alerts in one answer
+LASTING = ("task_broken", "no_diligence", "delivery_rejected")  # facts that stay as they are
+BROKEN = ("disputed", "failed", "expired")  # ends of a task that need a look
+
+
+@record
+class Alert:
+    """`measured` and `limit` are the figures of a check, as of the last time it found something."""
+
+    id: str
+    check: str
+    stage: str
+    severity: str
+    subject: str  # id of the grant, task, data set or delivery; of a report, its topic
+    party: str  # that is supervised
+    reporter: str  # party that sent it first
+    measured: int
+    limit: int
+    note: str
+    digest: bytes  # of what a report rests on; else empty
+    first_ms: int
+    last_ms: int
+    count: int = 1
+    status: str = "open"
+    handler: str = ""  # party that acknowledged or closed it
+    answer: str = ""
+    answered_ms: int = 0
+
+
+@record
+class Finding:
+    """What a check sees now. `says` is why it is not due: fine, open or quiet; else "due"."""
+
+    check: str
+    subject: str
+    party: str
+    stage: str
+    severity: str
+    measured: int
+    limit: int
+    says: str
+
+
+@record
+class Limit:
+    """By what a check judges, as the contract `rules` tells it."""
+
+    check: str
+    stage: str
+    limit: int
+    severity: str
+    rule_id: str
+
+
+@record
+class GrantCourse:
+    """What the contract `grant` tells of a grant."""
+
+    status: str
+    operator: str
+    uses: int
+    uses_max: int
+    expires_ms: int
+    past_task: str
+
+
+@record
+class TaskOutcome:
+    """What the contract `task` tells of a task."""
+
+    status: str
+    operator: str
+    grant_id: str
+    consumer: str
+    created_ms: int
+
+
+@record
+class Freshness:
+    """What the contract `catalog` tells of a data set."""
+
+    owner: str
+    status: str
+    updated_ms: int
+
+
+@record
+class DeliveryCourse:
+    """What the contract `delivery` tells of a delivery."""
+
+    status: str
+    product_id: str
+    operator: str
+    consumer: str
+    offered_ms: int
+
+
+alerts = Map(str, Alert)
+latest = Map((str, str, str), str)  # check, party, subject -> the last alert of it
+# Kept under "" for managers, and under the supervised party and the reporter.
+alert_by_number = Map((str, int), str)
+alert_count = Map(str, int)
+total = Var(int)
+open_reports = Map(str, int)  # party -> how many of its reports are not closed
+
+
+@call
+def check(check_name: str, subject: str) -> str:
+    """Any active party has a check look; raises or counts an alert, whose id it returns (5.1c)."""
+    reporter = require_party()
+    found = look(check_name, subject)
+    if found.says == "fine":
+        fail("alert.fine: the check finds nothing to warn of")
+    require(found.says != "open", "alert.open: it is open and was counted less than an hour ago")
+    require(found.says != "quiet", "alert.quiet: it was dealt with; see `show` for the answer")
+    known_id = latest.get((check_name, found.party, subject), "")
+    if known_id != "" and alerts[known_id].status != "closed":
+        return repeat(known_id, found.severity, found.measured, found.limit)
+    return enter(
+        Alert(
+            id="",
+            check=check_name,
+            stage=found.stage,
+            severity=found.severity,
+            subject=subject,
+            party=found.party,
+            reporter=reporter,
+            measured=found.measured,
+            limit=found.limit,
+            note="",
+            digest=b"",
+            first_ms=ctx.time_ms,
+            last_ms=ctx.time_ms,
+        )
+    )
+
+
+@call
+def report(topic: str, party_id: str, stage: str, severity: str, note: str, digest: bytes) -> str:
+    """A party reports an anomaly, its own or another's, to who supervises it (6.5b, 6.6.2e)."""
+    reporter = require_party()
+    require(is_name(topic), "alert.topic: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(severity in SEVERITIES, "alert.severity: use notice, warning or critical")
+    require(1 <= len(note) <= NOTE_MAX, "alert.note: say what was seen, in 1 to 1024 characters")
+    require(len(digest) in (0, DIGEST_SIZE), "alert.digest: use 32 bytes of SM3, or none")
+    require(
+        view_contract("oversight", "is_supervised", party_id, stage, returns=bool),
+        "alert.edge: nobody supervises that party in that stage; see `oversight edges`",
+    )
+    known_id = latest.get((REPORT, party_id, topic), "")
+    if known_id != "" and alerts[known_id].status != "closed":
+        known_one = alerts[known_id]
+        require(
+            ctx.time_ms >= known_one.last_ms + REPEAT_MS,
+            "alert.open: it is open and was counted less than an hour ago",
+        )
+        return repeat(known_id, severity, 0, 0)
+    count = open_reports.get(reporter, 0)
+    require(count < OPEN_REPORTS_MAX, "alert.reports: wait until some of its 64 are closed")
+    open_reports[reporter] = count + 1
+    return enter(
+        Alert(
+            id="",
+            check=REPORT,
+            stage=stage,
+            severity=severity,
+            subject=topic,
+            party=party_id,
+            reporter=reporter,
+            measured=0,
+            limit=0,
+            note=note,
+            digest=digest,
+            first_ms=ctx.time_ms,
+            last_ms=ctx.time_ms,
+        )
+    )
+
+
+@call
+def acknowledge(alert_id: str, note: str) -> None:
+    """Who supervises the party takes the alert up."""
+    found = known(alert_id)
+    handler = require_supervisor(found)
+    require(found.status == "open", "alert.status: it has been taken up already")
+    settle(found, "acknowledged", handler, note)
+    emit("AlertAcknowledged", alert_id=alert_id, party_id=found.party, handler=handler)
+
+
+@call
+def close(alert_id: str, note: str) -> None:
+    """Who supervises the party closes it and says what came of it."""
+    found = known(alert_id)
+    handler = require_supervisor(found)
+    require(found.status != "closed", "alert.status: it is closed already")
+    require(note != "", "alert.note: say what came of it")
+    settle(found, "closed", handler, note)
+    if found.check == REPORT:
+        open_reports[found.reporter] = open_reports[found.reporter] - 1
+    emit("AlertClosed", alert_id=alert_id, party_id=found.party, handler=handler, note=note)
+
+
+@view
+def show(alert_id: str) -> Alert:
+    """One alert, for its party, its reporter and those that supervise."""
+    reader = require_reader()
+    found = known(alert_id)
+    is_own = reader == found.party or reader == found.reporter
+    require(
+        is_own or is_supervisor(reader, found),
+        "alert.reader: only its party, its reporter and their supervisors may read it",
+    )
+    return found
+
+
+@view
+def list_(offset: int, limit: int) -> list[Alert]:
+    """Alerts in order: all for managers; for others those of their party and their reports."""
+    reader = require_reader()
+    is_manager = view_contract("parties", "party_has_role", reader, "manager", returns=bool)
+    return page("" if is_manager else reader, offset, limit)
+
+
+@view
+def list_of(party_id: str, offset: int, limit: int) -> list[Alert]:
+    """Alerts of one party, for those that supervise it."""
+    reader = require_reader()
+    require(
+        reader == party_id
+        or view_contract("oversight", "supervises", reader, party_id, "", returns=bool),
+        "alert.reader: only who supervises the party may read its alerts",
+    )
+    return page(party_id, offset, limit)
+
+
+@view
+def findings(check_name: str, subjects: list[str]) -> list[Finding]:
+    """What a check sees now in up to 20 subjects; nothing is raised by asking."""
+    require_reader()
+    require(len(subjects) <= SUBJECTS_MAX, "alert.subjects: ask about up to 20")
+    return [look(check_name, subject) for subject in subjects]
+
+
+@view
+def party_of(alert_id: str) -> str:
+    """The party that an alert is about; for other contracts."""
+    return known(alert_id).party
+
+
+def look(check_name: str, subject: str) -> Finding:
+    """What the check measures, and whether an alert of it is due at this block's time."""
+    limit = view_contract("rules", "limit_of", check_name, returns=Limit)
+    is_due = False
+    party, measured = "", 0
+    if limit.stage == "aggregation":
+        party, measured, is_due = look_at_dataset(subject, limit.limit)
+    elif limit.stage == "delivery":
+        party, measured, is_due = look_at_delivery(check_name, subject, limit.limit)
+    elif check_name == "task_broken":
+        task = view_contract("task", "outcome", subject, returns=TaskOutcome)
+        party, measured, is_due = task.operator, 1, task.status in BROKEN
+    else:
+        party, measured, is_due = look_at_grant(check_name, subject, limit.limit)
+    says = state_of(check_name, latest.get((check_name, party, subject), "")) if is_due else "fine"
+    return Finding(
+        check=check_name,
+        subject=subject,
+        party=party,
+        stage=limit.stage,
+        severity=limit.severity,
+        measured=measured,
+        limit=limit.limit,
+        says=says,
+    )
+
+
+def look_at_dataset(subject: str, limit: int) -> tuple[str, int, bool]:
+    entry = view_contract("catalog", "freshness", subject, returns=Freshness)
+    days = (ctx.time_ms - entry.updated_ms) // DAY_MS
+    return entry.owner, days, entry.status == "listed" and days >= limit
+
+
+def look_at_grant(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    back = limit if check_name == "unusual_rate" else 0
+    grant = view_contract("grant", "course", subject, back, returns=GrantCourse)
+    is_live = grant.status == "active" and ctx.time_ms < grant.expires_ms
+    if check_name == "quota_used":
+        percent = grant.uses * 100 // grant.uses_max
+        return grant.operator, percent, is_live and percent >= limit
+    if check_name == "expiry_near":
+        hours = (grant.expires_ms - ctx.time_ms) // HOUR_MS
+        return grant.operator, max(hours, 0), is_live and hours < limit
+    if grant.past_task == "":
+        return grant.operator, grant.uses, False
+    past = view_contract("task", "outcome", grant.past_task, returns=TaskOutcome)
+    return grant.operator, limit + 1, ctx.time_ms - past.created_ms < DAY_MS
+
+
+def look_at_delivery(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("delivery", "course", subject, returns=DeliveryCourse)
+    if check_name == "delivery_rejected":
+        return found.operator, 1, found.status == "rejected"
+    if check_name == "delivery_unanswered":
+        hours = (ctx.time_ms - found.offered_ms) // HOUR_MS
+        return found.consumer, hours, found.status == "offered" and hours >= limit
+    is_done = has_diligence(subject, found.operator)
+    is_done = is_done or has_diligence(found.product_id, found.operator)
+    return found.operator, 1, not is_done
+
+
+def has_diligence(subject: str, operator: str) -> bool:
+    return view_contract(
+        "evidence", "is_recorded", "delivery.diligence", subject, operator, returns=bool
+    )
+
+
+def state_of(check_name: str, known_id: str) -> str:
+    """Is an alert of this kind due, though there may have been one?"""
+    if known_id == "":
+        return "due"
+    before = alerts[known_id]
+    if before.status != "closed":
+        return "due" if ctx.time_ms >= before.last_ms + REPEAT_MS else "open"
+    is_over = check_name not in LASTING and ctx.time_ms >= before.answered_ms + QUIET_MS
+    return "due" if is_over else "quiet"
+
+
+def repeat(alert_id: str, severity: str, measured: int, limit: int) -> str:
+    """Counts it once more; it may become graver that way, never less grave."""
+    before = alerts[alert_id]
+    graver = severity if rank(severity) > rank(before.severity) else before.severity
+    alerts[alert_id] = replace(
+        before,
+        severity=graver,
+        measured=measured,
+        limit=limit,
+        last_ms=ctx.time_ms,
+        count=before.count + 1,
+    )
+    emit(
+        "AlertRepeated",
+        alert_id=alert_id,
+        check_name=before.check,
+        subject=before.subject,
+        party_id=before.party,
+        count=before.count + 1,
+    )
+    return alert_id
+
+
+def rank(severity: str) -> int:
+    for position, name in enumerate(SEVERITIES):
+        if name == severity:
+            return position
+    fail("alert.severity: use notice, warning or critical")
+
+
+def enter(new: Alert) -> str:
+    number = total.get(0)
+    total.set(number + 1)
+    alert_id = f"alert-{number + 1}"
+    alerts[alert_id] = replace(new, id=alert_id)
+    latest[new.check, new.party, new.subject] = alert_id
+    enlist("", alert_id)
+    enlist(new.party, alert_id)
+    if new.check == REPORT and new.reporter != new.party:
+        enlist(new.reporter, alert_id)
+    emit(
+        "AlertRaised",
+        alert_id=alert_id,
+        check_name=new.check,
+        stage=new.stage,
+        severity=new.severity,
+        subject=new.subject,
+        party_id=new.party,
+        reporter=new.reporter,
+        note=new.note,
+    )
+    return alert_id
+
+
+def settle(found: Alert, status: str, handler: str, note: str) -> None:
+    require(len(note) <= NOTE_MAX, "alert.note: use up to 1024 characters")
+    alerts[found.id] = replace(
+        found, status=status, handler=handler, answer=note, answered_ms=ctx.time_ms
+    )
+
+
+def known(alert_id: str) -> Alert:
+    found = alerts.get(alert_id)
+    if found is None:
+        fail("alert.unknown: no alert has this id; look for it with `list`")
+    return found
+
+
+def require_party() -> str:
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(party != "", "alert.role: sign with an account of an active party")
+    return party
+
+
+def require_reader() -> str:
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(party != "", "alert.reader: sign with an account of an active party")
+    return party
+
+
+def require_supervisor(found: Alert) -> str:
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(is_supervisor(party, found), "alert.supervisor: sign for who supervises its party")
+    return party
+
+
+def is_supervisor(party: str, found: Alert) -> bool:
+    return view_contract("oversight", "supervises", party, found.party, found.stage, returns=bool)
+
+
+def page(scope: str, offset: int, limit: int) -> list[Alert]:
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "alert.page: ask for 1 to 100 from 0 up")
+    end = min(offset + limit, alert_count.get(scope, 0))
+    return [alerts[alert_by_number[scope, number]] for number in range(offset, end)]
+
+
+def enlist(scope: str, alert_id: str) -> None:
+    number = alert_count.get(scope, 0)
+    alert_by_number[scope, number] = alert_id
+    alert_count[scope] = number + 1

@@ -1,0 +1,380 @@
+"""Incidents and emergency measures (clauses 6.4b, 6.6.2e, 8.1.5e, 8.6.4b, 8.6.5b).
+
+Who supervises a party, or the party itself, opens an incident in a stage, with the alerts it comes
+from. Three measures contain it: a grant is suspended (no use, no report, no delivery), the party is
+cut off (it loses its voice), a contract is frozen. The first two this contract asks `grant` and
+`parties` for. A contract is frozen by a manager's own signature (`contract.freeze`), which no
+contract can make or see: the manager names that transaction here. Before an incident closes, every
+measure is lifted or kept, each with a reason, and the report on it is named by its digest.
+
+States: open -> contained -> closed; open -> closed. A measure: active -> lifted | kept.
+"""
+
+from __future__ import annotations
+
+from contracts.dialect import (
+    Map,
+    Var,
+    call,
+    call_contract,
+    ctx,
+    emit,
+    fail,
+    is_name,
+    record,
+    replace,
+    require,
+    view,
+    view_contract,
+)
+
+STAGES = ("aggregation", "authorization", "development", "delivery")
+SEVERITIES = ("warning", "critical")  # a notice is no incident
+TITLE_MAX = 128  # characters
+TEXT_MAX = 512  # characters of a reason: what `grant` and `parties` take, too
+OUTCOME_MAX = 1024  # characters
+ALERTS_MAX = 32
+NAME_MAX = 64  # characters of a contract's name
+MEASURES_MAX = 32  # of one incident: more is another incident
+DIGEST_SIZE = 32  # bytes: SM3
+PAGE_MAX = 100  # incidents in one answer
+
+
+@record
+class Measure:
+    """What was done at once. `kind` is suspend_grant, cut_party or freeze_contract."""
+
+    number: int
+    kind: str
+    target: str  # grant, party or contract
+    party: str  # that took it
+    reason: str
+    taken_ms: int
+    transaction: bytes = b""  # of a freeze
+    status: str = "active"
+    decided_by: str = ""  # party that lifted or kept it
+    decision: str = ""
+    decided_ms: int = 0
+
+
+@record
+class Incident:
+    """`active` counts the measures that are neither lifted nor kept."""
+
+    id: str
+    title: str
+    stage: str
+    severity: str
+    party: str  # that it is about
+    alerts: list[str]
+    opener: str  # party
+    opened_ms: int
+    status: str = "open"
+    measures: int = 0
+    active: int = 0
+    outcome: str = ""
+    report_digest: bytes = b""
+    closer: str = ""  # party
+    closed_ms: int = 0
+
+
+@record
+class IncidentFile:
+    """An incident with its measures in order."""
+
+    incident: Incident
+    measures: list[Measure]
+
+
+@record
+class GrantCourse:
+    """What the contract `grant` tells of a grant."""
+
+    status: str
+    operator: str
+    uses: int
+    uses_max: int
+    expires_ms: int
+    past_task: str
+
+
+incidents = Map(str, Incident)
+measures = Map((str, int), Measure)  # incident, number from 1
+# Kept under "" for managers, and under the party and the opener.
+incident_by_number = Map((str, int), str)
+incident_count = Map(str, int)
+open_count = Var(int)
+
+
+@call
+def open_(
+    incident_id: str, title: str, stage: str, severity: str, party_id: str, alerts: list[str]
+) -> None:
+    """Who supervises a party, or the party itself, opens an incident (6.6.2e)."""
+    opener = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        opener != "" and (opener == party_id or is_supervisor(opener, party_id, stage)),
+        "incident.role: sign for the party or for who supervises it in this stage",
+    )
+    require(is_name(incident_id), "incident.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(incident_id not in incidents, "incident.exists: choose another id")
+    require(1 <= len(title) <= TITLE_MAX, "incident.title: use 1 to 128 characters")
+    require(stage in STAGES, "incident.stage: use one of the four stages")
+    require(severity in SEVERITIES, "incident.severity: use warning or critical")
+    require(
+        view_contract("oversight", "is_supervised", party_id, stage, returns=bool),
+        "incident.edge: nobody supervises that party in that stage; see `oversight edges`",
+    )
+    require(len(alerts) <= ALERTS_MAX, "incident.alerts: name up to 32 alerts")
+    for position, alert_id in enumerate(alerts):
+        require(alert_id not in alerts[:position], "incident.alert_twice: name each once")
+        about = view_contract("alert", "party_of", alert_id, returns=str)
+        require(about == party_id, "incident.alert: it is about another party")
+    incidents[incident_id] = Incident(
+        incident_id, title, stage, severity, party_id, alerts, opener, ctx.time_ms
+    )
+    enlist("", incident_id)
+    enlist(party_id, incident_id)
+    if opener != party_id:
+        enlist(opener, incident_id)
+    open_count.set(open_count.get(0) + 1)
+    emit(
+        "IncidentOpened",
+        incident_id=incident_id,
+        stage=stage,
+        severity=severity,
+        party_id=party_id,
+        opener=opener,
+        alerts=alerts,
+    )
+
+
+@call
+def suspend_grant(incident_id: str, grant_id: str, reason: str) -> None:
+    """A manager, or the grant's own operator, suspends a grant (8.6.4b)."""
+    incident = require_open(incident_id)
+    actor = require_actor(incident)
+    grant = view_contract("grant", "course", grant_id, 0, returns=GrantCourse)
+    require(
+        actor == grant.operator or is_manager(actor),
+        "incident.grant: only a manager or the grant's own operator suspends it",
+    )
+    take(incident, "suspend_grant", grant_id, actor, reason, b"")
+    call_contract("grant", "suspend", grant_id, reason)
+
+
+@call
+def cut_party(incident_id: str, reason: str) -> None:
+    """Who supervises the party cuts it off: it keeps its records and loses its voice (8.6.1)."""
+    incident = require_open(incident_id)
+    actor = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        view_contract("oversight", "may_cut", actor, incident.party, returns=bool),
+        "incident.cut: a manager cuts a party off, an operator only whom it engaged",
+    )
+    take(incident, "cut_party", incident.party, actor, reason, b"")
+    call_contract("parties", "suspend", incident.party, reason)
+
+
+@call
+def note_freeze(incident_id: str, name: str, transaction: bytes, reason: str) -> None:
+    """A manager records that it froze a contract, naming the transaction that did (8.1.5e)."""
+    incident = require_open(incident_id)
+    actor = require_manager()
+    require(1 <= len(name) <= NAME_MAX, "incident.contract: name the contract that is frozen")
+    require(len(transaction) == DIGEST_SIZE, "incident.transaction: give the id of the freeze")
+    take(incident, "freeze_contract", name, actor, reason, transaction)
+
+
+@call
+def lift(incident_id: str, number: int, reason: str) -> None:
+    """A manager, or who took it, lifts a measure; what it stopped goes on."""
+    incident = require_open(incident_id)
+    measure = require_active(incident_id, number)
+    actor = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        actor != "" and (actor == measure.party or is_manager(actor)),
+        "incident.lift: only a manager or who took the measure lifts it",
+    )
+    require(
+        actor != incident.party or measure.party == actor,
+        "incident.self: no party lifts what others did to it",
+    )
+    decide(incident, measure, "lifted", actor, reason)
+    # What ended by itself, or by another hand, is not asked for again.
+    if measure.kind == "suspend_grant":
+        grant = view_contract("grant", "course", measure.target, 0, returns=GrantCourse)
+        if grant.status == "suspended":
+            call_contract("grant", "resume", measure.target, reason)
+    elif measure.kind == "cut_party":
+        is_active = view_contract("parties", "is_active", measure.target, returns=bool)
+        if not is_active:
+            call_contract("parties", "readmit", measure.target, reason)
+
+
+@call
+def keep(incident_id: str, number: int, reason: str) -> None:
+    """A manager decides that a measure outlasts the incident."""
+    incident = require_open(incident_id)
+    measure = require_active(incident_id, number)
+    decide(incident, measure, "kept", require_manager(), reason)
+
+
+@call
+def close(incident_id: str, outcome: str, report_digest: bytes) -> None:
+    """Who supervises the party closes the incident, naming the report on it (6.6.2e)."""
+    incident = require_open(incident_id)
+    closer = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(
+        is_supervisor(closer, incident.party, incident.stage),
+        "incident.close: only who supervises the party closes it",
+    )
+    require(incident.active == 0, "incident.measures: lift or keep every measure first")
+    require(1 <= len(outcome) <= OUTCOME_MAX, "incident.outcome: use 1 to 1024 characters")
+    require(len(report_digest) == DIGEST_SIZE, "incident.report: use 32 bytes of SM3")
+    incidents[incident_id] = replace(
+        incident,
+        status="closed",
+        outcome=outcome,
+        report_digest=report_digest,
+        closer=closer,
+        closed_ms=ctx.time_ms,
+    )
+    open_count.set(open_count.get(0) - 1)
+    emit(
+        "IncidentClosed",
+        incident_id=incident_id,
+        party_id=incident.party,
+        closer=closer,
+        report_digest=report_digest,
+    )
+
+
+@view
+def show(incident_id: str) -> IncidentFile:
+    """An incident with its measures, for its party, its opener and those that supervise."""
+    reader = require_reader()
+    found = known(incident_id)
+    is_own = reader == found.party or reader == found.opener
+    require(
+        is_own or is_manager(reader) or is_supervisor(reader, found.party, found.stage),
+        "incident.reader: only its party, its opener and their supervisors may read it",
+    )
+    taken = [measures[incident_id, number] for number in range(1, found.measures + 1)]
+    return IncidentFile(found, taken)
+
+
+@view
+def list_(offset: int, limit: int) -> list[Incident]:
+    """Incidents in order: all for managers; for others those of their party and of their own."""
+    reader = require_reader()
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "incident.page: ask for 1 to 100 from 0 up")
+    scope = "" if is_manager(reader) else reader
+    end = min(offset + limit, incident_count.get(scope, 0))
+    return [incidents[incident_by_number[scope, number]] for number in range(offset, end)]
+
+
+@view
+def count_open() -> int:
+    """How many incidents are not closed; every active party may know."""
+    require_reader()
+    return open_count.get(0)
+
+
+def take(
+    incident: Incident, kind: str, target: str, actor: str, reason: str, transaction: bytes
+) -> None:
+    require(1 <= len(reason) <= TEXT_MAX, "incident.reason: give a reason of 1 to 512 characters")
+    number = incident.measures + 1
+    require(number <= MEASURES_MAX, "incident.measures: it has 32 measures; open another one")
+    measures[incident.id, number] = Measure(
+        number, kind, target, actor, reason, ctx.time_ms, transaction
+    )
+    incidents[incident.id] = replace(
+        incident, status="contained", measures=number, active=incident.active + 1
+    )
+    emit(
+        "MeasureTaken",
+        incident_id=incident.id,
+        number=number,
+        kind=kind,
+        target=target,
+        party_id=actor,
+        reason=reason,
+    )
+
+
+def decide(incident: Incident, measure: Measure, status: str, actor: str, reason: str) -> None:
+    require(1 <= len(reason) <= TEXT_MAX, "incident.reason: give a reason of 1 to 512 characters")
+    measures[incident.id, measure.number] = replace(
+        measure, status=status, decided_by=actor, decision=reason, decided_ms=ctx.time_ms
+    )
+    incidents[incident.id] = replace(incident, active=incident.active - 1)
+    emit(
+        "MeasureDecided",
+        incident_id=incident.id,
+        number=measure.number,
+        kind=measure.kind,
+        target=measure.target,
+        status=status,
+        party_id=actor,
+        reason=reason,
+    )
+
+
+def known(incident_id: str) -> Incident:
+    found = incidents.get(incident_id)
+    if found is None:
+        fail("incident.unknown: no incident has this id; look for it with `list`")
+    return found
+
+
+def require_open(incident_id: str) -> Incident:
+    found = known(incident_id)
+    require(found.status != "closed", "incident.status: it is closed; open another one")
+    return found
+
+
+def require_active(incident_id: str, number: int) -> Measure:
+    found = measures.get((incident_id, number))
+    if found is None:
+        fail("incident.number: it has no measure of this number; see `show`")
+    require(found.status == "active", "incident.decided: it was lifted or kept already")
+    return found
+
+
+def require_actor(incident: Incident) -> str:
+    """The sender's party, if it may act in this incident: its party, or who supervises that."""
+    actor = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    is_own = actor != "" and actor == incident.party
+    require(
+        is_own or is_supervisor(actor, incident.party, incident.stage),
+        "incident.role: sign for its party or for who supervises it in this stage",
+    )
+    return actor
+
+
+def require_manager() -> str:
+    party = view_contract("parties", "acting_as", ctx.sender, "manager", returns=str)
+    require(party != "", "incident.manager: sign with an account of an active manager")
+    return party
+
+
+def require_reader() -> str:
+    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    require(party != "", "incident.reader: sign with an account of an active party")
+    return party
+
+
+def is_manager(party: str) -> bool:
+    return view_contract("parties", "party_has_role", party, "manager", returns=bool)
+
+
+def is_supervisor(party: str, party_id: str, stage: str) -> bool:
+    return view_contract("oversight", "supervises", party, party_id, stage, returns=bool)
+
+
+def enlist(scope: str, incident_id: str) -> None:
+    number = incident_count.get(scope, 0)
+    incident_by_number[scope, number] = incident_id
+    incident_count[scope] = number + 1

@@ -1,0 +1,245 @@
+"""Alerts: true by recomputation, one per finding, answered by who supervises."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.values import Value
+from tests.business import (
+    HOUR_MS,
+    OFFER,
+    SUPPLIERS,
+    Business,
+    changed,
+    dataset_of,
+    dataset_text,
+    digest,
+)
+
+DAY_MS = 24 * HOUR_MS
+REPORT: list[Value] = ["disk", "opco", "development", "warning", "the disk is full", b""]
+
+
+def says(business: Business, check: str, subject: str) -> Value:
+    """What the check sees, asked by whom it does not concern."""
+    answer = business.ask("devhouse", "alert", "findings", check, [subject])
+    assert isinstance(answer, list) and isinstance(answer[0], dict)
+    return answer[0]["says"]
+
+
+def raised(business: Business, check: str, subject: str, who: str = "archive") -> dict[str, Value]:
+    """The alert that a check raises for a party that it does not concern."""
+    ((name, fields),) = business.do(who, "alert", "check", check, subject)
+    assert name == "AlertRaised"
+    return business.ask_record("bureau", "alert", "show", str(fields["alert_id"]))
+
+
+def limited(business: Business, stage: str, *limits: Value) -> None:
+    """A monitoring plan with these limits is in force."""
+    plan = f"plan-{stage}"
+    text: list[Value] = [plan, "monitoring", stage, "Plan", digest("plan"), "", [*limits]]
+    business.do("opco", "rules", "draft", *text)
+    business.do("bureau", "rules", "enact", plan, 1, digest("plan"), business.chain.height + 2)
+    business.chain.advance(height=2)
+
+
+def test_a_grant_that_is_nearly_used_up_is_found_and_nothing_before() -> None:
+    business = Business()
+    business.created(uses_max=2)
+    assert business.refused("opco", "alert", "check", "quota_used", "g1") == "alert.fine"
+    business.do("opco", "task", "create", *business.order("t2"))
+    alert = raised(business, "quota_used", "g1")
+    assert (alert["measured"], alert["limit"], alert["party"]) == (100, 80, "opco")
+    assert (alert["stage"], alert["severity"]) == ("authorization", "warning")
+
+
+def test_the_plan_in_force_says_what_is_too_much_and_how_grave_it_is() -> None:
+    business = Business()
+    business.created(uses_max=2)
+    limited(business, "authorization", ["quota_used", 50, "critical"])
+    alert = raised(business, "quota_used", "g1")
+    assert (alert["measured"], alert["limit"], alert["severity"]) == (50, 50, "critical")
+
+
+def test_a_grant_near_its_end_is_found_until_it_has_ended() -> None:
+    business = Business()
+    business.granted(hours=24 * 30)
+    assert says(business, "expiry_near", "g1") == "fine"
+    business.pass_time(23 * DAY_MS + HOUR_MS)
+    assert raised(business, "expiry_near", "g1")["measured"] == 24 * 7 - 2
+    business.pass_time(8 * DAY_MS)
+    assert says(business, "expiry_near", "g1") == "fine", "it is over"
+
+
+def test_an_unusual_rate_is_more_uses_in_a_day_than_the_limit() -> None:
+    business = Business()
+    business.created(uses_max=9, hours=1)
+    limited(business, "development", ["unusual_rate", 2, "critical"])
+    business.do("opco", "task", "create", *business.order("t2"))
+    assert says(business, "unusual_rate", "g1") == "fine", "two are allowed"
+    business.do("opco", "task", "create", *business.order("t3"))
+    alert = raised(business, "unusual_rate", "g1")
+    assert (alert["measured"], alert["severity"]) == (3, "critical")
+    business.pass_time(DAY_MS)
+    assert says(business, "unusual_rate", "g1") == "fine", "that was yesterday"
+
+
+@pytest.mark.parametrize("end", ["disputed", "failed", "expired", "cancelled", "finished"])
+def test_a_task_that_broke_is_found_and_one_that_was_called_off_is_not(end: str) -> None:
+    business = Business()
+    business.running()
+    if end == "failed":
+        business.do("health", "task", "fail", "t1", "out of memory")
+    elif end == "expired":
+        business.pass_time(2 * HOUR_MS)
+        business.do("bank", "task", "expire", "t1")
+    elif end == "cancelled":
+        business.do("opco", "task", "cancel", "t1")
+    else:
+        for number, supplier in enumerate(SUPPLIERS):
+            same = number > 0 or end == "finished"
+            business.report(supplier, program="compiled" if same else "another")
+    is_broken = end in ("disputed", "failed", "expired")
+    assert says(business, "task_broken", "t1") == ("due" if is_broken else "fine")
+
+
+def test_rows_that_nobody_renewed_are_found_until_they_are_updated() -> None:
+    business = Business()
+    business.catalogued()
+    subject = dataset_of("health")
+    business.pass_time(91 * DAY_MS)
+    alert = raised(business, "late_update", subject)
+    assert (alert["party"], alert["stage"], alert["measured"]) == ("health", "aggregation", 91)
+    business.do("health", "catalog", "update", subject, *dataset_text("health", rows="newer"))
+    assert says(business, "late_update", subject) == "fine"
+    business.pass_time(91 * DAY_MS)
+    business.do("health", "catalog", "withdraw", subject, "outdated")
+    assert says(business, "late_update", subject) == "fine", "nobody waits for withdrawn rows"
+
+
+@pytest.mark.parametrize("subject", ["p1", "v1"])
+def test_an_offer_without_due_diligence_is_found(subject: str) -> None:
+    business = Business()
+    business.assessed()
+    others: list[Value] = ["e0", "delivery.diligence", subject, digest("others"), ""]
+    business.do("insurer", "evidence", "record", *others)
+    business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)
+    assert says(business, "no_diligence", "v1") == "due", "the operator owes it, nobody else"
+    own: list[Value] = ["e1", "delivery.diligence", subject, digest("own"), ""]
+    business.do("opco", "evidence", "record", *own)
+    assert says(business, "no_diligence", "v1") == "fine"
+
+
+def test_deliveries_that_are_rejected_or_never_answered_are_found() -> None:
+    business = Business()
+    business.offered()
+    assert says(business, "delivery_unanswered", "v1") == "fine"
+    business.pass_time(73 * HOUR_MS)
+    assert raised(business, "delivery_unanswered", "v1")["party"] == "insurer"
+    assert says(business, "delivery_rejected", "v1") == "fine"
+    business.do("insurer", "delivery", "accept", "v1", digest("torn"), False, "torn")
+    assert says(business, "delivery_unanswered", "v1") == "fine"
+    assert raised(business, "delivery_rejected", "v1")["party"] == "opco"
+
+
+def test_a_finding_is_one_alert_that_is_counted_once_an_hour() -> None:
+    business = Business()
+    business.offered()
+    assert raised(business, "no_diligence", "v1")["id"] == "alert-1"
+    assert business.refused("bank", "alert", "check", "no_diligence", "v1") == "alert.open"
+    business.pass_time(HOUR_MS)
+    ((name, fields),) = business.do("bank", "alert", "check", "no_diligence", "v1")
+    assert (name, fields["alert_id"], fields["count"]) == ("AlertRepeated", "alert-1", 2)
+    business.do("bureau", "alert", "acknowledge", "alert-1", "asked for it")
+    business.pass_time(HOUR_MS)
+    business.do("bank", "alert", "check", "no_diligence", "v1")
+    alert = business.ask_record("bureau", "alert", "show", "alert-1")
+    assert (alert["count"], alert["status"], alert["reporter"]) == (3, "acknowledged", "archive")
+
+
+def test_a_closed_alert_is_quiet_for_a_day_and_a_lasting_fact_for_good() -> None:
+    business = Business()
+    business.granted(hours=24 * 6)
+    business.do("opco", "task", "create", *business.order())
+    business.do("opco", "task", "fail", "t1", "out of memory")
+    for number, (check, subject) in enumerate((("expiry_near", "g1"), ("task_broken", "t1")), 1):
+        business.do("bank", "alert", "check", check, subject)
+        business.do("bureau", "alert", "close", f"alert-{number}", "known")
+        assert business.refused("bank", "alert", "check", check, subject) == "alert.quiet"
+    business.pass_time(DAY_MS)
+    assert raised(business, "expiry_near", "g1")["id"] == "alert-3"
+    assert business.refused("bank", "alert", "check", "task_broken", "t1") == "alert.quiet"
+
+
+def test_a_repeated_report_may_become_graver_and_never_less_grave() -> None:
+    business = Business()
+    for severity, expected in (("warning", "warning"), ("critical", "critical"),
+                               ("notice", "critical")):  # fmt: skip
+        business.do("opco", "alert", "report", *changed(REPORT, 3, severity))
+        assert business.ask_record("opco", "alert", "show", "alert-1")["severity"] == expected
+        again = business.refused("bank", "alert", "report", *REPORT)
+        assert again == "alert.open"
+        business.pass_time(HOUR_MS)
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "Disk", "alert.topic"),
+        (1, "bureau", "alert.edge"),  # nobody supervises a manager
+        (1, "nobody", "alert.edge"),
+        (1, "health", "alert.edge"),  # suppliers are supervised in aggregation
+        (2, "use", "alert.edge"),
+        (3, "grave", "alert.severity"),
+        (4, "", "alert.note"),
+        (4, "n" * 1025, "alert.note"),
+        (5, b"short", "alert.digest"),
+    ],
+)
+def test_a_malformed_report_reaches_nobody(position: int, value: Value, code: str) -> None:
+    assert Business().refused("opco", "alert", "report", *changed(REPORT, position, value)) == code
+
+
+def test_a_party_that_floods_others_with_reports_is_stopped_until_some_are_closed() -> None:
+    business = Business()
+    for number in range(64):
+        business.do("bank", "alert", "report", *changed(REPORT, 0, f"topic-{number}"))
+    assert business.refused("bank", "alert", "report", *REPORT) == "alert.reports"
+    business.do("opco", "alert", "report", *REPORT)
+    business.do("bureau", "alert", "close", "alert-1", "nothing in it")
+    business.do("bank", "alert", "report", *changed(REPORT, 0, "one-more"))
+
+
+def test_nobody_answers_an_alert_about_itself() -> None:
+    business = Business()
+    business.do("opco", "alert", "report", *REPORT)
+    for step in ("acknowledge", "close"):
+        assert business.refused("opco", "alert", step, "alert-1", "fine") == "alert.supervisor"
+
+
+def test_an_operator_answers_alerts_about_whom_it_engaged() -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    business.do("bureau", "oversight", "review", "x1", True, "")
+    business.do("health", "alert", "report", *changed(REPORT, 1, "chipworks"))
+    assert business.refused("rival", "alert", "acknowledge", "alert-1", "") == "alert.supervisor"
+    business.do("opco", "alert", "acknowledge", "alert-1", "")
+    assert business.refused("opco", "alert", "acknowledge", "alert-1", "") == "alert.status"
+    assert business.refused("opco", "alert", "close", "alert-1", "") == "alert.note"
+    business.do("opco", "alert", "close", "alert-1", "replaced the disk")
+    assert business.refused("opco", "alert", "close", "alert-1", "again") == "alert.status"
+    listed = business.ask("opco", "alert", "list_of", "chipworks", 0, 10)
+    assert isinstance(listed, list) and len(listed) == 1
+    assert business.denied("rival", "alert", "list_of", "chipworks", 0, 10) == "alert.reader"
+
+
+def test_what_is_not_on_the_chain_is_not_checked() -> None:
+    business = Business()
+    for check, code in (("quota_used", "grant.unknown"), ("task_broken", "task.unknown"),
+                        ("late_update", "catalog.unknown"), ("no_diligence", "delivery.unknown"),
+                        ("no_such", "rules.check")):  # fmt: skip
+        assert business.refused("opco", "alert", "check", check, "nothing") == code
+    too_many: list[Value] = ["g1"] * 21
+    assert business.denied("opco", "alert", "findings", "quota_used", too_many) == "alert.subjects"
+    assert business.denied("bureau", "alert", "show", "alert-1") == "alert.unknown"
+    assert business.denied("bureau", "alert", "list", 0, 101) == "alert.page"

@@ -1,0 +1,116 @@
+"""Who supervises whom: the edges of 8.6.1, and engagements that a manager passed."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.system.oversight import EDGES
+from contracts.vm.testing import account
+from ledger.values import Value
+from tests.business import PARTIES, STRANGER, Business, digest
+
+STAGES = ("aggregation", "authorization", "development", "delivery")
+
+
+def engaged(business: Business, party: str = "chipworks", operator: str = "opco") -> str:
+    """A tech provider or developer that the operator selected and the manager passed."""
+    engagement_id = f"{operator}-{party}"
+    business.do(operator, "oversight", "select", engagement_id, party, "")
+    business.do("bureau", "oversight", "review", engagement_id, True, "")
+    return engagement_id
+
+
+def supervises(business: Business, supervisor: str, party: str, stage: str) -> Value:
+    return business.ask(STRANGER, "oversight", "supervises", supervisor, party, stage)
+
+
+def test_the_edges_are_those_of_the_standard_for_every_pair_of_parties() -> None:
+    business = Business()
+    engaged(business)
+    for supervisor, role in PARTIES.items():
+        for party, supervised in PARTIES.items():
+            is_engaged = (supervisor, party) == ("opco", "chipworks")
+            for stage in STAGES:
+                expected = supervisor != party and (
+                    (role == "manager" and ("manager", supervised, stage) in EDGES)
+                    or (is_engaged and stage != "aggregation")
+                )
+                told = supervises(business, supervisor, party, stage)
+                assert told is expected, (supervisor, party, stage)
+            expected = any(supervises(business, supervisor, party, stage) for stage in STAGES)
+            assert supervises(business, supervisor, party, "") is expected
+
+
+def test_an_engagement_supervises_from_the_managers_word_to_its_end() -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "devhouse", "builds the platform")
+    assert supervises(business, "opco", "devhouse", "development") is False
+    business.do("bureau", "oversight", "review", "x1", True, "sound")
+    assert supervises(business, "opco", "devhouse", "development") is True
+    assert supervises(business, "rival", "devhouse", "development") is False
+    business.do("opco", "oversight", "end", "x1", "work is done")
+    assert supervises(business, "opco", "devhouse", "development") is False
+    assert business.refused("opco", "oversight", "end", "x1", "again") == "oversight.status"
+    business.do("opco", "oversight", "select", "x2", "devhouse", "more work")
+
+
+def test_a_refused_selection_is_over_and_may_be_made_anew() -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    assert business.refused("opco", "oversight", "select", "x2", "chipworks", "") == (
+        "oversight.engaged"
+    )
+    assert business.refused("bureau", "oversight", "review", "x1", False, "") == "oversight.reason"
+    business.do("bureau", "oversight", "review", "x1", False, "no licence")
+    assert business.refused("bureau", "oversight", "review", "x1", True, "") == "oversight.status"
+    assert business.refused("opco", "oversight", "end", "x1", "why") == "oversight.status"
+    business.do("opco", "oversight", "select", "x2", "chipworks", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["X", "chipworks", ""], "oversight.id"),
+        (["x1", "chipworks", "n" * 1025], "oversight.note"),
+        (["x1", "opco", ""], "oversight.self"),
+        (["x1", "health", ""], "oversight.selected"),
+        (["x1", "nobody", ""], "oversight.selected"),
+    ],
+)
+def test_an_operator_selects_tech_providers_and_developers_only(
+    words: list[Value], code: str
+) -> None:
+    assert Business().refused("opco", "oversight", "select", *words) == code
+
+
+def test_a_suspended_operator_supervises_nobody_and_a_suspended_party_is_supervised() -> None:
+    business = Business()
+    engaged(business)
+    business.suspend("chipworks")
+    assert supervises(business, "opco", "chipworks", "delivery") is True
+    business.suspend("opco")
+    assert supervises(business, "opco", "chipworks", "delivery") is False
+    assert supervises(business, "bureau", "opco", "delivery") is True
+
+
+def test_an_operator_cuts_off_no_party_that_is_more_than_it_engaged_it_for() -> None:
+    business = Business()
+    both: list[Value] = [["developer", "supplier"], [account("both")]]
+    business.do("bureau", "parties", "register", "both", "Both", *both)
+    engaged(business, "both")
+    engaged(business)
+    asked = [("opco", "chipworks"), ("opco", "both"), ("bureau", "both"), ("rival", "chipworks")]
+    told = [business.ask(STRANGER, "oversight", "may_cut", *pair) for pair in asked]
+    assert told == [True, False, True, False]
+    assert business.ask(STRANGER, "oversight", "may_cut", "bureau", "board") is False
+
+
+def test_all_contracts_of_oversight_leave_the_id_of_what_they_concern() -> None:
+    business = Business()
+    events = business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    assert events == [
+        ("Selected", {"engagement_id": "x1", "operator": "opco", "party_id": "chipworks"})
+    ]
+    report: list[Value] = ["disk", "opco", "development", "critical", "full", digest("log")]
+    ((name, fields),) = business.do("opco", "alert", "report", *report)
+    assert (name, fields["alert_id"], fields["reporter"]) == ("AlertRaised", "alert-1", "opco")
