@@ -116,11 +116,19 @@ def renew(
 
 @verb(app, "revoke")
 def revoke(ask: Invocation, which: Which, ca: CaFolder = None) -> Answer:
-    """From now on every revocation list names it; write one with `ca crl` and hand it out."""
+    """Name it in every revocation list from now on; the chain is told by `certificate revoke`."""
     authority = _opened(ask, ca)
     certificate = _found(authority, which)
     authority.revoke(certificate, _now())
-    return Fields({"revoked": f"{certificate.serial:x}", "of": str(certificate.subject)})
+    serial, organization = f"{certificate.serial:x}", certificate.subject.organization
+    return Fields(
+        {
+            "revoked": serial,
+            "of": str(certificate.subject),
+            "next": f"shuxin certificate revoke {serial} --organization {organization} "
+            "--reason WHY: nodes go by the chain; outsiders by `ca crl`",
+        }
+    )
 
 
 @verb(app, "crl")

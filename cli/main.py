@@ -17,6 +17,8 @@ NOUNS: dict[str, str] = {
     "node": "One node: run it, ask it, look after its ledger.",
     "key": "Signing keys (密钥).",
     "ca": "An organization's certificates: issue, renew, revoke (证书).",
+    "organization": "Organizations and their roots, on the chain (机构、根证书).",
+    "certificate": "Certificates on the chain: register, revoke, list (证书).",
     "tx": "Transactions: send, show, prove.",
     "block": "Blocks and their certificates.",
     "event": "What contracts announce, in order.",

@@ -1,16 +1,17 @@
-"""Proposals (提案): who runs the chain and on which engine, decided by the manager and a quorum of
-organizations."""
+"""Proposals (提案): who runs the chain, on which engine, and whose roots count, decided by the
+manager and a quorum of organizations."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.domain import Id, Reason, add_reads, call
-from cli.literals import parse_id, parse_public_key
+from cli.literals import parse_digest, parse_id, parse_public_key
 from cli.options import Invocation, verb
-from cli.output import Answer
+from cli.output import Answer, CommandRefused
 
 app = typer.Typer()
 CONTRACT = "proposal"
@@ -24,7 +25,7 @@ add_reads(
     app,
     CONTRACT,
     columns=(
-        *("id", "kind", "node", "successor", "from_height"),
+        *("id", "kind", "node", "successor", "party", "from_height"),
         *("proposer", "approvals", "rejections", "status"),
     ),
 )
@@ -82,6 +83,41 @@ def replace_validator(
 ) -> Answer:
     """Propose that an observer takes the place of a validator, in one step."""
     return _propose(ask, proposal_id, "replace_validator", name, reason, successor)
+
+
+@verb(app, "admit-root")
+def admit_root(
+    ask: Invocation,
+    proposal_id: Id,
+    root: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="ca.crt of the organization.")
+    ],
+    reason: Reason,
+) -> Answer:
+    """Propose that another root of an organization is believed (根证书)."""
+    from crypto.x509.authority import read_file
+    from crypto.x509.read import read_certificate
+
+    certificate = read_certificate(read_file(root))
+    organization = certificate.subject.organization
+    if not certificate.is_root:
+        raise CommandRefused("proposal.root", f"{root} is of {certificate.subject}, and no root")
+    return call(ask, CONTRACT, "admit_root", proposal_id, organization, certificate.der, reason)
+
+
+@verb(app, "retire-root")
+def retire_root(
+    ask: Invocation,
+    proposal_id: Id,
+    organization: Annotated[str, typer.Option(parser=parse_id, help="Whose root it is.")],
+    fingerprint: Annotated[
+        bytes,
+        typer.Option(parser=parse_digest, help="As `shuxin organization list` shows it."),
+    ],
+    reason: Reason,
+) -> Answer:
+    """Propose that a root, and all that it certified, is believed no more."""
+    return call(ask, CONTRACT, "retire_root", proposal_id, organization, fingerprint, reason)
 
 
 @verb(app, "change-engine")
