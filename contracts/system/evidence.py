@@ -3,6 +3,9 @@
 Any active party records the SM3 digest of something it holds, under a kind that names one of the
 four stages. The thing itself stays with the party; the block gives order and time (8.1.4e), the
 transaction's signature the author. A record is never changed and never removed.
+
+Nodes put the heads of their access logs here each hour (8.6.2d to 8.6.5d): who rewrites a log
+afterwards contradicts the chain.
 """
 
 from __future__ import annotations
@@ -57,10 +60,27 @@ class Evidence:
     tx_id: bytes
 
 
+@record
+class AccessAnchor:
+    """A closed file of a node's access log: `head` speaks for the entries `first` to `last`."""
+
+    account: str  # of the node, by its consensus key
+    number: int  # of the file; each is above the one before
+    first: int
+    last: int
+    head: bytes
+    opened_ms: int  # by the node's clock
+    height: int
+    time_ms: int
+    tx_id: bytes
+
+
 records = Map(str, Evidence)
 record_by_subject = Map((str, int), str)
 subject_count = Map(str, int)
 recorded = Map((str, str, str), bool)  # kind, subject, party
+access_anchors = Map((str, int), AccessAnchor)  # account, number
+access_anchored = Map(str, int)  # account -> number of its last one
 
 
 @call
@@ -99,6 +119,42 @@ def record_(evidence_id: str, kind: str, subject: str, digest: bytes, note: str)
     )
 
 
+@call
+def anchor_access(number: int, first: int, last: int, head: bytes, opened_ms: int) -> None:
+    """A node puts the head of a closed file of its access log on record (8.6.2d to 8.6.5d)."""
+    speaker = view_contract("governance", "speaker_of", ctx.sender, returns=str)
+    require(speaker != "", "evidence.anchor_role: sign as a node")
+    newest = access_anchored.get(ctx.sender, 0)
+    require(number > newest, "evidence.anchor_number: the log has later anchors already")
+    require(1 <= first <= last, "evidence.anchor_span: a closed file has entries")
+    require(len(head) == DIGEST_SIZE, "evidence.digest: use 32 bytes of SM3")
+    require(opened_ms >= 0, "evidence.anchor_time: give Unix milliseconds")
+    if newest > 0:
+        before = access_anchors[ctx.sender, newest]
+        require(first > before.last, "evidence.anchor_span: these entries are anchored already")
+    access_anchors[ctx.sender, number] = AccessAnchor(
+        account=ctx.sender,
+        number=number,
+        first=first,
+        last=last,
+        head=head,
+        opened_ms=opened_ms,
+        height=ctx.height,
+        time_ms=ctx.time_ms,
+        tx_id=ctx.tx_id,
+    )
+    access_anchored[ctx.sender] = number
+    emit(
+        "AccessAnchored",
+        account=ctx.sender,
+        speaker=speaker,
+        number=number,
+        first=first,
+        last=last,
+        head=head,
+    )
+
+
 @view
 def show(evidence_id: str) -> Evidence:
     """One record."""
@@ -122,6 +178,14 @@ def list_by_subject(subject: str, offset: int, limit: int) -> list[Evidence]:
 def is_recorded(kind: str, subject: str, party_id: str) -> bool:
     """Did the party record evidence of this kind about the subject? Other contracts ask."""
     return recorded.get((kind, subject, party_id), False)
+
+
+@view
+def access_anchor(account: str, number: int) -> AccessAnchor:
+    """What is on record about a file of a node's access log."""
+    require_party()
+    require((account, number) in access_anchors, "evidence.anchor_unknown: it is not on record")
+    return access_anchors[account, number]
 
 
 def require_party() -> str:

@@ -360,6 +360,9 @@ class Largest:
     def deliver(self) -> None:
         note, kind = wide(1024), "authorization.decision"
         self.do("consumer", "evidence", "record", name("e"), kind, name("d"), DIGEST, note)
+        for number in (1, 2):
+            entries: list[Value] = [2**40 + number, 2**40 + number, DIGEST, 2**41]
+            self.do("operator", "evidence", "anchor_access", 2**40 + number, *entries)
         text: list[Value] = [wide(128), wide(2048), DIGEST]
         self.do("operator", "product", "register", name("p"), name("done"), *text)
         self.do("manager", "product", "approve", name("p"), True, note)

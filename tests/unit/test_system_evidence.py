@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.anchors import newest_anchor
 from contracts.vm.testing import account
+from ledger.model import Address
 from ledger.values import Value
 from tests.business import PARTIES, STRANGER, Business, changed, digest
 
@@ -103,3 +105,71 @@ def test_evidence_is_read_by_active_parties_only() -> None:
         assert business.denied(who, "evidence", "show", "e1") == "evidence.role"
         denied = business.denied(who, "evidence", "list_by_subject", "t1", 0, 1)
         assert denied == "evidence.role"
+
+
+class Reader:
+    """The state of a chain, as a node reads it."""
+
+    def __init__(self, business: Business) -> None:
+        self._state = business.chain.state
+
+    def get(self, namespace: str, key: bytes) -> bytes | None:
+        return self._state.get((namespace, key))
+
+
+HEAD = bytes(range(32))
+ANCHOR: list[Value] = [3, 1, 40, HEAD, 1_800_000_000_000]
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, 0, "evidence.anchor_number"),
+        (1, 0, "evidence.anchor_span"),
+        (1, 41, "evidence.anchor_span"),
+        (3, bytes(31), "evidence.digest"),
+        (4, -1, "evidence.anchor_time"),
+    ],
+)
+def test_a_malformed_anchor_is_refused(position: int, value: Value, code: str) -> None:
+    bad = changed(ANCHOR, position, value)
+    assert Business().refused("health", "evidence", "anchor_access", *bad) == code
+
+
+def test_only_who_speaks_on_the_chain_anchors_a_log() -> None:
+    refused = Business().refused(STRANGER, "evidence", "anchor_access", *ANCHOR)
+    assert refused == "evidence.anchor_role"
+
+
+def test_an_anchor_is_never_replaced_and_entries_are_anchored_once() -> None:
+    business = Business()
+    business.do("health", "evidence", "anchor_access", *ANCHOR)
+    for number in (1, 3):
+        again = changed(changed(changed(ANCHOR, 0, number), 1, 41), 2, 50)
+        code = business.refused("health", "evidence", "anchor_access", *again)
+        assert code == "evidence.anchor_number"
+    overlapping = changed(changed(ANCHOR, 0, 4), 2, 60)
+    code = business.refused("health", "evidence", "anchor_access", *overlapping)
+    assert code == "evidence.anchor_span"
+    shown = business.ask_record("bank", "evidence", "access_anchor", account("health"), 3)
+    assert (shown["first"], shown["last"], shown["head"]) == (1, 40, HEAD)
+
+
+def test_each_node_has_anchors_of_its_own() -> None:
+    business = Business()
+    for who in ("health", "bank"):
+        business.do(who, "evidence", "anchor_access", *ANCHOR)
+    code = business.denied("bank", "evidence", "access_anchor", account("bank"), 4)
+    assert code == "evidence.anchor_unknown"
+
+
+def test_a_node_reads_its_newest_anchor_from_state() -> None:
+    business = Business()
+    address = Address(account("health"))
+    assert newest_anchor(Reader(business), address) is None
+    business.do("health", "evidence", "anchor_access", *ANCHOR)
+    later = changed(changed(changed(ANCHOR, 0, 9), 1, 41), 2, 50)
+    business.do("health", "evidence", "anchor_access", *later)
+    found = newest_anchor(Reader(business), address)
+    assert found is not None
+    assert (found.number, found.first, found.last, found.head) == (9, 41, 50, HEAD)

@@ -147,7 +147,10 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "cancel_under": {"grant_id": GRANT},
         "expire": {"task_id": TASK},
     },
-    "evidence": {"record": {"evidence_id": EVIDENCE, "subject": ABOUT}},
+    "evidence": {
+        "record": {"evidence_id": EVIDENCE, "subject": ABOUT},
+        "anchor_access": {},
+    },
     "product": {
         "register": {"product_id": PRODUCT, "task_id": TASK},
         "approve": {"product_id": PRODUCT},
@@ -295,7 +298,8 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "TaskExpired": _COURSE,
     },
     "evidence": {
-        "EvidenceRecorded": {"evidence_id": EVIDENCE, "subject": ABOUT, "party_id": PARTY}
+        "EvidenceRecorded": {"evidence_id": EVIDENCE, "subject": ABOUT, "party_id": PARTY},
+        "AccessAnchored": {},
     },
     "product": {
         "ProductRegistered": {
@@ -389,14 +393,14 @@ _PLAIN_NAMES: Final = """
 accepted account accounts accuser act_id address agreement_digest algorithm algorithms approvals
 approved args certificate check_name code_hash commitment count data_commitment deadline_ms
 description digest due_ms endpoint expires_ms finding fingerprint first first_digest first_height
-first_signature from_height from_ms grade groups height is_finished is_late is_match kind limits
-location member members method name needs next_due_ms not_after_ms note number organizations
-outcome output_commitment output_share parties_min passed payload_digest peer_id program
-program_hash protection public_key purpose question reason received_digest receiver_key
-replacement report_digest resources result_digest role roles row_count rule_hash scenario schema
-scope scores sealed_payload_digest second second_digest second_signature sequence serial severity
-share_digest source stage status step tags text threshold title to_ms topic transaction
-transcript_root uses_max version view vm_version witnesses
+first_signature from_height from_ms grade groups head height is_finished is_late is_match kind
+last limits location member members method name needs next_due_ms not_after_ms note number
+opened_ms organizations outcome output_commitment output_share parties_min passed payload_digest
+peer_id program program_hash protection public_key purpose question reason received_digest
+receiver_key replacement report_digest resources result_digest role roles row_count rule_hash
+scenario schema scope scores sealed_payload_digest second second_digest second_signature sequence
+serial severity share_digest source speaker stage status step tags text threshold title to_ms
+topic transaction transcript_root uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 
