@@ -10,6 +10,7 @@ from cli.output import CommandRefused
 
 if TYPE_CHECKING:
     from client.channel import Security, TlsTrust
+    from client.sm.trust import SmTrust
 
 FILE_SIZE_MAX = 1 << 20  # bytes of PEM: a bundle of all public CAs has a quarter of it
 
@@ -17,27 +18,49 @@ FILE_SIZE_MAX = 1 << 20  # bytes of PEM: a bundle of all public CAs has a quarte
 def security_of(
     targets: Sequence[str], named: Mapping[str, Path], passphrase: Callable[[], bytes]
 ) -> Security:
-    """What the addresses need of the files `tls_ca`, `tls_certificate` and `tls_key`.
+    """What the addresses need of the files `tls_ca`, `tls_crl`, `tls_certificate`, `tls_key`.
 
     `passphrase` is asked only for a key that is encrypted. Raises CommandRefused, OSError.
     """
-    from client.channel import NO_SECURITY, TLS, Security, split_target
+    from client.channel import NO_SECURITY, PLAIN, SM, TLS, Security, split_target
 
     kinds = {split_target(target)[0] for target in targets}
-    if TLS not in kinds or "tls_ca" not in named:
+    if kinds <= {PLAIN} or "tls_ca" not in named:
         return NO_SECURITY
-    return Security(tls=_tls(named))
+    return Security(
+        tls=_tls(named) if TLS in kinds else None,
+        sm=_sm(named, passphrase) if SM in kinds else None,
+    )
 
 
 def _tls(named: Mapping[str, Path]) -> TlsTrust:
     from client.channel import TlsTrust
 
+    _check_pair(named)
+    shown = [_read(named[name]) for name in ("tls_certificate", "tls_key") if name in named]
+    return TlsTrust(_read(named["tls_ca"]), *shown)
+
+
+def _sm(named: Mapping[str, Path], passphrase: Callable[[], bytes]) -> SmTrust:
+    from client.sm.trust import SmTrust
+    from crypto.keys import load_key
+    from crypto.smtls import TlsIdentity
+    from crypto.x509.read import read_certificate, read_certificates, read_crl
+
+    _check_pair(named)
+    identity = None
+    if "tls_certificate" in named:
+        certificate = read_certificate(_read(named["tls_certificate"]))
+        identity = TlsIdentity(certificate, load_key(named["tls_key"], passphrase()))
+    lists = (read_crl(_read(named["tls_crl"])),) if "tls_crl" in named else ()
+    return SmTrust(read_certificates(_read(named["tls_ca"])), lists, identity)
+
+
+def _check_pair(named: Mapping[str, Path]) -> None:
     if ("tls_certificate" in named) != ("tls_key" in named):
         raise CommandRefused(
             "client.config", "tls_certificate and tls_key go together in client.toml: name both"
         )
-    shown = [_read(named[name]) for name in ("tls_certificate", "tls_key") if name in named]
-    return TlsTrust(_read(named["tls_ca"]), *shown)
 
 
 def _read(path: Path) -> bytes:

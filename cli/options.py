@@ -41,7 +41,12 @@ KEYS_FOLDER = "keys"
 PASSPHRASE_FILE = "passphrase"
 PASSPHRASE_SIZE_MAX = 1024  # bytes; more is not a passphrase but a wrong file
 COMMON_PANEL = "Common options"
-TLS_SETTINGS = ("tls_ca", "tls_certificate", "tls_key")  # of client.toml: paths in the home
+TLS_SETTINGS = (
+    "tls_ca",
+    "tls_crl",
+    "tls_certificate",
+    "tls_key",
+)  # of client.toml: paths in the home
 
 P = ParamSpec("P")
 
@@ -283,7 +288,7 @@ Home = Annotated[
 Node = Annotated[
     str,
     typer.Option(
-        help="Node to ask: [tls://]host:port; after commas, others to ask when it is away.",
+        help="Node to ask: [tls://|sm://]host:port; after commas, others for when it is away.",
         envvar="SHUXIN_NODE",
         rich_help_panel=COMMON_PANEL,
     ),
@@ -329,7 +334,7 @@ TlsCa = Annotated[
         "--tls-ca",
         exists=True,
         dir_okay=False,
-        help="PEM file with the CA of nodes at tls:// addresses.",
+        help="PEM file: the CA of nodes at tls://, or the roots of gateways at sm:// addresses.",
         envvar="SHUXIN_TLS_CA",
         rich_help_panel=COMMON_PANEL,
     ),

@@ -9,7 +9,7 @@ of the node's inside.
     gas         how much of it a call may use by default
     build       transactions and queries
     translation gRPC errors as those two
-    channel     what lies under the calls: plain, TLS, TLS with national algorithms
+    channel     what lies under the calls: plain, TLS, TLS with national algorithms (sm/)
     history     what was: requests, answers, and rows against proofs
     node        NodeClient: one method per call of the node's interface
     trial       whom to ask next when a node fails, and when to give up

@@ -88,6 +88,28 @@ class TableReader:
             return None
         return self.path(table, key)
 
+    def texts(
+        self, table: str, key: str, count_max: int, *, default: tuple[str, ...] | None = None
+    ) -> tuple[str, ...]:
+        """A list of texts, none of them empty."""
+        if default is not None and key not in self.table(table):
+            return default
+        value = self.take(table, key)
+        if (
+            not isinstance(value, list)
+            or len(value) > count_max
+            or any(not isinstance(item, str) or not item or "\x00" in item for item in value)
+        ):
+            raise self.wrong(table, key, f"must be a list of at most {count_max} texts")
+        return tuple(value)
+
+    def paths(
+        self, table: str, key: str, count_max: int, *, is_optional: bool = False
+    ) -> tuple[Path, ...]:
+        """A list of paths."""
+        found = self.texts(table, key, count_max, default=() if is_optional else None)
+        return tuple(self._path.parent / text for text in found)
+
     def subtable(self, table: str, key: str, advice: str) -> Mapping[str, object]:
         """A table with names of its own, which are all taken; empty where there is none."""
         entries = self.table(table).get(key, {})

@@ -97,7 +97,7 @@ async def serve(
                     nursery.cancel_scope.cancel()
                     break
     except BaseExceptionGroup as group:
-        raise _innermost(group) from None
+        raise innermost(group) from None
 
 
 async def begin_if_wanted(config: NodeConfig, links: OpenLinks = open_links) -> None:
@@ -131,7 +131,7 @@ async def live(
             return
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """The one error inside nested groups of one: what an operator should read."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]

@@ -36,6 +36,7 @@ from crypto.x509.profile import (
 CERTIFICATE, REQUEST, CRL = "CERTIFICATE", "CERTIFICATE REQUEST", "X509 CRL"
 _LABELS = {CERTIFICATE: "certificate", REQUEST: "certificate request", CRL: "revocation list"}
 _PEM_LINE_CHARS = 64
+CERTIFICATES_MAX = 64  # in one file: a consortium has a handful of roots
 
 # What `cryptography` raises for bytes that are not what they should be.
 _PARSE_ERRORS = (
@@ -106,6 +107,17 @@ def read_certificate(data: bytes) -> Certificate:
     """From PEM or DER. Raises CertificateRefused."""
     encoded = decode_pem(data, CERTIFICATE, CERTIFICATE_SIZE_MAX)
     return _parsed(CERTIFICATE, lambda: _certificate(encoded))
+
+
+def read_certificates(data: bytes) -> tuple[Certificate, ...]:
+    """All in a PEM of several, as roots are handed out; or the one of DER. Raises the same."""
+    end = f"-----END {CERTIFICATE}-----".encode()
+    if data[:1] == b"\x30" or data.count(end) <= 1:
+        return (read_certificate(data),)
+    blocks = data.split(end)[:-1]
+    if len(blocks) > CERTIFICATES_MAX:
+        raise _malformed("certificate", f"a file holds at most {CERTIFICATES_MAX} of them")
+    return tuple(read_certificate(block + end) for block in blocks)
 
 
 def read_request(data: bytes) -> Request:
