@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Invocation, verb
-from cli.output import DONE, REFUSED, Answer, Fields, Json, Table
+from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, Table
 
 if TYPE_CHECKING:
     from client.status import EngineStatus, GrowthStatus, NodeStatus
@@ -36,6 +36,41 @@ def run(
     configure(loaded.log_level)
     trio.run(serve, loaded)
     return None
+
+
+@verb(app, "renew")
+def renew(
+    ask: Invocation,
+    config: Annotated[Path, typer.Argument(help="node.toml of the node.")],
+    certificate: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="What `ca renew` wrote.")
+    ],
+) -> Answer:
+    """Put a renewed certificate in the place of the node's, which takes it up while it runs."""
+    from crypto.files import replace_file
+    from crypto.x509.read import CERTIFICATE, encode_pem
+    from node.config import load_config
+    from node.keys import read_node_certificate
+
+    place = load_config(config).certificate
+    assert place is not None, "load_config insists on it"
+    old, new = read_node_certificate(place), read_node_certificate(certificate)
+    if (new.public_key, new.subject) != (old.public_key, old.subject):
+        raise CommandRefused(
+            "node.renew",
+            f"{certificate} is of {new.subject} or for another key; have {place} renewed: ca renew",
+        )
+    if new.not_after <= old.not_after:
+        raise CommandRefused("node.renew", f"{certificate} ends no later than {place}")
+    replace_file(place, encode_pem(new.der, CERTIFICATE))
+    return Fields(
+        {
+            "certificate": str(place),
+            "serial": f"{new.serial:x}",
+            "ends": f"{new.not_after:%Y-%m-%d %H:%M:%S} UTC",
+            "taken_up": "within a minute, or at once: kill -HUP PID",
+        }
+    )
 
 
 @verb(app, "status")

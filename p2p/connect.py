@@ -30,6 +30,7 @@ from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
 
 from crypto.smtls import TlsFault
+from crypto.x509.read import Certificate
 from p2p.address import TcpAddress, format_address
 from p2p.errors import ConnectFailed, PeerRefused, Refusal
 from p2p.limits import HANDSHAKE_SIZE_MAX, READ_SIZE, WINDOW_UPDATE_EVERY
@@ -175,6 +176,11 @@ class Connection:
     def fault(self) -> str:
         """What broke its bytes, as a reason to count; empty if nothing did."""
         return self.security.fault(self.secured)
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What the peer showed, where the protocol has certificates."""
+        return self.security.certificate(self.secured)
 
     @property
     def is_worn(self) -> bool:

@@ -18,6 +18,7 @@ import structlog
 import trio
 from libp2p.exceptions import BaseLibp2pError
 
+from crypto.x509.read import Certificate
 from p2p.connect import ChannelStream, Connection
 from p2p.counters import Counters
 from p2p.errors import LinkBroken, LinkLost, NetworkError, PeerMisbehaved
@@ -143,6 +144,11 @@ class Link:
     def recheck(self) -> None:
         """Raises PeerRefused if the peer would not be let in now."""
         self._connection.recheck()
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What the peer showed, where the protocol has certificates."""
+        return self._connection.certificate
 
     def ask_successor(self) -> None:
         """Has another link made beside this one, by the side that dials."""

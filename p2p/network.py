@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trio_typing import TaskStatus
 
     from crypto.smtls import TlsIdentity
+    from crypto.x509.read import Certificate
     from p2p.tls.policy import TransportPolicy
 
 __all__ = ["Channel", "Frame", "Network", "NetworkLimits", "PeerAddress"]
@@ -214,6 +215,15 @@ class Network:
         if self._nursery is not None:
             self._remaking.cancel()
             self._nursery.start_soon(self._remake)
+
+    def certificates(self) -> dict[str, Certificate]:
+        """Name -> what the peer at the other end of a link showed."""
+        found = {}
+        for peer_id, link in self._links.items():
+            peer, certificate = self._peers.get(peer_id), link.certificate
+            if peer is not None and certificate is not None:
+                found[peer.name] = certificate
+        return found
 
     def _drop(self, peer_id: str) -> None:
         scope = self._dialing.pop(peer_id, None)

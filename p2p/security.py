@@ -22,6 +22,7 @@ from p2p.errors import PeerRefused, Refusal
 
 if TYPE_CHECKING:
     from crypto.smtls import TlsIdentity
+    from crypto.x509.read import Certificate
     from p2p.tls.policy import TransportPolicy
 
 IsAllowed = Callable[[str], bool]  # of a proven peer id
@@ -51,6 +52,10 @@ class Security(ISecureTransport):
     @abstractmethod
     def fault(self, connection: ISecureConn) -> str:
         """What broke the bytes of a connection made here, as a reason to count; empty: nothing."""
+
+    @abstractmethod
+    def certificate(self, connection: ISecureConn) -> Certificate | None:
+        """What the peer of a connection made here showed, where the protocol has certificates."""
 
     @abstractmethod
     def is_worn(self, connection: ISecureConn) -> bool:
@@ -98,6 +103,9 @@ class Borrowed(Security):
 
     def fault(self, connection: ISecureConn) -> str:
         return ""
+
+    def certificate(self, connection: ISecureConn) -> Certificate | None:
+        return None
 
     def is_worn(self, connection: ISecureConn) -> bool:
         return False

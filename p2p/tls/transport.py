@@ -150,6 +150,10 @@ class SmTls(Security):
         assert isinstance(connection, TlsConnection)
         return connection.stream.fault
 
+    def certificate(self, connection: ISecureConn) -> Certificate | None:
+        assert isinstance(connection, TlsConnection)
+        return connection.certificate
+
     def is_worn(self, connection: ISecureConn) -> bool:
         assert isinstance(connection, TlsConnection)
         return connection.stream.sealed_records > _WORN_RECORDS

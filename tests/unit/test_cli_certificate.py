@@ -11,8 +11,9 @@ from cli.main import main
 from crypto.x509.profile import Role, Subject
 from crypto.x509.read import CERTIFICATE, Certificate, encode_pem, read_certificate
 from ledger.values import Value
+from node.config_template import render_config
 from tests.fake_session import FakeSession, opened
-from tests.x509_world import organization
+from tests.x509_world import PEER, organization
 
 ORG = organization("health")
 USER = ORG.leaf(Subject("health", "zhang", Role.USER))
@@ -123,3 +124,33 @@ def test_a_root_is_saved_only_if_it_is_the_one_that_was_asked_for(
     assert read_certificate(output.read_bytes()) == ORG.root
     capsys.readouterr()
     assert refused(capsys, *words) == "organization.exists"
+
+
+def test_a_renewed_certificate_takes_the_place_of_the_old_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(
+        render_config(
+            name="n1", genesis="g", listen="/ip4/127.0.0.1/tcp/1", api="127.0.0.1:2", peers={}
+        )
+    )
+    (tmp_path / "keys").mkdir()
+    place = tmp_path / "keys" / "node.crt"
+    owner = organization()
+    old = owner.leaf()
+    place.write_bytes(old.der)
+    new = tmp_path / "new.crt"
+    words = ("node", "renew", str(config), str(new))
+    for unfit in (
+        owner.leaf(),  # for another key
+        owner.leaf(days=30, public=old.public_key),
+        owner.leaf(Subject("org1", "n2", Role.NODE, PEER), public=old.public_key, days=400),
+    ):
+        new.write_bytes(unfit.der)
+        assert refused(capsys, *words) == "node.renew"
+        assert read_certificate(place.read_bytes()) == old
+    fit = owner.leaf(public=old.public_key, days=400)
+    new.write_bytes(fit.der)
+    assert main(words) == 0
+    assert read_certificate(place.read_bytes()) == fit
