@@ -88,14 +88,16 @@ def run_node(root: Path) -> None:
 def run_life(root: Path) -> None:
     """One of several lives of a node: it acts on what it finds, so what it finds is a promise."""
     data_dir = root / "data"
+    if (data_dir / JOURNAL).exists():  # first: what an earlier life wrote, but never spoke of
+        with closing(Journal(data_dir / JOURNAL)) as journal:
+            votes = [record.rstrip(b"\0").decode() for record in journal.recovered.records]
+        say(root, ["voted", *votes])
     world = open_world(data_dir)
     say(root, ["created"])
     found = world.store.height
     if found:
         say(root, ["committed", str(found), world.store.statement(found).state_root.hex()])
     with closing(Journal(data_dir / JOURNAL)) as journal:
-        votes = [record.rstrip(b"\0").decode() for record in journal.recovered.records]
-        say(root, ["voted", *votes])
         for height in range(found + 1, found + 1 + LIFE_BLOCKS):
             vote(root, journal, height)
             block(root, world, height)
