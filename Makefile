@@ -31,7 +31,9 @@ MINUTES ?= 5
 # Options of make bench-ledger: --full adds 10^7 keys, --keys 10000,100000, --rounds 31, --clock cpu,
 # --keep --folder DIR
 BENCH ?=
-# Number of the first round of make fuzz-vm; other numbers are other programs.
+# Of make fuzz-api.
+REQUESTS ?= 10000
+# Number of the first round of make fuzz-vm, or request of make fuzz-api; other numbers are others.
 FIRST ?= 0
 # Of make crash: SIGKILLs of ledger writers, and of nodes of a network.
 KILLS ?= 200
@@ -41,7 +43,7 @@ NODE_KILLS ?= 30
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
+.PHONY: help setup demo test e2e coverage fuzz-vm fuzz-api mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -144,6 +146,9 @@ crash: .make/installed ## Crashes at every fault point, planted defects and rand
 
 fuzz-vm: .make/installed ## Drawn programs in the contract machine and in plain Python: make fuzz-vm MINUTES=30
 	$(BIN)/python -m tests.fuzz_vm --minutes $(MINUTES) --seed $(FIRST)
+
+fuzz-api: .make/installed ## Drawn requests of every method at a real node: make fuzz-api REQUESTS=100000
+	$(BIN)/python -m tests.fuzz_api --requests $(REQUESTS) --seed $(FIRST)
 
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --grpc_python_out=$(1) \
 	--mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) proto/shuxin/v1/*.proto

@@ -1,0 +1,93 @@
+"""The node under test, seen from outside: its process, its memory, its log."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from cli import supervisor
+from client.errors import ClientError
+from tests.e2e.harness import LocalNetwork
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What a node's processes hold: itself and its workers."""
+
+    resident_mib: float
+    threads: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """The first node of a network of which nobody else asks anything."""
+
+    network: LocalNetwork
+    pid: int
+    log: Path
+    log_start: int  # bytes of it that were there before
+
+    @property
+    def address(self) -> str:
+        return self.network.plan.nodes[0].api
+
+    def vitals(self) -> Vitals:
+        """Raises psutil.NoSuchProcess when it is gone."""
+        node = psutil.Process(self.pid)
+        resident = node.memory_info().rss
+        for child in node.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # a worker that was just replaced
+                resident += child.memory_info().rss
+        return Vitals(resident / MIB, node.num_threads(), node.num_fds())
+
+    def troubles(self) -> list[str]:
+        """What the log tells of our own bugs, and of ends of the process."""
+        found = []
+        said = self.log.read_bytes()[self.log_start :].decode(errors="replace")
+        for line in said.splitlines():
+            if any(word in line for word in ("Traceback", "api_failure", "unhandled", "Exception")):
+                found.append(line[:400])
+        if supervisor.process_pids(self.network.root).get(self.network.plan.nodes[0].name) != (
+            self.pid
+        ):
+            found.append("the process of the node ended")
+        return found
+
+    def last_call(self) -> str:
+        """Why a call through it is not certified any more; empty: it is."""
+        try:
+            session = self.network.session("supplier-a")
+            with session.node:
+                name = f"after-{secrets.token_hex(4)}"
+                session.call(
+                    *("evidence", "record", name, "development.result", "node", bytes(32), "")
+                )
+        except ClientError as error:
+            return f"afterwards a good call fails: {error}"
+        return ""
+
+
+@contextmanager
+def victim(root: Path) -> Iterator[Victim]:
+    """A network of four of its own, for as long as it is needed."""
+    network = LocalNetwork(root)
+    try:
+        network.up()
+        yield victim_of(network)
+    finally:
+        network.down()
+
+
+def victim_of(network: LocalNetwork) -> Victim:
+    entry = network.plan.nodes[0]
+    pid = supervisor.process_pids(network.root)[entry.name]
+    log = network.root / "nodes" / entry.name / "node.log"
+    return Victim(network, pid, log, log.stat().st_size)
