@@ -299,7 +299,10 @@ def _answered(manifest: Manifest, output: Path) -> dict[str, Json]:
 def _signer(ask: Invocation, sign_key: str) -> Account | None:
     from client.account import Account
 
-    return Account.load(ask.key_path_of(sign_key), ask.passphrase()) if sign_key else None
+    if not sign_key:
+        return None
+    path = ask.key_path_of(sign_key)
+    return Account.load(path, ask.passphrase(path))
 
 
 def _now_ms() -> int:

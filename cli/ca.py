@@ -72,7 +72,7 @@ def request(
     from crypto.x509.read import REQUEST, encode_pem
 
     subject = Subject(organization, name, _role(role), peer_id)
-    provider = SoftwareProvider(load_key(ask.key_path, ask.passphrase()))
+    provider = SoftwareProvider(load_key(ask.key_path, ask.passphrase(ask.key_path)))
     made = make_request(provider, subject)
     _write_new(output, encode_pem(made, REQUEST))
     return Fields(
@@ -221,9 +221,10 @@ def _existing(ask: Invocation, ca: Path | None) -> Path:
 
 
 def _opened(ask: Invocation, ca: Path | None) -> Authority:
-    from crypto.x509.authority import Authority
+    from crypto.x509.authority import KEY_FILE, Authority
 
-    return Authority.open(_existing(ask, ca), ask.passphrase())
+    folder = _existing(ask, ca)
+    return Authority.open(folder, ask.passphrase(folder / KEY_FILE))
 
 
 def _found(authority: Authority, which: str) -> Certificate:

@@ -229,7 +229,7 @@ def restore(
     from node.backup import restore as restoring
     from node.bootstrap import check_genesis
 
-    private = load_key(ask.key_path, ask.passphrase())
+    private = load_key(ask.key_path, ask.passphrase(ask.key_path))
     loaded = load_genesis(genesis)
     check_genesis(loaded)
     target = restoring.Target(data_dir, loaded, SoftwareProvider(private), Worker)

@@ -105,8 +105,8 @@ class Invocation:
             f"{self.home / KEYS_FOLDER}/{named}.pem; see `shuxin key new --help`",
         )
 
-    def passphrase(self, *, confirm: bool = False) -> bytes:
-        """The passphrase of the key, from a file or, on a terminal, typed in."""
+    def passphrase(self, key: Path | None = None, *, confirm: bool = False) -> bytes:
+        """The passphrase of the key file `key`: of a file, the agent's, or typed on a terminal."""
         beside = self.home / KEYS_FOLDER / PASSPHRASE_FILE
         if self.passphrase_file is not None:
             return read_passphrase(self.passphrase_file)
@@ -114,12 +114,15 @@ class Invocation:
             return read_passphrase(self.home / setting)
         if beside.is_file():
             return read_passphrase(beside)
+        if key is not None and (held := _held_by_agent(key)) is not None:
+            return held
         if sys.stdin.isatty():
             typed = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
             return str(typed).encode()
         raise CommandRefused(
             "passphrase.missing",
-            "no terminal to ask on: give --passphrase-file PATH or set SHUXIN_PASSPHRASE_FILE",
+            "no terminal to ask on: give --passphrase-file PATH, set SHUXIN_PASSPHRASE_FILE, or "
+            "have an agent hold it, `shuxin key unlock`",
         )
 
     @property
@@ -142,7 +145,7 @@ class Invocation:
         from client.account import Account
 
         path = self.key_path
-        return Account.load(path, self.passphrase())
+        return Account.load(path, self.passphrase(path))
 
     @contextmanager
     def connection(self, *, is_current: bool = True) -> Iterator[Connection]:
@@ -264,6 +267,18 @@ def read_passphrase(path: Path) -> bytes:
     if not line:
         raise CommandRefused("passphrase.file", f"{path} is empty; its first line is read")
     return line
+
+
+def _held_by_agent(key: Path) -> bytes | None:
+    """What the agent of this user holds for a key file; None where there is no agent."""
+    from crypto.agent import ask
+    from crypto.agent.wire import AgentFault
+
+    agent = ask.agent_path()
+    try:
+        return None if agent is None else ask.give(agent, key)
+    except AgentFault:
+        return None  # whoever has a terminal is asked there
 
 
 def home_default() -> Path:

@@ -115,7 +115,7 @@ def result(
     from crypto.keys import load_key
 
     path = ask.key_path_of(receiver) if receiver else ask.key_path
-    private = load_key(path, ask.passphrase())
+    private = load_key(path, ask.passphrase(path))
     with ask.session() as session, waiting("fetching the shares", as_json=ask.json):
         results = open_results(session, task_id, private=private)
     rows: list[tuple[Json, ...]] = [

@@ -15,6 +15,8 @@ Files in reading order:
     envelope    seal bytes to a public key
     files       names that outlive a power failure
     keys        encrypted PKCS#8 key files that the openssl command line opens
+    agent/      a process that keeps passphrases in locked memory, for a while
+    passphrase  where daemons take theirs from: file, environment, agent
     provider    CryptoProvider: where a node's key lives and who verifies
     x509/       certificates of organizations and who acts for them
     smtls       TLS 1.3 with these algorithms (RFC 8998), between bytes and bytes

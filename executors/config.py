@@ -29,7 +29,7 @@ class ExecutorConfig:
     algorithms: tuple[str, ...]
     nodes: tuple[str, ...]  # the first is asked, the others when it is away
     key: Path
-    passphrase_file: Path
+    passphrase_file: Path | None
     listen_host: str
     advertise_host: str
     port_low: int
@@ -58,6 +58,7 @@ algorithms = ["statistics/1"]
 # lies about a grant makes it compute: do not list nodes of other parties without need.
 node = "{node}"
 # The account that accepts and reports: encrypted SM2 key, and a file (0600) with its passphrase.
+# Without that line SHUXIN_PASSPHRASE is read, or the agent is asked (shuxin key agent).
 key = "{key}"
 passphrase_file = "{passphrase_file}"
 
@@ -103,7 +104,7 @@ def load_config(path: Path) -> ExecutorConfig:
         algorithms=reader.choices("executor", "algorithms", ALGORITHMS),
         nodes=reader.texts("chain", "node", _ADDRESS),
         key=reader.path("chain", "key"),
-        passphrase_file=reader.path("chain", "passphrase_file"),
+        passphrase_file=reader.optional_path("chain", "passphrase_file"),
         listen_host=reader.text("network", "listen_host", _HOST),
         advertise_host=reader.text("network", "advertise_host", _HOST),
         port_low=low,
@@ -190,6 +191,10 @@ class _Reader:
         if not isinstance(value, str) or not value or "\0" in value:
             raise self._wrong(table, key, "must be the path of a file")
         return self._path.parent / value
+
+    def optional_path(self, table: str, key: str) -> Path | None:
+        entries = self._tables.get(table)
+        return self.path(table, key) if isinstance(entries, dict) and key in entries else None
 
     def refuse_unknown(self) -> None:
         for table, entries in self._tables.items():

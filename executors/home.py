@@ -1,4 +1,4 @@
-"""An executor's home: one executor at a time, its account's passphrase, its engines."""
+"""An executor's home: one executor at a time, its engines."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from pathlib import Path
 
 from executors.config import ExecutorConfig
 from executors.engine import Engine
-from executors.errors import ConfigInvalid, TaskRefused
+from executors.errors import TaskRefused
 from executors.mpc.launch import EngineLimits, Network, StatisticsEngine
 from executors.process import Clock
-
-PASSPHRASE_SIZE_MAX = 1024  # bytes; more is not a passphrase but a wrong file
 
 
 @contextmanager
@@ -26,19 +24,6 @@ def only_one(home: Path) -> Iterator[None]:
         except OSError:
             raise TaskRefused(f"an executor runs in {home} already: stop it first") from None
         yield
-
-
-def read_passphrase(path: Path) -> bytes:
-    """The first line of a file that only its owner can read. Raises ConfigInvalid."""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigInvalid(
-                f"is open to other users; run: chmod 600 {path}", path=str(path), line=0
-            )
-        with path.open("rb") as handle:
-            return handle.read(PASSPHRASE_SIZE_MAX).split(b"\n")[0]
-    except OSError as error:
-        raise ConfigInvalid(f"cannot be read: {error.strerror}", path=str(path), line=0) from None
 
 
 def engines_for(config: ExecutorConfig) -> Mapping[str, Engine]:

@@ -25,6 +25,7 @@ from client.cluster import open_connection
 from client.errors import ClientError, Refused
 from client.node import ChainEvent
 from client.session import Session
+from crypto.passphrase import find_passphrase
 from executors.chain import (
     CONTRACT,
     PAGE,
@@ -42,7 +43,7 @@ from executors.data.uses import ACCEPTED, COMPUTING, FAILED, FINISHED, Use, appe
 from executors.engine import Engine, Prepared, Report, TaskOrder
 from executors.errors import DataSetInvalid, EngineFailed, ExecutorError, TaskRefused
 from executors.follow import Follower
-from executors.home import engines_for, now_ms, only_one, read_passphrase
+from executors.home import engines_for, now_ms, only_one
 from executors.logs import Log, new_log
 from executors.process import wipe_folders
 from executors.speaker import Speaker, Stopping, TooLate
@@ -387,7 +388,8 @@ def run(config: ExecutorConfig) -> None:
         left = wipe_folders(config.home / "run")
         if left:
             log.warning("leftovers_wiped", folders=left)
-        account = Account.load(config.key, read_passphrase(config.passphrase_file))
+        passphrase = find_passphrase(config.passphrase_file, keys=[config.key])
+        account = Account.load(config.key, passphrase)
         worker = Worker(
             party=config.party,
             chain=NodeChain(Session(node, account)),

@@ -41,7 +41,8 @@ network_key = "keys/network.pem"
 # renewed one, for the same key, is put in its place; the node takes it up while it runs.
 tls_key = "keys/tls.pem"
 certificate = "keys/node.crt"
-# File with the passphrase of the key files (mode 0600). Without it, SHUXIN_PASSPHRASE is read.
+# File with the passphrase of the key files (mode 0600). Without it, SHUXIN_PASSPHRASE is read, or
+# the agent is asked (shuxin key agent).
 passphrase_file = "keys/passphrase"
 
 [network]

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from crypto.errors import CertificateRefused, KeyFileInvalid, Reason
 from crypto.files import sync_directory
 from crypto.keys import load_key
+from crypto.passphrase import find_passphrase
 from crypto.provider import CryptoProvider
 from crypto.providers.sdf import SdfProvider, shared_device
 from crypto.providers.software import SoftwareProvider
@@ -31,10 +32,15 @@ from crypto.x509.profile import Role
 from crypto.x509.read import Certificate, read_certificate
 from node.config import DeviceKey, NodeConfig
 
-PASSPHRASE_VARIABLE = "SHUXIN_PASSPHRASE"  # a name, not a secret
 DEVICE_PASSWORD_VARIABLE = "SHUXIN_DEVICE_PASSWORD"
-PASSPHRASE_SIZE_MAX = 1024  # bytes, as on the command line; more is not a passphrase
 KEY_FILE_SIZE_MAX = 64 << 10  # bytes of a PEM file
+
+
+def node_passphrase(config: NodeConfig) -> bytes:
+    """The passphrase of the node's key files. Raises KeyFileInvalid."""
+    places = (config.consensus_key, config.network_key, config.tls_key)
+    files = [place for place in places if isinstance(place, Path)]
+    return find_passphrase(config.passphrase_file, keys=files)
 
 
 def open_consensus_key(config: NodeConfig, passphrase: bytes) -> CryptoProvider:
@@ -44,7 +50,7 @@ def open_consensus_key(config: NodeConfig, passphrase: bytes) -> CryptoProvider:
     """
     place = config.consensus_key
     if isinstance(place, DeviceKey):
-        password = read_passphrase(
+        password = find_passphrase(
             place.password_file, setting="device_password_file", variable=DEVICE_PASSWORD_VARIABLE
         )
         return SdfProvider(shared_device(place.library), place.index, password)
@@ -73,30 +79,6 @@ def read_node_certificate(path: Path) -> Certificate:
             Reason.ROLE, f"{path} is of {certificate.subject}; a node shows one of the role node"
         )
     return certificate
-
-
-def read_passphrase(
-    path: Path | None,
-    *,
-    setting: str = "passphrase_file",
-    variable: str = PASSPHRASE_VARIABLE,
-) -> bytes:
-    """The first line of `path`, or the environment's when there is no path.
-
-    Raises KeyFileInvalid when the file is missing, empty or readable by others.
-    """
-    if path is None:
-        value = os.environ.get(variable)
-        if not value:
-            raise KeyFileInvalid(f"no passphrase: set {setting} in the configuration or {variable}")
-        return value.encode()
-    data = _read_private(path)
-    if len(data) > PASSPHRASE_SIZE_MAX:
-        raise KeyFileInvalid(f"{path} is too long to hold a passphrase")
-    line = data.splitlines()[0] if data else b""
-    if not line:
-        raise KeyFileInvalid(f"{path} is empty; its first line is the passphrase")
-    return line
 
 
 def save_network_key(path: Path, seed: bytes, passphrase: bytes) -> None:

@@ -44,7 +44,7 @@ from node.hosts import is_loopback
 from node.intake import Rules
 from node.journal import Journal
 from node.keeping import Keeping
-from node.keys import load_network_key, open_consensus_key, read_passphrase
+from node.keys import load_network_key, node_passphrase, open_consensus_key
 from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
 from node.mempool import Mempool
@@ -105,7 +105,7 @@ class Node:
             raise
 
     def _build(self, config: NodeConfig) -> None:
-        passphrase = read_passphrase(config.passphrase_file)
+        passphrase = node_passphrase(config)
         self.provider: CryptoProvider = open_consensus_key(config, passphrase)
         seed = load_network_key(config.network_key, passphrase)
         self.genesis: Genesis = load_genesis(config.genesis)

@@ -18,7 +18,7 @@ from node.config import AUTO, NodeConfig
 from node.edges import open_engine, open_links
 from node.execute import Engine
 from node.journal import JournalDamaged
-from node.keys import open_consensus_key, read_passphrase
+from node.keys import node_passphrase, open_consensus_key
 from node.mend import mend, mend_journal
 from node.recover import Site
 from node.run import Node
@@ -34,7 +34,7 @@ _log = structlog.get_logger("node")
 def site_of(config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | None = None) -> Site:
     """The node of `config`, for work on it while it is not running."""
     make = engine or open_engine
-    passphrase = read_passphrase(config.passphrase_file)
+    passphrase = node_passphrase(config)
     genesis = load_genesis(config.genesis)
     check_genesis(genesis)
     return Site(

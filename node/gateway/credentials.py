@@ -16,13 +16,13 @@ import structlog
 
 from crypto.errors import CertificateRefused, CryptoError, Reason
 from crypto.keys import load_key
+from crypto.passphrase import find_passphrase
 from crypto.smtls import SmContext, TlsFault, TlsIdentity, TlsRefused, make_context
 from crypto.x509.authority import read_file
 from crypto.x509.profile import Role
 from crypto.x509.read import Certificate, read_certificate, read_crl
 from crypto.x509.verify import Trust, verify_certificate, verify_crl
 from node.gateway.config import ClientRules, GatewayConfig
-from node.keys import read_passphrase
 
 _log = structlog.get_logger("gateway")
 
@@ -93,7 +93,7 @@ def _load(config: GatewayConfig, now: datetime) -> Credentials:
             f"{config.certificate} is of {certificate.subject}; clients believe a gateway with a "
             "certificate of role node only",
         )
-    private = load_key(config.key, read_passphrase(config.passphrase_file))
+    private = load_key(config.key, find_passphrase(config.passphrase_file, keys=[config.key]))
     identity = TlsIdentity(certificate, private)
     trust = Trust(()) if config.clients is None else _trust(config.clients, now)
     return Credentials(

@@ -19,7 +19,7 @@ from ledger.genesis import Genesis, load_genesis
 from ledger.model import ValidatorSet
 from node.bootstrap import LEDGER, check_genesis
 from node.config import NodeConfig
-from node.keys import load_network_key, open_consensus_key, read_passphrase
+from node.keys import load_network_key, node_passphrase, open_consensus_key
 from node.ledgers import joining, publish_joined, settle
 from node.links import Links
 from node.statesync.crowd import Crowd
@@ -45,7 +45,7 @@ async def begin(config: NodeConfig, make_links: OpenLinks) -> None:
     Takes as long as it takes; whoever cancels it finds it going on where it was. Raises what
     opening keys and genesis raises, OSError, LedgerDamaged.
     """
-    passphrase = read_passphrase(config.passphrase_file)
+    passphrase = node_passphrase(config)
     provider = open_consensus_key(config, passphrase)
     seed = load_network_key(config.network_key, passphrase)
     genesis = load_genesis(config.genesis)

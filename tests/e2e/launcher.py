@@ -36,7 +36,7 @@ from ledger.encoding import decode, encode
 from ledger.genesis import chain_id, load_genesis
 from ledger.model import proposal_digest
 from node.config import NodeConfig, load_config
-from node.keys import open_consensus_key, read_passphrase
+from node.keys import node_passphrase, open_consensus_key
 from node.links import Links
 from node.logs import configure
 from node.run import Node
@@ -110,7 +110,7 @@ class TwoFaced(Network):
     ) -> None:
         super().__init__(seed, listen=config.listen, peers=peers)
         self._answers = SnapshotAnswers(controls / SNAPSHOTS, config.data_dir / FOLDER)
-        self._provider = open_consensus_key(config, read_passphrase(config.passphrase_file))
+        self._provider = open_consensus_key(config, node_passphrase(config))
         self._chain_id = chain_id(load_genesis(config.genesis))
         others = [peers[name].peer_id for name in sorted(peers) if name != config.name]
         # Alternating, so that neighbors in the order of primaries hear different things.

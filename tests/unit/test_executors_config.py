@@ -8,7 +8,7 @@ import pytest
 
 from executors.config import load_config, render_config
 from executors.errors import ConfigInvalid, TaskRefused
-from executors.home import engines_for, only_one, read_passphrase
+from executors.home import engines_for, only_one
 
 
 def rendered() -> str:
@@ -90,13 +90,7 @@ def test_a_second_executor_in_one_home_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_passphrase_open_to_others_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "passphrase"
-    path.write_bytes(b"open sesame\n")
-    path.chmod(0o644)
-    with pytest.raises(ConfigInvalid, match="chmod 600"):
-        read_passphrase(path)
-    path.chmod(0o600)
-    assert read_passphrase(path) == b"open sesame"
-    with pytest.raises(ConfigInvalid, match="cannot be read"):
-        read_passphrase(tmp_path / "none")
+def test_an_executor_may_take_its_passphrase_from_elsewhere(tmp_path: Path) -> None:
+    line = 'passphrase_file = "keys/passphrase"\n'
+    assert load_config(saved(tmp_path, rendered())).passphrase_file is not None
+    assert load_config(saved(tmp_path, rendered().replace(line, ""))).passphrase_file is None

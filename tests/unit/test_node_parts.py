@@ -30,9 +30,7 @@ from node.bootstrap import LEDGER, GenesisUnfit, WrongChain, check_genesis, open
 from node.committee import Committee, NotAMember
 from node.complaints import INTERVAL_S, Complaints
 from node.keys import (
-    PASSPHRASE_VARIABLE,
     load_network_key,
-    read_passphrase,
     save_network_key,
     write_private,
 )
@@ -171,41 +169,12 @@ def test_half_a_key_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_key_or_passphrase_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
     save_network_key(path, SEED, b"open sesame")
     path.chmod(mode)
     with pytest.raises(KeyFileInvalid, match="chmod 600"):
         load_network_key(path, b"open sesame")
-    with pytest.raises(KeyFileInvalid, match="chmod 600"):
-        read_passphrase(path)
-
-
-def test_the_passphrase_is_the_first_line_of_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "passphrase"
-    write_private(path, b"open sesame\r\nnotes\n")
-    assert read_passphrase(path) == b"open sesame"
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", b"x" * 2000])
-def test_an_empty_or_endless_passphrase_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "passphrase"
-    write_private(path, content)
-    with pytest.raises(KeyFileInvalid):
-        read_passphrase(path)
-
-
-def test_without_a_file_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PASSPHRASE_VARIABLE, "from the environment")
-    assert read_passphrase(None) == b"from the environment"
-    monkeypatch.delenv(PASSPHRASE_VARIABLE)
-    with pytest.raises(KeyFileInvalid, match="passphrase_file"):
-        read_passphrase(None)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KeyFileInvalid, match="nowhere"):
-        read_passphrase(tmp_path / "nowhere")
 
 
 # --- bootstrap ------------------------------------------------------------------------------
