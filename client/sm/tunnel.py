@@ -127,5 +127,10 @@ class Tunnel:
                 self._refusal = ""
 
         outcome = await relay(far, local, PATIENCE, count)
-        if outcome is not Ended.CLOSED:
+        if outcome is Ended.CLOSED and not has_come:
+            self._refusal = (
+                f"the gateway {self._place} hung up without an answer: it does not take this "
+                "client (see tls_certificate: role, root, revocation), or its node is away"
+            )
+        elif outcome is not Ended.CLOSED:
             self._refusal = f"the connection to the gateway {self._place} ended: {outcome.value}"
