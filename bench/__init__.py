@@ -17,6 +17,7 @@ ledger_report its tables and bounds
 history      make bench-history: what the history costs commits, how it follows and answers
 net          make bench-net: votes and blocks over TLS, beside Noise and plain TCP
 net_links    those ways to be linked, each as a dialer and as one who answers
+borrowed     libp2p's Noise and plaintext, which no node speaks
 gas          make bench-gas: ns and bytes per unit of gas
 gas_rows     the operations it times, each a small program
 gas_memory   programs that keep all they can

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import trio
 
+from bench.borrowed import noise
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider
 from crypto.smtls import TlsIdentity
@@ -19,7 +20,7 @@ from crypto.x509.read import read_certificate
 from p2p.frames import FrameDecoder, encode_header
 from p2p.identity import generate_seed, peer_id_of
 from p2p.network import Channel, Network, PeerAddress
-from p2p.security import SecurityFactory, noise
+from p2p.security import SecurityFactory
 from p2p.tls.policy import TransportPolicy
 from p2p.tls.transport import sm_tls
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from crypto.providers.sdf import KEY_INDEX_MAX
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 from node.config_file import ConfigInvalid, TableReader
 from node.hosts import is_loopback
+from p2p.listen import IpRange
 
 __all__ = ["ApiTls", "ConfigInvalid", "DeviceKey", "Keep", "NodeConfig", "load_config"]
 
@@ -24,6 +26,7 @@ KEEP_BLOCKS_MAX = 10**12  # more than a chain comes to: who writes more has mist
 KEEP_DAYS_MAX = 36_500
 SCRUB_HOURS_DEFAULT = 24  # a day of damage at most is found together
 AUTO, HALT = "auto", "halt"
+RANGES_MAX = 256  # of addresses; each connection is compared with all
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 SYNC_MODES = ("blocks", "snapshot")
 # Blocks between two snapshots. Every node of a network should have the same: they make them of the
@@ -92,6 +95,7 @@ class NodeConfig:
     verify_threads: int
     allow_unjailed: bool
     log_level: str
+    allowed_ranges: tuple[IpRange, ...] = ()  # where peers may connect from; empty: everywhere
     api_tls: ApiTls | None = None  # None: plain
     tls_key: Path | None = None  # this and the next: None where links are not TLS
     certificate: Path | None = None
@@ -121,6 +125,7 @@ def load_config(path: Path) -> NodeConfig:
         passphrase_file=reader.optional_path("keys", "passphrase_file"),
         listen=reader.text("network", "listen", r"/(ip4|ip6|dns4)/[^/]+/tcp/\d+"),
         peers=_peers(reader),
+        allowed_ranges=_ranges(reader),
         api_listen=reader.text("api", "listen", _HOST_PORT),
         api_tls=_api_tls(reader),
         api_threads=reader.number("api", "threads", 4, 1024),
@@ -208,6 +213,13 @@ def _keep(reader: TableReader) -> Keep:
         advice = "is of no use while all is kept: set [ledger] keep_blocks or keep_days, too"
         raise reader.wrong("archive", key, advice)
     return keep
+
+
+def _ranges(reader: TableReader) -> tuple[IpRange, ...]:
+    try:
+        return tuple(map(ip_network, reader.texts("network", "allow", RANGES_MAX, default=())))
+    except ValueError as error:
+        raise reader.wrong("network", "allow", f"holds no range like 10.0.0.0/8: {error}") from None
 
 
 def _peers(reader: TableReader) -> dict[str, str]:

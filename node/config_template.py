@@ -48,6 +48,9 @@ passphrase_file = "keys/passphrase"
 [network]
 # Where other nodes reach this one.
 listen = "{listen}"
+# Where connections may come from; without this everywhere. Who connects proves in any case that it
+# is a node of the chain: this keeps strangers from even trying.
+# allow = ["10.0.0.0/8"]
 
 [network.peers]
 # validator name = multiaddress; every other member of the committee.

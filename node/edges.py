@@ -14,15 +14,26 @@ from contracts.vm.host import Worker
 from ledger import hashes
 from node.config import NodeConfig
 from node.execute import Engine
-from node.links import Links
+from node.links import Presence
 from p2p.network import Network, PeerAddress
+from p2p.tls.transport import sm_tls
 
 _log = structlog.get_logger("node")
 
 
-def open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
-    """Links to other nodes over libp2p."""
-    return Network(seed, listen=config.listen, peers=peers)
+def open_links(config: NodeConfig, peers: Mapping[str, PeerAddress], presence: Presence) -> Network:
+    """Links to other nodes, over libp2p and TLS with SM2, SM3 and SM4.
+
+    Raises CertificateRefused: the certificate is not for the network key.
+    """
+    assert presence.identity is not None, "load_config asks for its files"
+    return Network(
+        presence.seed,
+        listen=config.listen,
+        peers=peers,
+        security=sm_tls(presence.identity, presence.policy),
+        allowed_ranges=config.allowed_ranges,
+    )
 
 
 def open_engine(config: NodeConfig) -> Engine:

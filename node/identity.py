@@ -7,18 +7,21 @@ counts on every node with the block that says so.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
 
-from contracts.identities import certificates_of, revocations_of, root_certificates_of
+from contracts.identities import IDENTITY, certificates_of, revocations_of, root_certificates_of
 from contracts.parties import is_active, party_of
 from contracts.registry import nodes_of
 from contracts.vm.host import StateReader
 from crypto.errors import CertificateRefused
 from crypto.x509.read import Certificate, read_certificate
+from ledger.genesis import Genesis
 from ledger.model import Address
 from ledger.store import Store
+from ledger.values import Value, decode_value
 from p2p.tls.policy import TransportPolicy
 
 _log = structlog.get_logger("node.identity")
@@ -54,6 +57,18 @@ def certified(reader: StateReader, address: Address, *, now_ms: int) -> Certifie
     return Certified(organization, frozenset(one.role for one in found))
 
 
+def genesis_policy(genesis: Genesis) -> TransportPolicy:
+    """Whom to believe as long as nothing is known of the chain but its beginning."""
+    roots: list[Certificate] = []
+    for contract in genesis.contracts:
+        if contract.name == IDENTITY:
+            roots += _read(_ders(decode_value(contract.args)))
+    members = genesis.validators.validators
+    return TransportPolicy(
+        roots=tuple(roots), organizations={member.peer_id: member.party for member in members}
+    )
+
+
 class TrustWatch:
     """Whom this node's links believe, as of the newest block. Main task only."""
 
@@ -83,16 +98,24 @@ class TrustWatch:
             self._revoked.add((revocation.organization, int(revocation.serial, 16)))
             self._revocations_known += 1
         return TransportPolicy(
-            roots=tuple(_roots(self._store)),
+            roots=tuple(_read(root_certificates_of(self._store))),
             revoked=frozenset(self._revoked),
             organizations=_organizations(self._store),
         )
 
 
-def _roots(reader: StateReader) -> list[Certificate]:
-    """The active roots that are in the form of ours: the contract reads less than nodes do."""
+def _ders(args: Value) -> Iterable[bytes]:
+    """The roots among the arguments of the contract's init (contracts.bundle.init_args)."""
+    for entries in args if isinstance(args, list) else ():
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, list) and isinstance(entry[-1], bytes):
+                yield entry[-1]
+
+
+def _read(roots: Iterable[bytes]) -> list[Certificate]:
+    """Those in the form of ours: the contract reads less than nodes do."""
     found = []
-    for der in root_certificates_of(reader):
+    for der in roots:
         try:
             root = read_certificate(der)
         except CertificateRefused as error:

@@ -31,6 +31,8 @@ from crypto.x509.authority import read_file
 from crypto.x509.profile import Role
 from crypto.x509.read import Certificate, read_certificate
 from node.config import DeviceKey, NodeConfig
+from node.links import Presence
+from p2p.tls.policy import TransportPolicy
 
 DEVICE_PASSWORD_VARIABLE = "SHUXIN_DEVICE_PASSWORD"
 KEY_FILE_SIZE_MAX = 64 << 10  # bytes of a PEM file
@@ -57,13 +59,25 @@ def open_consensus_key(config: NodeConfig, passphrase: bytes) -> CryptoProvider:
     return SoftwareProvider(load_key(place, passphrase))
 
 
-def open_tls_identity(config: NodeConfig, passphrase: bytes) -> TlsIdentity:
-    """What this node shows to others, and its key.
+def open_presence(config: NodeConfig, passphrase: bytes, policy: TransportPolicy) -> Presence:
+    """What this node is to others, who believes `policy`.
+
+    Raises KeyFileInvalid and what `open_tls_identity` raises.
+    """
+    return Presence(
+        seed=load_network_key(config.network_key, passphrase),
+        identity=open_tls_identity(config, passphrase),
+        policy=policy,
+    )
+
+
+def open_tls_identity(config: NodeConfig, passphrase: bytes) -> TlsIdentity | None:
+    """What this node shows to others, and its key; None where its links are not TLS.
 
     Raises KeyFileInvalid, CertificateRefused: the certificate is not for that key, or no such file.
     """
     if config.tls_key is None or config.certificate is None:
-        raise KeyFileInvalid("links between nodes need [keys] tls_key and certificate; add both")
+        return None
     private = load_key(config.tls_key, passphrase)
     return TlsIdentity(read_node_certificate(config.certificate), private)
 

@@ -41,12 +41,14 @@ from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
 from node.hosts import is_loopback
+from node.identity import TrustWatch
 from node.intake import Rules
 from node.journal import Journal
 from node.keeping import Keeping
-from node.keys import load_network_key, node_passphrase, open_consensus_key
+from node.keys import node_passphrase, open_consensus_key, open_presence
 from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
+from node.links import OpenLinks
 from node.mempool import Mempool
 from node.metrics import Sources, make_render
 from node.metrics_page import MetricsPage
@@ -56,7 +58,7 @@ from node.reception import Reception
 from node.repair import Repair, Workshop
 from node.retire import drain
 from node.seat import Parts, Seat
-from node.statesync.begin import SNAPSHOT, OpenLinks
+from node.statesync.begin import SNAPSHOT
 from node.sync import Sync
 from node.tally import Tally
 from node.timekeeper import Timekeeper
@@ -107,7 +109,6 @@ class Node:
     def _build(self, config: NodeConfig) -> None:
         passphrase = node_passphrase(config)
         self.provider: CryptoProvider = open_consensus_key(config, passphrase)
-        seed = load_network_key(config.network_key, passphrase)
         self.genesis: Genesis = load_genesis(config.genesis)
         check_genesis(self.genesis)
         chain = chain_id(self.genesis)
@@ -125,7 +126,9 @@ class Node:
         self._accusations = Accusations(config.data_dir / "accusations")
         peers = peer_table(self.store, config.peers)
         warn_of_gaps(peers, config.peers, config.name)
-        self._network = self._make_links(config, peers, seed)
+        self._trust = TrustWatch(self.store)
+        presence = open_presence(config, passphrase, self._trust.policy)
+        self._network = self._make_links(config, peers, presence)
         self._pool = Mempool(
             transactions_max=config.mempool_transactions_max,
             bytes_max=config.mempool_bytes_max,
@@ -391,7 +394,9 @@ class Node:
         return self.store.epochs.newest.base > self.store.height
 
     def _update_peers(self) -> None:
-        """Who is registered, or in a committee, may have changed."""
+        """Who is registered, in a committee, certified or revoked may have changed."""
+        if self._trust.follow():
+            self._network.set_policy(self._trust.policy)
         self._network.update_allow_list(peer_table(self.store, self._config.peers))
 
     def _accuse(self, accusation: Accuse) -> None:

@@ -19,10 +19,11 @@ from node.edges import open_engine, open_links
 from node.execute import Engine
 from node.journal import JournalDamaged
 from node.keys import node_passphrase, open_consensus_key
+from node.links import OpenLinks
 from node.mend import mend, mend_journal
 from node.recover import Site
 from node.run import Node
-from node.statesync.begin import OpenLinks, begin, wants_snapshot
+from node.statesync.begin import begin, wants_snapshot
 
 # A verification is one call into libcrypto that gives up the interpreter lock and has to win it
 # back from the main task; the default of 5 ms would cap a verifying thread at 200 a second.

@@ -19,7 +19,8 @@ Files in reading order:
   frames.py     length framing as pure functions of bytes
   queues.py     bounded queues: what waits for a writer, what waits for the node
   counters.py   what is counted, for metrics
-  security.py   the security transport as a parameter; Noise behind an allow-list
+  security.py   what the network asks of a security protocol
+  tls/          the one that nodes speak: TLS 1.3 with SM2, SM3 and SM4, judged certificates
   connect.py    TCP connection -> judged, encrypted, multiplexed connection
   link.py       one live peer: three streams, their readers and writers, the heartbeat
   listen.py     inbound connections and their caps

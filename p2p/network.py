@@ -27,7 +27,7 @@ from p2p.limits import Channel, NetworkLimits
 from p2p.link import Link
 from p2p.listen import Door, IpRange, RefusalLog, listened_address, open_listener
 from p2p.queues import Frame, Inbox
-from p2p.security import SecurityFactory, noise
+from p2p.security import SecurityFactory
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -73,8 +73,8 @@ class Network:
         *,
         listen: str,
         peers: Mapping[str, PeerAddress],
+        security: SecurityFactory,
         limits: NetworkLimits | None = None,
-        security: SecurityFactory = noise,
         allowed_ranges: Sequence[IpRange] = (),
     ) -> None:
         """Opens nothing yet. `seed`: 32 bytes; `listen`: multiaddr (port 0 = any free port);

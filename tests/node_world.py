@@ -41,6 +41,7 @@ from contracts.vm.version import VM_VERSION
 from crypto import sm2
 from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
+from crypto.smtls import TlsIdentity
 from ledger.encoding import encode
 from ledger.errors import LedgerClosed
 from ledger.genesis import (
@@ -62,6 +63,7 @@ from node.serve import begin_if_wanted, live
 from p2p.identity import generate_seed, peer_id_of
 from p2p.limits import Channel
 from p2p.network import Frame, PeerAddress
+from p2p.tls.policy import TransportPolicy
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -153,6 +155,12 @@ class End:
 
     def update_allow_list(self, peers: Mapping[str, PeerAddress]) -> None:
         self.allowed = frozenset(p.peer_id for p in peers.values()) - {self._peer_id}
+
+    def set_policy(self, policy: TransportPolicy) -> None:
+        """Nobody shows a certificate here."""
+
+    def renew(self, identity: TlsIdentity) -> None:
+        """Nobody shows a certificate here."""
 
     def incoming(self, channel: Channel) -> trio.MemoryReceiveChannel[Frame]:
         return self._frames[channel]
@@ -327,7 +335,7 @@ class Nodes:
         """As it is, for `live`: a repaired node is followed by another on the same files."""
         return Node(
             self.config(index),
-            links=lambda config, peers, seed: self._links(index),
+            links=lambda config, peers, presence: self._links(index),
             engine=lambda config: self.engines[index],
             wall_ms=lambda: self.now_ms() + self.skew_ms[index],
         )
@@ -338,7 +346,8 @@ class Nodes:
         return End(self.air, own, others)
 
     async def _begin(self, index: int) -> None:
-        await begin_if_wanted(self.config(index), lambda config, peers, seed: self._links(index))
+        config = self.config(index)
+        await begin_if_wanted(config, lambda config, peers, presence: self._links(index))
 
     def now_ms(self) -> int:
         """True time, which is virtual."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from crypto.smtls import TlsIdentity
 from ledger.encoding import decode, encode
 from ledger.model import TAG_TRANSACTION, Transaction, TransactionBody
 from ledger.snapshot_file import SnapshotReader
@@ -27,6 +28,7 @@ from node.statesync.messages import (
 from node.statesync.serve import past_run
 from p2p.limits import Channel
 from p2p.network import Frame, PeerAddress
+from p2p.tls.policy import TransportPolicy
 from tests.ledger_world import World, committee, fake_sign
 from tests.pruned_world import LIMITS
 from tests.snapshot_world import write_snapshot
@@ -130,6 +132,12 @@ class Peers:
 
     def put(self, peer_id: str, body: bytes) -> None:
         self._frames_in.send_nowait(Frame(peer_id, body))
+
+    def set_policy(self, policy: TransportPolicy) -> None:
+        """Nobody shows a certificate here."""
+
+    def renew(self, identity: TlsIdentity) -> None:
+        """Nobody shows a certificate here."""
 
     def broadcast(self, channel: Channel, body: bytes) -> int:
         return sum([self.send(peer_id, channel, body) for peer_id in sorted(self.answers)])

@@ -7,8 +7,7 @@ it makes takes the ledger's name at the very end, by the renames of node.ledgers
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from dataclasses import replace
 
 import structlog
 import trio
@@ -19,14 +18,15 @@ from ledger.genesis import Genesis, load_genesis
 from ledger.model import ValidatorSet
 from node.bootstrap import LEDGER, check_genesis
 from node.config import NodeConfig
-from node.keys import load_network_key, node_passphrase, open_consensus_key
+from node.identity import genesis_policy
+from node.keys import node_passphrase, open_consensus_key, open_presence
 from node.ledgers import joining, publish_joined, settle
-from node.links import Links
+from node.links import Links, OpenLinks
 from node.statesync.crowd import Crowd
 from node.statesync.join import Joiner, join
 from p2p.network import PeerAddress
+from p2p.tls.policy import TransportPolicy
 
-OpenLinks: TypeAlias = Callable[[NodeConfig, Mapping[str, PeerAddress], bytes], Links]
 SNAPSHOT = "snapshot"  # the other value of `[sync] mode` is "blocks"
 
 _log = structlog.get_logger("node.statesync")
@@ -47,11 +47,11 @@ async def begin(config: NodeConfig, make_links: OpenLinks) -> None:
     """
     passphrase = node_passphrase(config)
     provider = open_consensus_key(config, passphrase)
-    seed = load_network_key(config.network_key, passphrase)
     genesis = load_genesis(config.genesis)
     check_genesis(genesis)
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    links = make_links(config, _table(config, genesis.validators), seed)
+    presence = open_presence(config, passphrase, genesis_policy(genesis))
+    links = make_links(config, _table(config, genesis.validators), presence)
     async with trio.open_nursery() as nursery:
         await nursery.start(links.run)
         height = await _join(config, genesis, provider, links, nursery)
@@ -70,6 +70,7 @@ async def _join(
     links: Links,
     nursery: trio.Nursery,
 ) -> int | None:
+    policy = genesis_policy(genesis)
     crowd = Crowd(links, _names(genesis.validators))
     nursery.start_soon(crowd.run)
 
@@ -77,6 +78,7 @@ async def _join(
         """Members of later committees are known now, and may be asked as well."""
         newest = epochs.newest.validators
         crowd.name_also(_names(newest))
+        links.set_policy(_also(policy, newest))
         links.update_allow_list(_table(config, genesis.validators) | _table(config, newest))
 
     path = joining(config.data_dir / LEDGER)
@@ -98,6 +100,12 @@ def _table(config: NodeConfig, members: ValidatorSet) -> dict[str, PeerAddress]:
         member.name: PeerAddress(member.peer_id, config.peers.get(member.name, ""))
         for member in members.validators
     }
+
+
+def _also(policy: TransportPolicy, members: ValidatorSet) -> TransportPolicy:
+    """With the nodes of another committee; the roots of organizations are the same."""
+    theirs = {member.peer_id: member.party for member in members.validators}
+    return replace(policy, organizations={**policy.organizations, **theirs})
 
 
 def _names(members: ValidatorSet) -> dict[str, str]:

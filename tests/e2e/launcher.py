@@ -37,13 +37,14 @@ from ledger.genesis import chain_id, load_genesis
 from ledger.model import proposal_digest
 from node.config import NodeConfig, load_config
 from node.keys import node_passphrase, open_consensus_key
-from node.links import Links
+from node.links import Links, Presence
 from node.logs import configure
 from node.run import Node
 from node.serve import SWITCH_INTERVAL_S
 from node.statesync.keeper import FOLDER
 from p2p.limits import Channel
 from p2p.network import Frame, Network, PeerAddress
+from p2p.tls.transport import sm_tls
 from tests.e2e.snapshot_server import SnapshotAnswers
 
 CLOCK = "clock"
@@ -106,9 +107,15 @@ class TwoFaced(Network):
     """A network that shows half of the peers another proposal than the other half."""
 
     def __init__(
-        self, config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes, controls: Path
+        self,
+        config: NodeConfig,
+        peers: Mapping[str, PeerAddress],
+        presence: Presence,
+        controls: Path,
     ) -> None:
-        super().__init__(seed, listen=config.listen, peers=peers)
+        assert presence.identity is not None
+        security = sm_tls(presence.identity, presence.policy)
+        super().__init__(presence.seed, listen=config.listen, peers=peers, security=security)
         self._answers = SnapshotAnswers(controls / SNAPSHOTS, config.data_dir / FOLDER)
         self._provider = open_consensus_key(config, node_passphrase(config))
         self._chain_id = chain_id(load_genesis(config.genesis))
@@ -175,8 +182,8 @@ def _commit(proposed: PrePrepare) -> Commit:
 async def serve(config: NodeConfig, controls: Path) -> None:
     """`node.run.serve` with links that may lie."""
 
-    def links(config: NodeConfig, peers: Mapping[str, PeerAddress], seed: bytes) -> Links:
-        return TwoFaced(config, peers, seed, controls)
+    def links(config: NodeConfig, peers: Mapping[str, PeerAddress], presence: Presence) -> Links:
+        return TwoFaced(config, peers, presence, controls)
 
     node = Node(config, links=links)
     try:

@@ -9,21 +9,19 @@ from contextlib import suppress
 
 import pytest
 import trio
-from libp2p.crypto.keys import KeyPair
-from libp2p.custom_types import TProtocol
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
-from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from libp2p.stream_muxer.yamux.yamux import TYPE_DATA
 from structlog.testing import capture_logs
 
+from bench.borrowed import noise, plaintext
 from p2p.address import parse_address
 from p2p.errors import ConnectFailed, Refusal
 from p2p.frames import HEARTBEAT, Acknowledged, encode_acknowledged
 from p2p.identity import peer_id_of
 from p2p.limits import MIB, default_channels
 from p2p.network import Channel, NetworkLimits, PeerAddress
-from p2p.security import Borrowed, IsAllowed, Security, SecurityFactory, noise
+from p2p.security import SecurityFactory
 from tests.e2e.p2p_world import (
     ANY_PORT,
     SEEDS,
@@ -70,11 +68,6 @@ async def test_a_peer_with_another_identity_than_dialed_gets_no_link() -> None:
         impostor.update_allow_list(table(dialer))
         await until(lambda: dialer.counters.dials_failed > 2)
         assert dialer.connected() == frozenset()
-
-
-def plaintext(key_pair: KeyPair, is_allowed: IsAllowed) -> Security:
-    """What libp2p speaks where nobody asks for more."""
-    return Borrowed(TProtocol(PLAINTEXT_PROTOCOL_ID), InsecureTransport(key_pair), is_allowed)
 
 
 @pytest.mark.parametrize("security", [plaintext, noise])

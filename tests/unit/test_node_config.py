@@ -41,6 +41,19 @@ def test_a_generated_configuration_loads(tmp_path: Path) -> None:
     assert (config.has_history, config.history_keep_blocks) == (True, 0)
 
 
+def test_ranges_of_addresses_are_read_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, rendered())).allowed_ranges == ()
+    line = '# allow = ["10.0.0.0/8"]'
+    assert line in rendered()
+    good = rendered().replace(line, 'allow = ["10.0.0.0/8", "fd00::/8"]')
+    found = load_config(written(tmp_path, good)).allowed_ranges
+    assert [str(one) for one in found] == ["10.0.0.0/8", "fd00::/8"]
+    for bad in ("10.0.0.1/8", "everywhere"):
+        text = rendered().replace(line, f'allow = ["{bad}"]')
+        with pytest.raises(ConfigInvalid, match="holds no range like"):
+            load_config(written(tmp_path, text))
+
+
 def test_configurations_of_earlier_releases_load(tmp_path: Path) -> None:
     head, _, rest = rendered().partition("[ledger]")
     earlier = head + rest[rest.index("[contracts]") :]

@@ -14,7 +14,7 @@ from crypto.x509.profile import Role, Subject
 from crypto.x509.read import Certificate
 from ledger.model import Address, address_of
 from ledger.values import Value
-from node.identity import UNCERTIFIED, TrustWatch, certified
+from node.identity import UNCERTIFIED, TrustWatch, certified, genesis_policy
 from p2p.errors import PeerRefused
 from tests.moving_chain import TIME_MS, Chain
 from tests.x509_world import keys, organization
@@ -46,6 +46,7 @@ def approve(chain: Chain, proposal_id: str) -> None:
 
 def test_the_genesis_says_whom_the_first_links_believe(chain: Chain) -> None:
     policy = TrustWatch(chain.store).policy
+    assert genesis_policy(chain.genesis) == policy, "what who joins by a snapshot begins with"
     assert [root.subject.organization for root in policy.roots] == list(ORGS)
     members = chain.nodes[:4]
     assert policy.organizations == {member.peer_id: member.party for member in members}

@@ -11,6 +11,7 @@ from node import peers
 from node.peers import peer_table
 from p2p.identity import generate_seed, peer_id_of
 from p2p.network import Network
+from tests.e2e.p2p_world import tls_of
 from tests.ledger_world import World
 
 GOOD = peer_id_of(generate_seed())
@@ -28,7 +29,9 @@ def test_a_peer_id_that_is_none_is_left_out_and_the_rest_is_let_in(
     monkeypatch.setattr(peers, "nodes_of", lambda reader: found)
     table = peer_table(world.store, {})
     assert set(table) == {"good"}, "the test world's members have made-up peer ids"
-    Network(generate_seed(), listen="/ip4/127.0.0.1/tcp/0", peers={}).update_allow_list(table)
+    seed = generate_seed()
+    network = Network(seed, listen="/ip4/127.0.0.1/tcp/0", peers={}, security=tls_of(seed))
+    network.update_allow_list(table)
 
 
 def test_an_own_address_goes_before_the_one_on_chain_and_an_unfit_one_counts_as_none(

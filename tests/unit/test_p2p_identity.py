@@ -14,6 +14,7 @@ from p2p.address import TcpAddress, format_address, parse_address
 from p2p.errors import AddressInvalid
 from p2p.identity import generate_seed, parse_peer_id, peer_id_of
 from p2p.network import Network, PeerAddress
+from tests.e2e.p2p_world import tls_of
 
 SEED = bytes(range(32))
 LISTEN = "/ip4/127.0.0.1/tcp/0"
@@ -67,12 +68,13 @@ def test_multiaddrs_name_hosts_by_address_or_name() -> None:
 def test_two_names_for_one_peer_are_refused() -> None:
     peer = PeerAddress(peer_id_of(bytes(32)), "/ip4/10.0.0.7/tcp/7001")
     with pytest.raises(AddressInvalid, match="b and a have the same"):
-        Network(SEED, listen=LISTEN, peers={"a": peer, "b": peer})
+        Network(SEED, listen=LISTEN, peers={"a": peer, "b": peer}, security=tls_of(SEED))
 
 
 def test_our_own_entry_in_the_table_is_ignored() -> None:
     own = PeerAddress(peer_id_of(SEED), LISTEN)
-    assert Network(SEED, listen=LISTEN, peers={"own": own}).connected() == frozenset()
+    network = Network(SEED, listen=LISTEN, peers={"own": own}, security=tls_of(SEED))
+    assert network.connected() == frozenset()
 
 
 def test_the_library_stays_silent_and_writes_no_files(tmp_path: Path) -> None:
