@@ -80,6 +80,7 @@ def victim(root: Path) -> Iterator[Victim]:
     """A network of four of its own, for as long as it is needed."""
     network = LocalNetwork(root)
     try:
+        network.lift_quotas()
         network.up()
         yield victim_of(network)
     finally:
