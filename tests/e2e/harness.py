@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from client.errors import ClientError
 from client.node import NodeClient
 from client.session import Session
 from client.status import NodeStatus
-from node.config import RATE_MAX
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -50,14 +48,6 @@ class LocalNetwork:
         made = shuxin("net", "new", str(root), "--nodes", str(nodes), *flags)
         assert made.returncode == 0, made.stderr
         self.plan: NetworkPlan = load_plan(root)
-
-    def lift_quotas(self) -> None:
-        """Before `up`: for who asks more of a node than a client may."""
-        for path in self.root.glob("nodes/*/node.toml"):
-            told = path.read_text()
-            for name in ("caller", "host", "anonymous", "total"):
-                told = re.sub(rf"^{name} = \d+$", f"{name} = {RATE_MAX}", told, flags=re.MULTILINE)
-            path.write_text(told)
 
     def up(self) -> None:
         result = shuxin("net", "up", str(self.root))
