@@ -41,12 +41,6 @@ KEYS_FOLDER = "keys"
 PASSPHRASE_FILE = "passphrase"
 PASSPHRASE_SIZE_MAX = 1024  # bytes; more is not a passphrase but a wrong file
 COMMON_PANEL = "Common options"
-TLS_SETTINGS = (
-    "tls_ca",
-    "tls_crl",
-    "tls_certificate",
-    "tls_key",
-)  # of client.toml: paths in the home
 
 P = ParamSpec("P")
 
@@ -187,14 +181,15 @@ class Invocation:
             yield node
 
     def security(self) -> Security:
-        """Whose nodes are believed on the way, and what is shown where one asks."""
-        from cli.channels import security_of
+        """Whose nodes are believed on the way, and what is shown where one asks.
+
+        Raises ValueError for settings that do not fit each other.
+        """
+        from client.security import SETTINGS, security_of
 
         settings = self._client_settings()
         named = {
-            name: self.home / self._client_setting(name)
-            for name in TLS_SETTINGS
-            if name in settings
+            name: self.home / self._client_setting(name) for name in SETTINGS if name in settings
         }
         if self.tls_ca is not None:
             named["tls_ca"] = self.tls_ca

@@ -10,6 +10,7 @@ of the node's inside.
     build       transactions and queries
     translation gRPC errors as those two
     channel     what lies under the calls: plain, TLS, TLS with national algorithms (sm/)
+    security    from files to whom it believes and what it shows there
     history     what was: requests, answers, and rows against proofs
     node        NodeClient: one method per call of the node's interface
     trial       whom to ask next when a node fails, and when to give up

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from client.security import SETTINGS
 from executors.errors import ConfigInvalid
 
 CONFIG_SIZE_MAX = 64 << 10  # bytes
@@ -16,7 +17,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 ALGORITHMS = ("statistics/1",)
 
 _NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
-_ADDRESS = r"[^\s:/]+:[0-9]{1,5}|\[[0-9a-f:]+\]:[0-9]{1,5}"
+_ADDRESS = r"(?:(?:tls|sm)://)?(?:[^\s:/]+|\[[0-9a-f:]+\]):[0-9]{1,5}"
 _HOST = r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}|[0-9a-f:]{2,39}"
 
 
@@ -30,6 +31,7 @@ class ExecutorConfig:
     nodes: tuple[str, ...]  # the first is asked, the others when it is away
     key: Path
     passphrase_file: Path | None
+    tls_files: Mapping[str, Path]  # of client.security.SETTINGS, those that are named
     listen_host: str
     advertise_host: str
     port_low: int
@@ -61,6 +63,12 @@ node = "{node}"
 # Without that line SHUXIN_PASSPHRASE is read, or the agent is asked (shuxin key agent).
 key = "{key}"
 passphrase_file = "{passphrase_file}"
+# For nodes at tls://host:port, or sm://host:port with national algorithms: PEM files with the CA,
+# or the roots, that are believed there, and what is shown where one asks (docs/gateway.md).
+# tls_ca = "tls/ca.crt"
+# tls_crl = "tls/ca.crl"
+# tls_certificate = "tls/executor.crt"
+# tls_key = "tls/executor.pem"
 
 [network]
 # Where engines listen for the other participants, and the name under which those reach it.
@@ -105,6 +113,7 @@ def load_config(path: Path) -> ExecutorConfig:
         nodes=reader.texts("chain", "node", _ADDRESS),
         key=reader.path("chain", "key"),
         passphrase_file=reader.optional_path("chain", "passphrase_file"),
+        tls_files=_tls_files(reader),
         listen_host=reader.text("network", "listen_host", _HOST),
         advertise_host=reader.text("network", "advertise_host", _HOST),
         port_low=low,
@@ -118,6 +127,11 @@ def load_config(path: Path) -> ExecutorConfig:
     )
     reader.refuse_unknown()
     return config
+
+
+def _tls_files(reader: _Reader) -> dict[str, Path]:
+    named = {name: reader.optional_path("chain", name) for name in SETTINGS}
+    return {name: path for name, path in named.items() if path is not None}
 
 
 def _read(path: Path) -> _Reader:

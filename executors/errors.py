@@ -16,6 +16,10 @@ class ConfigInvalid(ExecutorError):
         self.line = line
 
 
+class ChainSettingsInvalid(ExecutorError):
+    """The addresses of nodes, and the files to reach them with, do not fit each other."""
+
+
 class DataSetInvalid(ExecutorError):
     """A data set or its registration cannot be used as asked."""
 

@@ -22,8 +22,10 @@ from dataclasses import dataclass, field
 
 from client.account import Account
 from client.cluster import open_connection
+from client.connection import Connection
 from client.errors import ClientError, Refused
 from client.node import ChainEvent
+from client.security import security_of
 from client.session import Session
 from crypto.passphrase import find_passphrase
 from executors.chain import (
@@ -41,7 +43,13 @@ from executors.cursor import Cursor, CursorFile
 from executors.data.registry import Registry
 from executors.data.uses import ACCEPTED, COMPUTING, FAILED, FINISHED, Use, append_use
 from executors.engine import Engine, Prepared, Report, TaskOrder
-from executors.errors import DataSetInvalid, EngineFailed, ExecutorError, TaskRefused
+from executors.errors import (
+    ChainSettingsInvalid,
+    DataSetInvalid,
+    EngineFailed,
+    ExecutorError,
+    TaskRefused,
+)
 from executors.follow import Follower
 from executors.home import engines_for, now_ms, only_one
 from executors.logs import Log, new_log
@@ -381,15 +389,24 @@ class Worker:
             self._log.warning("use_unrecorded", task=held.order.task_id, state=state)
 
 
+def _connected(config: ExecutorConfig, passphrase: bytes) -> Connection:
+    """Raises ChainSettingsInvalid, CryptoError, OSError."""
+    try:
+        security = security_of(config.nodes, config.tls_files, lambda: passphrase)
+        return open_connection(config.nodes, security=security)
+    except ValueError as error:
+        raise ChainSettingsInvalid(f"[chain]: {error}") from None
+
+
 def run(config: ExecutorConfig) -> None:
     """Serves until SIGTERM or SIGINT. Raises ExecutorError, ClientError or CryptoError."""
     log = new_log(config.log_level, party=config.party)
-    with only_one(config.home), open_connection(config.nodes) as node:
+    passphrase = find_passphrase(config.passphrase_file, keys=[config.key])
+    account = Account.load(config.key, passphrase)
+    with only_one(config.home), _connected(config, passphrase) as node:
         left = wipe_folders(config.home / "run")
         if left:
             log.warning("leftovers_wiped", folders=left)
-        passphrase = find_passphrase(config.passphrase_file, keys=[config.key])
-        account = Account.load(config.key, passphrase)
         worker = Worker(
             party=config.party,
             chain=NodeChain(Session(node, account)),

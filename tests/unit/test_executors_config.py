@@ -31,13 +31,28 @@ def test_a_generated_configuration_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "nodes"),
-    [('"a:1"', ("a:1",)), ('["a:1", "b:2", "a:1"]', ("a:1", "b:2"))],
+    [
+        ('"a:1"', ("a:1",)),
+        ('"sm://[::1]:1"', ("sm://[::1]:1",)),
+        ('["a:1", "b:2", "a:1"]', ("a:1", "b:2")),
+    ],
 )
 def test_one_node_or_several_may_be_named(
     tmp_path: Path, text: str, nodes: tuple[str, ...]
 ) -> None:
     changed = rendered().replace('"127.0.0.1:27500"', text)
     assert load_config(saved(tmp_path, changed)).nodes == nodes
+
+
+def test_files_for_nodes_on_other_machines_are_named_in_the_chain_table(tmp_path: Path) -> None:
+    assert load_config(saved(tmp_path, rendered())).tls_files == {}
+    text = rendered().replace("# tls_", "tls_")
+    assert load_config(saved(tmp_path, text)).tls_files == {
+        "tls_ca": tmp_path / "tls/ca.crt",
+        "tls_crl": tmp_path / "tls/ca.crl",
+        "tls_certificate": tmp_path / "tls/executor.crt",
+        "tls_key": tmp_path / "tls/executor.pem",
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.output import CommandRefused
+from client.channel import NO_SECURITY, PLAIN, SM, TLS, Security, TlsTrust, split_target
 
 if TYPE_CHECKING:
-    from client.channel import Security, TlsTrust
     from client.sm.trust import SmTrust
 
+# What names the files in client.toml and executor.toml.
+SETTINGS = ("tls_ca", "tls_crl", "tls_certificate", "tls_key")
 FILE_SIZE_MAX = 1 << 20  # bytes of PEM: a bundle of all public CAs has a quarter of it
 
 
@@ -20,10 +21,8 @@ def security_of(
 ) -> Security:
     """What the addresses need of the files `tls_ca`, `tls_crl`, `tls_certificate`, `tls_key`.
 
-    `passphrase` is asked only for a key that is encrypted. Raises CommandRefused, OSError.
+    `passphrase` is asked only for a key that is encrypted. Raises ValueError, CryptoError, OSError.
     """
-    from client.channel import NO_SECURITY, PLAIN, SM, TLS, Security, split_target
-
     kinds = {split_target(target)[0] for target in targets}
     if kinds <= {PLAIN} or "tls_ca" not in named:
         return NO_SECURITY
@@ -34,8 +33,6 @@ def security_of(
 
 
 def _tls(named: Mapping[str, Path]) -> TlsTrust:
-    from client.channel import TlsTrust
-
     _check_pair(named)
     shown = [_read(named[name]) for name in ("tls_certificate", "tls_key") if name in named]
     return TlsTrust(_read(named["tls_ca"]), *shown)
@@ -58,14 +55,12 @@ def _sm(named: Mapping[str, Path], passphrase: Callable[[], bytes]) -> SmTrust:
 
 def _check_pair(named: Mapping[str, Path]) -> None:
     if ("tls_certificate" in named) != ("tls_key" in named):
-        raise CommandRefused(
-            "client.config", "tls_certificate and tls_key go together in client.toml: name both"
-        )
+        raise ValueError("tls_certificate and tls_key go together: name both")
 
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(FILE_SIZE_MAX + 1)
     if len(data) > FILE_SIZE_MAX:
-        raise CommandRefused("client.config", f"{path} is too long for a certificate or key in PEM")
+        raise ValueError(f"{path} is too long for a certificate or key in PEM")
     return data
