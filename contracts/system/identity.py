@@ -102,7 +102,7 @@ root_fingerprints = Var(list[bytes])  # of the active ones, in order of entry
 roots = Map(bytes, Root)
 root_certificates = Map(bytes, bytes)  # DER
 certificates = Map((str, str), Certificate)  # organization, serial
-# The serials of an address that were good when the newest of them was registered.
+# The serials of an address that were not over when the newest of them was registered.
 alive = Map(str, list[str])
 # An address stays with the organization that certified it first, as it does with its party.
 organization_by_address = Map(str, str)
@@ -150,9 +150,9 @@ def register(organization: str, certificate: bytes) -> None:
     auditor, whom all have to bear, a manager does."""
     found = read_leaf(organization, certificate)
     require_registrar(found)
+    known = certificates.get((organization, found.serial))
     require(
-        (organization, found.serial) not in certificates,
-        "identity.exists: it is registered already",
+        known is None or not is_believed(known.root), "identity.exists: it is registered already"
     )
     require(
         (organization, found.serial) not in number_by_revoked,
@@ -160,13 +160,15 @@ def register(organization: str, certificate: bytes) -> None:
     )
     bind(found.address, organization)
     certificates[organization, found.serial] = found
-    number = certificate_count.get(0)
-    certificate_by_number[number] = (organization, found.serial)
-    certificate_count.set(number + 1)
-    good = [serial for serial in alive.get(found.address, []) if is_good(organization, serial)]
-    require(len(good) < ALIVE_MAX, "identity.alive: revoke one of the holder's certificates first")
-    good.append(found.serial)
-    alive[found.address] = good
+    if known is None:
+        number = certificate_count.get(0)
+        certificate_by_number[number] = (organization, found.serial)
+        certificate_count.set(number + 1)
+    held = [serial for serial in alive.get(found.address, []) if serial != found.serial]
+    left = [serial for serial in held if not is_over(certificates[organization, serial])]
+    require(len(left) < ALIVE_MAX, "identity.alive: revoke one of the holder's certificates first")
+    left.append(found.serial)
+    alive[found.address] = left
     emit(
         "CertificateRegistered",
         organization=organization,
@@ -244,8 +246,9 @@ def standing(address: str) -> tuple[str, list[str]]:
     organization = organization_by_address.get(address, "")
     if organization == "" or not is_active(organization):
         return "", []
-    good = [serial for serial in alive.get(address, []) if is_good(organization, serial)]
-    held = [certificates[organization, serial].role for serial in good]
+    kept = [certificates[organization, serial] for serial in alive.get(address, [])]
+    good = [one for one in kept if not is_over(one) and one.not_before_ms <= ctx.time_ms]
+    held = [one.role for one in good]
     if len(held) == 0:
         return "", []
     return organization, [role for role in ROLES if role in held]
@@ -416,13 +419,16 @@ def numbered(number: int) -> Certificate:
     return certificates[organization, serial]
 
 
-def is_good(organization: str, serial: str) -> bool:
-    found = certificates[organization, serial]
+def is_over(found: Certificate) -> bool:
     return (
-        found.status == "registered"
-        and found.not_before_ms <= ctx.time_ms < found.not_after_ms
-        and roots[found.root].status == "active"
+        found.status != "registered"
+        or ctx.time_ms >= found.not_after_ms
+        or not is_believed(found.root)
     )
+
+
+def is_believed(fingerprint: bytes) -> bool:
+    return roots[fingerprint].status == "active"
 
 
 def read_leaf(organization: str, certificate: bytes) -> Certificate:

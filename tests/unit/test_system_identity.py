@@ -15,12 +15,13 @@ from contracts.identities import (
     touches_trust,
 )
 from contracts.vm.testing import account
+from crypto.x509.make import make_root
 from crypto.x509.profile import Role, Subject
 from crypto.x509.read import Certificate, read_certificate
 from ledger.model import Address, StateWrite, address_of
 from ledger.values import Value
 from tests.business import ORGANIZATIONS, PARTIES, STRANGER
-from tests.council import Council
+from tests.council import Council, names_in
 from tests.x509_world import PEER, Org, keys, organization
 
 BEGINNING = datetime(2023, 11, 1, tzinfo=UTC)  # before the time of the chains in tests
@@ -328,6 +329,35 @@ def test_one_key_may_hold_several_roles_up_to_a_bound() -> None:
     council.do("insurer", "identity", "revoke", "insurer", serial(made[0]), "too many")
     council.do("insurer", "identity", "register", "insurer", more.der)
     assert standing(council, more) == ["insurer", ["user", "executor"]]
+
+
+def test_a_certificate_whose_time_has_not_come_waits_and_is_not_lost() -> None:
+    later = BEGINNING + timedelta(days=60)
+    early = org("insurer").leaf(Subject("insurer", "li", Role.USER), now=later, public=PUBLIC)
+    council = registered(early)
+    assert standing(council, early) == ["", []]
+    other = org("insurer").leaf(
+        Subject("insurer", "li", Role.PUBLISHER), now=BEGINNING, public=PUBLIC
+    )
+    council.do("insurer", "identity", "register", "insurer", other.der)
+    assert standing(council, early) == ["insurer", ["publisher"]]
+    council.pass_time(int(early.not_before.timestamp() * 1000) - council.now_ms)
+    assert standing(council, early) == ["insurer", ["user", "publisher"]]
+
+
+def test_what_a_successor_with_the_same_key_vouches_for_is_registered_again() -> None:
+    first = org("bank")
+    second = read_certificate(make_root(first.provider, "bank", "bank-ca", BEGINNING, 3000))
+    certificate = leaf("bank")
+    council = registered(certificate, by="bank")
+    council.do("bureau", "proposal", "admit_root", "p8", "bank", second.der, "longer")
+    council.carry("p8")
+    council.do("bureau", "proposal", "retire_root", "p9", "bank", first.root.fingerprint, "old")
+    council.carry("p9")
+    assert standing(council, certificate) == ["", []]
+    council.do("bank", "identity", "register", "bank", certificate.der)
+    assert standing(council, certificate) == ["bank", ["user"]]
+    assert names_in(council.ask("bank", "identity", "list", 0, 9)) == ["zhang"]
 
 
 def test_who_runs_a_validator_never_loses_its_last_root() -> None:
