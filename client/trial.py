@@ -18,15 +18,7 @@ PAUSE_GROWTH: Final = 2.0
 
 # Refusals about the node's moment: the same node may answer soon, another one at once.
 PASSING: Final = frozenset(
-    {
-        "node.busy",
-        "node.quota",
-        "access.busy",
-        "node.stopping",
-        "node.subscribers",
-        "history.empty",
-        BEHIND,
-    }
+    {"node.busy", "access.busy", "node.stopping", "node.subscribers", "history.empty", BEHIND}
 )
 # Refusals about the node's condition: another one may answer, this one will not soon.
 LASTING: Final = frozenset(
@@ -37,7 +29,6 @@ LASTING: Final = frozenset(
         "unknown",
         "query.time",
         "access.time",
-        "access.log",
         "history.off",
         "history.damaged",
         "transaction.too_early",  # it lags behind the node that named the height

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import trio
 
 from crypto.smtls import TlsIdentity
+from crypto.x509.read import Certificate
 from node.config import NodeConfig
 from p2p.limits import Channel
 from p2p.network import Frame, PeerAddress
@@ -48,6 +49,10 @@ class Links(Protocol):
 
     def set_policy(self, policy: TransportPolicy) -> None:
         """Whom to believe from now on: links to others are cut."""
+        ...
+
+    def certificates(self) -> Mapping[str, Certificate]:
+        """Name -> what the peer at the other end of a link showed."""
         ...
 
     def renew(self, identity: TlsIdentity) -> None:

@@ -23,6 +23,7 @@ from ledger import hashes
 from ledger.model import address_of
 from node import VERSION
 from node.api.backend import Backend, Situation
+from node.credentials import Credentials
 from node.growth import Growth
 from node.halt import HaltSwitch
 from node.history import Follower
@@ -48,6 +49,7 @@ class Sources:
     life: LifeWatch
     history: Follower | None  # None: this node keeps no history
     patrol: Patrol
+    credentials: Credentials | None  # None: links that show no certificate
 
 
 def make_render(sources: Sources) -> Callable[[], bytes]:
@@ -82,6 +84,8 @@ class NodeCollector(Collector):
         yield _gauge("halted", "1 when this node has halted for good.", sources.switch.is_halted)
         if sources.history is not None:
             yield from _history(sources.history)
+        if sources.credentials is not None:
+            yield _certificates(sources.credentials)
         if sources.counters is not None:
             yield from _links(sources.counters)
 
@@ -243,6 +247,15 @@ def _delays(tally: Tally) -> Iterator[Metric]:
         family.add_metric([address_of(key)], _buckets(histogram), histogram.total)
     family.add_metric([OTHER], _buckets(others), others.total)
     yield family
+
+
+def _certificates(credentials: Credentials) -> Metric:
+    family = GaugeMetricFamily(
+        "shuxin_certificate_days", "Days until a certificate ends.", labels=["kind", "name"]
+    )
+    for (kind, name), days in credentials.days_left.items():
+        family.add_metric([kind, name], days)
+    return family
 
 
 def _links(counters: Counters) -> Iterator[Metric]:

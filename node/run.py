@@ -20,7 +20,6 @@ from ledger.findings import Findings
 from ledger.genesis import Genesis, chain_id, load_genesis
 from ledger.store import Store
 from node import edges
-from node.accesslog.anchors import Anchoring, open_access_log
 from node.accusations import Accusations
 from node.acts import Acts
 from node.announce import Announcer
@@ -30,11 +29,11 @@ from node.bootstrap import LEDGER, check_genesis, open_or_create
 from node.clock import CommitteeClock
 from node.committee import Committee
 from node.config import AUTO, NodeConfig
+from node.credentials import Credentials, Trusted
 from node.edges import (
     monotonic_ms,
     open_engine,
     open_links,
-    open_porter,
     warn_of_plain_hashes,
 )
 from node.engines import EngineWatch
@@ -50,7 +49,7 @@ from node.keeping import Keeping
 from node.keys import node_passphrase, open_consensus_key, open_presence
 from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
-from node.links import OpenLinks
+from node.links import OpenLinks, Presence
 from node.mempool import Mempool
 from node.metrics import Sources, make_render
 from node.metrics_page import MetricsPage
@@ -68,6 +67,7 @@ from node.transactions import Transactions
 from node.views import Views
 from node.votes import Votes
 from p2p.network import Network
+from p2p.tls.transport import utc_now
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -122,14 +122,6 @@ class Node:
         self._committee = Committee(
             self.store.current_epoch, public_key=self.provider.public_key, name=config.name
         )
-        self.access_log = open_access_log(
-            config.data_dir,
-            self.store,
-            self.provider.public_key,
-            keep=config.access_keep,
-            wall_ms=edges.wall_ms,  # called by many threads
-        )
-        self._open.callback(self.access_log.close)
         self.announcer = Announcer(self.store.certified_height)
         self._engines = EngineWatch(self.store)
         self._life = LifeWatch(self.store)
@@ -139,6 +131,7 @@ class Node:
         self._trust = TrustWatch(self.store)
         presence = open_presence(config, passphrase, self._trust.policy)
         self._network = self._make_links(config, peers, presence)
+        self._credentials = self._open_credentials(presence)
         self._pool = Mempool(
             transactions_max=config.mempool_transactions_max,
             bytes_max=config.mempool_bytes_max,
@@ -244,9 +237,6 @@ class Node:
             transactions=self._transactions,
             is_ready=lambda: not self._sync.is_active,
         )
-        self._anchoring = Anchoring(
-            self.access_log, self.store, self.provider.public_key, self._acts.anchor_access
-        )
         self._queue.on_block = self._after_block
         self._sync.on_reading = self._timekeeper.take
         self._sync.on_outrun = self._fall_behind
@@ -300,8 +290,22 @@ class Node:
                 "api_plain", listen=listen, advice="calls can be read and altered: use TLS"
             )
         credentials = None if files is None else ServerTls(files).credentials()
-        porter = open_porter(self._config, self.access_log)
-        return ApiServer(self.reception, listen=listen, porter=porter, credentials=credentials)
+        return ApiServer(self.reception, listen=listen, credentials=credentials)
+
+    def _open_credentials(self, presence: Presence) -> Credentials | None:
+        """What keeps the node's certificate; None where links show none."""
+        place, identity = self._config.certificate, presence.identity
+        if place is None or identity is None:
+            return None
+        peer_id = identity.certificate.subject.peer_id
+        return Credentials(
+            place,
+            identity,
+            judge=lambda found: self._trust.policy.judge(found, utc_now(), dialed=peer_id),
+            on_renewed=self._network.renew,
+            trusted=lambda: Trusted(self._trust.policy.roots, self._network.certificates()),
+            now=utc_now,
+        )
 
     def _open_engine(self) -> Engine:
         engine = self._make_engine(self._config)
@@ -313,7 +317,6 @@ class Node:
     async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled or repaired; the started value is the API's port."""
         self.reception.open()
-        self.access_log.start()
         api = self._open_api()
         page = self._metrics_page()
         self._switch.on_halt(lambda reason, evidence: api.show_halted())
@@ -328,6 +331,8 @@ class Node:
                 nursery.start_soon(self._transactions.forward)
                 nursery.start_soon(self._seat.run)
                 nursery.start_soon(self._accusations.run)
+                if self._credentials is not None:
+                    nursery.start_soon(self._credentials.run)
                 await self.keeping.start(nursery)
                 page.start()
                 nursery.start_soon(self._repair_and_end)
@@ -343,6 +348,11 @@ class Node:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(api.stop)
                 await trio.to_thread.run_sync(page.stop)
+
+    def renew(self) -> None:
+        """Take up the certificate that lies in its file, if it is another one."""
+        if self._credentials is not None:
+            self._credentials.ask()
 
     async def retire(self) -> None:
         """Take no more transactions, and make those that are held final; then cancel `run`."""
@@ -393,7 +403,6 @@ class Node:
         if self._executor.take_governed():
             self._update_peers()
         self._acts.confirm_where_awaited()
-        self._anchoring.follow()
 
     def _enter_epoch(self) -> None:
         """Another committee orders: its clocks count, and who left it may be a stranger now."""
@@ -435,5 +444,6 @@ class Node:
             self._life,
             self.keeping.follower,
             self.keeping.patrol,
+            self._credentials,
         )
         return MetricsPage(make_render(sources), listen=self._config.metrics_listen)

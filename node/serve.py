@@ -29,6 +29,8 @@ from node.statesync.begin import begin, wants_snapshot
 # back from the main task; the default of 5 ms would cap a verifying thread at 200 a second.
 SWITCH_INTERVAL_S = 0.0005
 
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 _log = structlog.get_logger("node")
 
 
@@ -75,7 +77,10 @@ def open_node(config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | No
 async def serve(
     config: NodeConfig, *, engine: Callable[[NodeConfig], Engine] | None = None
 ) -> None:
-    """Run a node until SIGTERM or SIGINT. `engine`: another than the jailed worker."""
+    """Run a node until SIGTERM or SIGINT; on SIGHUP it looks whether its certificate is renewed.
+
+    `engine`: another than the jailed worker.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     running: list[Node] = []  # the one of the moment: another may follow it
 
@@ -83,7 +88,7 @@ async def serve(
         running[:] = [node]
 
     try:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(*STOPPING, signal.SIGHUP) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(
                     live,
@@ -92,6 +97,10 @@ async def serve(
                     lambda: begin_if_wanted(config),
                 )
                 async for number in signals:
+                    if number == signal.SIGHUP:
+                        for node in running:
+                            node.renew()
+                        continue
                     _log.info("stopping", signal=signal.Signals(number).name)
                     for node in running:
                         await node.retire()

@@ -42,6 +42,7 @@ from crypto import sm2
 from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
 from crypto.smtls import TlsIdentity
+from crypto.x509.read import Certificate
 from ledger.encoding import encode
 from ledger.errors import LedgerClosed
 from ledger.genesis import (
@@ -158,6 +159,9 @@ class End:
 
     def set_policy(self, policy: TransportPolicy) -> None:
         """Nobody shows a certificate here."""
+
+    def certificates(self) -> dict[str, Certificate]:
+        return {}  # in memory nobody shows one
 
     def renew(self, identity: TlsIdentity) -> None:
         """Nobody shows a certificate here."""
