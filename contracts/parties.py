@@ -24,6 +24,7 @@ _S = TypeVar("_S")
 PARTIES: Final = "parties"  # the contract, and so the namespace of its state
 _PARTY: Final = key_prefix(Storage("parties", (STR,), STR, is_map=True))
 _PARTY_BY_ADDRESS: Final = key_prefix(Storage("party_by_address", (STR,), STR, is_map=True))
+_KEEPERS: Final = key_prefix(Storage("keepers", (STR,), STR, is_map=True))
 
 
 class _Party(Record):
@@ -48,6 +49,19 @@ def party_of(reader: StateReader, address: Address) -> Party | None:
     if address not in party.accounts:
         return None
     return Party(party.id, party.status == "active", "manager" in party.roles)
+
+
+def is_keeper(reader: StateReader, address: Address) -> bool:
+    """May the account replace lost accounts of an active party, and do nothing else?
+
+    It speaks for nobody, so `party_of` does not know it. Raises RegistryDamaged.
+    """
+    named = reader.get(PARTIES, _PARTY_BY_ADDRESS + key_part(address))
+    if named is None:
+        return False
+    party_id = _decoded(named, str)
+    keeper = reader.get(PARTIES, _KEEPERS + key_part(party_id))
+    return keeper is not None and _decoded(keeper, str) == address and is_active(reader, party_id)
 
 
 def is_active(reader: StateReader, party_id: str) -> bool:

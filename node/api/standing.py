@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contracts.parties import party_of
+from contracts.parties import is_keeper, party_of
 from contracts.registry import nodes_of
 from contracts.vm.host import StateReader
 from ledger.model import Address, address_of
@@ -67,8 +67,10 @@ class Standings:
         with self._store.head_snapshot() as state:
             registry = self._nodes(state, state.statement.height)
             standing = standing_of(state, address)
-        if standing == STRANGER and address in registry.party_by_account:
-            # A node speaks for itself on the chain, also where its party is suspended.
+            has_duty = address in registry.party_by_account or is_keeper(state, address)
+        if standing == STRANGER and has_duty:
+            # A node speaks for itself on the chain, also where its party is suspended. A keeper
+            # speaks for nobody, but has to be heard to replace a lost account.
             return frozenset({Level.PUBLIC, Level.MEMBER})
         return levels_of(standing, own_party=registry.own_party)
 
