@@ -108,7 +108,11 @@ def _told(made: Call, answer: Answer) -> str:
 
 def _kind(answer: Answer) -> str:
     """What became of a call, as far as who called is concerned."""
-    return answer.refusal if answer.refusal.startswith("access.") else "let in"
+    if answer.refusal.startswith("access."):
+        return answer.refusal
+    if answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED and not answer.refusal:
+        return "too large for gRPC"
+    return "let in"
 
 
 def ask(channel: grpc.Channel, made: Call) -> Answer:
