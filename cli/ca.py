@@ -65,14 +65,12 @@ def request(
     ] = "",
 ) -> Answer:
     """Ask for a certificate for the key of --key (PKCS #10), which stays where it is."""
-    from crypto.keys import load_key
-    from crypto.providers.software import SoftwareProvider
     from crypto.x509.make import make_request
     from crypto.x509.profile import Subject
     from crypto.x509.read import REQUEST, encode_pem
 
     subject = Subject(organization, name, _role(role), peer_id)
-    provider = SoftwareProvider(load_key(ask.key_path, ask.passphrase(ask.key_path)))
+    provider = ask.provider()
     made = make_request(provider, subject)
     _write_new(output, encode_pem(made, REQUEST))
     return Fields(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from client.connection import Connection
     from client.node import NodeClient
     from client.session import Session
+    from crypto.provider import CryptoProvider
 
 NODE_DEFAULT = "127.0.0.1:7100"
 CLIENT_FILE = "client.toml"
@@ -134,12 +135,24 @@ class Invocation:
         """The recovery plans that the chain follows, in order: `plans` in client.toml."""
         return [self.home / name for name in self._client_texts("plans")]
 
+    def provider(self) -> CryptoProvider:
+        """The key that signs: of a file, or in a device for --key sdf:LIBRARY#INDEX."""
+        from crypto.keys import load_key
+        from crypto.providers.sdf import SdfProvider, place_of, shared_device
+        from crypto.providers.software import SoftwareProvider
+
+        place = place_of(self.key or self._client_setting("key"))
+        if place is not None:
+            library, index = place
+            return SdfProvider(shared_device(library), index, self.passphrase())
+        path = self.key_path
+        return SoftwareProvider(load_key(path, self.passphrase(path)))
+
     def account(self) -> Account:
         """The account that signs."""
         from client.account import Account
 
-        path = self.key_path
-        return Account.load(path, self.passphrase(path))
+        return Account(self.provider())
 
     @contextmanager
     def connection(self, *, is_current: bool = True) -> Iterator[Connection]:
@@ -306,7 +319,7 @@ Node = Annotated[
 Key = Annotated[
     str,
     typer.Option(
-        help="Key to sign with: a path, or NAME of keys/NAME.pem in the home.",
+        help="Key to sign with: a path, NAME of keys/NAME.pem in the home, or sdf:LIBRARY#INDEX.",
         envvar="SHUXIN_KEY",
         rich_help_panel=COMMON_PANEL,
     ),

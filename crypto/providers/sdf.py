@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import queue
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ _PLAINTEXT_SIZE_MAX = 1 << 16  # bytes: keys of envelopes have 16
 _SM2_ENCRYPTION = 0x00020800  # SGD_SM2_3
 _SM2_BITS = 256
 
+_PLACE = re.compile(r"sdf:(.+)#([0-9]{1,4})")
 _OK = 0
 _CODES = {
     0x01000001: "unknown error",
@@ -162,6 +164,12 @@ class Device:
         while not self._sessions.empty():
             self._library.SDF_CloseSession(self._sessions.get())
         self._library.SDF_CloseDevice(self._device)
+
+
+def place_of(named: str) -> tuple[Path, int] | None:
+    """Library and index in `sdf:LIBRARY#INDEX`; None for text of another form."""
+    found = _PLACE.fullmatch(named)
+    return None if found is None else (Path(found[1]), int(found[2]))
 
 
 @functools.cache

@@ -135,3 +135,19 @@ def test_a_key_in_a_device_is_shown_after_it_signed(
         assert "signed wrongly" in refused(capsys, *words, *password)
     finally:
         soft.set_broken(0)
+
+
+def test_commands_sign_with_a_key_in_a_device(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here a request for a certificate; the file of the key is nowhere."""
+    private = sm2.generate()
+    named = f"sdf:{soft.library()}#{soft.load(private)}"
+    write_private(home / "password", soft.PASSWORD + b"\n")
+    words = ["ca", "request", "alice", "--organization", "bank", "--role", "user", "--key", named]
+    words += ["--output", str(home / "alice.csr"), "--json"]
+    assert main([*words, "--passphrase-file", str(home / "password")]) == 0
+    assert json.loads(capsys.readouterr().out)["public_key"] == sm2.public_key(private).hex()
+    words[words.index(named)] = f"sdf:{soft.library()}#0"
+    assert main([*words, "--passphrase-file", str(home / "password")]) == 1
+    assert "index from 1" in capsys.readouterr().err
