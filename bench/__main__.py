@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from bench import load, processes, report
+from bench.quotas import lift
 from bench.references import References, measure
 from cli import netfiles, supervisor
 from client.account import Account
@@ -35,6 +36,7 @@ class Bench:
     def __init__(self, root: Path, nodes: int) -> None:
         self.root = root
         self.plan = netfiles.create(root, nodes=nodes, port_base=0, executors=False)
+        lift(root)
         self.targets = [node.api for node in self.plan.nodes]
         self.total = 0
 

@@ -210,6 +210,10 @@ class NodeClient:
         if self._is_closed:
             raise NodeUnavailable(self.target, "this client is closed")
 
+    @property
+    def patience_s(self) -> float:
+        return self._timeout_s
+
     def why_away(self, said: str) -> str:
         """Why there is no connection, where this end knows; `said` is gRPC's account."""
         return self._channel.why_away(said)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import secrets
+import time
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -11,6 +13,7 @@ import grpc
 from client.errors import NodeUnavailable, Refused
 from ledger.errors import DecodeError
 
+RETRY_KEY = "retry-after-ms"  # trailing metadata of a node that is asked too much
 CODE_KEY = "shuxin-code"  # trailing metadata that carries the refusal code
 MESSAGE_SIZE_MAX = 32 << 20  # bytes; the largest answer is a block with its receipts
 BUSY = "node.busy"
@@ -22,30 +25,55 @@ class Asks(Protocol):
 
     target: str
 
+    @property
+    def patience_s(self) -> float:
+        """For how long a node that is asked too much is asked again."""
+        ...
+
     def check_open(self) -> None: ...
 
     def why_away(self, said: str) -> str: ...
 
 
+_DRAW = secrets.SystemRandom()
 P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A", bound=Asks)
 
 
 def translated(call: Callable[Concatenate[A, P], R]) -> Callable[Concatenate[A, P], R]:
-    """A method that raises Refused or NodeUnavailable where gRPC or decoding fails."""
+    """A method that raises Refused or NodeUnavailable where gRPC or decoding fails.
+
+    A node that says when to come again is asked again then, signed anew, within the patience of
+    the client: it did nothing of what it was asked.
+    """
 
     @functools.wraps(call)
     def wrapper(client: A, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        client.check_open()
-        try:
-            return call(client, *args, **kwargs)
-        except grpc.RpcError as error:
-            raise explained(error, client) from None
-        except DecodeError as error:
-            raise unreadable(error) from None
+        deadline = time.monotonic() + client.patience_s
+        while True:
+            client.check_open()
+            try:
+                return call(client, *args, **kwargs)
+            except grpc.RpcError as error:
+                pause_s = _pause_s(error)
+                if pause_s is None or time.monotonic() + pause_s > deadline:
+                    raise explained(error, client) from None
+                time.sleep(pause_s)
+            except DecodeError as error:
+                raise unreadable(error) from None
 
     return wrapper
+
+
+def _pause_s(error: grpc.RpcError) -> float | None:
+    """After which time the node wants to be asked again; None: it does not say."""
+    assert isinstance(error, grpc.Call)
+    for key, value in error.trailing_metadata() or ():
+        if key == RETRY_KEY and isinstance(value, str) and value.isascii() and value.isdecimal():
+            # Not all at once who were refused at once.
+            return int(value[:9]) / 1000 * (1 + _DRAW.random() / 4)
+    return None
 
 
 def explained(error: grpc.RpcError, client: Asks) -> Refused | NodeUnavailable:

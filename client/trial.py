@@ -18,7 +18,15 @@ PAUSE_GROWTH: Final = 2.0
 
 # Refusals about the node's moment: the same node may answer soon, another one at once.
 PASSING: Final = frozenset(
-    {"node.busy", "access.busy", "node.stopping", "node.subscribers", "history.empty", BEHIND}
+    {
+        "node.busy",
+        "node.quota",
+        "access.busy",
+        "node.stopping",
+        "node.subscribers",
+        "history.empty",
+        BEHIND,
+    }
 )
 # Refusals about the node's condition: another one may answer, this one will not soon.
 LASTING: Final = frozenset(
@@ -29,6 +37,7 @@ LASTING: Final = frozenset(
         "unknown",
         "query.time",
         "access.time",
+        "access.log",
         "history.off",
         "history.damaged",
         "transaction.too_early",  # it lags behind the node that named the height

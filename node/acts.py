@@ -1,8 +1,8 @@
 """What a node says on chain in its own name, signed with its consensus key.
 
-A member of a committee to come confirms that it is there (it would not say so if it lagged), and
-whoever sees a validator contradict itself shows both messages. Both are ordinary transactions:
-ordered, executed and kept like anyone's.
+A member of a committee to come confirms that it is there (it would not say so if it lagged),
+whoever sees a validator contradict itself shows both messages, and each hour the head of the log
+of access goes on record. All are ordinary transactions: ordered, executed and kept like anyone's.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from client.account import Account
 from client.build import VALID_HEIGHTS, build_transaction
 from consensus.pbft.messages import SignedMessage, decode_message, signing_bytes
 from consensus.pbft.types import Accuse
+from contracts.anchors import EVIDENCE
 from contracts.registry import GOVERNANCE, committee_of, confirmations_awaited
 from crypto.provider import CryptoProvider
 from ledger.encoding import encode
 from ledger.store import Store
 from ledger.values import Value
 from node import intake
+from node.accesslog.keeper import Closed
 from node.intake import Rules
 from node.refusals import Refusal
 from node.transactions import Transactions
@@ -83,6 +85,14 @@ class Acts:
             self._signed_bytes(second),
             second.signature,
         )
+
+    def anchor_access(self, closed: Closed) -> bool:
+        """Put the head of a closed file of the access log on record; False: we lag, try later."""
+        if not self._is_ready():
+            return False
+        entries = (closed.number, closed.first, closed.last, closed.head, closed.opened_ms)
+        self._call(EVIDENCE, "anchor_access", *entries)
+        return True
 
     def _signed_bytes(self, signed: SignedMessage) -> bytes:
         return signing_bytes(self._rules.chain_id, decode_message(signed.message))

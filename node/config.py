@@ -13,6 +13,8 @@ from pathlib import Path
 
 from crypto.providers.sdf import KEY_INDEX_MAX
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
+from node.accesslog.keeper import KEEP_DEFAULT, LogKeep
+from node.api.quotas import RATES_DEFAULT, Rates
 from node.config_file import ConfigInvalid, TableReader
 from node.hosts import is_loopback
 from p2p.listen import IpRange
@@ -24,6 +26,7 @@ MEMPOOL_BYTES_DEFAULT = 32 << 20
 HISTORY_BLOCKS_MAX = 10**12  # beyond, it is a mistake
 KEEP_BLOCKS_MAX = 10**12  # more than a chain comes to: who writes more has mistyped
 KEEP_DAYS_MAX = 36_500
+RATE_MAX = 1_000_000  # units a second: more than any node answers, so no limit
 SCRUB_HOURS_DEFAULT = 24  # a day of damage at most is found together
 AUTO, HALT = "auto", "halt"
 RANGES_MAX = 256  # of addresses; each connection is compared with all
@@ -109,6 +112,8 @@ class NodeConfig:
     sync_mode: str = SYNC_MODES[0]
     sync_behind_max: int = BEHIND_MAX_DEFAULT
     snapshots_every: int = SNAPSHOTS_EVERY_DEFAULT  # blocks; 0: none are made
+    rates: Rates = RATES_DEFAULT
+    access_keep: LogKeep = KEEP_DEFAULT
 
 
 def load_config(path: Path) -> NodeConfig:
@@ -155,6 +160,13 @@ def load_config(path: Path) -> NodeConfig:
         keep=_keep(reader),
         repair=reader.choice("ledger", "repair", (AUTO, HALT), default=AUTO),
         scrub_hours=reader.number("ledger", "scrub_hours", 0, 8760, default=SCRUB_HOURS_DEFAULT),
+        rates=_rates(reader),
+        access_keep=LogKeep(
+            reader.number("access_log", "keep_days", 1, KEEP_DAYS_MAX, default=KEEP_DEFAULT.days),
+            reader.number(
+                "access_log", "bytes_max", 1 << 28, 1 << 50, default=KEEP_DEFAULT.bytes_max
+            ),
+        ),
     )
     reader.refuse_unknown()
     return config
@@ -193,6 +205,16 @@ def _api_tls(reader: TableReader) -> ApiTls | None:
             "listen on loopback behind `shuxin gateway`; plain = true if the network is your own",
         )
     return None
+
+
+def _rates(reader: TableReader) -> Rates:
+    default = RATES_DEFAULT
+    return Rates(
+        caller=reader.number("quotas", "caller", 1, RATE_MAX, default=default.caller),
+        host=reader.number("quotas", "host", 1, RATE_MAX, default=default.host),
+        anonymous=reader.number("quotas", "anonymous", 1, RATE_MAX, default=default.anonymous),
+        total=reader.number("quotas", "total", 1, RATE_MAX, default=default.total),
+    )
 
 
 def _keep(reader: TableReader) -> Keep:

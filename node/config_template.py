@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
+from node.accesslog.keeper import KEEP_DEFAULT
+from node.api.quotas import RATES_DEFAULT
 from node.config import (
     BEHIND_MAX_DEFAULT,
     MEMPOOL_BYTES_DEFAULT,
@@ -118,6 +120,20 @@ allow_unjailed = false
 # or where only your monitoring reaches it. Without the line there are none.
 # listen = "127.0.0.1:9464"
 
+[quotas]
+# What one caller may ask, in units a second: a look at memory costs one, reading the disk or the VM
+# more. One account; one host without a member's signature; all without one; everybody together.
+caller = {rate_caller}
+host = {rate_host}
+anonymous = {rate_anonymous}
+total = {rate_total}
+
+[access_log]
+# Who asked this node what (访问日志), in data/access; the heads of its files go on chain each hour.
+# Files leave after so many days, the oldest sooner if there are more bytes.
+keep_days = {access_days}
+bytes_max = {access_bytes}
+
 [history]
 # Every value of a key, every transaction of an account, every event about a subject (历史记录), for
 # clients that ask (shuxin history). In data/history, made from the ledger; to be deleted at will.
@@ -156,4 +172,10 @@ def render_config(
         sync_mode=SYNC_MODES[0],
         behind_max=BEHIND_MAX_DEFAULT,
         snapshots_every=SNAPSHOTS_EVERY_DEFAULT,
+        rate_caller=RATES_DEFAULT.caller,
+        rate_host=RATES_DEFAULT.host,
+        rate_anonymous=RATES_DEFAULT.anonymous,
+        rate_total=RATES_DEFAULT.total,
+        access_days=KEEP_DEFAULT.days,
+        access_bytes=KEEP_DEFAULT.bytes_max,
     )

@@ -12,6 +12,8 @@ import trio
 from contracts.vm import jail
 from contracts.vm.host import Worker
 from ledger import hashes
+from node.api.porter import Porter, Record
+from node.api.quotas import Admission, Quotas, default_at_once
 from node.config import NodeConfig
 from node.execute import Engine
 from node.links import Presence
@@ -83,3 +85,9 @@ def resident_bytes(*engines: Engine) -> int:
         except psutil.NoSuchProcess:
             continue
     return total
+
+
+def open_porter(config: NodeConfig, record: Record) -> Porter:
+    """Quotas by this node's configuration, before its log of access."""
+    at_once = default_at_once(threads=config.api_threads, subscribers_max=config.subscribers_max)
+    return Porter(Admission(Quotas(config.rates, at_once), time.monotonic), record)

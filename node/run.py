@@ -20,6 +20,7 @@ from ledger.findings import Findings
 from ledger.genesis import Genesis, chain_id, load_genesis
 from ledger.store import Store
 from node import edges
+from node.accesslog.anchors import Anchoring, open_access_log
 from node.accusations import Accusations
 from node.acts import Acts
 from node.announce import Announcer
@@ -34,6 +35,7 @@ from node.edges import (
     monotonic_ms,
     open_engine,
     open_links,
+    open_porter,
     warn_of_plain_hashes,
 )
 from node.engines import EngineWatch
@@ -122,6 +124,14 @@ class Node:
         self._committee = Committee(
             self.store.current_epoch, public_key=self.provider.public_key, name=config.name
         )
+        self.access_log = open_access_log(
+            config.data_dir,
+            self.store,
+            self.provider.public_key,
+            keep=config.access_keep,
+            wall_ms=edges.wall_ms,  # called by many threads
+        )
+        self._open.callback(self.access_log.close)
         self.announcer = Announcer(self.store.certified_height)
         self._engines = EngineWatch(self.store)
         self._life = LifeWatch(self.store)
@@ -237,6 +247,9 @@ class Node:
             transactions=self._transactions,
             is_ready=lambda: not self._sync.is_active,
         )
+        self._anchoring = Anchoring(
+            self.access_log, self.store, self.provider.public_key, self._acts.anchor_access
+        )
         self._queue.on_block = self._after_block
         self._sync.on_reading = self._timekeeper.take
         self._sync.on_outrun = self._fall_behind
@@ -290,7 +303,8 @@ class Node:
                 "api_plain", listen=listen, advice="calls can be read and altered: use TLS"
             )
         credentials = None if files is None else ServerTls(files).credentials()
-        return ApiServer(self.reception, listen=listen, credentials=credentials)
+        porter = open_porter(self._config, self.access_log)
+        return ApiServer(self.reception, listen=listen, porter=porter, credentials=credentials)
 
     def _open_credentials(self, presence: Presence) -> Credentials | None:
         """What keeps the node's certificate; None where links show none."""
@@ -317,6 +331,7 @@ class Node:
     async def run(self, *, task_status: TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled or repaired; the started value is the API's port."""
         self.reception.open()
+        self.access_log.start()
         api = self._open_api()
         page = self._metrics_page()
         self._switch.on_halt(lambda reason, evidence: api.show_halted())
@@ -403,6 +418,7 @@ class Node:
         if self._executor.take_governed():
             self._update_peers()
         self._acts.confirm_where_awaited()
+        self._anchoring.follow()
 
     def _enter_epoch(self) -> None:
         """Another committee orders: its clocks count, and who left it may be a stranger now."""

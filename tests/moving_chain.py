@@ -53,6 +53,7 @@ from node.growth import Growth
 from node.intake import Rules
 from node.mempool import Admitted
 from p2p.identity import generate_seed, peer_id_of
+from tests.access_world import porter
 from tests.node_world import OpenEngine
 
 TIME_MS = 1_700_000_000_000
@@ -339,7 +340,7 @@ class Served:
 @contextmanager
 def served(chain: Chain) -> Iterator[str]:
     """host:port of the client interface over the chain's ledger."""
-    server = ApiServer(Served(chain), listen="127.0.0.1:0")
+    server = ApiServer(Served(chain), listen="127.0.0.1:0", porter=porter())
     server.start()
     try:
         yield f"127.0.0.1:{server.port}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -30,6 +31,7 @@ from node import refusals
 from node.api import guard
 from node.api.levels import LEVELS, Level
 from node.api.nonces import Nonces
+from node.api.porter import FAULT, Passage, Porter
 from node.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -178,10 +180,11 @@ class Judge:
 
 
 class Access(_Interceptor):
-    """Puts a Judge before every method of a server."""
+    """Puts a Judge and a Porter before every method of a server."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, porter: Porter) -> None:
         self._judge = judge
+        self._porter = porter
 
     def intercept_service(
         self,
@@ -200,8 +203,8 @@ class Access(_Interceptor):
         """For a method that nobody may call: not a byte of it is read."""
 
         def refuse(requests: Iterator[object], context: grpc.ServicerContext) -> Iterator[object]:
-            self._admit(method, b"", context)
-            yield b""
+            with self._passing(method, b"", context, is_stream=True):
+                yield b""
 
         return refuse
 
@@ -210,7 +213,9 @@ class Access(_Interceptor):
         if (answer := handler.unary_unary) is not None:
 
             def once(raw: object, context: grpc.ServicerContext) -> object:
-                return answer(self._parsed(method, parse, raw, context), context)
+                with self._passing(method, raw, context, is_stream=False):
+                    found = answer(_parse(method, parse, raw, context), context)
+                return found
 
             return grpc.unary_unary_rpc_method_handler(
                 once, response_serializer=handler.response_serializer
@@ -218,8 +223,9 @@ class Access(_Interceptor):
         if (answers := handler.unary_stream) is not None:
 
             def stream(raw: object, context: grpc.ServicerContext) -> Iterator[object]:
-                request = self._parsed(method, parse, raw, context)
-                yield from self._watched(answers(request, context), method, context)
+                with self._passing(method, raw, context, is_stream=True):
+                    request = _parse(method, parse, raw, context)
+                    yield from self._watched(answers(request, context), method, context)
 
             return grpc.unary_stream_rpc_method_handler(
                 stream, response_serializer=handler.response_serializer
@@ -228,31 +234,56 @@ class Access(_Interceptor):
         assert both is not None, f"{method}: no service of ours takes a stream and answers once"
 
         def talk(requests: Iterator[object], context: grpc.ServicerContext) -> Iterator[object]:
-            self._admit(method, b"", context)
-            parsed = (_parse(method, parse, raw, context) for raw in requests)
-            yield from self._watched(both(parsed, context), method, context)
+            with self._passing(method, b"", context, is_stream=True):
+                parsed = (_parse(method, parse, raw, context) for raw in requests)
+                yield from self._watched(both(parsed, context), method, context)
 
         return grpc.stream_stream_rpc_method_handler(
             talk, response_serializer=handler.response_serializer
         )
 
-    def _parsed(
-        self,
-        method: str,
-        parse: Callable[[bytes], object],
-        raw: object,
-        context: grpc.ServicerContext,
-    ) -> object:
-        """The request of a caller who may make it; ends the call otherwise."""
+    @contextmanager
+    def _passing(
+        self, method: str, raw: object, context: grpc.ServicerContext, *, is_stream: bool
+    ) -> Iterator[None]:
+        """Inside, the caller is known and may call; afterwards the call is on record."""
         assert isinstance(raw, bytes), "the handler has no deserializer"
-        self._admit(method, raw, context)
-        return _parse(method, parse, raw, context)
-
-    def _admit(self, method: str, raw: bytes, context: grpc.ServicerContext) -> None:
+        passage = self._porter.passage(
+            method,
+            request_digest(raw),
+            size=len(raw),
+            peer=host_of(context.peer()),
+            is_stream=is_stream,
+        )
         try:
-            found = self._judge.admit(
-                method, raw, header=_header(context), peer=host_of(context.peer())
-            )
+            self._admit(passage, method, raw, context)
+            yield
+        except Exception:
+            with suppress(Refusal):  # the caller was told already why there is no answer
+                passage.leave(guard.code_of(context) or FAULT)
+            raise
+        except GeneratorExit:  # a stream that its client has left
+            with suppress(Refusal):
+                passage.leave("")
+            raise
+        try:
+            passage.leave("")
+        except Refusal as refusal:
+            guard.refuse(context, method, refusal)
+
+    def _admit(
+        self, passage: Passage, method: str, raw: bytes, context: grpc.ServicerContext
+    ) -> None:
+        """Make the caller known, who may call the method; ends the call otherwise."""
+        try:
+            header = _header(context)
+            passage.knock(header)
+            try:
+                found = self._judge.admit(method, raw, header=header, peer=host_of(context.peer()))
+            except Refusal:
+                passage.spoil()
+                raise
+            passage.enter(found.address, found.certificate, found.levels)
         except Exception as error:
             guard.refuse(context, method, error)
         _caller.set(found)

@@ -12,10 +12,12 @@ import trio
 
 from ledger.errors import DecodeError, HeightPruned, LedgerClosed
 from node import refusals
+from node.api.quotas import Busy
 from node.complaints import Complaints
 from node.refusals import Refusal
 
 CODE_KEY = "shuxin-code"  # trailing metadata; client.node reads it
+RETRY_KEY = "retry-after-ms"  # and this: when to come again, where that can be said
 Q = TypeVar("Q")
 R = TypeVar("R")
 S = TypeVar("S")
@@ -25,6 +27,8 @@ _complaints = Complaints("node.api")
 _STATUS = {
     refusals.POOL_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     refusals.SUBSCRIBERS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    refusals.QUOTA: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    refusals.ACCESS_LOG: grpc.StatusCode.UNAVAILABLE,
     refusals.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     refusals.PRUNED: grpc.StatusCode.OUT_OF_RANGE,
     refusals.PENDING: grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -95,6 +99,17 @@ def refuse(context: grpc.ServicerContext, method: str, error: Exception) -> NoRe
         if untold is not None:  # a bug that a client can repeat at will must not fill the disk
             _log.error("api_failure", method=method, error=kind, untold=untold, exc_info=error)
         context.abort(grpc.StatusCode.INTERNAL, "the node failed to answer; see its log")
-    context.set_trailing_metadata(((CODE_KEY, refusal.code),))
+    told = [(CODE_KEY, refusal.code)]
+    if isinstance(refusal, Busy):
+        told.append((RETRY_KEY, str(refusal.retry_ms)))
+    context.set_trailing_metadata(tuple(told))
     status = _STATUS.get(refusal.code, grpc.StatusCode.INVALID_ARGUMENT)
     context.abort(status, refusal.detail)
+
+
+def code_of(context: grpc.ServicerContext) -> str:
+    """The code of the refusal with which a call was ended; "" where it was not."""
+    for key, value in context.trailing_metadata() or ():
+        if key == CODE_KEY:
+            return str(value)
+    return ""

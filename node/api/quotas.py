@@ -6,9 +6,10 @@ Pure: the clock is an argument, and nothing waits. Who is refused is told when t
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
@@ -41,6 +42,21 @@ CALLERS_MAX: Final = 4096
 HOSTS_MAX: Final = 4096
 
 
+class Kind(Enum):
+    """What a call takes while it is under way."""
+
+    WORK = "calls"  # a thread that works
+    WAIT = "waiting calls"  # a thread that waits for a block
+    STREAM = "streams"  # a thread that waits for most of its time, for days
+
+
+AT_ONCE_MIN: Final = 4  # places of one caller on the smallest node
+# When to come again where all places of a kind are taken: about as long as a call of it lasts.
+RETRY_MS: Final[Mapping[Kind, int]] = MappingProxyType(
+    {Kind.WORK: 20, Kind.WAIT: 250, Kind.STREAM: 1000}
+)
+
+
 class Busy(Refusal):
     """Too much at once; `retry_ms` is when to come again."""
 
@@ -50,21 +66,37 @@ class Busy(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Quotas:
-    """Rates are units a second; each bucket holds `burst_s` seconds of its rate.
+class Rates:
+    """Units a second, as an operator sets them.
 
-    `caller_rate` is of one account, `host_rate` of all of one host that did not sign, and
-    `anonymous_rate` of all who did not. `caller_calls` are unary calls at once and
-    `caller_streams` streams; a host without a signature gets as many as one account.
+    `caller` is of one account, `host` of all of one host without a member's signature, `anonymous`
+    of all callers without one, and `total` of everybody.
     """
 
-    caller_rate: int
-    host_rate: int
-    anonymous_rate: int
-    total_rate: int
-    caller_calls: int
-    caller_streams: int
+    caller: int = 500
+    host: int = 250
+    anonymous: int = 500
+    total: int = 2000
+
+
+RATES_DEFAULT: Final = Rates()
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Each bucket holds `burst_s` seconds of its rate. `at_once` calls of one kind may be under way
+    for one caller; a host without a member's signature gets as many as one account.
+    """
+
+    rates: Rates
+    at_once: Mapping[Kind, int]
     burst_s: int = 2
+
+
+def kind_of(method: str, *, is_stream: bool) -> Kind:
+    if is_stream:
+        return Kind.STREAM
+    return Kind.WAIT if method.endswith("/WaitReceipt") else Kind.WORK
 
 
 def cost_of(method: str, size: int) -> int:
@@ -128,13 +160,7 @@ class Ticket:
     """A call that was let in: hand it back when the call has ended."""
 
     name: str
-    is_stream: bool
-
-
-@dataclass(slots=True)
-class _UnderWay:
-    calls: int = 0
-    streams: int = 0
+    kind: Kind
 
 
 class Admission:
@@ -145,15 +171,14 @@ class Admission:
         self._now_s = now_s
         self._lock = threading.Lock()
         burst_s = quotas.burst_s
-        caller_rate, host_rate = quotas.caller_rate, quotas.host_rate
-        self._callers = Buckets(caller_rate, caller_rate * burst_s, CALLERS_MAX)
-        self._hosts = Buckets(host_rate, host_rate * burst_s, HOSTS_MAX)
-        self._strangers = Buckets(host_rate, host_rate * burst_s, HOSTS_MAX)
+        self._rates = rates = quotas.rates
+        self._callers = Buckets(rates.caller, rates.caller * burst_s, CALLERS_MAX)
+        self._hosts = Buckets(rates.host, rates.host * burst_s, HOSTS_MAX)
+        self._strangers = Buckets(rates.host, rates.host * burst_s, HOSTS_MAX)
         now = now_s()
-        anonymous_rate, total_rate = quotas.anonymous_rate, quotas.total_rate
-        self._anonymous = Bucket(anonymous_rate, anonymous_rate * burst_s, now)
-        self._total = Bucket(total_rate, total_rate * burst_s, now)
-        self._under_way: dict[str, _UnderWay] = {}
+        self._anonymous = Bucket(rates.anonymous, rates.anonymous * burst_s, now)
+        self._total = Bucket(rates.total, rates.total * burst_s, now)
+        self._under_way: Counter[Ticket] = Counter()
         self.refused = 0  # calls, since the node started
 
     def knock(self, claimed: str, host: str) -> None:
@@ -164,61 +189,66 @@ class Admission:
         """
         with self._lock:
             now = self._now_s()
+            if claimed:
+                wait_ms = self._unproven(claimed, host, now).wait_ms(now)
+                self._require(wait_ms, f"from {host} come too many headers that do not hold")
             if claimed and not self._callers.has(claimed):
-                wait_ms = self._strangers.of(host, now).wait_ms(now)
-                self._require(wait_ms, f"from {host} come too many signatures of strangers")
                 self._require_total(now)
             else:
                 self._require_left(claimed, host, now)
 
-    def spoil(self, host: str) -> None:
-        """A signature did not hold, or is a stranger's: its host pays for the verification."""
+    def spoil(self, claimed: str, host: str) -> None:
+        """A call was refused by its header, or for the lack of one: the work was done for nothing.
+
+        It is drawn from who sent it, by its host and the name it claims, so that a neighbour with
+        the same host, such as a gateway's, goes on.
+        """
         with self._lock:
             now = self._now_s()
-            self._strangers.of(host, now).draw(COST_DEFAULT, now)
+            if claimed:
+                self._unproven(claimed, host, now).draw(COST_DEFAULT, now)
+            else:
+                self._hosts.of(host, now).draw(COST_DEFAULT, now)
+                self._anonymous.draw(COST_DEFAULT, now)
 
-    def enter(self, account: str, host: str, *, cost: int, is_stream: bool) -> Ticket:
+    def _unproven(self, claimed: str, host: str, now: float) -> Bucket:
+        """Of a member's name that others may use, or of all other names of a host together."""
+        name = claimed if self._callers.has(claimed) else ""
+        return self._strangers.of(f"{host} {name}", now)
+
+    def enter(self, account: str, host: str, *, cost: int, kind: Kind) -> Ticket:
         """Let a call in and draw its cost, from the account that signed it. Raises Busy.
 
         `account` is "" for who did not sign, and for strangers, who take as many as they like.
         """
-        name = account or f"host {host}"
+        ticket = Ticket(account or f"host {host}", kind)
         with self._lock:
             now = self._now_s()
             self._require_left(account, host, now)
-            found = self._under_way.setdefault(name, _UnderWay())
-            if is_stream and found.streams >= self._quotas.caller_streams:
-                raise self._busy(f"{name} follows {found.streams} streams already", 1000)
-            if not is_stream and found.calls >= self._quotas.caller_calls:
-                raise self._busy(f"{name} has {found.calls} calls under way", 50)
+            if self._under_way[ticket] >= self._quotas.at_once[kind]:
+                count = f"{self._quotas.at_once[kind]} {kind.value}"
+                raise self._busy(f"{ticket.name} has {count} under way", RETRY_MS[kind])
             self._total.draw(cost, now)
             if account:
                 self._callers.of(account, now).draw(cost, now)
             else:
                 self._hosts.of(host, now).draw(cost, now)
                 self._anonymous.draw(cost, now)
-            if is_stream:
-                found.streams += 1
-            else:
-                found.calls += 1
-        return Ticket(name, is_stream)
+            self._under_way[ticket] += 1
+        return ticket
 
     def leave(self, ticket: Ticket) -> None:
         """The call has ended, however it did."""
         with self._lock:
-            found = self._under_way[ticket.name]
-            if ticket.is_stream:
-                found.streams -= 1
-            else:
-                found.calls -= 1
-            if not found.calls and not found.streams:
-                del self._under_way[ticket.name]
+            self._under_way[ticket] -= 1
+            if not self._under_way[ticket]:
+                del self._under_way[ticket]
 
     def _require_left(self, account: str, host: str, now: float) -> None:
         """Raises Busy where one of the caller's buckets is empty."""
         if account:
             wait_ms = self._callers.of(account, now).wait_ms(now)
-            self._require(wait_ms, f"{account} asks more than {self._quotas.caller_rate} units/s")
+            self._require(wait_ms, f"{account} asks more than {self._rates.caller} units/s")
         else:
             wait_ms = self._hosts.of(host, now).wait_ms(now)
             self._require(wait_ms, f"{host} asks more than a host may without a member's signature")
@@ -236,3 +266,16 @@ class Admission:
     def _busy(self, detail: str, retry_ms: int) -> Busy:
         self.refused += 1
         return Busy(detail, retry_ms=retry_ms)
+
+
+def default_at_once(*, threads: int, subscribers_max: int) -> Mapping[Kind, int]:
+    """Places of one caller, so that some are left for others: of threads that work a few are
+    enough to keep a node busy, of those that wait three quarters.
+    """
+    return MappingProxyType(
+        {
+            Kind.WORK: max(AT_ONCE_MIN, threads // 6),
+            Kind.WAIT: max(AT_ONCE_MIN, threads * 3 // 4),
+            Kind.STREAM: max(AT_ONCE_MIN, subscribers_max * 3 // 4),
+        }
+    )

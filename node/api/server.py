@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 from node.api.access import Access, Judge
 from node.api.backend import Backend
 from node.api.nonces import Nonces
+from node.api.porter import Porter
 from node.api.service import NodeService
 from node.api.standing import Standings
 from shuxin.v1 import node_pb2, node_pb2_grpc
@@ -35,6 +36,7 @@ class ApiServer:
         backend: Backend,
         *,
         listen: str,
+        porter: Porter,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         """Without `credentials` calls come in plain."""
@@ -48,7 +50,7 @@ class ApiServer:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._server = grpc.server(
             self._threads,
-            interceptors=[Access(judge)],
+            interceptors=[Access(judge, porter)],
             maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
             options=[
                 ("grpc.so_reuseport", 0),  # a second node on the port must fail, not share it

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.quotas import lift
 from cli import supervisor
 from client.errors import ClientError
 from tests.e2e.harness import LocalNetwork
@@ -80,6 +81,7 @@ def victim(root: Path) -> Iterator[Victim]:
     """A network of four of its own, for as long as it is needed."""
     network = LocalNetwork(root)
     try:
+        lift(root)
         network.up()
         yield victim_of(network)
     finally:

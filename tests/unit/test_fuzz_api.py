@@ -25,6 +25,7 @@ from node.api.server import ApiServer
 from node.mempool import Admitted
 from node.refusals import Refusal
 from shuxin.v1 import node_pb2 as pb
+from tests.access_world import porter
 from tests.fuzz_api.calls import HANG_S, Call, Target, call, drawn, targets
 from tests.fuzz_api.campaign import OPTIONS, ask
 from tests.fuzz_api.corpus import Corpus, corpus_of
@@ -65,7 +66,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(moving: Moving) -> Iterator[Bench]:
     chain = moving.chain
-    server = ApiServer(Willing(chain), listen="127.0.0.1:0")
+    server = ApiServer(Willing(chain), listen="127.0.0.1:0", porter=porter())
     server.start()
     target = f"127.0.0.1:{server.port}"
     callers = {"member": chain.voices[0], "other": chain.voices[1], "manager": chain.manager}

@@ -17,6 +17,7 @@ from client.node import NodeClient
 from node.api.server import ApiServer
 from node.api.tls import ServerTls, TlsFilesInvalid
 from node.config import ApiTls, ConfigInvalid, NodeConfig, load_config
+from tests.access_world import porter
 from tests.moving_chain import Moving, Served
 from tests.tls_world import Authority, authority, run
 from tests.unit.test_node_config import rendered, written
@@ -30,7 +31,10 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @contextmanager
 def serving(moving: Moving, files: ApiTls) -> Iterator[str]:
     server = ApiServer(
-        Served(moving.chain), listen="127.0.0.1:0", credentials=ServerTls(files).credentials()
+        Served(moving.chain),
+        listen="127.0.0.1:0",
+        porter=porter(),
+        credentials=ServerTls(files).credentials(),
     )
     server.start()
     try:

@@ -6,17 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from node.api.quotas import CALLERS_MAX, Admission, Busy, Quotas, cost_of
+from node.api.quotas import CALLERS_MAX, Admission, Busy, Kind, Quotas, Rates, cost_of, kind_of
 
-QUOTAS = Quotas(
-    caller_rate=100,
-    host_rate=10,
-    anonymous_rate=20,
-    total_rate=1000,
-    caller_calls=3,
-    caller_streams=2,
-    burst_s=1,
-)
+RATES = Rates(caller=100, host=10, anonymous=20, total=1000)
+QUOTAS = Quotas(RATES, at_once={Kind.WORK: 3, Kind.WAIT: 5, Kind.STREAM: 2}, burst_s=1)
 
 
 class Clock:
@@ -32,7 +25,7 @@ def calls_let_in(admission: Admission, account: str, host: str = "h", *, tries: 
     found = 0
     for _ in range(tries):
         try:
-            admission.leave(admission.enter(account, host, cost=1, is_stream=False))
+            admission.leave(admission.enter(account, host, cost=1, kind=Kind.WORK))
             found += 1
         except Busy:
             pass
@@ -58,20 +51,20 @@ def test_one_caller_leaves_another_its_own() -> None:
 def test_a_refused_caller_is_let_in_when_it_was_told_to_come_again() -> None:
     clock = Clock()
     admission = Admission(QUOTAS, clock)
-    admission.leave(admission.enter("a", "h", cost=150, is_stream=False))
+    admission.leave(admission.enter("a", "h", cost=150, kind=Kind.WORK))
     with pytest.raises(Busy) as refused:
-        admission.enter("a", "h", cost=1, is_stream=False)
+        admission.enter("a", "h", cost=1, kind=Kind.WORK)
     assert refused.value.retry_ms == 501
     assert refused.value.code == "node.quota"
     clock.now_s += refused.value.retry_ms / 1000
-    admission.enter("a", "h", cost=1, is_stream=False)
+    admission.enter("a", "h", cost=1, kind=Kind.WORK)
 
 
 def test_a_debt_is_never_longer_than_the_burst() -> None:
     admission = Admission(QUOTAS, Clock())
-    admission.enter("a", "h", cost=10**9, is_stream=False)
+    admission.enter("a", "h", cost=10**9, kind=Kind.WORK)
     with pytest.raises(Busy) as refused:
-        admission.enter("a", "h", cost=1, is_stream=False)
+        admission.enter("a", "h", cost=1, kind=Kind.WORK)
     assert refused.value.retry_ms <= 1001
 
 
@@ -86,28 +79,28 @@ def test_who_does_not_sign_shares_with_its_host_and_with_all_who_do_not() -> Non
 
 
 def test_all_callers_together_get_no_more_than_the_total() -> None:
-    admission = Admission(replace(QUOTAS, total_rate=250), Clock())
+    admission = Admission(replace(QUOTAS, rates=replace(RATES, total=250)), Clock())
     found = [calls_let_in(admission, name, tries=100) for name in ("a", "b", "c", "d")]
     assert found == [100, 100, 50, 0]
 
 
 def test_calls_at_once_are_limited_for_each_caller_and_come_back_when_they_end() -> None:
     admission = Admission(QUOTAS, Clock())
-    tickets = [admission.enter("a", "h", cost=1, is_stream=False) for _ in range(3)]
+    tickets = [admission.enter("a", "h", cost=1, kind=Kind.WORK) for _ in range(3)]
     with pytest.raises(Busy, match="3 calls under way"):
-        admission.enter("a", "h", cost=1, is_stream=False)
-    admission.enter("b", "h", cost=1, is_stream=False)
+        admission.enter("a", "h", cost=1, kind=Kind.WORK)
+    admission.enter("b", "h", cost=1, kind=Kind.WORK)
     admission.leave(tickets.pop())
-    admission.enter("a", "h", cost=1, is_stream=False)
+    admission.enter("a", "h", cost=1, kind=Kind.WORK)
 
 
 def test_streams_have_a_share_of_their_own() -> None:
     admission = Admission(QUOTAS, Clock())
     for _ in range(2):
-        admission.enter("a", "h", cost=1, is_stream=True)
+        admission.enter("a", "h", cost=1, kind=Kind.STREAM)
     with pytest.raises(Busy, match="2 streams"):
-        admission.enter("a", "h", cost=1, is_stream=True)
-    admission.enter("a", "h", cost=1, is_stream=False)
+        admission.enter("a", "h", cost=1, kind=Kind.STREAM)
+    admission.enter("a", "h", cost=1, kind=Kind.WORK)
 
 
 def test_knocking_draws_nothing_whoever_is_claimed() -> None:
@@ -125,15 +118,34 @@ def test_who_is_over_its_quota_is_refused_before_its_signature_is_verified() -> 
         admission.knock("a", "h")
 
 
-def test_bad_signatures_cost_their_host_and_no_known_caller() -> None:
+def test_bad_signatures_cost_who_sent_them_and_no_known_caller() -> None:
     admission = Admission(QUOTAS, Clock())
     calls_let_in(admission, "member", "gateway", tries=1)
-    for _ in range(10):
-        admission.spoil("gateway")
-    with pytest.raises(Busy, match="strangers"):
+    for number in range(10):
+        admission.spoil(f"made up {number}", "gateway")
+    with pytest.raises(Busy, match="do not hold"):
         admission.knock("made up", "gateway")
     admission.knock("made up", "elsewhere")
     admission.knock("member", "gateway")
+
+
+def test_who_uses_a_members_name_is_stopped_at_its_own_host() -> None:
+    admission = Admission(QUOTAS, Clock())
+    calls_let_in(admission, "member", "home", tries=1)
+    for _ in range(10):
+        admission.spoil("member", "attacker")
+    with pytest.raises(Busy):
+        admission.knock("member", "attacker")
+    admission.knock("member", "home")
+    assert calls_let_in(admission, "member", "home", tries=200) == 99
+
+
+def test_calls_that_are_refused_for_want_of_a_header_cost_their_host() -> None:
+    admission = Admission(QUOTAS, Clock())
+    for _ in range(10):
+        admission.spoil("", "h")
+    with pytest.raises(Busy):
+        admission.knock("", "h")
 
 
 def test_made_up_names_do_not_push_a_caller_out_of_memory() -> None:
@@ -165,3 +177,9 @@ def test_a_large_request_costs_more() -> None:
     )
     assert (small, large) == (1, 65)
     assert cost_of("/shuxin.v1.Node/View", 10) > cost_of("/shuxin.v1.Node/GetStatus", 10)
+
+
+def test_calls_that_wait_and_streams_have_places_of_their_own() -> None:
+    assert kind_of("/shuxin.v1.Node/WaitReceipt", is_stream=False) is Kind.WAIT
+    assert kind_of("/shuxin.v1.Node/FollowEvents", is_stream=True) is Kind.STREAM
+    assert kind_of("/shuxin.v1.Node/View", is_stream=False) is Kind.WORK
