@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from client.account import Account
 from client.build import build_transaction
 from client.errors import ClientError
 from client.node import NodeClient
@@ -58,6 +59,7 @@ class Watcher:
     """Follows one node's certified blocks; notes when each transaction became final."""
 
     target: str
+    caller: Account
     final: dict[bytes, float] = field(default_factory=dict)
     failed: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -74,10 +76,10 @@ class Watcher:
         self._thread.join(30)
 
     def _run(self) -> None:
-        with NodeClient(self.target) as node:
-            height = node.status().certified_height
+        with NodeClient(self.target, caller=self.caller) as node:
+            height = node.bare_status().certified_height
             while not self._stop.is_set():
-                certified = node.status().certified_height
+                certified = node.bare_status().certified_height
                 now = time.monotonic()
                 for number in range(height + 1, certified + 1):
                     for receipt in node.block(number).receipts:
@@ -96,7 +98,7 @@ class Sent:
     seconds: float
 
 
-def send(targets: Sequence[str], load: Sequence[Signed], rate: float) -> Sent:
+def send(targets: Sequence[str], load: Sequence[Signed], rate: float, *, caller: Account) -> Sent:
     """Open loop: every batch has its time, whether or not the earlier ones were answered.
 
     A thread per node, so that a slow node delays its own queue only; lateness counts as
@@ -110,7 +112,7 @@ def send(targets: Sequence[str], load: Sequence[Signed], rate: float) -> Sent:
 
     def run(place: int) -> None:
         offset = began + spacing * place / len(targets)
-        with NodeClient(targets[place]) as node:
+        with NodeClient(targets[place], caller=caller) as node:
             for number in range(0, len(shares[place]), BATCH):
                 batch = shares[place][number : number + BATCH]
                 at = offset + spacing * (number // BATCH)
@@ -137,13 +139,16 @@ def _submit(node: NodeClient, batch: Sequence[Signed]) -> int:
 
 
 def saturate(
-    targets: Sequence[str], load: Sequence[Signed], watcher: Watcher, window: int
+    targets: Sequence[str],
+    load: Sequence[Signed],
+    watcher: Watcher,
+    window: int,
 ) -> float:
     """Committed transactions per second with at most `window` outstanding at any time."""
     submitted = 0
     start = len(watcher.final)
     began = time.monotonic()
-    clients = [NodeClient(target) for target in targets]
+    clients = [NodeClient(target, caller=watcher.caller) for target in targets]
     try:
         while submitted < len(load):
             outstanding = submitted - (len(watcher.final) - start)

@@ -332,7 +332,9 @@ def _replayed(
         )
     trusted = load_genesis(genesis)
     with ExitStack() as stack:
-        examined = stack.enter_context(NodeClient(str(source))) if is_node else source
+        examined = (
+            stack.enter_context(NodeClient(str(source), caller=ask.caller())) if is_node else source
+        )
         stack.enter_context(_from_the_genesis())
         with _told(ask) as advance:
             found = stack.enter_context(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.domain import VmVersion
 from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, Table, note
+
+if TYPE_CHECKING:
+    from cli.netfiles import NetworkPlan
+    from client.account import Account
 
 app = typer.Typer()
 
@@ -109,8 +113,9 @@ def up(
     deadline = time.monotonic() + timeout
     told = -1
     watch = Watch(root, frozenset(node.name for node in plan.nodes))
+    caller = netfiles.account_in(root, plan)
     while True:
-        rows = _status_rows(plan)
+        rows = _status_rows(plan, caller)
         ready = [row for row in rows if row[1] in _SERVING]
         if len(ready) == len(plan.nodes):
             return Table(_COLUMNS, rows, title=f"{plan.name}: up")
@@ -183,7 +188,7 @@ def status(ask: Invocation, root: Root) -> Answer:
 
     root = root.resolve()
     plan = netfiles.load_plan(root)
-    rows = _status_rows(plan)
+    rows = _status_rows(plan, netfiles.account_in(root, plan))
     fine = all(row[1] in _SERVING for row in rows) and _agree(rows)
     if ask.json:
         return Fields(
@@ -215,16 +220,14 @@ _COLUMNS = (
 )
 
 
-def _status_rows(plan: object) -> list[list[Json]]:
-    from cli.netfiles import NetworkPlan
+def _status_rows(plan: NetworkPlan, caller: Account | None) -> list[list[Json]]:
     from client.errors import ClientError
     from client.node import NodeClient
 
-    assert isinstance(plan, NetworkPlan)
     rows: list[list[Json]] = []
     for entry in plan.nodes:
         try:
-            with NodeClient(entry.api, timeout_s=3.0) as node:
+            with NodeClient(entry.api, timeout_s=3.0, caller=caller) as node:
                 found = node.status()
         except ClientError:
             rows.append([entry.name, "down", 0, 0, "", 0, 0, 0, 0, 0, entry.api])

@@ -25,9 +25,10 @@ from cli.netcerts import (
     open_authority,
     root_certificates,
 )
-from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, render_client_config
+from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, read_passphrase, render_client_config
 from cli.output import CommandRefused
 from cli.supervisor import Program
+from client.account import Account
 from contracts.bundle import genesis_contracts
 from contracts.vm import engines
 from crypto import sm2
@@ -200,6 +201,16 @@ def load_plan(root: Path) -> NetworkPlan:
         ) from None
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise CommandRefused("net.damaged", f"{root}/network.json: {error!r}") from None
+
+
+def account_in(root: Path, plan: NetworkPlan) -> Account | None:
+    """An account whose key lies in the network's folder; None where all were taken out of it."""
+    for party in dict.fromkeys(node.party for node in plan.nodes):
+        keys = root / "parties" / party / KEYS_FOLDER
+        key, passphrase = keys / f"{party}.pem", keys / PASSPHRASE_FILE
+        if key.is_file() and passphrase.is_file():
+            return Account.load(key, read_passphrase(passphrase))
+    return None
 
 
 def programs(root: Path, plan: NetworkPlan) -> list[Program]:

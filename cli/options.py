@@ -61,6 +61,7 @@ class Invocation:
     max_age: int | None = None  # seconds
     tls_ca: Path | None = None
     verification: Verification = field(default_factory=Verification)
+    _opened: dict[str, Account] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -149,14 +150,21 @@ class Invocation:
         return SoftwareProvider(load_key(path, self.passphrase(path)))
 
     def account(self) -> Account:
-        """The account that signs."""
+        """The account that signs; its key is opened once, which takes a while on purpose."""
         from client.account import Account
 
-        return Account(self.provider())
+        named = self.key or self._client_setting("key")
+        if named not in self._opened:
+            self._opened[named] = Account(self.provider())
+        return self._opened[named]
+
+    def caller(self) -> Account | None:
+        """Who nodes are told that asks; None where no key is named: what is public, they tell."""
+        return self.account() if self.key or self._client_setting("key") else None
 
     @contextmanager
     def connection(self, *, is_current: bool = True) -> Iterator[Connection]:
-        """The node, or whichever of several answers, without an account.
+        """The node, or whichever of several answers.
 
         What it answers is verified, unless --no-verify says otherwise. `is_current`: an answer
         about the newest state must not be older than --max-age.
@@ -175,7 +183,9 @@ class Invocation:
         from client.cluster import open_connection
 
         try:
-            opened = open_connection(self.targets, chain_id=chain_id, security=self.security())
+            opened = open_connection(
+                self.targets, chain_id=chain_id, security=self.security(), caller=self.caller()
+            )
         except ValueError as error:
             raise CommandRefused("client.config", str(error)) from None
         with opened as node:
@@ -187,7 +197,7 @@ class Invocation:
         from client.node import NodeClient
 
         try:
-            opened = NodeClient(self.targets[0], security=self.security())
+            opened = NodeClient(self.targets[0], security=self.security(), caller=self.caller())
         except ValueError as error:
             raise CommandRefused("client.config", str(error)) from None
         with opened as node:

@@ -389,11 +389,11 @@ class Worker:
             self._log.warning("use_unrecorded", task=held.order.task_id, state=state)
 
 
-def _connected(config: ExecutorConfig, passphrase: bytes) -> Connection:
+def _connected(config: ExecutorConfig, account: Account, passphrase: bytes) -> Connection:
     """Raises ChainSettingsInvalid, CryptoError, OSError."""
     try:
         security = security_of(config.nodes, config.tls_files, lambda: passphrase)
-        return open_connection(config.nodes, security=security)
+        return open_connection(config.nodes, security=security, caller=account)
     except ValueError as error:
         raise ChainSettingsInvalid(f"[chain]: {error}") from None
 
@@ -403,7 +403,7 @@ def run(config: ExecutorConfig) -> None:
     log = new_log(config.log_level, party=config.party)
     passphrase = find_passphrase(config.passphrase_file, keys=[config.key])
     account = Account.load(config.key, passphrase)
-    with only_one(config.home), _connected(config, passphrase) as node:
+    with only_one(config.home), _connected(config, account, passphrase) as node:
         left = wipe_folders(config.home / "run")
         if left:
             log.warning("leftovers_wiped", folders=left)

@@ -111,8 +111,10 @@ def connected(
 ) -> Iterator[Consortium]:
     """The consortium of a network that is up; its connections are closed on leaving."""
     with ExitStack() as stack:
-        clients = tuple(stack.enter_context(NodeClient(place.api)) for place in nodes)
-        members = tuple(_members(root, nodes, clients[0], stack))
+        with NodeClient(nodes[0].api) as first:
+            members = tuple(_members(root, nodes, first, stack))
+        caller = members[0].session.account
+        clients = tuple(stack.enter_context(NodeClient(n.api, caller=caller)) for n in nodes)
         yield Consortium(root, tuple(nodes), tuple(executors), members, clients)
 
 
@@ -135,7 +137,7 @@ def _members(
             title=party.name,
             node=names[targets[0]],
             home=home,
-            session=Session(stack.enter_context(open_connection(targets)), account),
+            session=Session(stack.enter_context(open_connection(targets, caller=account)), account),
             key_path=key,
             passphrase_path=passphrase,
         )

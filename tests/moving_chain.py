@@ -46,6 +46,7 @@ from ledger.store import Store
 from ledger.values import Value
 from node.announce import Announcer
 from node.api.backend import EngineState, Situation, Viewed
+from node.api.levels import LEVELS, Level
 from node.api.server import ApiServer
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Executor
@@ -339,8 +340,10 @@ class Served:
 
 @contextmanager
 def served(chain: Chain) -> Iterator[str]:
-    """host:port of the client interface over the chain's ledger."""
-    server = ApiServer(Served(chain), listen="127.0.0.1:0", porter=porter())
+    """host:port of the client interface over the chain's ledger, which answers everybody: what
+    it says is to be proved, not who asks."""
+    everybody = dict.fromkeys(LEVELS, frozenset({Level.PUBLIC}))
+    server = ApiServer(Served(chain), listen="127.0.0.1:0", porter=porter(), levels=everybody)
     server.start()
     try:
         yield f"127.0.0.1:{server.port}"

@@ -272,6 +272,7 @@ class Nodes:
         self.air = Air()
         self.engines = [OpenEngine() for _ in range(size)]
         self.account = Account(SoftwareProvider(sm2.generate()))
+        self.caller = self.account  # who nodes are told that asks
         self.skew_ms = [0] * size  # of each node's wall clock
         self.repair = AUTO  # what each node does about damage
         self.sync_modes: dict[int, str] = {}  # of those that do not begin with blocks
@@ -280,14 +281,19 @@ class Nodes:
         self.nodes = tuple(self._make_keys(index) for index in range(size))
         validators = ValidatorSet(self.nodes[:members])
         limits = limits or Limits()
+        founders = tuple(parties) or (
+            GenesisParty("test", "Test", ("manager",), (self.account.address,)),
+        )
         notes = GenesisContract("notes", NOTES, encode_value([]))
-        system = genesis_contracts(parties, validators=validators, limits=limits) if parties else ()
+        system = genesis_contracts(founders, validators=validators, limits=limits)
+        if not parties:  # the register alone, in which the test's account is a member
+            system = system[:1]
         self.genesis = Genesis(
             version=1,
             name="test",
             time_ms=time.time_ns() // 1_000_000,
             validators=validators,
-            parties=tuple(parties),
+            parties=founders,
             contracts=(*system, notes),
             limits=limits,
             vm_version=VM_VERSION,
@@ -387,7 +393,7 @@ class Nodes:
         return self.running[index][0]
 
     def client(self, index: int) -> NodeClient:
-        return NodeClient(f"127.0.0.1:{self.running[index][2]}")
+        return NodeClient(f"127.0.0.1:{self.running[index][2]}", caller=self.caller)
 
     # --- what a test asks for ---------------------------------------------------------------
 

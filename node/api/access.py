@@ -65,7 +65,9 @@ class Caller:
 class LevelsOf(Protocol):
     """What the chain makes of an account, now. Thread safe."""
 
-    def levels(self, address: Address) -> frozenset[Level]: ...
+    def levels(self, address: Address, certificate: bytes) -> frozenset[Level]:
+        """By one of its certificates alone, if its fingerprint is given. Raises Refusal."""
+        ...
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")
@@ -135,13 +137,13 @@ class Judge:
             self.check(self._with_levels(found), method)
 
     def _with_levels(self, found: Caller) -> Caller:
-        levels = self.standings.levels(Address(found.address))
+        levels = self.standings.levels(Address(found.address), found.certificate)
         return Caller(found.address, found.public_key, levels, found.certificate, found.peer)
 
     def _signer(self, method: str, request: bytes, data: bytes, peer: str) -> Caller:
         claim = self._claim(method, request, data)
         address = address_of(claim.public_key)
-        levels = self.standings.levels(address)
+        levels = self.standings.levels(address, claim.certificate)
         self.nonces.take(
             claim.nonce,
             holder=address if levels != ANONYMOUS_LEVELS else "",

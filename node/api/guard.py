@@ -43,6 +43,7 @@ _STATUS = {
     refusals.SIGNATURE: grpc.StatusCode.UNAUTHENTICATED,
     refusals.ACCESS_METHOD: grpc.StatusCode.PERMISSION_DENIED,
     refusals.ACCESS_LEVEL: grpc.StatusCode.PERMISSION_DENIED,
+    refusals.ACCESS_OWN: grpc.StatusCode.PERMISSION_DENIED,
     refusals.ACCESS_BUSY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     refusals.ACCESS_MISSING: grpc.StatusCode.UNAUTHENTICATED,
     refusals.ACCESS_HEADER: grpc.StatusCode.UNAUTHENTICATED,
@@ -50,6 +51,7 @@ _STATUS = {
     refusals.ACCESS_TIME: grpc.StatusCode.UNAUTHENTICATED,
     refusals.ACCESS_BODY: grpc.StatusCode.UNAUTHENTICATED,
     refusals.ACCESS_SIGNATURE: grpc.StatusCode.UNAUTHENTICATED,
+    refusals.ACCESS_CERTIFICATE: grpc.StatusCode.UNAUTHENTICATED,
     refusals.ACCESS_REPLAYED: grpc.StatusCode.UNAUTHENTICATED,
 }
 

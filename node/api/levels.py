@@ -23,26 +23,29 @@ class Level(Enum):
     ADMIN = "admin"  # is on this machine, as the node's own user or as root
 
 
+NODE: Final = "/shuxin.v1.Node/"
 _PUBLIC = frozenset({Level.PUBLIC})
-NODE = "/shuxin.v1.Node/"
+_MEMBER = frozenset({Level.MEMBER})
+# What was done by whom, gathered over the whole chain: for those who have to look into it.
+_SURVEY = frozenset({Level.AUDITOR, Level.OPERATOR})
 
 LEVELS: Final[Mapping[str, frozenset[Level]]] = MappingProxyType(
     {
-        NODE + "Submit": _PUBLIC,
-        NODE + "SubmitBatch": _PUBLIC,
-        NODE + "WaitReceipt": _PUBLIC,
-        NODE + "View": _PUBLIC,
-        NODE + "GetBlock": _PUBLIC,
-        NODE + "GetTransaction": _PUBLIC,
-        NODE + "GetState": _PUBLIC,
-        NODE + "GetStates": _PUBLIC,
-        NODE + "FollowEvents": _PUBLIC,
-        NODE + "GetStatus": _PUBLIC,
+        NODE + "Submit": _MEMBER,
+        NODE + "SubmitBatch": _MEMBER,
+        NODE + "WaitReceipt": _MEMBER,
+        NODE + "View": _MEMBER,
+        NODE + "GetBlock": _MEMBER,
+        NODE + "GetTransaction": _MEMBER,
+        NODE + "GetState": _MEMBER,
+        NODE + "GetStates": _MEMBER,
+        NODE + "FollowEvents": _MEMBER,
+        NODE + "GetStatus": _PUBLIC,  # to members with the node's inside
         NODE + "GetGenesis": _PUBLIC,
         NODE + "GetCommittees": _PUBLIC,
-        NODE + "KeyHistory": _PUBLIC,
-        NODE + "AccountHistory": _PUBLIC,
-        NODE + "SubjectHistory": _PUBLIC,
+        NODE + "KeyHistory": _MEMBER,
+        NODE + "AccountHistory": _SURVEY | _MEMBER,  # a member: its own account
+        NODE + "SubjectHistory": _SURVEY,
         "/grpc.health.v1.Health/Check": _PUBLIC,
         "/grpc.health.v1.Health/List": _PUBLIC,
         "/grpc.health.v1.Health/Watch": _PUBLIC,

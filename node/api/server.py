@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -10,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from node.api.access import Access, Judge
 from node.api.backend import Backend
+from node.api.levels import LEVELS, Level
 from node.api.nonces import Nonces
 from node.api.porter import Porter
 from node.api.service import NodeService
@@ -38,14 +40,16 @@ class ApiServer:
         listen: str,
         porter: Porter,
         credentials: grpc.ServerCredentials | None = None,
+        levels: Mapping[str, frozenset[Level]] = LEVELS,
     ) -> None:
-        """Without `credentials` calls come in plain."""
+        """Without `credentials` calls come in plain. `levels` says who may call which method."""
         threads = backend.threads + backend.subscribers_max
         judge = Judge(
             chain_id=backend.rules.chain_id,
             verify=backend.provider.verify,
             standings=Standings(backend.store, backend.provider.public_key),
             nonces=Nonces(),
+            levels=levels,
         )
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._server = grpc.server(

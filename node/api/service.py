@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import grpc
 
@@ -17,12 +18,15 @@ from ledger.model import (
     TAG_QUERY,
     Query,
     SignedQuery,
+    address_of,
     block_hash,
     receipt_digest,
 )
 from node import VERSION, intake, refusals, wire
 from node.api import guard, history, states
+from node.api.access import caller
 from node.api.backend import Backend
+from node.api.levels import Level
 from node.mempool import Admitted
 from node.refusals import Refusal
 from shuxin.v1 import node_pb2 as pb
@@ -37,6 +41,8 @@ QUERY_SIZE_MAX = 64 << 10  # bytes
 QUERY_WINDOW_MS = 60_000
 HEARTBEAT_S = 2.0  # an idle event stream moves its cursor this often
 EVENTS_BLOCKS_MAX = 64  # heights read between two looks at whether the client is still there
+# What a status tells of the machine and of the links: not for everybody.
+INSIDE: Final = ("peers", "resident_bytes", "mempool_transactions", "jail", "is_jailed", "growth")
 COMMITTEES_MAX = 64  # of one answer: 1.7 MB of committees of 64
 
 
@@ -177,6 +183,9 @@ class NodeService(node_pb2_grpc.NodeServicer):
     @guard.unary
     def View(self, request: pb.ViewRequest, context: grpc.ServicerContext) -> pb.ViewReply:
         query = self._verified_query(request.query)
+        if address_of(query.sender) != caller().address:
+            # A query has no nonce: who saw one could show it again in its window.
+            raise Refusal(refusals.QUERY, "the query is of another account than its header")
         viewed = self._backend.view(query)
         return pb.ViewReply(value=viewed.value, height=viewed.height, gas_used=viewed.gas_used)
 
@@ -281,6 +290,13 @@ class NodeService(node_pb2_grpc.NodeServicer):
     def GetStatus(
         self, request: pb.GetStatusRequest, context: grpc.ServicerContext
     ) -> pb.StatusReply:
+        reply = self._status()
+        if Level.MEMBER not in caller().levels:
+            for inside in INSIDE:
+                reply.ClearField(inside)
+        return reply
+
+    def _status(self) -> pb.StatusReply:
         backend = self._backend
         situation = backend.situation()
         statement = backend.store.head_statement()
@@ -353,6 +369,13 @@ class NodeService(node_pb2_grpc.NodeServicer):
     def AccountHistory(
         self, request: pb.AccountHistoryRequest, context: grpc.ServicerContext
     ) -> pb.AccountHistoryReply:
+        asking = caller()
+        is_own = request.address.hex() == asking.address
+        if not (is_own or asking.levels & {Level.AUDITOR, Level.OPERATOR}):
+            raise Refusal(
+                refusals.ACCESS_OWN,
+                "the history of another account is for auditors and this node's operators alone",
+            )
         return history.account_history(self._backend, request)
 
     @guard.unary

@@ -10,12 +10,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from contracts.identities import certificates_of
 from contracts.parties import is_keeper, party_of
 from contracts.registry import nodes_of
 from contracts.vm.host import StateReader
 from ledger.model import Address, address_of
 from ledger.store import Store
+from node import refusals
 from node.api.levels import Level
+from node.identity import certified
+from node.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,16 @@ class Standings:
         self._lock = threading.Lock()
         self._registry = _Registry(-1, {}, "")
 
-    def levels(self, address: Address) -> frozenset[Level]:
-        """Of an account now. Raises RegistryDamaged, LedgerDamaged."""
+    def levels(self, address: Address, certificate: bytes = b"") -> frozenset[Level]:
+        """Of an account now; by one of its certificates alone, if a fingerprint is given.
+
+        Raises Refusal for a certificate that is not good, RegistryDamaged, LedgerDamaged.
+        """
         with self._store.head_snapshot() as state:
             registry = self._nodes(state, state.statement.height)
-            standing = standing_of(state, address)
+            standing = standing_of(
+                state, address, certificate=certificate, now_ms=state.statement.time_ms
+            )
             has_duty = address in registry.party_by_account or is_keeper(state, address)
         if standing == STRANGER and has_duty:
             # A node speaks for itself on the chain, also where its party is suspended. A keeper
@@ -86,9 +95,25 @@ class Standings:
         return found
 
 
-def standing_of(state: StateReader, address: Address) -> Standing:
-    """What the contracts say of an account. Raises RegistryDamaged."""
+def standing_of(
+    state: StateReader, address: Address, *, certificate: bytes, now_ms: int
+) -> Standing:
+    """What the contracts say of an account, whose certificates are judged at the chain's time.
+
+    Raises RegistryDamaged, and Refusal for a `certificate` that is not among the good ones.
+    """
+    held = certified(state, address, now_ms=now_ms)
     party = party_of(state, address)
-    if party is None:
-        return STRANGER
-    return Standing(party.id, party.is_active, party.is_manager)
+    if not certificate:
+        if party is None:
+            return Standing(held.organization, roles=held.roles)
+        return Standing(party.id, party.is_active, party.is_manager, held.roles)
+    good = certificates_of(state, address, now_ms=now_ms) if held.roles else ()
+    roles = frozenset(one.role for one in good if one.fingerprint == certificate)
+    if not roles:
+        raise Refusal(
+            refusals.ACCESS_CERTIFICATE,
+            "the header names a certificate that is not registered for its key, or is revoked, "
+            "over, or of a retired root: see `shuxin certificate list`",
+        )
+    return Standing(held.organization, roles=roles)

@@ -64,7 +64,7 @@ class Council:
         self._stage = stage
         self._liars = liars
         apis = [node.api for node in stage.plan.nodes if node.name in seats.members]
-        self._cluster = Cluster(apis)
+        self._cluster = Cluster(apis, caller=stage.caller)
         self._pool = ThreadPoolExecutor(1, "council")
         self._asked: list[Future[None]] = []
         self._proposals = 0

@@ -42,6 +42,7 @@ class LocalNetwork:
         self, root: Path, *, nodes: int = 4, executors: bool = False, vm_version: str = ""
     ) -> None:
         self.root = root
+        self._accounts: dict[str, Account] = {}
         flags = ["--executors" if executors else "--no-executors"]
         if vm_version:
             flags += ["--vm-version", vm_version]
@@ -69,15 +70,19 @@ class LocalNetwork:
         answer: dict[str, object] = json.loads(result.stdout)
         return answer
 
-    def client(self, index: int = 0) -> NodeClient:
-        return NodeClient(self.plan.nodes[index].api)
+    def client(self, index: int = 0, caller: str = "manager") -> NodeClient:
+        """Asks as a party."""
+        return NodeClient(self.plan.nodes[index].api, caller=self.account(caller))
 
     def account(self, party: str) -> Account:
-        keys = self.root / "parties" / party / "keys"
-        return Account.load(keys / f"{party}.pem", (keys / "passphrase").read_bytes().strip())
+        if party not in self._accounts:  # a key is slow to open, on purpose
+            keys = self.root / "parties" / party / "keys"
+            passphrase = (keys / "passphrase").read_bytes().strip()
+            self._accounts[party] = Account.load(keys / f"{party}.pem", passphrase)
+        return self._accounts[party]
 
     def session(self, party: str, index: int = 0) -> Session:
-        return Session(self.client(index), self.account(party))
+        return Session(self.client(index, party), self.account(party))
 
     def status(self, index: int) -> NodeStatus | None:
         try:

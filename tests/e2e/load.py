@@ -60,7 +60,7 @@ class Load:
         self._entry = entry
         self._stop = threading.Event()
         firsts = [number % len(targets) for number in range(entry.clients)]
-        self._clusters = [Cluster([*targets[n:], *targets[:n]]) for n in firsts]
+        self._clusters = [Cluster([*targets[n:], *targets[:n]], caller=account) for n in firsts]
         self._account = account
         self._pool = ThreadPoolExecutor(entry.clients, "client")
         self._running: list[Future[None]] = []

@@ -322,7 +322,7 @@ class _Run:
     def _ledger(self, name: str, height: int | None) -> Ledger | None:
         apis = {node.name: node.api for node in self._stage.plan.nodes}
         try:
-            with NodeClient(apis[name]) as client:
+            with NodeClient(apis[name], caller=self._stage.caller) as client:
                 return checks.fetch(name, client, height)
         except ClientError as error:
             self._findings.append(Finding("ledger", f"{name}: {error}"))

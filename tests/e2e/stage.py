@@ -68,7 +68,11 @@ class Stage(LocalNetwork):
         for name in self.names:
             self._controls[name] = root / "nodes" / name / "controls"
             self._controls[name].mkdir()
-        self._clients = {n.name: NodeClient(n.api, timeout_s=STATUS_S) for n in self.plan.nodes}
+        self.caller = self.account("manager")
+        self._clients = {
+            n.name: NodeClient(n.api, timeout_s=STATUS_S, caller=self.caller)
+            for n in self.plan.nodes
+        }
 
     def up(self) -> None:
         """Start the validators of the genesis."""

@@ -232,7 +232,7 @@ def play(root: Path, plan: Plan) -> Figures:
     try:
         scene.up()
         account = scene.account("operator")
-        with Watcher(scene.plan.nodes[0].api) as watcher:
+        with Watcher(scene.plan.nodes[0].api, account) as watcher:
             name, known = _play(scene, plan, account, watcher)
         return _figures(scene, name, **known)
     finally:

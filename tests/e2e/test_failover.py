@@ -31,8 +31,9 @@ class Caller(threading.Thread):
     def __init__(self, network: LocalNetwork, first: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         apis = [node.api for node in network.plan.nodes]
-        self.cluster = Cluster([*apis[first:], *apis[:first]])
-        self._session = Session(self.cluster, network.account("operator"))
+        account = network.account("operator")
+        self.cluster = Cluster([*apis[first:], *apis[:first]], caller=account)
+        self._session = Session(self.cluster, account)
         self._stop_asked = stop
         self.acknowledged: dict[str, bytes] = {}  # evidence id -> transaction id
         self.failures: list[ClientError] = []
@@ -63,7 +64,9 @@ class Listener(threading.Thread):
 
     def __init__(self, network: LocalNetwork) -> None:
         super().__init__(daemon=True)
-        self.cluster = Cluster([node.api for node in network.plan.nodes])
+        self.cluster = Cluster(
+            [node.api for node in network.plan.nodes], caller=network.account("operator")
+        )
         self.events: list[ChainEvent] = []
         self.end = ""
 

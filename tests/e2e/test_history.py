@@ -88,7 +88,8 @@ def _check_pages(desk: Desk, words: tuple[str, ...], expected: list[dict[str, ob
 
 
 def _check_refusals(desk: Desk, grant: str) -> None:
-    assert desk.refused(SUPPLIERS[0], "history", "subject", grant, "--cursor", "00") == (
+    assert desk.refused(SUPPLIERS[0], "history", "subject", grant) == "access.level"
+    assert desk.refused("manager", "history", "subject", grant, "--cursor", "00") == (
         "query.invalid"
     )
     assert desk.enter("manager", "history", "account", "abcd").code == 2

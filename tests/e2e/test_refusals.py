@@ -17,6 +17,7 @@ from client.build import build_transaction
 from client.errors import Refused
 from client.node import NodeClient
 from client.session import Session
+from client.signing import SERVICE, signed
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider
 from ledger.encoding import decode, encode
@@ -254,14 +255,15 @@ def test_a_query_signed_by_another_is_refused(network: LocalNetwork) -> None:
 
     account = network.account("operator")
     with network.client() as client:
-        query = build_query(
-            account, chain_id=client.chain_id, contract="parties", method="list", args=[0, 10]
-        )
+        chain = client.chain_id
+    query = build_query(account, chain_id=chain, contract="parties", method="list", args=[0, 10])
     forged = msgspec.structs.replace(query, signature=bytes(63) + b"\x01")
     with grpc.insecure_channel(network.plan.nodes[0].api) as channel:
         stub = node_pb2_grpc.NodeStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
-            stub.View(node_pb2.ViewRequest(query=encode(forged)), timeout=10)
+            request = node_pb2.ViewRequest(query=encode(forged))
+            header = signed(account, request, method=SERVICE + "View", chain_id=chain)
+            stub.View(request, timeout=10, metadata=header)
     assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -290,4 +292,4 @@ def test_garbage_on_the_ports_closes_the_connection_and_nothing_else(
     status = network.status(1)
     assert status is not None
     assert status.phase == "ordering"
-    assert isinstance(NodeClient(entry.api).status().height, int)
+    assert isinstance(NodeClient(entry.api).bare_status().height, int)

@@ -134,7 +134,8 @@ def _judge_access(call: Call, answer: Answer) -> None:
         return
     if answer.refusal in HEADER_REFUSALS:
         raise Finding(f"a good header was refused: {answer.refusal} {answer.details}")
-    if call.target is not None:
+    is_bare = answer.code in BARE and not answer.refusal  # gRPC's, before a node is asked
+    if call.target is not None and not is_bare:
         may = bool(LEVELS[call.header.caller] & METHOD_LEVELS[call.path])
         if may == (answer.refusal in (refusals.ACCESS_LEVEL, refusals.ACCESS_MISSING)):
             told = answer.refusal or answer.code.name

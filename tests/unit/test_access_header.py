@@ -48,7 +48,7 @@ class Register:
 
     known: dict[str, frozenset[Level]] = field(default_factory=dict)
 
-    def levels(self, address: Address) -> frozenset[Level]:
+    def levels(self, address: Address, certificate: bytes) -> frozenset[Level]:
         return self.known.get(address, PUBLIC)
 
 

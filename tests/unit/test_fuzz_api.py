@@ -71,7 +71,7 @@ def bench(moving: Moving) -> Iterator[Bench]:
     target = f"127.0.0.1:{server.port}"
     callers = {"member": chain.voices[0], "other": chain.voices[1], "manager": chain.manager}
     try:
-        with NodeClient(target) as client:
+        with NodeClient(target, caller=chain.manager) as client:
             corpus = corpus_of(client, callers)
         with grpc.insecure_channel(target, options=OPTIONS) as channel:
             yield Bench(channel, corpus)
@@ -129,6 +129,9 @@ def test_a_signature_that_nobody_looks_at_is_seen(
 
 
 # --- what no answer may be ------------------------------------------------------------------
+
+
+MEMBER = Header("member", "", ())
 
 
 def corpus() -> Corpus:
@@ -195,7 +198,7 @@ def test_a_transaction_that_is_taken_with_a_bad_signature_or_id_is_seen() -> Non
 
     def submitted(transaction: Transaction) -> Call:
         request = pb.SubmitRequest(transaction=encode(transaction))
-        return made("Submit", request.SerializeToString())
+        return made("Submit", request.SerializeToString(), MEMBER)
 
     judge(submitted(good), answer(reply=told), known)
     with pytest.raises(Finding, match="not rightly signed"):
@@ -203,17 +206,17 @@ def test_a_transaction_that_is_taken_with_a_bad_signature_or_id_is_seen() -> Non
     with pytest.raises(Finding, match="another id"):
         judge(submitted(good), answer(reply=pb.SubmitReply().SerializeToString()), known)
     with pytest.raises(Finding, match="cannot be parsed"):
-        judge(made("Submit", b"\x0a\xff"), answer(reply=told), known)
+        judge(made("Submit", b"\x0a\xff", MEMBER), answer(reply=told), known)
     verdict = pb.SubmitVerdict(transaction_id=transaction_id(good))
     batch = pb.SubmitBatchReply(verdicts=[verdict]).SerializeToString()
     request = pb.SubmitBatchRequest(transactions=[encode(forged)]).SerializeToString()
     with pytest.raises(Finding, match="not rightly signed"):
-        judge(made("SubmitBatch", request), answer(reply=batch), known)
+        judge(made("SubmitBatch", request, MEMBER), answer(reply=batch), known)
 
 
 def test_a_query_that_is_answered_without_a_signature_is_seen() -> None:
     with pytest.raises(Finding, match="not rightly signed"):
-        judge(made("View", b""), answer(reply=b""), corpus())
+        judge(made("View", b"", MEMBER), answer(reply=b""), corpus())
 
 
 def test_a_method_that_does_not_exist_must_not_answer() -> None:

@@ -40,6 +40,7 @@ class Consortium(Nodes):
             ),
         ]
         super().__init__(root, size=size, members=members, limits=limits, parties=parties)
+        self.caller = self.manager
         self._numbers = itertools.count()
         self._notes = itertools.count()
 

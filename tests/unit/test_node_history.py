@@ -19,9 +19,11 @@ from client import history as rows_of
 from client.errors import Refused
 from client.history import check_account, check_subject
 from client.node import NodeClient
+from client.signing import SERVICE, signed
 from ledger.bundle import Certified, TransactionFacts
 from ledger.encoding import decode
 from ledger.errors import DecodeError, LedgerDamaged, LedgerError
+from ledger.genesis import chain_id
 from ledger.history.database import History
 from ledger.history.pages import Span, encode_cursor
 from ledger.history.rows import Source
@@ -280,7 +282,10 @@ async def test_limits_and_refusals(tmp_path: Path, clock: MockClock) -> None:
                 request = node_pb2.SubjectHistoryRequest(subject=raw)
 
                 def ask(request: node_pb2.SubjectHistoryRequest = request) -> object:
-                    return stub.SubjectHistory(request)
+                    method = SERVICE + "SubjectHistory"
+                    chain = chain_id(committee.genesis)
+                    header = signed(committee.account, request, method=method, chain_id=chain)
+                    return stub.SubjectHistory(request, metadata=header)
 
                 with pytest.raises(grpc.RpcError) as error:
                     await trio.to_thread.run_sync(ask)
