@@ -78,7 +78,8 @@ class OversightMachine(RuleBasedStateMachine):
         return expected
 
     def actor(self, may: Callable[[str], bool]) -> tuple[str, bool]:
-        """Who acts, and whether that party may: mostly one that may, if there is one."""
+        """Who acts, and whether that party may, whatever state its matter is in: mostly one that
+        may, if there is one. So right people often come at the wrong time, too."""
         good = [name for name in NAMES if may(name)]
         who = self.chance.choice(good if good and self.chance.random() < 0.7 else NAMES)
         return who, who in good
@@ -124,8 +125,8 @@ class OversightMachine(RuleBasedStateMachine):
     def review(self) -> None:
         number = self.pick(self.model.engagements, lambda one: one.status == "selected")
         known = at(self.model.engagements, number)
-        is_open = known is not None and known.status == "selected"
-        who, expected = self.actor(lambda who: is_open and self.model.is_manager(who))
+        who, may = self.actor(self.model.is_manager)
+        expected = may and known is not None and known.status == "selected"
         passed = self.chance.random() < 0.8
         if self.act(expected, who, "oversight", "review", f"x{number}", passed, "why") and known:
             known.status = "approved" if passed else "refused"
@@ -138,12 +139,13 @@ class OversightMachine(RuleBasedStateMachine):
         known = at(self.model.engagements, number)
 
         def may(who: str) -> bool:
-            if known is None or known.status not in ("selected", "approved"):
+            if known is None:
                 return False
             is_operator = who == known.operator and who not in self.model.suspended
             return is_operator or self.model.is_manager(who)
 
         who, expected = self.actor(may)
+        expected = expected and known is not None and known.status in ("selected", "approved")
         if self.act(expected, who, "oversight", "end", f"x{number}", "over") and known:
             known.status = "ended"
 
@@ -184,12 +186,9 @@ class OversightMachine(RuleBasedStateMachine):
         number = self.pick(self.model.alerts, lambda one: one.status in wanted)
         known = at(self.model.alerts, number)
         who, expected = self.actor(
-            lambda who: (
-                known is not None
-                and known.status in wanted
-                and self.model.supervises(who, known.party, known.stage)
-            ),
+            lambda who: known is not None and self.model.supervises(who, known.party, known.stage)
         )
+        expected = expected and known is not None and known.status in wanted
         if self.act(expected, who, "alert", method, f"alert-{number + 1}", "done") and known:
             known.status = "closed" if method == "close" else "acknowledged"
 
@@ -219,13 +218,15 @@ class OversightMachine(RuleBasedStateMachine):
         known = at(model.incidents, number)
 
         def may(who: str) -> bool:
-            if known is None or known.is_closed or model.grant != "active":
+            if known is None:
                 return False
             concerned = model.is_own(who, known.party)
             concerned = concerned or model.supervises(who, known.party, known.stage)
             return concerned and (model.is_manager(who) or who == "opco")
 
         who, expected = self.actor(may)
+        is_open = known is not None and not known.is_closed
+        expected = expected and is_open and model.grant == "active"
         words: list[Value] = [f"i{number}", "g1", "leak"]
         if self.act(expected, who, "incident", "suspend_grant", *words) and known:
             known.measures.append(Measure("suspend_grant", who))
@@ -237,13 +238,10 @@ class OversightMachine(RuleBasedStateMachine):
         number = self.pick(model.incidents, lambda one: not one.is_closed and one.party != "opco")
         known = at(model.incidents, number)
         who, expected = self.actor(
-            lambda who: (
-                known is not None
-                and not known.is_closed
-                and known.party not in model.suspended
-                and model.supervises(who, known.party)
-            ),
+            lambda who: known is not None and model.supervises(who, known.party)
         )
+        if known is None or known.is_closed or known.party in model.suspended:
+            expected = False
         if self.act(expected, who, "incident", "cut_party", f"i{number}", "leak") and known:
             known.measures.append(Measure("cut_party", who))
             model.suspended.add(known.party)
@@ -252,8 +250,8 @@ class OversightMachine(RuleBasedStateMachine):
     def note_freeze(self) -> None:
         number = self.pick(self.model.incidents, lambda one: not one.is_closed)
         known = at(self.model.incidents, number)
-        is_open = known is not None and not known.is_closed
-        who, expected = self.actor(lambda who: is_open and self.model.is_manager(who))
+        who, expected = self.actor(self.model.is_manager)
+        expected = expected and known is not None and not known.is_closed
         words: list[Value] = [f"i{number}", "task", digest("freeze"), "flaw"]
         if self.act(expected, who, "incident", "note_freeze", *words) and known:
             known.measures.append(Measure("freeze_contract", who))
@@ -269,12 +267,12 @@ class OversightMachine(RuleBasedStateMachine):
         method = self.chance.choice(["lift", "keep"])
 
         def may(who: str) -> bool:
-            if known is None or known.is_closed or taken is None or taken.status != "active":
-                return False
-            is_taker = model.is_own(who, taken.party) and method == "lift"
-            return model.is_manager(who) or is_taker
+            is_taker = taken is not None and model.is_own(who, taken.party)
+            return model.is_manager(who) or (is_taker and method == "lift")
 
         who, expected = self.actor(may)
+        is_open = known is not None and not known.is_closed
+        expected = expected and is_open and taken is not None and taken.status == "active"
         words: list[Value] = [f"i{number}", index + 1, "why"]
         if self.act(expected, who, "incident", method, *words) and taken and known:
             taken.status = "kept" if method == "keep" else "lifted"
@@ -289,13 +287,11 @@ class OversightMachine(RuleBasedStateMachine):
         number = self.pick(model.incidents, lambda one: not one.is_closed and bool(one.measures))
         known = at(model.incidents, number)
         who, expected = self.actor(
-            lambda who: (
-                known is not None
-                and not known.is_closed
-                and model.supervises(who, known.party, known.stage)
-                and all(one.status != "active" for one in known.measures)
-            ),
+            lambda who: known is not None and model.supervises(who, known.party, known.stage)
         )
+        measures = known.measures if known else []
+        is_open = known is not None and not known.is_closed
+        expected = expected and is_open and all(one.status != "active" for one in measures)
         words: list[Value] = [f"i{number}", "mended", digest("report")]
         if self.act(expected, who, "incident", "close", *words) and known:
             known.is_closed = True
@@ -328,13 +324,14 @@ class OversightMachine(RuleBasedStateMachine):
         known = at(model.inquiries, number)
 
         def may(who: str) -> bool:
-            if known is None or known.status != wanted or who in model.suspended:
+            if known is None or who in model.suspended:
                 return False
             if step == "answer" or who == known.party:
                 return step == "answer" and who == known.party
             return who == known.asker or model.is_manager(who)
 
         who, expected = self.actor(may)
+        expected = expected and known is not None and known.status == wanted
         if self.act(expected, who, "inquiry", step, f"q{number}", *words[step]) and known:
             known.status = {"answer": "answered", "send_back": "asked",
                             "conclude": "concluded", "withdraw": "withdrawn"}[step]  # fmt: skip
@@ -369,13 +366,14 @@ class OversightMachine(RuleBasedStateMachine):
         known = at(model.evaluations, number)
 
         def may(who: str) -> bool:
-            if known is None or known.status != wanted or who in model.suspended:
+            if known is None or who in model.suspended:
                 return False
             if step != "settle":
                 return who == known.party
             return who != known.party and (who == known.evaluator or model.is_manager(who))
 
         who, expected = self.actor(may)
+        expected = expected and known is not None and known.status == wanted
         words: list[Value] = ["failed", "why"] if step == "settle" else [step == "accept", "why"]
         method = "settle" if step == "settle" else "answer"
         if self.act(expected, who, "evaluation", method, f"e{number}", *words) and known:
@@ -407,9 +405,9 @@ class OversightMachine(RuleBasedStateMachine):
         """Hypothesis leaves out most rules in most runs; stories need all of them."""
         acts = (self.select, self.review, self.report, self.answer_alert, self.open,
                 self.suspend_grant, self.cut_party, self.note_freeze, self.decide, self.close,
-                self.ask, self.inquire, self.inquire, self.publish, self.evaluate,
-                self.evaluate)  # fmt: skip
-        for _ in range(6):
+                self.ask, self.inquire, self.inquire, self.inquire, self.inquire, self.publish,
+                self.evaluate, self.evaluate)  # fmt: skip
+        for _ in range(10):
             self.chance.choice(acts)()
             self.the_records_are_those_of_the_model()
             self.incidents_and_their_measures_are_those_of_the_model()

@@ -156,6 +156,14 @@ class RulesMachine(RuleBasedStateMachine):
     def enact_well(self, name: str, ahead: int) -> None:
         self.enact("bureau", name, ahead, 0, True)
 
+    @rule(name=ids, stage=st.sampled_from(STAGES), ahead=st.integers(1, 3), again=st.integers(1, 3))
+    def go_on(self, name: str, stage: str, ahead: int, again: int) -> None:
+        """A version is in force or announced, and the next one comes at once."""
+        for begin in (ahead, again):
+            self.draft_well(name, stage, 0)
+            self.enact_well(name, begin)
+            self.what_held_when_is_what_was_enacted()
+
     @rule(who=people, name=ids)
     def revoke(self, who: str, name: str) -> None:
         text = self.texts.get(name)

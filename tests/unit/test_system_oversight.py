@@ -105,6 +105,39 @@ def test_an_operator_cuts_off_no_party_that_is_more_than_it_engaged_it_for() -> 
     assert business.ask(STRANGER, "oversight", "may_cut", "bureau", "board") is False
 
 
+def test_a_party_of_many_roles_has_no_power_over_itself() -> None:
+    business = Business()
+    roles: list[Value] = ["manager", "operator", "supplier", "developer"]
+    business.do("bureau", "parties", "register", "all", "All", roles, [account("all")])
+    for stage in ("", *STAGES):
+        assert supervises(business, "all", "all", stage) is False
+    due_ms = business.now_ms + 999_999
+    asked: list[Value] = ["q1", "all", "delivery", "logs", "which?", due_ms]
+    assert business.refused("all", "inquiry", "ask", *asked) == "inquiry.role"
+    business.do("bureau", "inquiry", "ask", *asked)
+    business.do("all", "inquiry", "answer", "q1", "see", digest("answer"))
+    assert business.refused("all", "inquiry", "conclude", "q1", True, "") == "inquiry.asker"
+    judged: list[Value] = ["e1", "all", 0, 1, [["quality", 1]], "failed", digest("r"), "n", due_ms]
+    business.do("bureau", "evaluation", "publish", *judged)
+    business.do("all", "evaluation", "answer", "e1", False, "no")
+    refused = business.refused("all", "evaluation", "settle", "e1", "passed", "mine")
+    assert refused == "evaluation.settler"
+
+
+def test_a_party_of_many_roles_ends_no_incident_of_its_own() -> None:
+    business = Business()
+    roles: list[Value] = ["manager", "operator"]
+    business.do("bureau", "parties", "register", "all", "All", roles, [account("all")])
+    business.do("bureau", "incident", "open", "i1", "Leak", "delivery", "critical", "all", [])
+    note: list[Value] = ["i1", "task", digest("freeze"), "flaw"]
+    business.do("bureau", "incident", "note_freeze", *note)
+    assert business.refused("all", "incident", "lift", "i1", 1, "mine") == "incident.self"
+    assert business.refused("all", "incident", "cut_party", "i1", "me") == "incident.cut"
+    business.do("bureau", "incident", "lift", "i1", 1, "unfrozen")
+    end: list[Value] = ["i1", "mended", digest("report")]
+    assert business.refused("all", "incident", "close", *end) == "incident.close"
+
+
 def test_all_contracts_of_oversight_leave_the_id_of_what_they_concern() -> None:
     business = Business()
     events = business.do("opco", "oversight", "select", "x1", "chipworks", "")
