@@ -9,12 +9,19 @@ from pathlib import Path
 
 import trio
 
+from client.errors import NodeUnavailable
 from client.sm.stream import SmStream
 from client.sm.trust import SmTrust
+from contracts.identities import IDENTITY, Revocation
+from contracts.vm.declare import Storage
+from contracts.vm.keys import key_part, key_prefix
+from contracts.vm.types import INT, STR
 from crypto.keys import save_key
 from crypto.smtls import TlsIdentity, make_context
 from crypto.x509.profile import Role
 from crypto.x509.read import CERTIFICATE, CRL, encode_pem
+from ledger.encoding import encode
+from node.gateway.chain import ChainRevocations
 from node.gateway.config import ClientRules, GatewayConfig, Limits
 from node.gateway.credentials import CredentialFiles
 from node.gateway.gateway import Gateway
@@ -71,6 +78,7 @@ class GatewayWorld:
             key=self.folder / "gateway.pem",
             passphrase_file=self.folder / "passphrase",
             clients=None if takes is None else ClientRules(roots, lists, takes),
+            chain=None,
             limits=limits,
             metrics_listen=None,
             log_level="info",
@@ -99,11 +107,39 @@ class Running:
         return stream
 
 
+@dataclass
+class FakeChain:
+    """The state of the contract `identity`, behind a node that may be away. A StateReader."""
+
+    is_away: bool = True
+    state: dict[bytes, bytes] = field(default_factory=dict)
+    count: int = 0
+
+    def get(self, namespace: str, key: bytes) -> bytes | None:
+        if self.is_away:
+            raise NodeUnavailable("node", "away")
+        assert namespace == IDENTITY
+        return self.state.get(key)
+
+    def revoke(self, organization: str, serial: int) -> None:
+        revoked = Revocation(organization, f"{serial:x}", "of a test", "", 1, 1)
+        self.state[_REVOCATIONS + key_part(self.count)] = encode(revoked)
+        self.count += 1
+        self.state[_COUNT] = encode(self.count)
+
+
+_COUNT = key_prefix(Storage("revocation_count", (), INT, is_map=False))
+_REVOCATIONS = key_prefix(Storage("revocation_by_number", (INT,), STR, is_map=True))
+
+
 @asynccontextmanager
-async def running(config: GatewayConfig) -> AsyncIterator[Running]:
+async def running(
+    config: GatewayConfig, *, chain: FakeChain | None = None
+) -> AsyncIterator[Running]:
     tally = Tally()
     files = CredentialFiles(config, clock)
-    gateway = Gateway(config, files, tally, now=clock)
+    asked = None if chain is None else ChainRevocations(chain)
+    gateway = Gateway(config, files, tally, now=clock, chain=asked)
     async with trio.open_nursery() as nursery:
         port = await nursery.start(gateway.run)
         yield Running(gateway, tally, port)

@@ -6,6 +6,7 @@ what, the node decides by what clients sign (ADR 35).
 
     config      gateway.toml and what it means
     credentials certificate, key, roots and revocation lists, read anew when the files change
+    chain       who is revoked on the chain, asked of the node
     doorkeeper  who may connect, before any cryptography: caps and rates by address
     tally       what it counts, and how it shows that
     gateway     the connections

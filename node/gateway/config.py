@@ -47,6 +47,12 @@ certificates = false
 # lists = ["org1.crl"]
 # roles = ["user", "executor", "publisher", "auditor", "node"]
 
+[chain]
+# Or the chain says who is revoked (shuxin certificate revoke): the node is asked every five seconds
+# by this account, which must be a member's. Lists count, too, if there are any.
+# key = "keys/operator.pem"
+# passphrase_file = "keys/passphrase"
+
 [limits]
 # Connections at once, of all and of one address; handshakes a second of one address.
 connections_max = {connections_max}
@@ -89,6 +95,14 @@ class ClientRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainAccount:
+    """Whose key signs questions to the node."""
+
+    key: Path
+    passphrase_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """Paths are absolute."""
 
@@ -98,6 +112,7 @@ class GatewayConfig:
     key: Path
     passphrase_file: Path | None
     clients: ClientRules | None
+    chain: ChainAccount | None  # who asks the chain; None: it is not asked
     limits: Limits
     metrics_listen: str | None
     log_level: str
@@ -113,6 +128,7 @@ def load_gateway_config(path: Path) -> GatewayConfig:
         key=reader.path("keys", "key"),
         passphrase_file=reader.optional_path("keys", "passphrase_file"),
         clients=_clients(reader),
+        chain=_chain(reader),
         limits=_limits(reader),
         metrics_listen=reader.optional_text("metrics", "listen", _HOST_PORT),
         log_level=reader.choice("log", "level", LOG_LEVELS),
@@ -167,6 +183,18 @@ def _clients(reader: TableReader) -> ClientRules | None:
         raise reader.wrong("clients", "roles", f"must be of {', '.join(Role)}")
     lists = reader.paths("clients", "lists", FILES_MAX, is_optional=True)
     return ClientRules(roots, lists, frozenset(map(Role, roles)))
+
+
+def _chain(reader: TableReader) -> ChainAccount | None:
+    key = reader.optional_path("chain", "key")
+    passphrase_file = reader.optional_path("chain", "passphrase_file")
+    if key is None:
+        if passphrase_file is not None:
+            raise reader.wrong("chain", "passphrase_file", "is of no use without key; add that")
+        return None
+    if not reader.flag("clients", "certificates"):
+        raise reader.wrong("chain", "key", "is of no use while [clients] certificates = false")
+    return ChainAccount(key, passphrase_file)
 
 
 def _limits(reader: TableReader) -> Limits:

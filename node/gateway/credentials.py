@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class CredentialFiles:
         """Raises CryptoError or OSError for files that cannot be used."""
         self._config = config
         self._now = now
+        self._revoked: frozenset[tuple[str, int]] = frozenset()
         self._seen = self._states()
         self.current = _load(config, now())
         _tell(self.current, now())
@@ -68,12 +69,20 @@ class CredentialFiles:
             return False
         self._seen = seen
         try:
-            self.current = _load(self._config, self._now())
+            self.current = self._without_revoked(_load(self._config, self._now()))
         except (CryptoError, OSError) as error:
             _log.warning("not_renewed", reason=str(error), kept="the credentials of before")
             return False
         _tell(self.current, self._now())
         return True
+
+    def revoke(self, revoked: frozenset[tuple[str, int]]) -> None:
+        """From now on these count as revoked (organization, serial), whatever lists say."""
+        self._revoked = revoked
+        self.current = self._without_revoked(self.current)
+
+    def _without_revoked(self, found: Credentials) -> Credentials:
+        return replace(found, trust=replace(found.trust, revoked=self._revoked))
 
     def _states(self) -> tuple[tuple[int, int, int], ...]:
         rules = self._config.clients

@@ -16,10 +16,11 @@ from crypto.errors import CertificateRefused
 from crypto.smtls import TlsRefused
 from crypto.x509.read import Certificate
 from node.complaints import Complaints
+from node.gateway.chain import ChainRevocations
 from node.gateway.config import GatewayConfig
 from node.gateway.credentials import CredentialFiles
 from node.gateway.doorkeeper import Doorkeeper
-from node.gateway.tally import BROKEN, NODE_AWAY, SLOW, STOPPED, Tally
+from node.gateway.tally import BROKEN, CHAIN_UNREAD, NODE_AWAY, SLOW, STOPPED, Tally
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -52,11 +53,14 @@ class Gateway:
         tally: Tally,
         *,
         now: Callable[[], datetime],
+        chain: ChainRevocations | None = None,
     ) -> None:
         self._config = config
         self._files = files
         self._tally = tally
         self._now = now
+        self._chain = chain
+        self._refreshing = trio.Lock()
         self._door = Doorkeeper(config.limits)
         self._patience = Patience(config.limits.idle_s, config.limits.stall_s)
         self._live: set[_Live] = set()
@@ -72,15 +76,20 @@ class Gateway:
             await trio.serve_listeners(self._serve, listeners)
 
     async def refresh(self) -> None:
-        """Look at the files now; whom the new ones do not let in is cut off."""
-        if await trio.to_thread.run_sync(self._files.refresh):
+        """Look at files and chain now; whom what is new does not let in is cut off."""
+        async with self._refreshing:
+            is_new = await trio.to_thread.run_sync(self._files.refresh)
+            if self._chain is not None and await trio.to_thread.run_sync(self._chain.refresh):
+                self._files.revoke(self._chain.revoked)
+                is_new = True
+        if is_new:
             self._judge_all()
 
     async def _watch(self) -> None:
         judged_s = trio.current_time()
         while True:
-            await trio.sleep(REFRESH_S)
             await self.refresh()
+            await trio.sleep(REFRESH_S)
             if trio.current_time() - judged_s >= JUDGE_S:
                 judged_s = trio.current_time()
                 self._judge_all()
@@ -116,6 +125,9 @@ class Gateway:
         try:
             with trio.fail_after(self._config.limits.handshake_s):
                 await sealed.handshake()
+            if self._chain is not None and not self._chain.is_read:
+                self._refuse(CHAIN_UNREAD, "the chain was not asked yet who is revoked")
+                return
             shown = sealed.peer_certificate
             # By the newest files: they may have changed while this one shook hands. From here to
             # where it is listed as live, nothing waits.
@@ -159,8 +171,10 @@ class Gateway:
 
     def _refuse(self, reason: str, text: str) -> None:
         self._tally.refused[str(reason)] += 1
-        # One line in ten seconds for all strangers together: a flood must not fill the disk.
-        _complaints.complain("refused", peer="client", reason=text)
+        # One line in ten seconds for each reason: a flood must not fill the disk.
+        untold = _complaints.due("refused", str(reason))
+        if untold is not None:
+            _log.warning("refused", reason=str(reason), detail=text, untold=untold)
 
 
 def _split(place: str) -> tuple[str, int]:

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from client.account import Account
+from client.node import NodeClient
+from crypto.passphrase import find_passphrase
+from node.gateway.chain import ChainRevocations, NodeState
 from node.gateway.config import GatewayConfig
 from node.gateway.credentials import CredentialFiles
 from node.gateway.gateway import Gateway
@@ -35,7 +39,9 @@ async def serve(
 
     page = MetricsPage(make_render(tally, days_left), listen=config.metrics_listen)
     page.start()
-    gateway = Gateway(config, files, tally, now=clock)
+    asking = await trio.to_thread.run_sync(_node, config)
+    chain = None if asking is None else ChainRevocations(NodeState(asking))
+    gateway = Gateway(config, files, tally, now=clock, chain=chain)
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with trio.open_nursery() as nursery:
@@ -52,6 +58,17 @@ async def serve(
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(page.stop)
+            if asking is not None:
+                asking.close()
+
+
+def _node(config: GatewayConfig) -> NodeClient | None:
+    """The node, asked by the account that the configuration names. Raises KeyFileInvalid."""
+    if config.chain is None:
+        return None
+    key = config.chain.key
+    account = Account.load(key, find_passphrase(config.chain.passphrase_file, keys=[key]))
+    return NodeClient(config.node, caller=account)
 
 
 def clock() -> datetime:

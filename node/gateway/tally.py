@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 SLOW = "slow"  # a handshake that was not finished in time
 BROKEN = "broken"  # who hung up before the handshake was over
 NODE_AWAY = "node_away"
+CHAIN_UNREAD = "chain_unread"  # who is revoked is to be asked of the chain, and was not yet
 STOPPED = "stopped"  # by the gateway's own end
 
 

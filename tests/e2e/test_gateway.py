@@ -52,6 +52,9 @@ def gateway(network: LocalNetwork, folder: Path, index: int, **replaced: str) ->
     assert made.returncode == 0, made.stderr
     text = config.read_text()
     for old, new in replaced.items():
+        if old == "chain":  # a table of which every line is commented out
+            text = text.replace("[chain]", f"[chain]\n{new}")
+            continue
         assert f"{old} = " in text
         text = text.replace(f"{old} = ", f"{new}\n# {old} = ", 1)
     config.write_text(text)
@@ -178,52 +181,101 @@ def test_a_gateway_of_another_organization_is_refused_by_name(
         assert none.returncode == 1 and "--tls-ca" in none.stderr
 
 
-def test_a_client_certificate_opens_the_gateway_until_it_is_revoked(
-    network: LocalNetwork, tmp_path: Path
-) -> None:
-    """All with the commands that people type: CA, request, issue, revoke, list."""
-    party = network.root / "parties" / "operator"
-    authority = ("--ca", str(party / "ca"), "--home", str(party))
-    request, certificate, crl = (str(tmp_path / name) for name in ("u.csr", "u.crt", "org.crl"))
-    ask = ("ca", "request", "user-1", "--organization", "operator")
-    for words in (
-        (*ask, "--role", "user", "--output", request, "--home", str(party)),
-        ("ca", "issue", request, "--role", "user", "--output", certificate, *authority),
-        ("ca", "crl", "--output", crl, *authority),
-    ):
-        done = shuxin(*words)
+@dataclass(frozen=True)
+class Desk:
+    """The operator's authority, and a user that it certified, by the commands that people type."""
+
+    network: LocalNetwork
+    folder: Path
+
+    @property
+    def party(self) -> Path:
+        return self.network.root / "parties" / "operator"
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "user.crt"
+
+    def enter(self, *words: str) -> None:
+        done = shuxin(*words, "--home", str(self.party))
         assert done.returncode == 0, done.stderr
-    home = tmp_path / "home"
-    (home / "keys").mkdir(parents=True)
-    ca = root_of(network, "operator")
-    clients = f'certificates = true\nroots = ["{ca}"]\nlists = ["{crl}"]\nroles = ["user"]'
-    with gateway(network, tmp_path / "g", 1, certificates=clients) as daemon:
-        (home / "client.toml").write_text(
-            f'node = "sm://{daemon.place}"\n'
-            f'tls_ca = "{ca}"\ntls_certificate = "{certificate}"\n'
-            f'tls_key = "{party}/keys/operator.pem"\n'
-            f'passphrase_file = "{party}/keys/passphrase"\nkey = "{party}/keys/operator.pem"\n'
+
+    def ca(self, *words: str) -> None:
+        self.enter("ca", *words, "--ca", str(self.party / "ca"))
+
+    def certify(self) -> None:
+        asked = str(self.folder / "user.csr")
+        self.enter(
+            *("ca", "request", "user-1", "--organization", "operator", "--role", "user"),
+            *("--output", asked),
         )
-        known = shuxin("node", "status", "--home", str(home))
+        self.ca("issue", asked, "--role", "user", "--output", str(self.certificate))
+
+    def asks(self, daemon: Daemon) -> subprocess.CompletedProcess[str]:
+        """The status of the node, asked with the user's certificate."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        (home / "client.toml").write_text(
+            f'node = "sm://{daemon.place}"\ntls_ca = "{root_of(self.network, "operator")}"\n'
+            f'tls_certificate = "{self.certificate}"\ntls_key = "{self.party}/keys/operator.pem"\n'
+            f'passphrase_file = "{self.party}/keys/passphrase"\n'
+            f'key = "{self.party}/keys/operator.pem"\n'
+        )
+        return shuxin("node", "status", "--home", str(home))
+
+
+@pytest.fixture
+def desk(network: LocalNetwork, tmp_path: Path) -> Desk:
+    made = Desk(network, tmp_path)
+    made.certify()
+    return made
+
+
+def test_a_client_certificate_opens_the_gateway_until_a_list_revokes_it(desk: Desk) -> None:
+    network, crl = desk.network, str(desk.folder / "org.crl")
+    ca = root_of(network, "operator")
+    desk.ca("crl", "--output", crl)
+    clients = f'certificates = true\nroots = ["{ca}"]\nlists = ["{crl}"]\nroles = ["user"]'
+    with gateway(network, desk.folder / "g", 1, certificates=clients) as daemon:
+        known = desk.asks(daemon)
         assert known.returncode == 0, known.stderr
         stranger = shuxin(
-            *("node", "status", "--home", str(party), "--node", f"sm://{daemon.place}"),
+            *("node", "status", "--home", str(desk.party), "--node", f"sm://{daemon.place}"),
             *("--tls-ca", ca),
         )
         assert stranger.returncode == 1
-        revoke = shuxin("ca", "revoke", certificate, *authority)
-        assert revoke.returncode == 0, revoke.stderr
-        assert shuxin("ca", "crl", "--output", crl, *authority).returncode == 0
+        desk.ca("revoke", str(desk.certificate))
+        desk.ca("crl", "--output", crl)
         daemon.process.send_signal(signal.SIGHUP)
         network.wait(
             lambda: [line["event"] for line in daemon.log].count("credentials") == 2,
             timeout_s=20,
             what="the gateway read the new list",
         )
-        gone = shuxin("node", "status", "--home", str(home))
-        assert gone.returncode == 1 and "does not take this client" in gone.stderr
-        reasons = [str(line["reason"]) for line in daemon.log if line["event"] == "refused"]
-        assert any("revoked" in reason for reason in reasons), daemon.log
+        refused_as_revoked(desk, daemon)
+
+
+def test_the_gateway_learns_from_the_chain_who_is_revoked(desk: Desk) -> None:
+    ca = root_of(desk.network, "operator")
+    clients = f'certificates = true\nroots = ["{ca}"]\nroles = ["user"]'
+    chain = f'key = "{desk.party}/keys/operator.pem"\n'
+    chain += f'passphrase_file = "{desk.party}/keys/passphrase"'
+    with gateway(desk.network, desk.folder / "g", 1, certificates=clients, chain=chain) as daemon:
+        desk.network.wait(
+            lambda: desk.asks(daemon).returncode == 0, timeout_s=20, what="the chain was asked"
+        )
+        desk.enter("certificate", "revoke", str(desk.certificate), "--reason", "of a test")
+        desk.network.wait(
+            lambda: desk.asks(daemon).returncode == 1, timeout_s=30, what="the user is refused"
+        )
+        refused_as_revoked(desk, daemon)
+
+
+def refused_as_revoked(desk: Desk, daemon: Daemon) -> None:
+    gone = desk.asks(daemon)
+    assert gone.returncode == 1 and "does not take this client" in gone.stderr
+    reasons = {line["reason"] for line in daemon.log if line["event"] == "refused"}
+    assert "revoked" in reasons, daemon.log
 
 
 def test_a_client_with_two_gateways_goes_on_when_one_dies(

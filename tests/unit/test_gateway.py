@@ -23,6 +23,7 @@ from node.gateway.credentials import CredentialFiles
 from node.gateway.serve import clock
 from tests.gateway_world import (
     LIMITS,
+    FakeChain,
     GatewayWorld,
     Running,
     Wiretap,
@@ -224,6 +225,35 @@ async def test_who_is_revoked_is_cut_off_from_a_live_connection_and_others_are_n
         assert await _refused(run, world.trust(bob)) == "revoked"
         for stream in streams:
             await stream.aclose()
+
+
+async def test_who_the_chain_revokes_is_cut_off_and_nobody_is_let_in_before_it_was_asked(
+    world: GatewayWorld,
+) -> None:
+    alice, bob = world.user("alice"), world.user("bob")
+    chain = FakeChain()
+    async with listening(echo) as node:
+        config = world.config(node, takes=USERS)
+        async with running(config, chain=chain) as run:
+            assert await _refused(run, world.trust(alice)) == "chain_unread"
+            chain.is_away = False
+            await run.gateway.refresh()
+            streams = [await run.dial(world.trust(shown)) for shown in (alice, bob)]
+            for stream in streams:
+                await stream.send_all(SECRET)
+                assert await stream.receive_some() == SECRET
+            chain.revoke("org1", bob.certificate.serial)
+            await run.gateway.refresh()
+            await eventually(lambda: run.tally.ended["revoked"] == 1)
+            # What is known stays, also over new files, while the node does not answer.
+            chain.is_away = True
+            world.own(identity(world.org))
+            await run.gateway.refresh()
+            assert await _refused(run, world.trust(bob)) == "revoked"
+            await streams[0].send_all(SECRET)
+            assert await streams[0].receive_some() == SECRET
+            for stream in streams:
+                await stream.aclose()
 
 
 async def _refused(run: Running, trust: SmTrust) -> str:

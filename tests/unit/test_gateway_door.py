@@ -118,6 +118,8 @@ def test_the_generated_configuration_loads_with_the_limits_it_names(tmp_path: Pa
         ("certificates = false", 'certificates = true\nroots = ["a"]\nroles = []', "of node"),
         ("certificates = false", 'certificates = true\nroots = "a"', "list of at most"),
         ("certificates = false", 'certificates = false\nroots = ["a"]', "of no use"),
+        ('# key = "keys/op', 'key = "keys/op', "certificates = false"),
+        ("# passphrase_file", "passphrase_file", "of no use without key"),
         ("handshake_s = 3", "handshake_s = 0", "whole number from 1"),
         ("idle_s = 600", "idle = 600", "unknown entry"),
     ],
