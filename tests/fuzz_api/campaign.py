@@ -64,8 +64,7 @@ def run(victim: Victim, corpus: Corpus, *, requests: int, seed: int) -> Tally:
                     return
                 _one(channel, call(number, corpus), corpus, tally)
                 if number % RAW_EVERY == 0:
-                    host, _, port = victim.address.rpartition(":")
-                    raw.send(Random(number), host, int(port))
+                    raw.send(Random(number), *victim.ports[number // RAW_EVERY % 2])
                     with tally.lock:
                         tally.raw += 1
                 if (number - seed) % step == 0:

@@ -40,6 +40,13 @@ class Victim:
     def address(self) -> str:
         return self.network.plan.nodes[0].api
 
+    @property
+    def ports(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Host and port for clients, and those for peers."""
+        host, _, port = self.address.rpartition(":")
+        listen = self.network.plan.nodes[0].listen.split("/")  # /ip4/HOST/tcp/PORT
+        return (host, int(port)), (listen[2], int(listen[4]))
+
     def vitals(self) -> Vitals:
         """Raises psutil.NoSuchProcess when it is gone."""
         node = psutil.Process(self.pid)
