@@ -16,7 +16,7 @@ from tests.fuzz_api.corpus import Corpus
 from tests.fuzz_api.headers import Header, Metadata, header
 
 HANG_S = 30.0  # no call may take so long, on a machine as busy as this one
-PATIENCE_S = 0.5  # with calls that wait because they are asked to
+PATIENCE_S = 0.25  # with calls that wait because they are asked to
 STREAM_ITEMS = 20  # of an answer that has no end
 OVERSIZED = (8 << 20) + 1  # bytes: more than a node takes
 METADATA_SIZES = (0, 1, 100, 4_000)  # bytes: gRPC itself refuses 8 KB

@@ -33,7 +33,7 @@ from tests.fuzz_api.headers import NONE, WRONGS, Header
 from tests.fuzz_api.verdict import Answer, Finding, judge
 from tests.moving_chain import Moving, Served
 
-ROUNDS = 400
+ROUNDS = 200
 OK = grpc.StatusCode.OK
 
 
