@@ -47,7 +47,6 @@ LEVELS: Final[Mapping[str, frozenset[Level]]] = MappingProxyType(
         NODE + "AccountHistory": _SURVEY | _MEMBER,  # a member: its own account
         NODE + "SubjectHistory": _SURVEY,
         "/grpc.health.v1.Health/Check": _PUBLIC,
-        "/grpc.health.v1.Health/List": _PUBLIC,
         "/grpc.health.v1.Health/Watch": _PUBLIC,
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _PUBLIC,
     }
