@@ -43,7 +43,7 @@ NODE_KILLS ?= 30
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm fuzz-api mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
+.PHONY: help setup demo test e2e coverage fuzz-vm fuzz-api mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-access bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -127,6 +127,9 @@ bench-ledger: .make/installed ## Commits and proofs by size of state beside raw 
 
 bench-net: .make/installed ## Votes and blocks between two nodes beside Noise and plain TCP; fails beyond its bound
 	$(BIN)/python -m bench.net
+
+bench-access: .make/installed ## What one client waits beside a greedy one, with quotas and without; fails beyond its bounds
+	$(BIN)/python -m bench.access
 
 bench-replay: .make/installed ## Replays 100,000 signed transactions beside verifying alone; minutes
 	$(BIN)/python -m bench.replay

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.audit_access import access
 from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, note, progress
 
@@ -251,6 +252,9 @@ def tables(
     fields = _answered(manifest, output)
     fields["rows"] = {file.name: file.rows for file in manifest.files}
     return Fields(fields, exit_code=REFUSED if found.verdict.divergence else DONE)
+
+
+verb(app, "access")(access)
 
 
 def asked_of(

@@ -22,7 +22,9 @@ from prometheus_client.registry import Collector
 from ledger import hashes
 from ledger.model import address_of
 from node import VERSION
+from node.accesslog.keeper import AccessLog
 from node.api.backend import Backend, Situation
+from node.api.quotas import Admission
 from node.credentials import Credentials
 from node.growth import Growth
 from node.halt import HaltSwitch
@@ -50,6 +52,8 @@ class Sources:
     history: Follower | None  # None: this node keeps no history
     patrol: Patrol
     credentials: Credentials | None  # None: links that show no certificate
+    access_log: AccessLog
+    admission: Admission
 
 
 def make_render(sources: Sources) -> Callable[[], bytes]:
@@ -80,6 +84,7 @@ class NodeCollector(Collector):
         yield from _patrol(sources.patrol)
         yield from _work(sources.tally)
         yield from _pool(sources.pool)
+        yield from _access(sources.access_log, sources.admission)
         yield from _delays(sources.tally)
         yield _gauge("halted", "1 when this node has halted for good.", sources.switch.is_halted)
         if sources.history is not None:
@@ -96,6 +101,13 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(f"shuxin_{name}", text, value=float(value))
+
+
+def _access(log: AccessLog, admission: Admission) -> Iterator[Metric]:
+    yield _counter("calls_over_quota", "Calls refused for their number.", admission.refused)
+    yield _gauge("access_log_failed", "1 while the disk takes no entry.", log.is_failed)
+    text = "Closed files whose heads are not on the chain yet."
+    yield _gauge("access_log_waiting", text, log.waiting)
 
 
 def _chain(backend: Backend, situation: Situation) -> Iterator[Metric]:

@@ -132,6 +132,7 @@ class Node:
             wall_ms=edges.wall_ms,  # called by many threads
         )
         self._open.callback(self.access_log.close)
+        self._porter = open_porter(config, self.access_log)
         self.announcer = Announcer(self.store.certified_height)
         self._engines = EngineWatch(self.store)
         self._life = LifeWatch(self.store)
@@ -303,8 +304,9 @@ class Node:
                 "api_plain", listen=listen, advice="calls can be read and altered: use TLS"
             )
         credentials = None if files is None else ServerTls(files).credentials()
-        porter = open_porter(self._config, self.access_log)
-        return ApiServer(self.reception, listen=listen, porter=porter, credentials=credentials)
+        return ApiServer(
+            self.reception, listen=listen, porter=self._porter, credentials=credentials
+        )
 
     def _open_credentials(self, presence: Presence) -> Credentials | None:
         """What keeps the node's certificate; None where links show none."""
@@ -461,5 +463,7 @@ class Node:
             self.keeping.follower,
             self.keeping.patrol,
             self._credentials,
+            self.access_log,
+            self._porter.admission,
         )
         return MetricsPage(make_render(sources), listen=self._config.metrics_listen)
