@@ -49,7 +49,8 @@ def told(network: LocalNetwork, data: Path, *options: str) -> tuple[int, dict[st
     while True:
         made = shuxin(
             *("audit", "access", str(data), "--json", "--node", network.plan.nodes[1].api),
-            *("--genesis", str(network.root / "genesis.json"), *options),
+            *("--genesis", str(network.root / "genesis.json")),
+            *("--home", str(network.root / "parties" / "manager"), *options),
         )
         if made.stdout:
             answer: dict[str, object] = json.loads(made.stdout)
