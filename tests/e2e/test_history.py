@@ -71,7 +71,7 @@ def test_a_grant_is_traced_from_request_to_revocation(
     refused = [row["status"] for row in found["consumer"] if row["method"] == "prescreen"]
     assert refused == ["refused"], "what was refused is traced, too"
     _check_pages(desk, asked["demand"], found["demand"])
-    assert "grant.Revoked" in desk.told("consumer", *asked["grant"])
+    assert "grant.Revoked" in desk.told("manager", *asked["grant"])
     _check_refusals(desk, grant)
     _check_rebuilt(network, lambda: told(nodes[3]) == found)
 
@@ -81,7 +81,7 @@ def _check_pages(desk: Desk, words: tuple[str, ...], expected: list[dict[str, ob
     found: list[dict[str, object]] = []
     cursor: tuple[str, ...] = ()
     for _ in expected:
-        answer = desk.ask("consumer", *words, "--limit", "1", *cursor)
+        answer = desk.ask("manager", *words, "--limit", "1", *cursor)
         found += _rows(answer)
         cursor = "--cursor", str(answer["cursor"])
     assert found == expected
