@@ -1,6 +1,6 @@
 """`make bench-access`: what one client waits while another asks as much as it can.
 
-A node of its own, one modest client (a call, a pause, a call), and beside it nobody, a greedy
+A node of a network, one modest client (a call, a pause, a call), and beside it nobody, a greedy
 client that comes again when it is told to, or a rude one that does not listen. Then the same two
 without quotas, to show what these are good for. Clients are processes of their own; so on two cores
 the greedy one also takes what the node and the modest one would have.
@@ -30,7 +30,8 @@ from client.errors import ClientError, Refused
 from client.node import NodeClient
 from client.signing import SERVICE, signed
 
-CALLS = 300  # of the modest client
+NODES = 4  # the least; three of them only order
+CALLS = 150  # of the modest client
 PAUSE_S = 0.02
 THREADS = 32  # of the greedy client
 OUTSTANDING = 64  # calls of the rude one
@@ -140,8 +141,8 @@ def beside(who: Who, other: Who, what: str) -> Times:
 
 @contextmanager
 def node(root: Path, *, has_quotas: bool) -> Iterator[tuple[Who, Who]]:
-    """A network of one node, and two members of it."""
-    plan = netfiles.create(root, nodes=1, port_base=0, executors=False)
+    """The first node of a network, and two members that ask it."""
+    plan = netfiles.create(root, nodes=NODES, port_base=0, executors=False)
     if not has_quotas:
         lift(root)
     supervisor.start_detached(root, netfiles.programs(root, plan))
