@@ -473,8 +473,8 @@ def test_what_is_refused_has_a_code_and_exits_with_one(
 def test_a_stranger_reads_nothing(desk: Desk) -> None:
     new_account(desk, "stranger")
     key = "--key", desk.name("stranger")
-    assert desk.refused("supplier-c", "grant", "list", *key) == "grant.reader"
-    assert desk.refused("supplier-c", "evidence", "show", "e", *key) == "evidence.role"
+    assert desk.refused("supplier-c", "grant", "list", *key) == "access.level"
+    assert desk.refused("supplier-c", "evidence", "show", "e", *key) == "access.level"
 
 
 def test_the_installed_command_exits_with_0_1_and_2(desk: Desk) -> None:
