@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
@@ -330,3 +331,32 @@ async def test_a_handshake_that_stops_half_way_is_given_up() -> None:
         async with await trio.open_tcp_stream(address.host, address.port) as stream:
             await stream.send_all(b"\x13/multistream/1.0.0\n\x15/shuxin/tls-sm/1.0.0\n\x16\x03\x01")
             await until(lambda: victim.counters.refusals == {Refusal.SLOW: 1})
+
+
+async def test_a_flood_of_handshakes_neither_ends_a_link_nor_stops_its_votes() -> None:
+    """200 strangers with a good ClientHello: 20 cost a handshake, the others nothing."""
+    dialer, victim = node(0), node(1, limits=replace(QUICK, attempts_burst=20, attempts_per_s=0.01))
+    head = b"\x13/multistream/1.0.0\n\x15/shuxin/tls-sm/1.0.0\n"
+    shown = identity(organization("org1", now=clock()), subject(DIALER))
+    async with running(dialer, victim):
+        introduce(dialer, victim)
+        await all_linked(dialer, victim)
+        address = parse_address(victim.listen_address)
+
+        async def flood() -> None:
+            for _ in range(200):
+                session = TlsSession(make_context(shown, policy().roots), is_server=False)
+                session.handshake()
+                stream = await trio.open_tcp_stream(address.host, address.port)
+                with suppress(trio.BrokenResourceError):
+                    await stream.send_all(head + session.outgoing())
+                await trio.aclose_forcefully(stream)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            for number in range(100):
+                dialer.send(victim.peer_id, Channel.VOTES, b"%d" % number)
+                assert await receive(victim, Channel.VOTES) == (dialer.peer_id, b"%d" % number)
+        await until(lambda: victim.counters.refused == 200)
+        assert victim.counters.refusals[Refusal.RATE] == 200 - 19, "one attempt was the link's"
+        assert victim.counters.links == 1 and not victim.counters.lost
