@@ -45,7 +45,7 @@ from p2p.queues import Frame, Inbox, Outgoing
 
 log = structlog.get_logger("p2p")
 
-_LAST_VOTES_S = 0.2  # for the last votes to be read, once everything else was
+_LAST_VOTES_S = 1.0  # for the last votes to be read, once everything else was
 
 _CHANNELS = tuple(Channel)
 _PROTOCOLS = frozenset(channel.value for channel in Channel)
@@ -129,7 +129,7 @@ class Link:
         finally:
             for outgoing in self._outgoing.values():
                 outgoing.discard()
-            for ended in (self.outlived, *self._written.values(), *self._read_out.values()):
+            for ended in (self.outlived, *self._ends):
                 ended.set()
             with trio.CancelScope(shield=True):
                 await self._connection.close()
@@ -185,7 +185,15 @@ class Link:
             log.exception("link task failed, please report this", peer=self.peer_id)
             self._fail(LinkLost(f"internal error: {type(error).__name__}"))
 
+    @property
+    def _ends(self) -> tuple[trio.Event, ...]:
+        """Of all channels, both ways."""
+        return (*self._written.values(), *self._read_out.values())
+
     def _fail(self, error: NetworkError) -> None:
+        if all(ended.is_set() for ended in self._ends):
+            self.close()  # the peer was the first to close what both had ended
+            return
         fault = self._connection.fault
         if fault and isinstance(error, LinkLost):
             error = LinkBroken(fault, f"the bytes are not what the peer sealed: {fault}")
@@ -276,7 +284,7 @@ class Link:
 
     async def _end_in_order(self) -> None:
         """Closes once both sides have said on every channel that this was all."""
-        for ended in (*self._written.values(), *self._read_out.values()):
+        for ended in self._ends:
             await ended.wait()
         # The peer has read all that waits for its node, but perhaps not our last votes.
         await trio.sleep(_LAST_VOTES_S)

@@ -252,7 +252,7 @@ async def test_a_policy_that_changes_nothing_for_a_peer_leaves_its_link() -> Non
 async def test_a_renewal_under_load_loses_no_frame_and_keeps_the_order(renewing: int) -> None:
     networks = node(0), node(1)
     one, two = networks
-    count = 400
+    count = 150
     async with running(*networks):
         introduce(*networks)
         await all_linked(*networks)
