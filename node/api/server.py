@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from node.api.access import Access, Judge
 from node.api.backend import Backend
+from node.api.health import Health
 from node.api.levels import LEVELS, Level
 from node.api.nonces import Nonces
 from node.api.porter import Porter
@@ -65,7 +66,7 @@ class ApiServer:
             ],
         )
         node_pb2_grpc.add_NodeServicer_to_server(NodeService(backend), self._server)
-        self._health = health.HealthServicer()
+        self._health = Health(frozenset({"", SERVICE}))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server

@@ -8,6 +8,7 @@ from random import Random
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -224,3 +225,10 @@ def test_a_method_that_does_not_exist_must_not_answer() -> None:
     judge(nowhere, answer(grpc.StatusCode.PERMISSION_DENIED, "no", "access.method"), corpus())
     with pytest.raises(Finding, match="does not exist"):
         judge(nowhere, answer(reply=b""), corpus())
+
+
+def test_a_service_that_is_not_served_cannot_be_watched(bench: Bench) -> None:
+    """gRPC's own servicer remembers each name for good; found by what fuzzing left in memory."""
+    watched = health_pb2.HealthCheckRequest(service="x" * 1000).SerializeToString()
+    found = ask(bench.channel, made("Watch", watched))
+    assert found.code is grpc.StatusCode.NOT_FOUND and not found.replies
