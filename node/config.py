@@ -6,14 +6,18 @@ Nothing here influences what the network decides: consensus settings live on cha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 
 from crypto.providers.sdf import KEY_INDEX_MAX
+from ledger.model import Address
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 from node.accesslog.keeper import KEEP_DEFAULT, LogKeep
+from node.api.levels import Level
+from node.api.policy import DENIED_MAX, AccessPolicy, PolicyInvalid, method_named, narrowed
 from node.api.quotas import RATES_DEFAULT, Rates
 from node.config_file import ConfigInvalid, TableReader
 from node.hosts import is_loopback
@@ -114,6 +118,7 @@ class NodeConfig:
     snapshots_every: int = SNAPSHOTS_EVERY_DEFAULT  # blocks; 0: none are made
     rates: Rates = RATES_DEFAULT
     access_keep: LogKeep = KEEP_DEFAULT
+    access: AccessPolicy = field(default_factory=AccessPolicy)
 
 
 def load_config(path: Path) -> NodeConfig:
@@ -160,6 +165,7 @@ def load_config(path: Path) -> NodeConfig:
         keep=_keep(reader),
         repair=reader.choice("ledger", "repair", (AUTO, HALT), default=AUTO),
         scrub_hours=reader.number("ledger", "scrub_hours", 0, 8760, default=SCRUB_HOURS_DEFAULT),
+        access=_access(reader),
         rates=_rates(reader),
         access_keep=LogKeep(
             reader.number("access_log", "keep_days", 1, KEEP_DAYS_MAX, default=KEEP_DEFAULT.days),
@@ -205,6 +211,25 @@ def _api_tls(reader: TableReader) -> ApiTls | None:
             "listen on loopback behind `shuxin gateway`; plain = true if the network is your own",
         )
     return None
+
+
+def _access(reader: TableReader) -> AccessPolicy:
+    """Who may less at this node than by its release and the chain."""
+    denied = reader.texts("access", "deny", DENIED_MAX, default=())
+    for address in denied:
+        if not re.fullmatch(r"[0-9a-f]{40}", address):
+            raise reader.wrong("access", "deny", f"holds {address!r}, which is no address")
+    methods: dict[str, frozenset[Level]] = {}
+    advice = "must be a table of method = list of levels"
+    for name, levels in reader.subtable("access", "methods", advice).items():
+        if not isinstance(levels, list) or any(not isinstance(one, str) for one in levels):
+            raise reader.wrong("access.methods", name, "must be a list of levels")
+        try:
+            method = method_named(name)
+            methods[method] = narrowed(method, levels)
+        except PolicyInvalid as error:
+            raise reader.wrong("access.methods", name, str(error)) from None
+    return AccessPolicy(methods, frozenset(map(Address, denied)))
 
 
 def _rates(reader: TableReader) -> Rates:

@@ -139,7 +139,9 @@ class TableReader:
         return entries[key]
 
     def wrong(self, table: str, key: str, message: str) -> ConfigInvalid:
-        line = self._lines.get((table, key), self._lines.get((table, ""), 0))
+        parent, _, name = table.rpartition(".")  # of a table that stands within its line
+        places = ((table, key), (table, ""), (parent, name))
+        line = next((self._lines[place] for place in places if place in self._lines), 0)
         return ConfigInvalid(self._path, line, f"{key} {message}")
 
 

@@ -120,6 +120,13 @@ allow_unjailed = false
 # or where only your monitoring reaches it. Without the line there are none.
 # listen = "127.0.0.1:9464"
 
+# Who may less here than by the chain (docs/operations.md, Access): accounts that are strangers to
+# this node, and methods that are left to some of their levels, none for an empty list.
+# [access]
+# deny = ["40 hex digits of an address"]
+# [access.methods]
+# GetState = ["auditor", "operator"]
+
 [quotas]
 # What one caller may ask, in units a second: a look at memory costs one, reading the disk or the VM
 # more. One account; one host without a member's signature; all without one; everybody together.

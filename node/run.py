@@ -305,7 +305,11 @@ class Node:
             )
         credentials = None if files is None else ServerTls(files).credentials()
         return ApiServer(
-            self.reception, listen=listen, porter=self._porter, credentials=credentials
+            self.reception,
+            listen=listen,
+            porter=self._porter,
+            credentials=credentials,
+            policy=self._config.access,
         )
 
     def _open_credentials(self, presence: Presence) -> Credentials | None:

@@ -31,6 +31,7 @@ from node import refusals
 from node.api import guard
 from node.api.levels import LEVELS, Level
 from node.api.nonces import Nonces
+from node.api.policy import AccessPolicy
 from node.api.porter import FAULT, Passage, Porter
 from node.refusals import Refusal
 
@@ -96,6 +97,7 @@ class Judge:
     standings: LevelsOf
     nonces: Nonces
     levels: Mapping[str, frozenset[Level]] = field(default_factory=lambda: LEVELS)  # by method
+    policy: AccessPolicy = field(default_factory=AccessPolicy)  # of this node: lets in fewer
     wall_ms: Callable[[], int] = wall_ms
     monotonic_ms: Callable[[], int] = monotonic_ms
 
@@ -112,12 +114,14 @@ class Judge:
         return found
 
     def check(self, found: Caller, method: str) -> None:
-        """Whether a caller has a level of the method. Raises Refusal."""
+        """Whether a caller has a level of the method, here as well. Raises Refusal."""
         allowed = self.levels[method]
         if found.levels & allowed:
-            return
+            if self.policy.lets_in(method, found.levels):
+                return
+            allowed = self.policy.methods[method]
         name = method.rpartition("/")[2]
-        wanted = " or ".join(level.value for level in Level if level in allowed)
+        wanted = " or ".join(level.value for level in Level if level in allowed) or "nobody"
         if found.is_anonymous:
             raise Refusal(
                 refusals.ACCESS_MISSING,
@@ -128,7 +132,7 @@ class Judge:
             refusals.ACCESS_LEVEL,
             f"{name} is for {wanted} alone, and {found.address} is "
             f"{', '.join(level.value for level in Level if level in found.levels)} here: have its "
-            "party register the account, or use another key",
+            "party register the account, use another key, or ask a node that is open to it",
         )
 
     def renewed(self, found: Caller, method: str) -> None:
@@ -137,13 +141,19 @@ class Judge:
             self.check(self._with_levels(found), method)
 
     def _with_levels(self, found: Caller) -> Caller:
-        levels = self.standings.levels(Address(found.address), found.certificate)
+        levels = self._levels(Address(found.address), found.certificate)
         return Caller(found.address, found.public_key, levels, found.certificate, found.peer)
+
+    def _levels(self, address: Address, certificate: bytes) -> frozenset[Level]:
+        """What the chain makes of an account, unless this node denies it."""
+        if address in self.policy.denied:
+            return ANONYMOUS_LEVELS
+        return self.standings.levels(address, certificate)
 
     def _signer(self, method: str, request: bytes, data: bytes, peer: str) -> Caller:
         claim = self._claim(method, request, data)
         address = address_of(claim.public_key)
-        levels = self.standings.levels(address, claim.certificate)
+        levels = self._levels(address, claim.certificate)
         self.nonces.take(
             claim.nonce,
             holder=address if levels != ANONYMOUS_LEVELS else "",

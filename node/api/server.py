@@ -14,6 +14,7 @@ from node.api.backend import Backend
 from node.api.health import Health
 from node.api.levels import LEVELS, Level
 from node.api.nonces import Nonces
+from node.api.policy import AccessPolicy
 from node.api.porter import Porter
 from node.api.service import NodeService
 from node.api.standing import Standings
@@ -41,9 +42,11 @@ class ApiServer:
         listen: str,
         porter: Porter,
         credentials: grpc.ServerCredentials | None = None,
+        policy: AccessPolicy | None = None,
         levels: Mapping[str, frozenset[Level]] = LEVELS,
     ) -> None:
-        """Without `credentials` calls come in plain. `levels` says who may call which method."""
+        """Without `credentials` calls come in plain. `levels` says who may call which method, and
+        `policy` who of them may not here."""
         threads = backend.threads + backend.subscribers_max
         judge = Judge(
             chain_id=backend.rules.chain_id,
@@ -51,6 +54,7 @@ class ApiServer:
             standings=Standings(backend.store, backend.provider.public_key),
             nonces=Nonces(),
             levels=levels,
+            policy=policy or AccessPolicy(),
         )
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._server = grpc.server(
