@@ -38,9 +38,9 @@ OUTSTANDING = 64  # calls of the rude one
 READY_S = 90.0
 METHOD = SERVICE + "GetStatus"  # its request has no bytes
 # The median of the modest client's calls beside a greedy one, in multiples of alone. The greedy one
-# has 4 calls at work of the node's threads, which share one interpreter.
-FACTOR_MAX = 5.0
-RUDE_FACTOR_MAX = 12.0  # each refusal costs gRPC's own work, before anything of ours can say no
+# gets less than half of the node; the rest is what its processes take of two cores.
+FACTOR_MAX = 3.0
+RUDE_FACTOR_MAX = 5.0  # each refusal costs gRPC's own work, before anything of ours can say no
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Passage:
         self._request = request
         self._size = size
         self._is_stream = is_stream
+        self._kind = kind_of(request.method, is_stream=is_stream)
         self._ticket: Ticket | None = None
         self._claimed = ""  # whose the header says it is
         self._is_repeated = False  # refused for its number alone
@@ -70,7 +71,7 @@ class Passage:
             raise _unrecorded() from None
         self._claimed = _claimed(header)
         try:
-            self._admission.knock(self._claimed, self._request.peer)
+            self._admission.knock(self._claimed, self._request.peer, self._kind)
         except Busy:
             self._is_repeated = True
             raise
@@ -99,7 +100,7 @@ class Passage:
                 "" if is_stranger else account,
                 request.peer,
                 cost=cost_of(request.method, self._size),
-                kind=kind_of(request.method, is_stream=self._is_stream),
+                kind=self._kind,
             )
         except Busy:
             self._is_repeated = True

@@ -17,7 +17,8 @@ from node import refusals
 from node.refusals import Refusal
 
 # What a call costs, in units: one is a look at memory. Others read the disk, run the VM or hold a
-# thread of their own. Measured where it mattered: a view takes about as long as eight statuses.
+# thread of their own. Estimates, but for
+# a view, which takes about as long as eight statuses.
 COSTS: Final[Mapping[str, int]] = MappingProxyType(
     {
         "View": 8,
@@ -39,6 +40,7 @@ BYTES_PER_UNIT: Final = 16 << 10  # of a request: a batch of 1,000 transactions 
 # Callers whose rates are remembered; beyond, the one that was not heard of longest is forgotten,
 # and begins anew with a full bucket. Only who has a level has a place of its own.
 CALLERS_MAX: Final = 4096
+TURNS_S_MAX: Final = 2.0  # the last turn that is told: whoever claims a name can take turns of it
 HOSTS_MAX: Final = 4096
 
 
@@ -51,9 +53,10 @@ class Kind(Enum):
 
 
 AT_ONCE_MIN: Final = 4  # places of one caller on the smallest node
-# When to come again where all places of a kind are taken: about as long as a call of it lasts.
+# When to come again where all places of a kind are taken. To refuse a call costs a third of what
+# it costs to answer one: who comes again sooner would take as much by being refused.
 RETRY_MS: Final[Mapping[Kind, int]] = MappingProxyType(
-    {Kind.WORK: 20, Kind.WAIT: 250, Kind.STREAM: 1000}
+    {Kind.WORK: 100, Kind.WAIT: 250, Kind.STREAM: 1000}
 )
 
 
@@ -70,12 +73,13 @@ class Rates:
     """Units a second, as an operator sets them.
 
     `caller` is of one account, `host` of all of one host without a member's signature, `anonymous`
-    of all callers without one, and `total` of everybody.
+    of all callers without one, and `total` of everybody. A node answers some 450 units a second on
+    a core (`make bench-access`): one caller gets less than half of that.
     """
 
-    caller: int = 500
-    host: int = 250
-    anonymous: int = 500
+    caller: int = 200
+    host: int = 100
+    anonymous: int = 200
     total: int = 2000
 
 
@@ -105,22 +109,29 @@ def cost_of(method: str, size: int) -> int:
 
 
 class Bucket:
-    """Fills with its rate up to `burst`, and may be drawn below zero by the last one that draws."""
+    """Fills with its rate up to `burst`, and may be drawn below zero by the last one that draws.
 
-    __slots__ = ("_at_s", "_burst", "_filled", "_rate")
+    Who finds it empty is told a turn, each a later one: many that wait would otherwise all come at
+    the same moment, and all but one for nothing.
+    """
+
+    __slots__ = ("_at_s", "_burst", "_filled", "_rate", "_turn_s")
 
     def __init__(self, rate: int, burst: int, now_s: float) -> None:
         self._rate = rate
         self._burst = burst
         self._filled = float(burst)
-        self._at_s = now_s
+        self._at_s = self._turn_s = now_s
 
     def wait_ms(self, now_s: float) -> int:
-        """0 where something is in it; else milliseconds until there is."""
+        """0 where something is in it; else milliseconds until the caller's turn."""
         self._fill(now_s)
         if self._filled > 0:
             return 0
-        return 1 + int(-self._filled * 1000 / self._rate)
+        first_s = now_s - self._filled / self._rate
+        last_s = first_s + TURNS_S_MAX
+        self._turn_s = min(max(self._turn_s + 1 / self._rate, first_s), last_s)
+        return 1 + int((self._turn_s - now_s) * 1000)
 
     def draw(self, cost: int, now_s: float) -> None:
         """Debts are bounded: a call is never so dear that its caller waits for minutes."""
@@ -181,7 +192,7 @@ class Admission:
         self._under_way: Counter[Ticket] = Counter()
         self.refused = 0  # calls, since the node started
 
-    def knock(self, claimed: str, host: str) -> None:
+    def knock(self, claimed: str, host: str, kind: Kind) -> None:
         """Before a signature is verified: is anything left for who claims to be this account?
 
         Nothing is drawn, so that nobody uses up what is another's by claiming its name; nor is a
@@ -196,6 +207,7 @@ class Admission:
                 self._require_total(now)
             else:
                 self._require_left(claimed, host, now)
+                self._require_place(_ticket(claimed, host, kind))
 
     def spoil(self, claimed: str, host: str) -> None:
         """A call was refused by its header, or for the lack of one: the work was done for nothing.
@@ -221,13 +233,11 @@ class Admission:
 
         `account` is "" for who did not sign, and for strangers, who take as many as they like.
         """
-        ticket = Ticket(account or f"host {host}", kind)
+        ticket = _ticket(account, host, kind)
         with self._lock:
             now = self._now_s()
             self._require_left(account, host, now)
-            if self._under_way[ticket] >= self._quotas.at_once[kind]:
-                count = f"{self._quotas.at_once[kind]} {kind.value}"
-                raise self._busy(f"{ticket.name} has {count} under way", RETRY_MS[kind])
+            self._require_place(ticket)
             self._total.draw(cost, now)
             if account:
                 self._callers.of(account, now).draw(cost, now)
@@ -256,6 +266,13 @@ class Admission:
             self._require(wait_ms, "too much is asked without a member's signature: name a key")
         self._require_total(now)
 
+    def _require_place(self, ticket: Ticket) -> None:
+        """Raises Busy where as many calls are under way as may be."""
+        at_once = self._quotas.at_once[ticket.kind]
+        if self._under_way[ticket] >= at_once:
+            detail = f"{ticket.name} has {at_once} {ticket.kind.value} under way"
+            raise self._busy(detail, RETRY_MS[ticket.kind])
+
     def _require_total(self, now: float) -> None:
         self._require(self._total.wait_ms(now), "the node is asked more than it answers")
 
@@ -266,6 +283,10 @@ class Admission:
     def _busy(self, detail: str, retry_ms: int) -> Busy:
         self.refused += 1
         return Busy(detail, retry_ms=retry_ms)
+
+
+def _ticket(account: str, host: str, kind: Kind) -> Ticket:
+    return Ticket(account or f"host {host}", kind)
 
 
 def default_at_once(*, threads: int, subscribers_max: int) -> Mapping[Kind, int]:

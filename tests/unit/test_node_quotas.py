@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from node.api.quotas import CALLERS_MAX, Admission, Busy, Kind, Quotas, Rates, cost_of, kind_of
+from node.api.quotas import (
+    CALLERS_MAX,
+    TURNS_S_MAX,
+    Admission,
+    Busy,
+    Kind,
+    Quotas,
+    Rates,
+    cost_of,
+    kind_of,
+)
 
 RATES = Rates(caller=100, host=10, anonymous=20, total=1000)
 QUOTAS = Quotas(RATES, at_once={Kind.WORK: 3, Kind.WAIT: 5, Kind.STREAM: 2}, burst_s=1)
@@ -60,6 +71,33 @@ def test_a_refused_caller_is_let_in_when_it_was_told_to_come_again() -> None:
     admission.enter("a", "h", cost=1, kind=Kind.WORK)
 
 
+def test_many_that_wait_are_told_one_turn_after_the_other() -> None:
+    clock = Clock()
+    admission = Admission(QUOTAS, clock)
+    calls_let_in(admission, "a", tries=100)
+    told = []
+    for _ in range(500):
+        with pytest.raises(Busy) as refused:
+            admission.enter("a", "h", cost=1, kind=Kind.WORK)
+        told.append(refused.value.retry_ms)
+    steps = [later - earlier for earlier, later in pairwise(told[:100])]
+    assert set(steps) <= {9, 10, 11}, "at the pace of 100 a second"
+    assert max(told) <= TURNS_S_MAX * 1000 + 1
+    clock.now_s += told[50] / 1000
+    assert calls_let_in(admission, "a", tries=1) == 1
+
+
+def test_who_has_all_its_places_is_refused_before_it_has_proved_itself() -> None:
+    admission = Admission(QUOTAS, Clock())
+    tickets = [admission.enter("a", "h", cost=1, kind=Kind.WORK) for _ in range(3)]
+    with pytest.raises(Busy):
+        admission.knock("a", "h", Kind.WORK)
+    admission.knock("a", "h", Kind.WAIT)
+    admission.knock("b", "h", Kind.WORK)
+    admission.leave(tickets[0])
+    admission.knock("a", "h", Kind.WORK)
+
+
 def test_a_debt_is_never_longer_than_the_burst() -> None:
     admission = Admission(QUOTAS, Clock())
     admission.enter("a", "h", cost=10**9, kind=Kind.WORK)
@@ -107,7 +145,7 @@ def test_knocking_draws_nothing_whoever_is_claimed() -> None:
     admission = Admission(QUOTAS, Clock())
     calls_let_in(admission, "a", tries=1)
     for _ in range(500):
-        admission.knock("a", "attacker")
+        admission.knock("a", "attacker", Kind.WORK)
     assert calls_let_in(admission, "a", tries=300) == 99
 
 
@@ -115,7 +153,7 @@ def test_who_is_over_its_quota_is_refused_before_its_signature_is_verified() -> 
     admission = Admission(QUOTAS, Clock())
     calls_let_in(admission, "a", tries=300)
     with pytest.raises(Busy):
-        admission.knock("a", "h")
+        admission.knock("a", "h", Kind.WORK)
 
 
 def test_bad_signatures_cost_who_sent_them_and_no_known_caller() -> None:
@@ -124,9 +162,9 @@ def test_bad_signatures_cost_who_sent_them_and_no_known_caller() -> None:
     for number in range(10):
         admission.spoil(f"made up {number}", "gateway")
     with pytest.raises(Busy, match="do not hold"):
-        admission.knock("made up", "gateway")
-    admission.knock("made up", "elsewhere")
-    admission.knock("member", "gateway")
+        admission.knock("made up", "gateway", Kind.WORK)
+    admission.knock("made up", "elsewhere", Kind.WORK)
+    admission.knock("member", "gateway", Kind.WORK)
 
 
 def test_who_uses_a_members_name_is_stopped_at_its_own_host() -> None:
@@ -135,8 +173,8 @@ def test_who_uses_a_members_name_is_stopped_at_its_own_host() -> None:
     for _ in range(10):
         admission.spoil("member", "attacker")
     with pytest.raises(Busy):
-        admission.knock("member", "attacker")
-    admission.knock("member", "home")
+        admission.knock("member", "attacker", Kind.WORK)
+    admission.knock("member", "home", Kind.WORK)
     assert calls_let_in(admission, "member", "home", tries=200) == 99
 
 
@@ -145,14 +183,14 @@ def test_calls_that_are_refused_for_want_of_a_header_cost_their_host() -> None:
     for _ in range(10):
         admission.spoil("", "h")
     with pytest.raises(Busy):
-        admission.knock("", "h")
+        admission.knock("", "h", Kind.WORK)
 
 
 def test_made_up_names_do_not_push_a_caller_out_of_memory() -> None:
     admission = Admission(QUOTAS, Clock())
     calls_let_in(admission, "a", tries=300)
     for number in range(CALLERS_MAX + 1):
-        admission.knock(f"made up {number}", "h")
+        admission.knock(f"made up {number}", "h", Kind.WORK)
     assert calls_let_in(admission, "a", tries=1) == 0
 
 
