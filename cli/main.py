@@ -15,6 +15,7 @@ from cli.output import report
 NOUNS: dict[str, str] = {
     "net": "A local network: keys, genesis, configuration, processes.",
     "node": "One node: run it, ask it, look after its ledger.",
+    "admin": "A node that runs here: its inside, log level, reload, stop (节点管理).",
     "gateway": "TLS with national algorithms in front of a node (国密网关).",
     "key": "Signing keys (密钥).",
     "ca": "An organization's certificates: issue, renew, revoke (证书).",

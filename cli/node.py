@@ -68,7 +68,7 @@ def renew(
             "certificate": str(place),
             "serial": f"{new.serial:x}",
             "ends": f"{new.not_after:%Y-%m-%d %H:%M:%S} UTC",
-            "taken_up": "within a minute, or at once: kill -HUP PID",
+            "taken_up": "within a minute, or at once: shuxin admin reload DATA_DIR",
         }
     )
 

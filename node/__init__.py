@@ -33,6 +33,7 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
     tally       what the node counts;  metrics, metrics_page: how it shows that
     accusations proof of misbehavior, kept on disk;  findings: read back for people
     complaints  the log's share of it
+    admin/      orders to a running node from who runs it;  local: the sockets for him
     hosts       which addresses are of this machine alone
     audit       replays a ledger from its genesis and trusts nothing else
 """

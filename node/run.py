@@ -23,6 +23,8 @@ from node import edges
 from node.accesslog.anchors import Anchoring, open_access_log
 from node.accusations import Accusations
 from node.acts import Acts
+from node.admin.door import AdminDoor
+from node.admin.orders import Orders, stop_process
 from node.announce import Announcer
 from node.api.server import ApiServer
 from node.api.tls import ServerTls
@@ -296,6 +298,9 @@ class Node:
             workers=(self._engine, view_engine),
         )
 
+        orders = Orders(config, self.reception, self._switch, self._credentials)
+        self._admin = AdminDoor(config.data_dir, self.access_log, orders.carry_out, stop_process)
+
     def _open_api(self) -> ApiServer:
         """Raises TlsFilesInvalid."""
         listen, files = self._config.api_listen, self._config.api_tls
@@ -355,6 +360,7 @@ class Node:
                 if self._credentials is not None:
                     nursery.start_soon(self._credentials.run)
                 await self.keeping.start(nursery)
+                await nursery.start(self._admin.run)
                 page.start()
                 nursery.start_soon(self._repair_and_end)
                 api.start()

@@ -20,7 +20,7 @@ class Level(Enum):
     MEMBER = "member"  # speaks for an active party, as a node, or by a registered certificate
     AUDITOR = "auditor"  # has a certificate of this role, or speaks for a managing party
     OPERATOR = "operator"  # speaks for the party that runs this node
-    ADMIN = "admin"  # is on this machine, as the node's own user or as root
+    ADMIN = "admin"  # the node's own user or root, at its socket (node.admin), never here
 
 
 NODE: Final = "/shuxin.v1.Node/"

@@ -1,7 +1,7 @@
 """The node's side of a backup: a socket in its data directory for who runs it, and nobody else.
 
-LevelDB cannot be opened twice, so what reads a live ledger asks the node. The socket has mode
-0600 and the visitor's user must be the node's, or root. A visitor gets blocks, which are never
+LevelDB cannot be opened twice, so what reads a live ledger asks the node. The socket is
+for the node's user or root (node.local). A visitor gets blocks, which are never
 changed once they are stored, and the node's signature under a manifest of exactly this ledger;
 a snapshot, which the node makes and keeps for its peers anyway, is had for the asking, and there is
 nothing to be changed. Encrypting and writing is the
@@ -10,11 +10,7 @@ visitor's work, in the visitor's process. One visitor at a time, at a bounded pa
 
 from __future__ import annotations
 
-import os
-import socket
-import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +24,7 @@ from ledger.encoding import decode, encode
 from ledger.errors import DecodeError, LedgerError
 from ledger.model import Record
 from ledger.store import Store
+from node import local
 from node.backup.form import (
     CHUNK_SIZE,
     MANIFEST_SIZE_MAX,
@@ -51,8 +48,6 @@ PACE = 16 << 20  # bytes a second that are handed out at most
 TURN_S = 5.0  # for which a visitor waits for the one before him to be gone
 SILENCE_S = 60.0  # after which a visitor who says nothing is sent away
 ASK_SIZE_MAX = MANIFEST_SIZE_MAX + 256
-LENGTH = struct.Struct(">I")
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: ucred of unix(7)
 
 STANDING, BLOCKS, SIGN, SCRUB = "standing", "blocks", "sign", "scrub"
 SNAPSHOT, PAST = "snapshot", "past"
@@ -128,38 +123,24 @@ class Door:
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """A door that cannot be made is no reason for a node not to run: the log says so."""
         try:
-            opened = self._listen()
+            listener = local.listen(self._data_dir, SOCKET, waiting_max=1)
         except OSError as error:
             _log.warning(
                 "backup_door_missing", reason=str(error), advice="this node takes no backups"
             )
             task_status.started()
             return
-        listener = trio.SocketListener(trio.socket.from_stdlib_socket(opened))
         task_status.started()
         try:
             await trio.serve_listeners(self._visit, [listener])
         finally:
             (self._data_dir / SOCKET).unlink(missing_ok=True)
 
-    def _listen(self) -> socket.socket:
-        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            os.fchmod(opened.fileno(), 0o600)  # before it has a name: it is never open to others
-            (self._data_dir / SOCKET).unlink(missing_ok=True)  # the ledger's lock makes it ours
-            with reachable(self._data_dir) as path:
-                opened.bind(path)
-            opened.listen(1)
-        except BaseException:
-            opened.close()
-            raise
-        return opened
-
     # --- visits -----------------------------------------------------------------------------
 
     async def _visit(self, stream: trio.SocketStream) -> None:
         try:
-            if _is_ours(stream.socket):
+            if local.may_command(local.peer_of(stream.socket).uid):
                 await self._serve_in_turn(stream)
             else:
                 _log.warning("backup_stranger", advice="the data directory is open to others")
@@ -292,48 +273,9 @@ def _newest_certified(store: Store) -> int:
     return certified
 
 
-# --- the wire -------------------------------------------------------------------------------
-
-
-@contextmanager
-def reachable(folder: Path) -> Iterator[str]:
-    """A name of the socket in `folder` that is short enough for a socket, however deep it lies."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
-    finally:
-        os.close(descriptor)
-
-
-def _is_ours(visitor: trio.socket.SocketType) -> bool:
-    found = visitor.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(found)
-    return uid in (0, os.geteuid())
-
-
 async def _send(stream: trio.SocketStream, answer: Answer) -> None:
-    data = encode(answer)
-    with trio.fail_after(SILENCE_S):
-        await stream.send_all(LENGTH.pack(len(data)) + data)
+    await local.send(stream, encode(answer), within_s=SILENCE_S)
 
 
 async def _receive(stream: trio.SocketStream) -> bytes | None:
-    """One question; None when the visitor leaves. Raises DecodeError."""
-    with trio.fail_after(SILENCE_S):
-        head = await _exactly(stream, LENGTH.size)
-        if head is None:
-            return None
-        (length,) = LENGTH.unpack(head)
-        if length > ASK_SIZE_MAX:
-            raise DecodeError(f"a question of {length} bytes")
-        return await _exactly(stream, length)
-
-
-async def _exactly(stream: trio.SocketStream, count: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < count:
-        part = await stream.receive_some(count - len(data))
-        if not part:
-            return None
-        data += part
-    return bytes(data)
+    return await local.receive(stream, size_max=ASK_SIZE_MAX, within_s=SILENCE_S)

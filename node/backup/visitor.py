@@ -10,20 +10,20 @@ from ledger.errors import DecodeError
 from ledger.model import SIGNATURE_SIZE
 from node.backup.door import (
     BLOCKS,
-    LENGTH,
     PAST,
     SCRUB,
     SIGN,
     SNAPSHOT,
+    SOCKET,
     STANDING,
     Answer,
     Ask,
     Making,
     Standing,
-    reachable,
 )
 from node.backup.errors import NodeAway, NodeRefused
 from node.backup.form import CHUNK_SIZE_MAX, MANIFEST_SIZE_MAX
+from node.local import LENGTH, reachable
 from node.patrol import PatrolState
 
 ANSWER_SIZE_MAX = CHUNK_SIZE_MAX + 256
@@ -39,7 +39,7 @@ class Visitor:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(ANSWER_S)
         try:
-            with reachable(data_dir) as path:
+            with reachable(data_dir, SOCKET) as path:
                 self._socket.connect(path)
         except OSError as error:
             self._socket.close()

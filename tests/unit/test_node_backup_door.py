@@ -16,9 +16,10 @@ from crypto.errors import KeyInvalid
 from ledger.encoding import decode, encode
 from node import refusals
 from node.backup import door, errors
-from node.backup.door import ASK_SIZE_MAX, LENGTH, SOCKET, Answer, Ask, reachable
+from node.backup.door import ASK_SIZE_MAX, SOCKET, Answer, Ask
 from node.backup.form import CHUNK_SIZE_MAX, Manifest, Run
 from node.backup.visitor import Visitor
+from node.local import LENGTH, reachable
 from node.refusals import Refusal
 from tests.backup_world import Origin, open_door
 
@@ -33,7 +34,7 @@ def origin(tmp_path: Path) -> Origin:
 def connected(data_dir: Path) -> socket.socket:
     raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     raw.settimeout(10)
-    with reachable(data_dir) as path:
+    with reachable(data_dir, SOCKET) as path:
         raw.connect(path)
     return raw
 
@@ -48,7 +49,7 @@ def test_nobody_but_the_nodes_user_can_open_it(origin: Origin) -> None:
 def test_a_visitor_of_another_user_hears_nothing(
     origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "_is_ours", lambda visitor: False)
+    monkeypatch.setattr("node.local.may_command", lambda uid: False)
     with (
         open_door(origin.data_dir, origin.store),
         pytest.raises(errors.NodeAway, match="run this again"),
@@ -59,7 +60,7 @@ def test_a_visitor_of_another_user_hears_nothing(
 
 def test_a_socket_left_by_a_killed_node_is_replaced(origin: Origin) -> None:
     left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with reachable(origin.data_dir) as path:
+    with reachable(origin.data_dir, SOCKET) as path:
         left.bind(path)
     left.close()
     with pytest.raises(errors.NodeAway, match="no node answers"):
@@ -230,7 +231,7 @@ def test_nonsense_from_a_node_is_one_of_our_errors(
     tmp_path: Path, said: bytes, error: type[errors.BackupError]
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as fake:
-        with reachable(tmp_path) as path:
+        with reachable(tmp_path, SOCKET) as path:
             fake.bind(path)
         fake.listen(1)
 
