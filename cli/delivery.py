@@ -31,9 +31,16 @@ def offer(
     payload: Annotated[
         bytes, typer.Option(parser=parse_digest, help="SM3 of the sealed bytes handed over.")
     ],
+    under: Annotated[
+        str,
+        typer.Option(metavar="ID", help="Agreement on the chain, which must be in force."),
+    ] = "",
 ) -> Answer:
     """Offer an approved product to its consumer (operator)."""
-    return call(ask, CONTRACT, "offer", delivery_id, product, consumer, agreement, payload)
+    words = (delivery_id, product, consumer, agreement, payload)
+    if under:
+        return call(ask, CONTRACT, "offer_under", *words, parse_id(under))
+    return call(ask, CONTRACT, "offer", *words)
 
 
 @verb(app, "accept")

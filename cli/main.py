@@ -42,6 +42,7 @@ NOUNS: dict[str, str] = {
     "grant": "Grants: who may use which data for what (授权).",
     "task": "Computing tasks on granted data (任务).",
     "product": "Data products made by tasks (数据产品).",
+    "agreement": "Service contracts of operator and consumer, signed by both (合同).",
     "delivery": "Delivery and acceptance of products (交付).",
     "evidence": "Evidence of every stage (存证).",
     "executor": "The daemon beside a party's data.",

@@ -23,6 +23,7 @@ GAS_UNKNOWN: Final = 5_000_000  # a contract whose cost nobody here has measured
 _MEASURED: Final = frozenset(
     (
         "accusation",
+        "agreement",
         "alert",
         "catalog",
         "certificate",

@@ -28,6 +28,7 @@ SYSTEM_CONTRACTS = (
     "evidence",
     "product",
     "delivery",
+    "agreement",
     "rules",
     "multisig",
     "oversight",

@@ -246,10 +246,24 @@ class Business:
         self.do("bureau", "product", "approve", product_id, True, "fit")
         return product_id
 
+    def agreed(self, agreement_id: str = "a1") -> str:
+        self.assessed()
+        self.do("opco", "agreement", "offer", agreement_id, *agreed_terms(self))
+        for side in ("opco", "insurer"):
+            self.do(side, "agreement", "sign", agreement_id, digest("agreement"))
+        return agreement_id
+
     def offered(self, delivery_id: str = "v1") -> str:
         product_id = self.assessed()
         self.do("opco", "delivery", "offer", delivery_id, product_id, *OFFER)
         return delivery_id
+
+
+def agreed_terms(business: Business) -> list[Value]:
+    """The arguments of agreement.offer over the product p1, after the id; 100 yuan a delivery."""
+    until_ms = business.now_ms + 20 * HOUR_MS
+    text = digest("agreement")
+    return ["product", "p1", "Claims by plan", text, "registry", 10_000, "", until_ms]
 
 
 OFFER: list[Value] = ["insurer", digest("agreement"), digest("payload")]

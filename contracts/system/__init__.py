@@ -16,6 +16,7 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     evidence    存证       digests of what parties must be able to show   all stages
     product     数据产品   results registered (登记) and assessed         开发 development
     delivery    交付       products offered and accepted (验收)           交付 delivery
+    agreement   合同       service contracts that both sides sign         交付 delivery
     rules       规则       rules and plans of each stage, in versions     all stages
     multisig    多签账户   accounts of which several members decide together
     oversight   监督管理   who supervises whom; whom operators engaged    all stages

@@ -3,7 +3,8 @@
 The operator offers an approved product to the consumer whose demand it answers, with the digests
 of the signed agreement and of the sealed payload that travels outside the chain. The consumer
 accepts what it received, or rejects it; an acceptance must name the very bytes that were offered.
-The grant is checked at the offer and at the acceptance.
+The grant is checked at the offer and at the acceptance; so is the agreement where the chain holds
+it (`offer_under`), whose text the digest must be of.
 
 States: offered -> accepted | rejected.
 """
@@ -45,6 +46,7 @@ class Delivery:
     received_digest: bytes = b""
     note: str = ""
     answered_ms: int = 0
+    agreement_id: str = ""  # of the contract `agreement`; "" when only the digest is on record
 
 
 @record
@@ -68,6 +70,20 @@ class Lineage:
     consumer: str
 
 
+@record
+class Cover:
+    """An agreement, as the agreement contract tells it."""
+
+    status: str
+    kind: str
+    subject: str
+    operator: str
+    consumer: str
+    digest: bytes
+    price_fen: int
+    service: str
+
+
 deliveries = Map(str, Delivery)
 # Each list is kept thrice: under "" for the manager, and under operator and consumer.
 delivery_by_number = Map((str, int), str)
@@ -83,44 +99,35 @@ def offer(
     sealed_payload_digest: bytes,
 ) -> None:
     """The operator offers an approved product to its consumer (6.5a)."""
-    operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
-    require(operator != "", "delivery.role: sign with an account of an active operator")
-    require(is_name(delivery_id), "delivery.id: use 1 to 64 characters of a-z 0-9 _ - .")
-    require(delivery_id not in deliveries, "delivery.exists: choose another id")
-    require(len(agreement_digest) == DIGEST_SIZE, "delivery.agreement: use 32 bytes of SM3")
-    require(len(sealed_payload_digest) == DIGEST_SIZE, "delivery.payload: use 32 bytes of SM3")
+    hand_over(delivery_id, product_id, consumer_party, agreement_digest, sealed_payload_digest, "")
+
+
+@call
+def offer_under(
+    delivery_id: str,
+    product_id: str,
+    consumer_party: str,
+    agreement_digest: bytes,
+    sealed_payload_digest: bytes,
+    agreement_id: str,
+) -> None:
+    """The operator offers a product under an agreement in force over it or its grant (6.6.2)."""
+    view_contract("agreement", "ensure_in_force", agreement_id, returns=bool)
+    cover = view_contract("agreement", "cover", agreement_id, returns=Cover)
     product = view_contract("product", "lineage", product_id, returns=Lineage)
-    require(product.operator == operator, "delivery.owner: another operator made this product")
-    require(product.status == "approved", "delivery.product: the manager must approve it first")
     require(
-        product.consumer == consumer_party,
-        "delivery.consumer: deliver only to the consumer whose demand was granted",
+        cover.subject == (product_id if cover.kind == "product" else product.grant_id)
+        and cover.consumer == consumer_party,
+        "delivery.subject: it is over another product or grant, or with another consumer",
     )
-    is_consumer = view_contract(
-        "parties", "party_has_role", consumer_party, "consumer", returns=bool
-    )
-    require(is_consumer, "delivery.suspended: the consumer is not active")
-    view_contract("grant", "ensure_valid", product.grant_id, returns=bool)
-    deliveries[delivery_id] = Delivery(
-        id=delivery_id,
-        product_id=product_id,
-        grant_id=product.grant_id,
-        operator=operator,
-        consumer=consumer_party,
-        agreement_digest=agreement_digest,
-        payload_digest=sealed_payload_digest,
-        offered_ms=ctx.time_ms,
-    )
-    for scope in ("", operator, consumer_party):
-        enlist(scope, delivery_id)
-    emit(
-        "DeliveryOffered",
-        delivery_id=delivery_id,
-        product_id=product_id,
-        operator=operator,
-        consumer=consumer_party,
-        agreement_digest=agreement_digest,
-        payload_digest=sealed_payload_digest,
+    require(agreement_digest == cover.digest, "delivery.text: the two sides signed another text")
+    hand_over(
+        delivery_id,
+        product_id,
+        consumer_party,
+        agreement_digest,
+        sealed_payload_digest,
+        agreement_id,
     )
 
 
@@ -139,6 +146,8 @@ def accept(delivery_id: str, received_digest: bytes, accepted: bool, note: str) 
     if accepted:
         require(is_match, "delivery.digest: not the bytes offered; fetch them again or reject")
         view_contract("grant", "ensure_valid", delivery.grant_id, returns=bool)
+        if delivery.agreement_id != "":
+            view_contract("agreement", "ensure_in_force", delivery.agreement_id, returns=bool)
     deliveries[delivery_id] = replace(
         delivery,
         received_digest=received_digest,
@@ -183,6 +192,57 @@ def course(delivery_id: str) -> Course:
     """How far a delivery is, and between whom."""
     found = known(delivery_id)
     return Course(found.status, found.product_id, found.operator, found.consumer, found.offered_ms)
+
+
+def hand_over(
+    delivery_id: str,
+    product_id: str,
+    consumer_party: str,
+    agreement_digest: bytes,
+    sealed_payload_digest: bytes,
+    agreement_id: str,
+) -> None:
+    operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
+    require(operator != "", "delivery.role: sign with an account of an active operator")
+    require(is_name(delivery_id), "delivery.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(delivery_id not in deliveries, "delivery.exists: choose another id")
+    require(len(agreement_digest) == DIGEST_SIZE, "delivery.agreement: use 32 bytes of SM3")
+    require(len(sealed_payload_digest) == DIGEST_SIZE, "delivery.payload: use 32 bytes of SM3")
+    product = view_contract("product", "lineage", product_id, returns=Lineage)
+    require(product.operator == operator, "delivery.owner: another operator made this product")
+    require(product.status == "approved", "delivery.product: the manager must approve it first")
+    require(
+        product.consumer == consumer_party,
+        "delivery.consumer: deliver only to the consumer whose demand was granted",
+    )
+    is_consumer = view_contract(
+        "parties", "party_has_role", consumer_party, "consumer", returns=bool
+    )
+    require(is_consumer, "delivery.suspended: the consumer is not active")
+    view_contract("grant", "ensure_valid", product.grant_id, returns=bool)
+    deliveries[delivery_id] = Delivery(
+        id=delivery_id,
+        product_id=product_id,
+        grant_id=product.grant_id,
+        operator=operator,
+        consumer=consumer_party,
+        agreement_digest=agreement_digest,
+        payload_digest=sealed_payload_digest,
+        offered_ms=ctx.time_ms,
+        agreement_id=agreement_id,
+    )
+    for scope in ("", operator, consumer_party):
+        enlist(scope, delivery_id)
+    emit(
+        "DeliveryOffered",
+        delivery_id=delivery_id,
+        product_id=product_id,
+        operator=operator,
+        consumer=consumer_party,
+        agreement_id=agreement_id,
+        agreement_digest=agreement_digest,
+        payload_digest=sealed_payload_digest,
+    )
 
 
 def reader_scope() -> str:

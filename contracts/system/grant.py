@@ -65,6 +65,14 @@ class Terms:
 
 
 @record
+class Sides:
+    """Between whom an agreement over what is made under the grant is."""
+
+    operator: str
+    consumer: str
+
+
+@record
 class Course:
     """What the contracts of oversight judge a grant by."""
 
@@ -221,6 +229,13 @@ def course(grant_id: str, uses_back: int) -> Course:
     grant = known(grant_id)
     past = uses.get((grant_id, grant.uses - uses_back), "")
     return Course(grant.status, grant.operator, grant.uses, grant.uses_max, grant.expires_ms, past)
+
+
+@view
+def sides(grant_id: str) -> Sides:
+    """Who may make something under the grant, and for whom."""
+    grant = known(grant_id)
+    return Sides(grant.operator, grant.consumer)
 
 
 @view

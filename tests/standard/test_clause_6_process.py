@@ -12,6 +12,7 @@ from tests.business import (
     OFFER,
     PARTIES,
     Business,
+    agreed_terms,
     all_datasets,
     changed,
     dataset_of,
@@ -191,6 +192,23 @@ def test_clause_6_6_4_the_consumer_states_its_needs_and_accepts_what_it_received
     for who in others("consumer"):
         assert business.refused(who, "delivery", "accept", *answer) == "delivery.role"
     business.do("insurer", "delivery", "accept", *answer)
+
+
+def test_clause_6_6_4_the_consumer_signs_the_contract_under_which_it_is_delivered() -> None:
+    """数据需求方: 签订数据服务合同; 授权运营方: 按合同约定安全交付."""
+    business = Business()
+    business.assessed()
+    business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
+    offer: list[Value] = ["v1", "p1", *OFFER, "a1"]
+    for side in ("opco", "insurer"):
+        refused = business.refused("opco", "delivery", "offer_under", *offer)
+        assert refused == "agreement.not_in_force"
+        business.do(side, "agreement", "sign", "a1", digest("agreement"))
+    business.do("opco", "delivery", "offer_under", *offer)
+    business.do("bureau", "agreement", "terminate", "a1", "the product harms people")
+    accepted: list[Value] = ["v1", digest("payload"), True, ""]
+    refused = business.refused("insurer", "delivery", "accept", *accepted)
+    assert refused == "agreement.not_in_force"
 
 
 def test_clause_6_6_5_a_tech_provider_puts_its_algorithms_on_record() -> None:

@@ -88,6 +88,13 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "governance.set_address": (["/ip4/10.0.0.1/tcp/1"], "validator"),
     "governance.confirm": ([], "validator"),
     "rules.draft": (PLAN, "rule"),
+    "agreement.offer": (
+        ["--product", "p", "--title", "t", "--digest", DIGEST, "--until", "+30d", "--price", "9"],
+        "agreement",
+    ),
+    "agreement.sign": (["--digest", DIGEST], "agreement"),
+    "agreement.decline": (["--reason", "r"], "agreement"),
+    "agreement.terminate": (["--reason", "r"], "agreement"),
     "rules.withdraw": ([], "rule"),
     "rules.enact": (["--number", "1", "--digest", DIGEST, "--from-height", "9"], "rule"),
     "rules.revoke": (["--reason", "r"], "rule"),
@@ -153,6 +160,22 @@ def test_a_rejection_is_an_answer_that_does_not_accept(session: FakeSession) -> 
     assert session.calls == [("delivery", "accept", ("d", bytes.fromhex(DIGEST), False, "torn"))]
 
 
+def test_a_delivery_under_an_agreement_names_it_and_its_text(session: FakeSession) -> None:
+    words = ["--product", "p", "--consumer", "c", "--agreement", DIGEST, "--payload", DIGEST]
+    assert main(["delivery", "offer", "d", *words, "--under", "a"]) == 0
+    digest = bytes.fromhex(DIGEST)
+    assert session.calls == [("delivery", "offer_under", ("d", "p", "c", digest, digest, "a"))]
+
+
+@pytest.mark.parametrize("about", [[], ["--product", "p", "--grant", "g"]])
+def test_an_agreement_is_over_one_product_or_one_grant(
+    about: list[str], session: FakeSession
+) -> None:
+    words = ["--title", "t", "--digest", DIGEST, "--until", "+30d"]
+    assert main(["agreement", "offer", "a", *words, *about]) != 0
+    assert session.calls == []
+
+
 def test_an_evaluation_is_accepted_or_contested(session: FakeSession) -> None:
     assert main(["evaluation", "accept", "e"]) == 0
     assert main(["evaluation", "contest", "e", "--text", "wrong"]) == 0
@@ -168,6 +191,7 @@ LISTED = {
     "task": "task",
     "product": "product",
     "delivery": "delivery",
+    "agreement": "agreement",
     "rule": "rules",
     "multisig": "multisig",
     "oversight": "oversight",

@@ -357,6 +357,20 @@ class Largest:
         self.do("operator", "evaluation", "answer", name("e"), False, text)
         self.do("manager", "evaluation", "settle", name("e"), "conditional", text)
 
+    def agree(self) -> None:
+        """Over a product, which asks most, with both signatures."""
+        words: list[Value] = [wide(128), DIGEST, wide(512), 10**15, ""]
+        until_ms = self.chain.time_ms + HOUR_MS
+        for agreement in ("a", "b", "c"):
+            terms = ["product", name("p"), *words, until_ms]
+            self.do("operator", "agreement", "offer", name(agreement), *terms)
+        for side in ("operator", "consumer"):
+            self.do(side, "agreement", "sign", name("a"), DIGEST)
+            self.do(side, "agreement", "sign", name("b"), DIGEST)
+        self.do("consumer", "agreement", "terminate", name("b"), wide(512))
+        self.do("operator", "agreement", "sign", name("c"), DIGEST)
+        self.do("consumer", "agreement", "decline", name("c"), wide(512))
+
     def deliver(self) -> None:
         note, kind = wide(1024), "authorization.decision"
         self.do("consumer", "evidence", "record", name("e"), kind, name("d"), DIGEST, note)
@@ -367,6 +381,8 @@ class Largest:
         self.do("operator", "product", "register", name("p"), name("done"), *text)
         self.do("manager", "product", "approve", name("p"), True, note)
         offer: list[Value] = [name("p"), name("consumer"), DIGEST, DIGEST]
+        self.agree()
+        self.do("operator", "delivery", "offer_under", name("w"), *offer, name("a"))
         self.do("operator", "delivery", "offer", name("v"), *offer)
         self.do("consumer", "delivery", "accept", name("v"), DIGEST, True, note)
 

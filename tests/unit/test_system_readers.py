@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.values import Value
-from tests.business import HOUR_MS, PARTIES, STRANGER, Business, dataset_of, digest
+from tests.business import HOUR_MS, PARTIES, STRANGER, Business, agreed_terms, dataset_of, digest
 
 MEMBERS = tuple(PARTIES)
 CONCERNED = ("opco", "bureau", "board")  # where a record is about opco
@@ -33,6 +33,8 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("product", "show", ["p1"], MEMBERS, "product.reader"),
     ("product", "list", [0, 10], MEMBERS, "product.reader"),
     ("delivery", "show", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
+    ("agreement", "show", ["a1"], ("opco", "insurer", "bureau", "board"), "agreement.reader"),
+    ("agreement", "list", [0, 10], MEMBERS, "agreement.reader"),
     ("delivery", "list", [0, 10], MEMBERS, "delivery.reader"),
     ("rules", "show", ["r1"], MEMBERS, "rules.reader"),
     ("rules", "version", ["r1", 1], MEMBERS, "rules.reader"),
@@ -68,6 +70,7 @@ def story() -> Business:
     business = Business()
     business.offered()
     business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
+    business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
     rule: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
     business.do("bureau", "rules", "draft", *rule)
     business.do("opco", "oversight", "select", "x1", "chipworks", "")

@@ -16,6 +16,7 @@ from tests.business import (
     STRANGER,
     Business,
     acceptance,
+    agreed_terms,
     all_datasets,
     dataset_of,
     dataset_text,
@@ -69,6 +70,11 @@ def an_observer(business: Business) -> None:
     business.do("bureau", "proposal", "admit_observer", "c1", *NEW_NODE)
     for who in ("opco", "health"):
         business.do(who, "proposal", "approve", "c1")
+
+
+def an_agreement(business: Business) -> None:
+    business.assessed()
+    business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
 
 
 def a_drafted_plan(business: Business) -> None:
@@ -244,6 +250,17 @@ STEPS = [
          MANAGERS, "product.role"),
     Step("delivery", "offer", Business.assessed, fixed("v1", "p1", *OFFER),
          ("opco",), "delivery.role", "delivery.owner"),
+    Step("delivery", "offer_under", Business.agreed, fixed("v1", "p1", *OFFER, "a1"),
+         ("opco",), "delivery.role", "delivery.owner"),
+    Step("agreement", "offer", Business.assessed,
+         lambda business: ["a1", *agreed_terms(business)],
+         ("opco",), "agreement.role", "agreement.owner"),
+    Step("agreement", "sign", an_agreement, fixed("a1", digest("agreement")),
+         ("opco", "insurer"), "agreement.side"),
+    Step("agreement", "decline", an_agreement, fixed("a1", "too dear"),
+         ("opco", "insurer"), "agreement.side"),
+    Step("agreement", "terminate", Business.agreed, fixed("a1", "breach"),
+         ("opco", "insurer", *MANAGERS), "agreement.side"),
     Step("delivery", "accept", Business.offered, fixed("v1", digest("payload"), True, ""),
          ("insurer",), "delivery.role", "delivery.consumer"),
 ]  # fmt: skip

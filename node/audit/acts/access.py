@@ -101,7 +101,7 @@ def accesses_of(act: Act, reader: Reader) -> tuple[Access, ...]:
             return _ordered(act, given, reader)
         case "task", "report":
             return _share(act, given, reader)
-        case "delivery", "offer" | "accept":
+        case "delivery", "offer" | "offer_under" | "accept":
             return _delivery(act, given, lineage)
         case "evidence", "record" if text(given.get("kind")) in HANDING:
             return _claimed(act, given, reader.lineage)
@@ -203,7 +203,7 @@ def _delivery(act: Act, given: Mapping[str, Value], lineage: Lineage) -> tuple[A
         return ()
     product = lineage.products.get(line.product)
     task = lineage.tasks.get(product.task) if product else None
-    if act.method == "offer":
+    if act.method in ("offer", "offer_under"):
         kind, digest = AccessKind.OFFERED, given.get("sealed_payload_digest")
         terms = f"agreement with SM3 {octets(given.get('agreement_digest')).hex()}"
     else:

@@ -137,6 +137,7 @@ class Builder:
             ("product", "register"): self._registered,
             ("product", "approve"): self._assessed,
             ("delivery", "offer"): self._offered,
+            ("delivery", "offer_under"): self._offered,
             ("delivery", "accept"): self._answered,
             ("evidence", "record"): self._evidence,
         }

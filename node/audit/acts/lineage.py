@@ -96,7 +96,7 @@ class Lineage:
             case "product", "register":
                 line = ProductLine(text(arguments.get("task_id")), party)
                 self.products[text(arguments.get("product_id"))] = line
-            case "delivery", "offer":
+            case "delivery", "offer" | "offer_under":
                 product, consumer = arguments.get("product_id"), arguments.get("consumer_party")
                 offered = DeliveryLine(text(product), party, text(consumer))
                 self.deliveries[text(arguments.get("delivery_id"))] = offered

@@ -26,6 +26,7 @@ DEMAND: Final = "demand"
 TASK: Final = "task"
 PRODUCT: Final = "product"
 DELIVERY: Final = "delivery"
+AGREEMENT: Final = "agreement"
 EVIDENCE: Final = "evidence"
 PARTY: Final = "party"
 NODE: Final = "node"
@@ -44,6 +45,7 @@ KINDS: Final = (
     TASK,
     PRODUCT,
     DELIVERY,
+    AGREEMENT,
     EVIDENCE,
     PARTY,
     NODE,
@@ -157,7 +159,19 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     },
     "delivery": {
         "offer": {"delivery_id": DELIVERY, "product_id": PRODUCT, "consumer_party": PARTY},
+        "offer_under": {
+            "delivery_id": DELIVERY,
+            "product_id": PRODUCT,
+            "consumer_party": PARTY,
+            "agreement_id": AGREEMENT,
+        },
         "accept": {"delivery_id": DELIVERY},
+    },
+    "agreement": {
+        "offer": {"agreement_id": AGREEMENT, "subject": ABOUT},
+        "sign": {"agreement_id": AGREEMENT},
+        "decline": {"agreement_id": AGREEMENT},
+        "terminate": {"agreement_id": AGREEMENT},
     },
     "rules": {
         "draft": {"rule_id": RULE},
@@ -310,10 +324,22 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         },
         "ProductAssessed": {"product_id": PRODUCT, "party_id": PARTY},
     },
+    "agreement": {
+        "AgreementOffered": {
+            "agreement_id": AGREEMENT,
+            "subject": ABOUT,
+            "operator": PARTY,
+            "consumer": PARTY,
+        },
+        "AgreementSigned": {"agreement_id": AGREEMENT, "party_id": PARTY},
+        "AgreementDeclined": {"agreement_id": AGREEMENT, "party_id": PARTY},
+        "AgreementTerminated": {"agreement_id": AGREEMENT, "party_id": PARTY},
+    },
     "delivery": {
         "DeliveryOffered": {
             "delivery_id": DELIVERY,
             "product_id": PRODUCT,
+            "agreement_id": AGREEMENT,
             "operator": PARTY,
             "consumer": PARTY,
         },
@@ -393,14 +419,14 @@ _PLAIN_NAMES: Final = """
 accepted account accounts accuser act_id address agreement_digest algorithm algorithms approvals
 approved args certificate check_name code_hash commitment count data_commitment deadline_ms
 description digest due_ms endpoint expires_ms finding fingerprint first first_digest first_height
-first_signature from_height from_ms grade groups head height is_finished is_late is_match kind
-last limits location member members method name needs next_due_ms not_after_ms note number
+first_signature from_height from_ms grade groups head height in_force is_finished is_late is_match
+kind last limits location member members method name needs next_due_ms not_after_ms note number
 opened_ms organizations outcome output_commitment output_share parties_min passed payload_digest
-peer_id program program_hash protection public_key purpose question reason received_digest
+peer_id price_fen program program_hash protection public_key purpose question reason received_digest
 receiver_key replacement report_digest resources result_digest role roles row_count rule_hash
 scenario schema scope scores sealed_payload_digest second second_digest second_signature sequence
-serial severity share_digest source speaker stage status step tags text threshold title to_ms
-topic transaction transcript_root uses_max version view vm_version witnesses
+serial service severity share_digest source speaker stage status step tags text threshold title
+to_ms topic transaction transcript_root until_ms uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 

@@ -344,7 +344,7 @@ def _demanded(act: Act, given: Mapping[str, Value]) -> Fields | None:
 
 def _delivered(act: Act, given: Mapping[str, Value]) -> Fields | None:
     match act.method:
-        case "offer":
+        case "offer" | "offer_under":
             return {
                 "product_id": text(given.get("product_id")),
                 "operator": act.by.party,
