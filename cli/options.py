@@ -60,6 +60,7 @@ class Invocation:
     genesis: Path | None = None
     max_age: int | None = None  # seconds
     tls_ca: Path | None = None
+    certificate: Path | None = None
     verification: Verification = field(default_factory=Verification)
     _opened: dict[str, Account] = field(default_factory=dict, init=False, repr=False)
 
@@ -155,8 +156,27 @@ class Invocation:
 
         named = self.key or self._client_setting("key")
         if named not in self._opened:
-            self._opened[named] = Account(self.provider())
+            provider = self.provider()
+            self._opened[named] = Account(provider, certificate=self._spoken_by(provider))
         return self._opened[named]
+
+    def _spoken_by(self, provider: CryptoProvider) -> bytes:
+        """The fingerprint of the certificate to ask by: --certificate, or of client.toml."""
+        from crypto.x509.authority import read_file
+        from crypto.x509.read import read_certificate
+
+        setting = self._client_setting("certificate")
+        place = self.certificate or (self.home / setting if setting else None)
+        if place is None:
+            return b""
+        found = read_certificate(read_file(place))
+        if found.public_key != provider.public_key:
+            raise CommandRefused(
+                "certificate.key",
+                f"{place} is of {found.subject} and for another key: name the key that it is for, "
+                "--key, or no certificate",
+            )
+        return found.fingerprint
 
     def caller(self) -> Account | None:
         """Who nodes are told that asks; None where no key is named: what is public, they tell."""
@@ -381,6 +401,17 @@ PassphraseFile = Annotated[
     ),
 ]
 
+Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="Registered certificate to ask nodes by: what it gives to the key, and no more.",
+        envvar="SHUXIN_CERTIFICATE",
+        rich_help_panel=COMMON_PANEL,
+    ),
+]
+
 _COMMON = (
     ("json", Json, False),
     ("home", Home, None),
@@ -391,9 +422,11 @@ _COMMON = (
     ("genesis", TrustedGenesis, None),
     ("max_age", MaxAge, None),
     ("tls_ca", TlsCa, None),
+    ("certificate", Certificate, None),
 )
-# A command that itself checks against a genesis, or makes one, has an option of that name.
-_REPLACEABLE = frozenset({"genesis"})
+# A command that itself checks against a genesis, or makes one, has an option of that name; one that
+# puts a certificate somewhere asks no node by one.
+_REPLACEABLE = frozenset({"genesis", "certificate"})
 
 
 def verb(
@@ -448,6 +481,7 @@ def _invocation(options: dict[str, object]) -> Invocation:
     home = given if isinstance(given, Path) else home_default()
     passphrase_file, genesis = options["passphrase_file"], options.get("genesis")
     max_age, tls_ca = options["max_age"], options["tls_ca"]
+    certificate = options.get("certificate")
     return Invocation(
         json=bool(options["json"]),
         home=home,
@@ -460,4 +494,5 @@ def _invocation(options: dict[str, object]) -> Invocation:
         genesis=genesis if isinstance(genesis, Path) else None,
         max_age=max_age if isinstance(max_age, int) else None,
         tls_ca=tls_ca if isinstance(tls_ca, Path) else None,
+        certificate=certificate if isinstance(certificate, Path) else None,
     )

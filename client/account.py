@@ -13,8 +13,11 @@ from ledger.model import Address, address_of
 class Account:
     """Signs on behalf of one address. The key stays inside its provider."""
 
-    def __init__(self, provider: CryptoProvider) -> None:
+    def __init__(self, provider: CryptoProvider, *, certificate: bytes = b"") -> None:
+        """`certificate` is the fingerprint of the one by which nodes are asked: what it gives and
+        no more. Empty: all that the chain gives to the account."""
         self._provider = provider
+        self.certificate = certificate
         self.public_key = provider.public_key
         self.address: Address = address_of(provider.public_key)
 

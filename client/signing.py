@@ -25,13 +25,8 @@ SERVICE = f"/{node_pb2.DESCRIPTOR.services_by_name['Node'].full_name}/"
 Metadata = tuple[tuple[str, bytes], ...]
 
 
-def signed(
-    account: Account, request: Message, *, method: str, chain_id: bytes, certificate: bytes = b""
-) -> Metadata:
-    """The metadata of one call of `method` (/package.Service/Method); good for a minute, once.
-
-    `certificate` is the fingerprint of the certificate to speak by; empty: all of the account's.
-    """
+def signed(account: Account, request: Message, *, method: str, chain_id: bytes) -> Metadata:
+    """The metadata of one call of `method` (/package.Service/Method); good for a minute, once."""
     claim = encode(
         AccessClaim(
             version=CLAIM_VERSION,
@@ -41,7 +36,7 @@ def signed(
             time_ms=time.time_ns() // 1_000_000,
             nonce=secrets.token_bytes(NONCE_SIZE),
             public_key=account.public_key,
-            certificate=certificate,
+            certificate=account.certificate,
         )
     )
     header = encode_header(claim, account.sign(TAG_ACCESS + claim))

@@ -429,7 +429,7 @@ def test_a_copied_ledger_is_verified_and_replayed_and_a_live_one_verifies_itself
     sent(desk)
     desk.network.wait(desk.network.agree, timeout_s=20, what="nothing is being written")
     copy = desk.folder / "data"
-    shutil.copytree(data, copy, ignore=shutil.ignore_patterns("backup.sock"))
+    shutil.copytree(data, copy, ignore=shutil.ignore_patterns("*.sock"))
     assert desk.ask("manager", "node", "verify", str(copy))["verdict"] == "intact"
     genesis = str(desk.network.root / "genesis.json")
     replayed = desk.ask("manager", "audit", "replay", str(copy), "--genesis", genesis)

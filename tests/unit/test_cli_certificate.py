@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from cli.options import Invocation
+from cli.output import CommandRefused
+from crypto import sm2
+from crypto.errors import CertificateRefused
+from crypto.keys import save_key
 from crypto.x509.profile import Role, Subject
 from crypto.x509.read import CERTIFICATE, Certificate, encode_pem, read_certificate
 from ledger.values import Value
@@ -154,3 +159,30 @@ def test_a_renewed_certificate_takes_the_place_of_the_old_one(
     new.write_bytes(fit.der)
     assert main(words) == 0
     assert read_certificate(place.read_bytes()) == fit
+
+
+def test_nodes_are_asked_by_the_certificate_that_is_named_for_this_key_alone(
+    tmp_path: Path,
+) -> None:
+    private = sm2.generate()
+    (tmp_path / "passphrase").write_text("open sesame\n")
+    save_key(tmp_path / "li.pem", private, b"open sesame")
+    made = ORG.leaf(Subject("health", "li", Role.AUDITOR), public=sm2.public_key(private))
+    named = Path(written(tmp_path, made))
+    foreign = tmp_path / "other.crt"
+    foreign.write_bytes(USER.der)
+    settings = 'key = "li.pem"\npassphrase_file = "passphrase"\n'
+
+    def ask(certificate: Path | None, text: str = settings) -> Invocation:
+        (tmp_path / "client.toml").write_text(text)
+        return Invocation(False, tmp_path, "", "", None, certificate=certificate)
+
+    assert ask(None).account().certificate == b""
+    assert ask(named).account().certificate == made.fingerprint
+    by_home = settings + 'certificate = "one.crt"\n'
+    assert ask(None, by_home).account().certificate == made.fingerprint
+    for wrong in (ask(foreign), ask(foreign, by_home)):
+        with pytest.raises(CommandRefused, match="for another key"):
+            wrong.account()
+    with pytest.raises(CertificateRefused):
+        ask(tmp_path / "li.pem").account()

@@ -25,7 +25,6 @@ from ledger.model import ExecutionCertificate, ExecutionStatement
 from ledger.schema import RECEIPTS, at_height, state_key
 from ledger.store import Store
 from node import refusals
-from node.backup.door import SOCKET
 from node.ledgers import DAMAGED, DIVERGED, set_aside
 from p2p.limits import Channel
 from tests.node_world import Nodes, eventually, quick_clock, running
@@ -222,8 +221,8 @@ async def test_another_release_repairs_what_the_wrong_one_could_not(
 
 
 def copy_of_disk(data: Path, copy: Path) -> None:
-    """What a killed node leaves, but for its socket, which is nothing that could be copied."""
-    shutil.copytree(data, copy, ignore=shutil.ignore_patterns(SOCKET))
+    """What a killed node leaves, but for its sockets, which are nothing that could be copied."""
+    shutil.copytree(data, copy, ignore=shutil.ignore_patterns("*.sock"))
 
 
 async def test_a_node_that_was_killed_in_its_repair_begins_it_again(
@@ -251,6 +250,7 @@ async def test_a_node_that_was_killed_in_its_repair_begins_it_again(
         (line,) = [line for line in logs if line["event"] == "halted"]
         assert line["reason"].endswith("repair goes on")
     assert sorted(path.name for path in data.iterdir()) == [
+        "access",
         "accusations",
         "history",
         "journal",
