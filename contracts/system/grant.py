@@ -2,8 +2,8 @@
 
 The manager issues a grant to the operator that forwarded an approved demand. The grant names the
 scenario, the data sets (of those matched to the demand), the algorithms, an end and a number of
-uses. It is checked when a task is created, dispatched and reported, and when its product is
-delivered; revoking it cancels every task that is still open under it.
+uses. It is checked when a task is created, accepted and reported, and when its product is
+registered, approved, offered and accepted; revoking it cancels every task still open under it.
 
 States: active <-> suspended; either -> revoked. Expiry and used-up uses follow from the record.
 """
@@ -253,6 +253,12 @@ def ensure_valid(grant_id: str) -> bool:
     return hold(grant_id).status == "active"
 
 
+@view
+def ensure_not_withdrawn(grant_id: str) -> bool:
+    """True, or a refusal, for what was made while the grant stood: it may have expired since."""
+    return in_force(grant_id).status == "active"
+
+
 def require_manager() -> str:
     party = view_contract("parties", "acting_as", ctx.sender, "manager", returns=str)
     require(party != "", "grant.role: sign with an account of an active manager")
@@ -275,11 +281,17 @@ def known(grant_id: str) -> Grant:
     return grant
 
 
-def hold(grant_id: str) -> Grant:
-    """The grant, if it stands at this block's time."""
+def in_force(grant_id: str) -> Grant:
+    """The grant, if it is neither revoked nor suspended."""
     grant = known(grant_id)
     require(grant.status != "revoked", "grant.revoked: ask the manager for a new grant")
     require(grant.status == "active", "grant.on_hold: an incident suspends it; wait for its end")
+    return grant
+
+
+def hold(grant_id: str) -> Grant:
+    """The grant, if it stands at this block's time."""
+    grant = in_force(grant_id)
     require(ctx.time_ms < grant.expires_ms, "grant.expired: ask the manager for a new grant")
     require(is_operator(grant.operator), "grant.suspended: its operator is suspended")
     return grant

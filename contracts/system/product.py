@@ -2,6 +2,7 @@
 
 The operator of a finished task registers its result as a product; the manager passes or refuses
 it. The product keeps its lineage, task and grant, so that a delivery can be traced to the data.
+The grant is checked at the registration and at the approval; a refusal needs none.
 
 States: registered -> approved | refused.
 """
@@ -101,6 +102,7 @@ def register(
     outcome = view_contract("task", "outcome", task_id, returns=Outcome)
     require(outcome.operator == operator, "product.owner: another operator ordered this task")
     require(outcome.status == "finished", "product.task: only a finished task makes a product")
+    view_contract("grant", "ensure_valid", outcome.grant_id, returns=bool)
     products[product_id] = DataProduct(
         id=product_id,
         task_id=task_id,
@@ -134,6 +136,8 @@ def approve(product_id: str, passed: bool, note: str) -> None:
     require(product.status == "registered", "product.status: it has been assessed already")
     require(passed or note != "", "product.note: say why the product is refused")
     require(len(note) <= NOTE_MAX, "product.note: use up to 1024 characters")
+    if passed:
+        view_contract("grant", "ensure_valid", product.grant_id, returns=bool)
     status = "approved" if passed else "refused"
     products[product_id] = replace(product, status=status, manager=manager, note=note)
     emit("ProductAssessed", product_id=product_id, party_id=manager, passed=passed)

@@ -5,7 +5,7 @@ participant accepts with its endpoint, a one-task certificate and the commitment
 the last one has accepted, the task is dispatched and executors start. Every participant reports
 the program it ran, a root over its transcript and its share of the output, sealed to the receiver.
 Equal program hashes finish the task, differing ones make it disputed.
-The grant is checked again at dispatch and at every report; its revocation cancels open tasks.
+The grant is checked again at each of these steps; its revocation cancels open tasks.
 
 States: created -> running -> finished | disputed; open ones -> failed | cancelled | expired.
 """
@@ -197,6 +197,7 @@ def accept(task_id: str, endpoint: str, certificate: str, data_commitment: bytes
     require(task.status == "created", "task.status: it can be accepted only before it starts")
     require(ctx.time_ms < task.deadline_ms, "task.late: the deadline has passed; order a new task")
     require((task_id, party) not in acceptances, "task.accepted: this party has accepted already")
+    view_contract("grant", "ensure_valid", task.grant_id, returns=bool)
     require(1 <= len(endpoint) <= ENDPOINT_MAX, "task.endpoint: use 1 to 128 characters")
     require(
         certificate.startswith(CERTIFICATE_HEAD) and len(certificate) <= CERTIFICATE_MAX,
@@ -210,8 +211,7 @@ def accept(task_id: str, endpoint: str, certificate: str, data_commitment: bytes
     acceptances[task_id, party] = Acceptance(
         party, endpoint, certificate, data_commitment, ctx.time_ms
     )
-    accepted = task.accepted + 1
-    tasks[task_id] = replace(task, accepted=accepted)
+    tasks[task_id] = replace(task, accepted=task.accepted + 1)
     names = parties_of(task)
     emit(
         "TaskAccepted",
@@ -221,7 +221,7 @@ def accept(task_id: str, endpoint: str, certificate: str, data_commitment: bytes
         dataset_id=dataset_id,
         data_commitment=data_commitment,
     )
-    if accepted == len(names):
+    if task.accepted + 1 == len(names):
         dispatch(task_id)
 
 
@@ -246,8 +246,7 @@ def report(
         require(len(digest) == DIGEST_SIZE, "task.digest: use 32 bytes of SM3 for each digest")
     require(1 <= len(output_share) <= SHARE_MAX, "task.output_share: use 1 to 49152 bytes")
     require(len(resources) <= RESOURCES_MAX, "task.resources: report up to 16 counters")
-    for counter in resources:
-        require(counter >= 0, "task.resources: a counter is never negative")
+    require(min([0] + resources) == 0, "task.resources: a counter is never negative")
     require(1 <= len(protection) <= PROTECTION_MAX, "task.protection: use 1 to 256 characters")
     reports[task_id, party] = Report(
         party, program_hash, transcript_root, output_commitment, resources, protection, ctx.time_ms
@@ -331,12 +330,11 @@ def show(task_id: str) -> TaskFile:
     task = known(task_id)
     require_reader(task)
     names = parties_of(task)
+    joined = [party for party in names if (task_id, party) in acceptances]
     return TaskFile(
         task=task,
         program=programs[task_id],
-        acceptances=[
-            acceptances[task_id, party] for party in names if (task_id, party) in acceptances
-        ],
+        acceptances=[acceptances[task_id, party] for party in joined],
         reports=[reports[task_id, party] for party in names if (task_id, party) in reports],
     )
 
@@ -351,6 +349,9 @@ def share(task_id: str, party_id: str) -> bytes:
         "task.reader: only the operator of the task may fetch its output shares",
     )
     require((task_id, party_id) in shares, "task.share: this party has not reported")
+    if reader != party_id:  # two of three shares may tell the result: none before it counts
+        require(task.status == "finished", "task.unfinished: it has no result; see `show`")
+        view_contract("grant", "ensure_not_withdrawn", task.grant_id, returns=bool)
     return shares[task_id, party_id]
 
 
@@ -373,8 +374,8 @@ def open_for(party_id: str, offset: int, limit: int) -> list[Task]:
         "task.reader: only the party itself and the manager see its queue",
     )
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 100 from 0 up")
-    queue = open_tasks("party:" + party_id)
-    return [tasks[task_id] for task_id in queue[offset : offset + limit]]
+    queue = open_tasks("party:" + party_id)[offset : offset + limit]
+    return [tasks[task_id] for task_id in queue]
 
 
 @view
@@ -442,9 +443,8 @@ def enlist(task_id: str, grant_id: str, participants: list[tuple[str, str]]) -> 
 
 
 def dispatch(task_id: str) -> None:
-    """Starts a task that all have accepted, if its grant and parties still stand."""
+    """Starts a task that all have accepted, if its parties still stand; `accept` saw the grant."""
     task = tasks[task_id]
-    view_contract("grant", "ensure_valid", task.grant_id, returns=bool)
     names = parties_of(task)
     for party in names:
         is_supplier = view_contract("parties", "party_has_role", party, "supplier", returns=bool)

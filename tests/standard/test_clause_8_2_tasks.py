@@ -92,12 +92,15 @@ def test_clause_8_2_4b5_output_shares_go_to_the_operator() -> None:
         assert share == b"sealed share of " + supplier.encode()
 
 
-def test_clause_8_2_5a_the_operator_receives_output_shares_as_they_come() -> None:
+def test_clause_8_2_5a_the_operator_receives_output_shares_once_all_are_there() -> None:
     """接受计算方法输出因子."""
     business = Business()
     business.running()
     assert business.denied("opco", "task", "share", "t1", "health") == "task.share"
-    business.report("health")
+    for supplier in SUPPLIERS:
+        business.report(supplier)
+        if supplier != SUPPLIERS[-1]:
+            assert business.denied("opco", "task", "share", "t1", supplier) == "task.unfinished"
     assert business.ask("opco", "task", "share", "t1", "health") == b"sealed share of health"
 
 
