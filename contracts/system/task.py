@@ -246,7 +246,7 @@ def report(
         require(len(digest) == DIGEST_SIZE, "task.digest: use 32 bytes of SM3 for each digest")
     require(1 <= len(output_share) <= SHARE_MAX, "task.output_share: use 1 to 49152 bytes")
     require(len(resources) <= RESOURCES_MAX, "task.resources: report up to 16 counters")
-    require(min([0] + resources) == 0, "task.resources: a counter is never negative")
+    require([n for n in resources if n < 0] == [], "task.resources: a counter is never negative")
     require(1 <= len(protection) <= PROTECTION_MAX, "task.protection: use 1 to 256 characters")
     reports[task_id, party] = Report(
         party, program_hash, transcript_root, output_commitment, resources, protection, ctx.time_ms
