@@ -1,4 +1,4 @@
-"""Who runs a node tells it so while it runs: its inside, log level, certificate, end.
+"""Who runs a node says whom it answers less, and tells it what to do while it runs.
 
 And nobody else can: another user's process hears nothing, whatever it sends.
 """
@@ -56,6 +56,9 @@ def test_a_running_node_is_told_by_who_runs_it(tmp_path: Path) -> None:
     network = LocalNetwork(tmp_path / "net")
     name = network.plan.nodes[3].name
     data = network.root / "nodes" / name / "data"
+    closed = "[access.methods]\nSubjectHistory = []\n"
+    with (data.parent / "node.toml").open("a", encoding="utf-8") as config:
+        config.write(closed)
     try:
         network.up()
         everyone = range(len(network.plan.nodes))
@@ -70,6 +73,13 @@ def test_a_running_node_is_told_by_who_runs_it(tmp_path: Path) -> None:
         assert {"what": "certificate", "where": str(certificate_of(network, 3))} in (
             inside["places"] if isinstance(inside["places"], list) else []
         )
+
+        home = network.root / "parties" / "manager"
+        for index, code in ((0, 0), (3, 1)):
+            words = ("history", "subject", "nothing", "--no-verify", "--home", str(home))
+            asked = shuxin(*words, "--node", network.plan.nodes[index].api)
+            assert asked.returncode == code, asked.stderr
+        assert "SubjectHistory is for nobody alone" in asked.stderr
 
         assert admin(data, "log-level", "error")["before"] == "info"
         before = len(orders(network, name))

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from client.account import Account
+from client.errors import Refused
+from client.node import NodeClient
 from client.signing import signed
 from crypto.x509.profile import Role, Subject
 from crypto.x509.read import Certificate
@@ -17,10 +19,13 @@ from ledger.model import Address
 from ledger.values import Value
 from node import refusals
 from node.api.levels import Level
+from node.api.policy import AccessPolicy
+from node.api.server import ApiServer
 from node.api.standing import Standings, standing_of
 from node.refusals import Refusal
 from shuxin.v1 import node_pb2
-from tests.moving_chain import Chain
+from tests.access_world import porter
+from tests.moving_chain import Chain, Served
 from tests.x509_world import keys, organization
 
 FOUNDED = datetime(2023, 11, 1, tzinfo=UTC)  # before the time of the chain
@@ -155,3 +160,34 @@ def test_a_client_names_its_certificate_in_every_header() -> None:
         request = node_pb2.GetStatusRequest()
         ((_, header),) = signed(account, request, method="/t.Node/Read", chain_id=bytes(32))
         assert decode_header(header)[1].certificate == fingerprint
+
+
+def test_a_server_judges_by_the_certificate_that_a_client_names(office: Office) -> None:
+    """From the key file to the answer: what the pieces above do together."""
+    provider = keys()
+    made = office.certificate("p1", Role.AUDITOR, provider.public_key)
+    by_it = Account(provider, certificate=made.fingerprint)
+    denied = AccessPolicy(denied=frozenset({office.chain.voices[1].address}))
+    server = ApiServer(Served(office.chain), listen="127.0.0.1:0", porter=porter(), policy=denied)
+    server.start()
+    try:
+        place = f"127.0.0.1:{server.port}"
+
+        def code(account: Account) -> str:
+            with NodeClient(place, caller=account) as node, pytest.raises(Refused) as refused:
+                node.subject_history("nothing")
+            return refused.value.code
+
+        assert code(by_it) == refusals.HISTORY_OFF, "let in, and there is no history here"
+        assert code(Account(keys())) == refusals.ACCESS_LEVEL
+        office.revoke(made)
+        assert code(by_it) == refusals.ACCESS_CERTIFICATE
+        with NodeClient(place, caller=office.chain.voices[2]) as node:
+            assert node.block(1).block.header.height == 1
+        with NodeClient(place, caller=office.chain.voices[1]) as node:
+            with pytest.raises(Refused) as refused:
+                node.block(1)
+            assert refused.value.code == refusals.ACCESS_LEVEL
+            assert node.status().height == office.chain.store.height
+    finally:
+        server.stop()
