@@ -60,6 +60,13 @@ class Score(NamedTuple):
     points: int
 
 
+class ServicePrice(NamedTuple):
+    """What a unit of a service costs."""
+
+    service: str
+    price_fen: int
+
+
 class Column(NamedTuple):
     """A column of a data set as the catalog describes it."""
 
@@ -175,6 +182,14 @@ def parse_score(text: str) -> Score:
     if not criterion or not _INTEGER.fullmatch(points):
         raise LiteralInvalid(f"{text[:80]!r}: write CRITERION=POINTS")
     return Score(criterion, int(points))
+
+
+def parse_price(text: str) -> ServicePrice:
+    """`SERVICE=FEN`."""
+    service, _, fen = text.partition("=")
+    if not _INTEGER.fullmatch(fen):
+        raise LiteralInvalid(f"{text[:80]!r}: write SERVICE=FEN, whole fen for a unit")
+    return ServicePrice(parse_id(service), int(fen))
 
 
 def parse_column(text: str) -> Column:

@@ -31,6 +31,8 @@ NOUNS: dict[str, str] = {
     "multisig": "Accounts of which several members decide together (多签账户).",
     "proposal": "Proposals: who runs the chain, and the votes on it (提案).",
     "validator": "The committee, its nodes, and accusations (委员会、共识节点、观察节点).",
+    "tariff": "What services cost, in versions of the manager (收费标准).",
+    "billing": "Metering records and statements (计量计费).",
     "rule": "Rules and plans of the stages, and limits of risk checks (规则、监测计划).",
     "oversight": "Who supervises whom, and whom operators engaged (监督管理).",
     "alert": "Alerts by checks and reports (预警).",

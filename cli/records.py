@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Contract -> the Map that `show` reads from. What is not here is computed by its view: a task's
 # file is put together, a proposal is shown as it stands at that moment.
 STORED: Final[Mapping[str, str]] = {
+    "billing": "statements",
     "catalog": "datasets",
     "delivery": "deliveries",
     "demand": "demands",

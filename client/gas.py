@@ -25,6 +25,7 @@ _MEASURED: Final = frozenset(
         "accusation",
         "agreement",
         "alert",
+        "billing",
         "catalog",
         "certificate",
         "contract",
@@ -43,11 +44,14 @@ _MEASURED: Final = frozenset(
         "product",
         "proposal",
         "rules",
+        "tariff",
         "task",
     )
 )
 _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
     {
+        ("billing", "issue"): GAS_LARGE,  # adds 200 entries up
+        ("billing", "meter_task"): GAS_MEDIUM,  # 16 participants
         ("catalog", "register"): GAS_MEDIUM,  # a table of 128 columns
         ("catalog", "update"): GAS_MEDIUM,
         ("catalog", "withdraw"): GAS_MEDIUM,

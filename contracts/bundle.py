@@ -29,6 +29,8 @@ SYSTEM_CONTRACTS = (
     "product",
     "delivery",
     "agreement",
+    "tariff",
+    "billing",
     "rules",
     "multisig",
     "oversight",

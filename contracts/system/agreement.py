@@ -93,6 +93,16 @@ class Sides:
     consumer: str
 
 
+@record
+class Price:
+    """What a unit of a service costs, as the tariff contract tells it."""
+
+    service: str
+    price_fen: int
+    tariff: int
+    is_named: bool
+
+
 agreements = Map(str, Agreement)
 # Kept under "" for managers, and under operator and consumer.
 agreement_by_number = Map((str, int), str)
@@ -124,6 +134,10 @@ def offer(
     require(
         service == "" or price_fen == 0,
         "agreement.terms: name a price or a service of the tariff, not both",
+    )
+    require(
+        service == "" or view_contract("tariff", "price_of", service, returns=Price).is_named,
+        "agreement.tariff: the tariff in force names no such service; see `tariff list`",
     )
     require(
         ctx.time_ms < until_ms <= ctx.time_ms + TERM_MAX_MS,

@@ -115,6 +115,7 @@ class TaskOutcome:
     grant_id: str
     consumer: str
     created_ms: int
+    participants: list[tuple[str, str]]
 
 
 @record

@@ -61,6 +61,16 @@ class Course:
 
 
 @record
+class Handed:
+    """What the contract `billing` charges a delivery by."""
+
+    status: str
+    operator: str
+    consumer: str
+    agreement_id: str
+
+
+@record
 class Lineage:
     """Where a product comes from, as the product contract tells it."""
 
@@ -192,6 +202,13 @@ def course(delivery_id: str) -> Course:
     """How far a delivery is, and between whom."""
     found = known(delivery_id)
     return Course(found.status, found.product_id, found.operator, found.consumer, found.offered_ms)
+
+
+@view
+def handed(delivery_id: str) -> Handed:
+    """Whether a delivery arrived, between whom and under which agreement."""
+    found = known(delivery_id)
+    return Handed(found.status, found.operator, found.consumer, found.agreement_id)
 
 
 def hand_over(

@@ -70,6 +70,7 @@ class Outcome:
     grant_id: str
     consumer: str
     created_ms: int
+    participants: list[tuple[str, str]]
 
 
 @record

@@ -110,6 +110,7 @@ class Outcome:
     grant_id: str
     consumer: str
     created_ms: int
+    participants: list[tuple[str, str]]
 
 
 @record
@@ -330,11 +331,10 @@ def show(task_id: str) -> TaskFile:
     task = known(task_id)
     require_reader(task)
     names = parties_of(task)
-    joined = [party for party in names if (task_id, party) in acceptances]
     return TaskFile(
         task=task,
         program=programs[task_id],
-        acceptances=[acceptances[task_id, party] for party in joined],
+        acceptances=[acceptances[task_id, who] for who in names if (task_id, who) in acceptances],
         reports=[reports[task_id, party] for party in names if (task_id, party) in reports],
     )
 
@@ -380,9 +380,9 @@ def open_for(party_id: str, offset: int, limit: int) -> list[Task]:
 
 @view
 def outcome(task_id: str) -> Outcome:
-    """What the product contract checks a product against."""
-    task = known(task_id)
-    return Outcome(task.status, task.operator, task.grant_id, task.consumer, task.created_ms)
+    """What a product is checked against, and what a task is billed by."""
+    t = known(task_id)
+    return Outcome(t.status, t.operator, t.grant_id, t.consumer, t.created_ms, t.participants)
 
 
 def known(task_id: str) -> Task:

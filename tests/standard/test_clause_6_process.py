@@ -253,6 +253,28 @@ def judged(business: Business, party: str) -> list[Value]:
     return [party, 0, business.now_ms, scores, "passed", digest("report"), "records", next_ms]
 
 
+def test_clause_6_6_1c_the_manager_sets_prices_and_anyone_concerned_adds_bills_up() -> None:
+    """建立公共数据服务目录、计量、计费标准."""
+    business = Business()
+    height = business.chain.height + 99
+    enacted: list[Value] = [1, digest("tariff"), "", [["task", 500], ["delivery", 2000]], height]
+    for who in others("manager"):
+        assert business.refused(who, "tariff", "enact", *enacted) == "tariff.role"
+    business.do("bureau", "tariff", "enact", *enacted)
+    business.chain.advance(height=99)
+    business.offered()
+    business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+    business.do("civil", "billing", "meter_task", "t1")
+    business.do("insurer", "billing", "meter_delivery", "v1")
+    business.pass_time(3_600_000)
+    business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
+    for who in ("opco", "insurer", "board"):
+        assert business.ask(who, "billing", "recompute", "s1") == 2500
+    business.do("insurer", "billing", "contest", "s1", "the table came late")
+    business.do("board", "billing", "settle", "s1", 2400, "as agreed for delays")
+    business.do("opco", "billing", "confirm", "s1", digest("bank slip"))
+
+
 def test_clause_6_6_1d_the_manager_evaluates_parties_and_asks_for_audits() -> None:
     """开展公共数据授权运营绩效评价工作, 开展安全审计工作等."""
     business = Business()

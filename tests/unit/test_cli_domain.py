@@ -95,6 +95,14 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "agreement.sign": (["--digest", DIGEST], "agreement"),
     "agreement.decline": (["--reason", "r"], "agreement"),
     "agreement.terminate": (["--reason", "r"], "agreement"),
+    "billing.meter_task": ([], "billing"),
+    "billing.meter_delivery": ([], "billing"),
+    "billing.report_use": (["--units", "9", "--digest", DIGEST], "billing"),
+    "billing.issue": (["--payer", "p", "--until", "2026-01-01T00:00:00Z"], "billing"),
+    "billing.accept": (["--total", "9"], "billing"),
+    "billing.contest": (["--reason", "r"], "billing"),
+    "billing.settle": (["--due", "9", "--reason", "r"], "billing"),
+    "billing.confirm": (["--digest", DIGEST], "billing"),
     "rules.withdraw": ([], "rule"),
     "rules.enact": (["--number", "1", "--digest", DIGEST, "--from-height", "9"], "rule"),
     "rules.revoke": (["--reason", "r"], "rule"),
@@ -176,6 +184,28 @@ def test_an_agreement_is_over_one_product_or_one_grant(
     assert session.calls == []
 
 
+def test_a_tariff_names_its_version_and_prices_in_whole_fen(session: FakeSession) -> None:
+    words = ["tariff", "enact", "1", "--digest", DIGEST, "--from-height", "9", "--price", "task=50"]
+    assert main(words) == 0
+    enacted = (1, bytes.fromhex(DIGEST), "", [["task", 50]], 9)
+    assert session.calls == [("tariff", "enact", enacted)]
+    assert main([*words, "--price", "query=0.5"]) == 2
+    assert main(["tariff", "price", "task"]) == 0
+    assert main(["tariff", "show", "1"]) == 0
+
+
+@pytest.mark.parametrize(("stated_fen", "code"), [(22, 0), (23, 1)])
+def test_a_statement_is_added_up_again_where_it_is_read(
+    stated_fen: int, code: int, session: FakeSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries: list[Value] = [{"units": 2, "price_fen": 10}, {"units": 1, "price_fen": 2}]
+    statement: dict[Key, Value] = {"id": "s", "count": 2, "total_fen": stated_fen}
+    session.answers = {"billing.show": statement, "billing.entries_of": entries}
+    assert main(["billing", "recompute", "s", "--json"]) == code
+    told = json.loads(capsys.readouterr().out)
+    assert (told["total_fen"], told["entries"], told["is_equal"]) == (22, 2, code == 0)
+
+
 def test_an_evaluation_is_accepted_or_contested(session: FakeSession) -> None:
     assert main(["evaluation", "accept", "e"]) == 0
     assert main(["evaluation", "contest", "e", "--text", "wrong"]) == 0
@@ -192,6 +222,7 @@ LISTED = {
     "product": "product",
     "delivery": "delivery",
     "agreement": "agreement",
+    "billing": "billing",
     "rule": "rules",
     "multisig": "multisig",
     "oversight": "oversight",

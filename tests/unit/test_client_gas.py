@@ -357,6 +357,30 @@ class Largest:
         self.do("operator", "evaluation", "answer", name("e"), False, text)
         self.do("manager", "evaluation", "settle", name("e"), "conditional", text)
 
+    def bill(self) -> None:
+        """A full tariff, a full task, and a statement of as many entries as it takes."""
+        services: list[Value] = [[f"{number:02}".ljust(64, "s"), 10**15] for number in range(61)]
+        services += [["delivery", 1], ["dataset", 1], ["task", 1]]
+        for number in (1, 2):
+            height = self.chain.height + 2
+            text: list[Value] = [number, DIGEST, wide(512), services, height]
+            self.do("manager", "tariff", "enact", *text)
+            self.chain.advance(height=2)
+        self.do("manager", "billing", "meter_task", name("done"))
+        self.do("manager", "billing", "meter_delivery", name("w"))
+        for _ in range(198):
+            self.do("operator", "billing", "report_use", name("a"), 10**12, DIGEST)
+        for bill in ("s", "t"):
+            self.chain.advance(time_ms=HOUR_MS // 9)
+            issued: list[Value] = [name(bill), name("consumer"), self.chain.time_ms]
+            self.do("operator", "billing", "issue", *issued)
+            self.do("operator", "billing", "report_use", name("a"), 1, DIGEST)
+        total = 198 * 10**27 + 1 + 10**15
+        self.do("consumer", "billing", "accept", name("t"), 10**15)
+        self.do("consumer", "billing", "contest", name("s"), wide(1024))
+        self.do("manager", "billing", "settle", name("s"), total, wide(1024))
+        self.do("operator", "billing", "confirm", name("s"), DIGEST)
+
     def agree(self) -> None:
         """Over a product, which asks most, with both signatures."""
         words: list[Value] = [wide(128), DIGEST, wide(512), 10**15, ""]
@@ -384,6 +408,8 @@ class Largest:
         self.agree()
         self.do("operator", "delivery", "offer_under", name("w"), *offer, name("a"))
         self.do("operator", "delivery", "offer", name("v"), *offer)
+        self.do("consumer", "delivery", "accept", name("w"), DIGEST, True, note)
+        self.bill()
         self.do("consumer", "delivery", "accept", name("v"), DIGEST, True, note)
 
 

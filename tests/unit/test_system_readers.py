@@ -35,6 +35,19 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("delivery", "show", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
     ("agreement", "show", ["a1"], ("opco", "insurer", "bureau", "board"), "agreement.reader"),
     ("agreement", "list", [0, 10], MEMBERS, "agreement.reader"),
+    ("tariff", "show", [1], MEMBERS, "tariff.reader"),
+    ("tariff", "list", [0, 10], MEMBERS, "tariff.reader"),
+    ("billing", "show", ["s1"], ("opco", "insurer", "bureau", "board"), "billing.reader"),
+    ("billing", "recompute", ["s1"], ("opco", "insurer", "bureau", "board"), "billing.reader"),
+    (
+        "billing",
+        "entries_of",
+        ["s1", 0, 9],
+        ("opco", "insurer", "bureau", "board"),
+        "billing.reader",
+    ),
+    ("billing", "list", [0, 10], MEMBERS, "billing.reader"),
+    ("billing", "entries", [0, 10], MEMBERS, "billing.reader"),
     ("delivery", "list", [0, 10], MEMBERS, "delivery.reader"),
     ("rules", "show", ["r1"], MEMBERS, "rules.reader"),
     ("rules", "version", ["r1", 1], MEMBERS, "rules.reader"),
@@ -71,6 +84,12 @@ def story() -> Business:
     business.offered()
     business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
     business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
+    height = business.chain.height + 2
+    business.do("bureau", "tariff", "enact", 1, digest("tariff"), "", [["task", 5]], height)
+    business.chain.advance(height=2, time_ms=1000)
+    business.do("opco", "billing", "meter_task", "t1")
+    business.chain.advance(height=1, time_ms=1000)
+    business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
     rule: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
     business.do("bureau", "rules", "draft", *rule)
     business.do("opco", "oversight", "select", "x1", "chipworks", "")

@@ -77,6 +77,32 @@ def an_agreement(business: Business) -> None:
     business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
 
 
+def a_priced_delivery(business: Business) -> None:
+    prices: list[Value] = [["task", 500]]
+    height = business.chain.height + 2
+    business.do("bureau", "tariff", "enact", 1, digest("tariff"), "", prices, height)
+    business.agreed()
+    business.do("opco", "delivery", "offer_under", "v1", "p1", *OFFER, "a1")
+    business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+
+
+def a_statement(business: Business) -> None:
+    a_priced_delivery(business)
+    business.do("opco", "billing", "meter_task", "t1")
+    business.pass_time(HOUR_MS)
+    business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
+
+
+def a_contested_statement(business: Business) -> None:
+    a_statement(business)
+    business.do("insurer", "billing", "contest", "s1", "wrong")
+
+
+def a_settled_statement(business: Business) -> None:
+    a_contested_statement(business)
+    business.do("bureau", "billing", "settle", "s1", 400, "late")
+
+
 def a_drafted_plan(business: Business) -> None:
     plan: list[Value] = ["r1", "monitoring", "delivery", "Plan", digest("r"), "", []]
     business.do("opco", "rules", "draft", *plan)
@@ -261,6 +287,21 @@ STEPS = [
          ("opco", "insurer"), "agreement.side"),
     Step("agreement", "terminate", Business.agreed, fixed("a1", "breach"),
          ("opco", "insurer", *MANAGERS), "agreement.side"),
+    Step("tariff", "enact", nothing,
+         lambda business: [1, digest("tariff"), "", [["task", 5]], business.chain.height + 99],
+         MANAGERS, "tariff.role"),
+    Step("billing", "meter_task", a_priced_delivery, fixed("t1"),
+         ("opco", "insurer", "health", "social", "civil", *MANAGERS), "billing.concerned"),
+    Step("billing", "meter_delivery", a_priced_delivery, fixed("v1"),
+         ("opco", "insurer", *MANAGERS), "billing.concerned"),
+    Step("billing", "report_use", a_priced_delivery, fixed("a1", 3, digest("log")),
+         ("opco",), "billing.payee"),
+    Step("billing", "accept", a_statement, fixed("s1", 500), ("insurer",), "billing.payer"),
+    Step("billing", "contest", a_statement, fixed("s1", "wrong"), ("insurer",), "billing.payer"),
+    Step("billing", "settle", a_contested_statement, fixed("s1", 400, "late"), MANAGERS,
+         "billing.role"),
+    Step("billing", "confirm", a_settled_statement, fixed("s1", digest("slip")), ("opco",),
+         "billing.payee"),
     Step("delivery", "accept", Business.offered, fixed("v1", digest("payload"), True, ""),
          ("insurer",), "delivery.role", "delivery.consumer"),
 ]  # fmt: skip

@@ -27,6 +27,7 @@ TASK: Final = "task"
 PRODUCT: Final = "product"
 DELIVERY: Final = "delivery"
 AGREEMENT: Final = "agreement"
+STATEMENT: Final = "statement"
 EVIDENCE: Final = "evidence"
 PARTY: Final = "party"
 NODE: Final = "node"
@@ -46,6 +47,7 @@ KINDS: Final = (
     PRODUCT,
     DELIVERY,
     AGREEMENT,
+    STATEMENT,
     EVIDENCE,
     PARTY,
     NODE,
@@ -172,6 +174,17 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "sign": {"agreement_id": AGREEMENT},
         "decline": {"agreement_id": AGREEMENT},
         "terminate": {"agreement_id": AGREEMENT},
+    },
+    "tariff": {"enact": {}},
+    "billing": {
+        "meter_task": {"task_id": TASK},
+        "meter_delivery": {"delivery_id": DELIVERY},
+        "report_use": {"agreement_id": AGREEMENT},
+        "issue": {"statement_id": STATEMENT, "payer": PARTY},
+        "accept": {"statement_id": STATEMENT},
+        "contest": {"statement_id": STATEMENT},
+        "settle": {"statement_id": STATEMENT},
+        "confirm": {"statement_id": STATEMENT},
     },
     "rules": {
         "draft": {"rule_id": RULE},
@@ -335,6 +348,15 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "AgreementDeclined": {"agreement_id": AGREEMENT, "party_id": PARTY},
         "AgreementTerminated": {"agreement_id": AGREEMENT, "party_id": PARTY},
     },
+    "tariff": {"TariffEnacted": {"party_id": PARTY}},
+    "billing": {
+        "Metered": {"subject": ABOUT, "payee": PARTY, "payer": PARTY},
+        "StatementIssued": {"statement_id": STATEMENT, "payee": PARTY, "payer": PARTY},
+        "StatementAccepted": {"statement_id": STATEMENT, "party_id": PARTY},
+        "StatementContested": {"statement_id": STATEMENT, "party_id": PARTY},
+        "StatementSettled": {"statement_id": STATEMENT, "party_id": PARTY},
+        "StatementPaid": {"statement_id": STATEMENT, "party_id": PARTY},
+    },
     "delivery": {
         "DeliveryOffered": {
             "delivery_id": DELIVERY,
@@ -418,15 +440,16 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
 _PLAIN_NAMES: Final = """
 accepted account accounts accuser act_id address agreement_digest algorithm algorithms approvals
 approved args certificate check_name code_hash commitment count data_commitment deadline_ms
-description digest due_ms endpoint expires_ms finding fingerprint first first_digest first_height
-first_signature from_height from_ms grade groups head height in_force is_finished is_late is_match
-kind last limits location member members method name needs next_due_ms not_after_ms note number
-opened_ms organizations outcome output_commitment output_share parties_min passed payload_digest
-peer_id price_fen program program_hash protection public_key purpose question reason received_digest
-receiver_key replacement report_digest resources result_digest role roles row_count rule_hash
-scenario schema scope scores sealed_payload_digest second second_digest second_signature sequence
-serial service severity share_digest source speaker stage status step tags text threshold title
-to_ms topic transaction transcript_root until_ms uses_max version view vm_version witnesses
+description digest due_fen due_ms endpoint expires_ms finding fingerprint first first_digest
+first_height first_signature from_height from_ms grade groups head height in_force is_finished
+is_late is_match kind last limits location member members method name needs next_due_ms not_after_ms
+note number opened_ms organizations outcome output_commitment output_share parties_min passed
+payload_digest peer_id price_fen prices program program_hash protection public_key purpose question
+reason receipt_digest received_digest receiver_key replacement report_digest resources result_digest
+role roles row_count rule_hash scenario schema scope scores sealed_payload_digest second
+second_digest second_signature sequence serial service severity share_digest source speaker stage
+status step tags text threshold title to_ms topic total_fen transaction transcript_root units
+until_ms uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
 

@@ -1,0 +1,148 @@
+"""Metering and charging (计量计费): what was metered, and statements (账单) over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.domain import PAGE_MAX, DigestOption, Id, Reason, add_reads, call, records_table
+from cli.literals import parse_id, parse_moment
+from cli.options import Invocation, verb
+from cli.output import Answer, Fields
+from cli.records import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from client.session import Session
+    from ledger.values import Key, Value
+
+app = typer.Typer()
+CONTRACT = "billing"
+
+add_reads(app, CONTRACT, columns=("id", "payee", "payer", "to_ms", "count", "total_fen", "status"))
+
+ENTRY_COLUMNS = ("number", "kind", "subject", "item", "payee", "payer", "units", "price_fen")
+Offset = Annotated[int, typer.Option(min=0, help="Skip so many.")]
+
+
+@verb(app, "meter-task")
+def meter_task(ask: Invocation, task_id: Id) -> Answer:
+    """Meter a finished task: the work, and each data set (whom it concerns)."""
+    return call(ask, CONTRACT, "meter_task", task_id)
+
+
+@verb(app, "meter-delivery")
+def meter_delivery(ask: Invocation, delivery_id: Id) -> Answer:
+    """Meter an accepted delivery, by its agreement or by the tariff (whom it concerns)."""
+    return call(ask, CONTRACT, "meter_delivery", delivery_id)
+
+
+@verb(app, "report-use")
+def report_use(
+    ask: Invocation,
+    agreement_id: Id,
+    units: Annotated[int, typer.Option(min=1, help="Units that were used.")],
+    digest: DigestOption,
+) -> Answer:
+    """Report use that no chain sees, with the digest of its log (operator of the agreement)."""
+    return call(ask, CONTRACT, "report_use", agreement_id, units, digest)
+
+
+@verb(app, "entries")
+def entries(
+    ask: Invocation,
+    statement: Annotated[str, typer.Option(metavar="ID", help="Only those of a statement.")] = "",
+    offset: Offset = 0,
+) -> Answer:
+    """List what was metered, in order."""
+    with ask.session() as session:
+        if statement:
+            records = session.view(CONTRACT, "entries_of", parse_id(statement), offset, PAGE_MAX)
+        else:
+            records = session.view(CONTRACT, "entries", offset, PAGE_MAX)
+    return records_table(records, columns=ENTRY_COLUMNS, whole=ask.json)
+
+
+@verb(app, "issue")
+def issue(
+    ask: Invocation,
+    statement_id: Id,
+    payer: Annotated[str, typer.Option(parser=parse_id, help="Party that owes.")],
+    until: Annotated[
+        int, typer.Option(parser=parse_moment, help="An ISO time with its zone, that has been.")
+    ],
+) -> Answer:
+    """State what a payer owes since the last statement (payee)."""
+    return call(ask, CONTRACT, "issue", statement_id, payer, until)
+
+
+@verb(app, "recompute")
+def recompute(ask: Invocation, statement_id: Id) -> Answer:
+    """Add the entries of a statement up here; exit code 1 when it says another total."""
+    with ask.session() as session:
+        statement = shown(session, CONTRACT, statement_id)
+        found = list(_entries(session, statement_id))
+    record: Mapping[Key, Value] = statement if isinstance(statement, dict) else {}
+    total = sum(_number(entry, "units") * _number(entry, "price_fen") for entry in found)
+    is_equal = total == record.get("total_fen") and len(found) == record.get("count")
+    return Fields(
+        {
+            "id": statement_id,
+            "entries": len(found),
+            "total_fen": total,
+            "stated_fen": _number(record, "total_fen"),
+            "is_equal": is_equal,
+        },
+        exit_code=int(not is_equal),
+    )
+
+
+@verb(app, "accept")
+def accept(
+    ask: Invocation,
+    statement_id: Id,
+    total: Annotated[int, typer.Option(min=0, help="Fen, as you recomputed them.")],
+) -> Answer:
+    """Accept the total that you recomputed (payer)."""
+    return call(ask, CONTRACT, "accept", statement_id, total)
+
+
+@verb(app, "contest")
+def contest(ask: Invocation, statement_id: Id, reason: Reason) -> Answer:
+    """Contest a statement, with reasons (payer)."""
+    return call(ask, CONTRACT, "contest", statement_id, reason)
+
+
+@verb(app, "settle")
+def settle(
+    ask: Invocation,
+    statement_id: Id,
+    due: Annotated[int, typer.Option(min=0, help="Fen that are due.")],
+    reason: Reason,
+) -> Answer:
+    """Decide what is due of a contested statement (a manager that is neither side)."""
+    return call(ask, CONTRACT, "settle", statement_id, due, reason)
+
+
+@verb(app, "confirm")
+def confirm(ask: Invocation, statement_id: Id, digest: DigestOption) -> Answer:
+    """Confirm that what is due was paid, naming what shows it (payee)."""
+    return call(ask, CONTRACT, "confirm", statement_id, digest)
+
+
+def _entries(session: Session, statement_id: str) -> Iterator[Mapping[Key, Value]]:
+    offset = 0
+    while True:
+        page = session.view(CONTRACT, "entries_of", statement_id, offset, PAGE_MAX)
+        records = page if isinstance(page, list) else []
+        yield from (record for record in records if isinstance(record, dict))
+        if len(records) < PAGE_MAX:
+            return
+        offset += PAGE_MAX
+
+
+def _number(record: Mapping[Key, Value], name: str) -> int:
+    value = record.get(name)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,189 @@
+"""Random metering and statements, against a plain model: a ledger of who owes whom for what.
+
+The model keeps one list of debts and forgets those that were stated. Whatever order acts come in,
+each debt is on one statement at most, none between two statements is left out, and every statement
+adds up to what the model says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from contracts.vm.codes import Code
+from ledger.values import Value
+from tests.business import HOUR_MS, OFFER, SUPPLIERS, Business, digest
+
+PAYER = "insurer"
+PAYEES = ("opco", *SUPPLIERS)
+PEOPLE = (*PAYEES, PAYER, PAYER, "bureau", "board", "bank", "rival")
+IDS = ("s0", "s1", "s2", "s3")
+NEXT = {
+    "issued": {"accepted", "contested"},
+    "accepted": {"paid"},
+    "contested": {"settled"},
+    "settled": {"paid"},
+    "paid": set(),
+}
+people = st.sampled_from(PEOPLE)
+ids = st.sampled_from(IDS)
+
+
+class Debt(NamedTuple):
+    """Of the payer to a payee."""
+
+    payee: str
+    fen: int
+    time_ms: int
+
+
+@dataclass
+class Bill:
+    """A statement as the payer would file it."""
+
+    payee: str
+    total: int
+    due: int
+    status: str = "issued"
+
+
+class BillingMachine(RuleBasedStateMachine):
+    """Acts of anybody, wise or not."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.business = Business()
+        self.business.agreed()
+        self.business.do("opco", "delivery", "offer_under", "v1", "p1", *OFFER, "a1")
+        self.business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+        self.debts: list[Debt] = []
+        self.bills: dict[str, Bill] = {}
+        self.stated_ms: dict[str, int] = {}
+        self.prices: dict[str, int] = {}
+        self.versions = 0
+        self.metered: set[str] = set()
+        self.seen: dict[str, str] = {}
+
+    def act(self, expected: bool, who: str, contract: str, method: str, *args: Value) -> None:
+        receipt = self.business.act(who, contract, method, *args)
+        assert receipt.status in (Code.ok, Code.refused), (receipt.error, receipt.detail)
+        assert (receipt.status == Code.ok) is expected, (who, method, args, receipt.detail)
+
+    def owe(self, payee: str, fen: int) -> None:
+        self.debts.append(Debt(payee, fen, self.business.now_ms))
+
+    @rule(who=people, task=st.integers(0, 9), data=st.integers(0, 9), is_named=st.booleans())
+    def price(self, who: str, task: int, data: int, is_named: bool) -> None:
+        expected = who in ("bureau", "board")
+        prices: list[Value] = [["task", task]]
+        if is_named:
+            prices.append(["dataset", data])
+        height = self.business.chain.height + 99
+        words: list[Value] = [self.versions + 1, digest("tariff"), "", prices, height]
+        self.act(expected, who, "tariff", "enact", *words)
+        if expected:
+            self.versions += 1
+            self.prices = {"task": task, "dataset": data if is_named else 0}
+            self.business.chain.advance(height=99)
+
+    @rule(who=people)
+    def meter_task(self, who: str) -> None:
+        is_concerned = who not in ("bank", "rival")
+        expected = is_concerned and bool(self.versions) and "t1" not in self.metered
+        self.act(expected, who, "billing", "meter_task", "t1")
+        if expected:
+            self.metered.add("t1")
+            self.owe("opco", self.prices["task"])
+            for supplier in SUPPLIERS:
+                self.owe(supplier, self.prices["dataset"])
+
+    @rule(who=people)
+    def meter_delivery(self, who: str) -> None:
+        """By its agreement, whether there is a tariff or not."""
+        is_concerned = who in ("opco", PAYER, "bureau", "board")
+        expected = is_concerned and "v1" not in self.metered
+        self.act(expected, who, "billing", "meter_delivery", "v1")
+        if expected:
+            self.metered.add("v1")
+            self.owe("opco", 10_000)
+
+    @rule(who=st.sampled_from(["opco", "opco", *PEOPLE]), units=st.integers(0, 5))
+    def report(self, who: str, units: int) -> None:
+        expected = who == "opco" and units > 0
+        self.act(expected, who, "billing", "report_use", "a1", units, digest("log"))
+        if expected:
+            self.owe("opco", units * 10_000)
+
+    @rule(who=st.sampled_from([*PAYEES, *PEOPLE]), name=ids, minutes=st.integers(-1, 90))
+    def issue(self, who: str, name: str, minutes: int) -> None:
+        to_ms = self.business.now_ms - minutes * 60_000
+        begin = self.stated_ms.get(who, 0)
+        taken = [debt for debt in self.debts if debt.payee == who and debt.time_ms < to_ms]
+        expected = name not in self.bills and begin < to_ms and minutes >= 0 and bool(taken)
+        self.act(expected, who, "billing", "issue", name, PAYER, to_ms)
+        if expected:
+            total = sum(debt.fen for debt in taken)
+            self.bills[name] = Bill(who, total, total)
+            self.stated_ms[who] = to_ms
+            self.debts = [debt for debt in self.debts if debt not in taken]
+
+    def stands(self, name: str, *states: str) -> bool:
+        return name in self.bills and self.bills[name].status in states
+
+    @rule(who=people, name=ids, skew=st.sampled_from([0, 0, 1]))
+    def accept(self, who: str, name: str, skew: int) -> None:
+        total = (self.bills[name].total if name in self.bills else 0) + skew
+        expected = who == PAYER and self.stands(name, "issued") and skew == 0
+        self.act(expected, who, "billing", "accept", name, total)
+        if expected:
+            self.bills[name].status = "accepted"
+
+    @rule(who=people, name=ids)
+    def contest(self, who: str, name: str) -> None:
+        expected = who == PAYER and self.stands(name, "issued")
+        self.act(expected, who, "billing", "contest", name, "why")
+        if expected:
+            self.bills[name].status = "contested"
+
+    @rule(who=people, name=ids, less=st.integers(-1, 3))
+    def settle(self, who: str, name: str, less: int) -> None:
+        total = self.bills[name].total if name in self.bills else 0
+        expected = who in ("bureau", "board") and self.stands(name, "contested")
+        expected = expected and 0 <= total - less <= total
+        self.act(expected, who, "billing", "settle", name, total - less, "so")
+        if expected:
+            self.bills[name].status, self.bills[name].due = "settled", total - less
+
+    @rule(who=people, name=ids)
+    def confirm(self, who: str, name: str) -> None:
+        expected = self.stands(name, "accepted", "settled") and who == self.bills[name].payee
+        self.act(expected, who, "billing", "confirm", name, digest("slip"))
+        if expected:
+            self.bills[name].status = "paid"
+
+    @rule()
+    def wait(self) -> None:
+        grant = self.business.ask_record("bureau", "grant", "show", "g1")
+        assert isinstance(grant["expires_ms"], int)
+        if self.business.now_ms + 6 * HOUR_MS < grant["expires_ms"]:
+            self.business.pass_time(HOUR_MS // 2)
+
+    @invariant()
+    def every_statement_adds_up_and_skipped_no_state(self) -> None:
+        for name, bill in self.bills.items():
+            shown = self.business.ask_record("board", "billing", "show", name)
+            told = (shown["payee"], shown["total_fen"], shown["due_fen"], shown["status"])
+            assert told == (bill.payee, bill.total, bill.due, bill.status)
+            assert self.business.ask(bill.payee, "billing", "recompute", name) == bill.total
+            before = self.seen.get(name, "issued")
+            assert bill.status == before or bill.status in NEXT[before], (name, before)
+            self.seen[name] = bill.status
+
+
+TestBilling = pytest.mark.slow(BillingMachine.TestCase)
+TestBilling.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
