@@ -47,6 +47,7 @@ NOUNS: dict[str, str] = {
     "agreement": "Service contracts of operator and consumer, signed by both (合同).",
     "delivery": "Delivery and acceptance of products (交付).",
     "evidence": "Evidence of every stage (存证).",
+    "work": "What waits for your party, and the command that does it (待办).",
     "executor": "The daemon beside a party's data.",
     "dataset": "Data sets an executor holds (数据集).",
     "recovery": "Recovery plans after a fork beyond f (分叉恢复).",
@@ -54,11 +55,13 @@ NOUNS: dict[str, str] = {
     "archive": "Folders of archives, to which nodes move old blocks (归档).",
     "scenario": "Appendix A of the standard, end to end.",
 }
+# Nouns that say a whole sentence: `shuxin work` is `shuxin work list`.
+ALONE: dict[str, str] = {"work": "list"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = _completed(list(sys.argv[1:] if arguments is None else arguments))
     command = typer.main.get_command(_application(given))
     try:
         command.main(args=given, prog_name="shuxin")
@@ -82,6 +85,15 @@ def _application(given: Sequence[str]) -> typer.Typer:
         app = _load(noun) if noun == wanted else _unloaded()
         root.add_typer(app, name=noun, help=summary, no_args_is_help=True)
     return root
+
+
+def _completed(given: list[str]) -> list[str]:
+    """With the verb of a noun that stands alone, or has nothing but options behind it."""
+    place = next((place for place, word in enumerate(given) if not word.startswith("-")), None)
+    verb = ALONE.get(given[place]) if place is not None else None
+    if place is None or verb is None or given[place + 1 : place + 2] == [verb]:
+        return given
+    return [*given[: place + 1], verb, *given[place + 1 :]]
 
 
 def _load(noun: str) -> typer.Typer:

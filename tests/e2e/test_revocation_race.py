@@ -93,6 +93,8 @@ def test_no_delivery_completes_after_the_revocation(network: LocalNetwork, tmp_p
     desk.ask("manager", "product", "approve", product, "--pass")
     terms = "--product", product, "--consumer", "consumer", "--agreement", DIGEST
     desk.ask("operator", "delivery", "offer", delivery, *terms, "--payload", DIGEST)
+    waiting = {row["id"]: row["command"] for row in desk.ask_list("consumer", "work")}
+    assert str(waiting[delivery]).startswith(f"shuxin delivery accept {delivery} ")
     desk.ask("manager", "grant", "revoke", grant, "--reason", "misuse")
     accept = "delivery", "accept", delivery, "--digest", DIGEST
     assert desk.refused("consumer", *accept) == "grant.revoked"

@@ -1,0 +1,49 @@
+"""What waits for the party of the key now (待办), with the command that does each thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.domain import time_text
+from cli.options import Invocation, verb
+from cli.output import Answer, CommandRefused, Json, Table, note
+
+if TYPE_CHECKING:
+    from client.work import Waiting
+
+app = typer.Typer()
+COLUMNS = ("what", "id", "about", "due", "command")
+
+
+@app.callback()
+def nouns_have_verbs() -> None:
+    """Keeps `list` a verb although it is the only one."""
+
+
+@verb(app, "list")
+def list_work(ask: Invocation) -> Answer:
+    """What waits for the party of your key; `shuxin work` says the same (any party)."""
+    from client.work import reader_of, waiting_for
+
+    address = ask.account().address
+    with ask.session() as session:
+        reader = reader_of(session.view, address)
+        if reader is None:
+            raise CommandRefused(
+                "work.party",
+                f"{address} speaks for no active party: sign with an account of one (--key), or "
+                "ask a manager, `shuxin party whois`",
+            )
+        found = list(waiting_for(reader))
+    if ask.json:
+        columns = ("what", "id", "about", "due_ms", "command")
+        return Table(columns, [_row(item, item.due_ms) for item in found])
+    roles = ", ".join(sorted(reader.roles))
+    note(f"waiting for {reader.party} ({roles}): {len(found)}")
+    return Table(COLUMNS, [_row(item, time_text(item.due_ms)) for item in found])
+
+
+def _row(item: Waiting, due: Json) -> list[Json]:
+    return [item.what, item.subject, item.about, due, item.command]

@@ -1,0 +1,231 @@
+"""What waits for a party: from the real contracts, step by step along the way of the data."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from cli.main import NOUNS, main
+from cli.options import Invocation
+from client.work import Waiting, reader_of, waiting_for
+from contracts.vm.testing import account
+from ledger.values import Value, encode_value
+from tests.business import HOUR_MS, STRANGER, SUPPLIERS, Business, acceptance, digest, result
+from tests.fake_session import opened
+
+
+def work(business: Business, who: str) -> list[Waiting]:
+    def view(contract: str, method: str, *args: Value) -> Value:
+        return business.ask(who, contract, method, *args)
+
+    reader = reader_of(view, account(who))
+    assert reader is not None
+    found = list(waiting_for(reader))
+    for item in found:
+        check_command(item.command)
+    return found
+
+
+def check_command(command: str) -> None:
+    """Each alternative of a line is a noun and a verb of the command line."""
+    assert command.startswith("shuxin ")
+    for part in re.split(", (?:or|then): ", command.removeprefix("shuxin ")):
+        noun, verb = part.split()[:2]
+        app = importlib.import_module(f"cli.{noun}").app
+        assert noun in NOUNS and verb in {known.name for known in app.registered_commands}, part
+
+
+def told(business: Business, who: str) -> list[tuple[str, str]]:
+    """The first words of what waits, and of what."""
+    return [(item.what.split(" (")[0], item.subject) for item in work(business, who)]
+
+
+def test_an_account_of_no_party_has_no_list() -> None:
+    business = Business()
+
+    def view(contract: str, method: str, *args: Value) -> Value:
+        return business.ask(STRANGER, contract, method, *args)
+
+    assert reader_of(view, account(STRANGER)) is None
+
+
+def test_nothing_waits_for_anybody_in_the_beginning() -> None:
+    business = Business()
+    for who in ("bureau", "opco", "health", "insurer", "chipworks", "devhouse"):
+        assert told(business, who) == []
+
+
+def test_a_demand_waits_for_the_operator_then_for_the_manager_then_for_a_grant() -> None:
+    business = Business()
+    business.catalogued()
+    business.filed()
+    assert told(business, "opco") == [("demand to prescreen", "d1")]
+    assert told(business, "bureau") == told(business, "insurer") == []
+    business.do("opco", "demand", "prescreen", "d1", True, "complete")
+    assert told(business, "opco") == []
+    assert told(business, "bureau") == [("demand to review", "d1")]
+    datasets: list[Value] = [f"{supplier}-claims" for supplier in SUPPLIERS]
+    business.do("bureau", "demand", "review", "d1", True, "lawful", datasets)
+    assert told(business, "bureau") == [("grant to issue", "d1")]
+    business.do("bureau", "grant", "issue", "g1", *business.grant_terms())
+    assert told(business, "bureau") == []
+
+
+def test_a_task_waits_for_each_supplier_until_it_did_its_part() -> None:
+    business = Business()
+    business.created()
+    for supplier in SUPPLIERS:
+        assert told(business, supplier) == [("task to accept", "t1")]
+        business.do(supplier, "task", "accept", *acceptance(supplier))
+    for supplier in SUPPLIERS:
+        assert told(business, supplier) == [("result to report", "t1")]
+        business.do(supplier, "task", "report", *result(supplier))
+        assert told(business, supplier) == []
+
+
+def test_a_result_goes_on_to_its_product_and_delivery() -> None:
+    business = Business()
+    business.finished()
+    assert told(business, "opco") == [("result to register", "t1")]
+    business.do("opco", "product", "register", "p1", "t1", "Table", "", digest("result"))
+    assert told(business, "opco") == []
+    assert told(business, "board") == [("product to assess", "p1")]
+    business.do("bureau", "product", "approve", "p1", True, "fit")
+    assert told(business, "opco") == [("product to deliver", "p1")]
+    offer: list[Value] = ["insurer", digest("agreement"), digest("payload")]
+    business.do("opco", "delivery", "offer", "v1", "p1", *offer)
+    assert told(business, "opco") == []
+    assert told(business, "bank") == []
+    assert told(business, "insurer") == [("delivery to accept", "v1")]
+
+
+def test_a_result_under_a_revoked_grant_waits_for_nobody() -> None:
+    business = Business()
+    business.finished()
+    business.do("bureau", "grant", "revoke", "g1", "misuse")
+    assert told(business, "opco") == []
+
+
+def test_oversight_waits_for_who_supervises_and_for_who_is_asked() -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    assert told(business, "bureau") == [("engagement to review", "x1")]
+    business.do("bureau", "oversight", "review", "x1", True, "fit")
+    said: list[Value] = ["late", "opco", "delivery", "notice", "nothing arrived", b""]
+    business.do("bank", "alert", "report", *said)
+    assert told(business, "bureau") == [("alert to acknowledge", "alert-1")]
+    assert told(business, "bank") == told(business, "opco") == []
+    business.do("bureau", "alert", "acknowledge", "alert-1", "seen")
+    assert told(business, "bureau") == [("alert to close", "alert-1")]
+    business.do("bureau", "alert", "close", "alert-1", "settled")
+    later = business.now_ms + HOUR_MS
+    business.do("bureau", "inquiry", "ask", "q1", "opco", "delivery", "logs", "which?", later)
+    assert [item.due_ms for item in work(business, "opco")] == [later]
+    business.do("opco", "inquiry", "answer", "q1", "these", digest("logs"))
+    assert told(business, "opco") == []
+    assert told(business, "bureau") == [("answer to judge", "q1")]
+
+
+def test_an_incident_waits_for_its_measures_and_then_for_its_end() -> None:
+    business = Business()
+    business.granted()
+    business.do("bureau", "incident", "open", "i1", "Leak", "development", "critical", "opco", [])
+    assert told(business, "bureau") == [("incident to close", "i1")]
+    business.do("bureau", "incident", "suspend_grant", "i1", "g1", "leak")
+    assert told(business, "bureau") == [("measures to lift or keep", "i1")]
+
+
+def test_rules_and_evaluations_wait_for_who_decides() -> None:
+    business = Business()
+    draft: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
+    business.do("bureau", "rules", "draft", *draft)
+    assert told(business, "board") == [("rule or plan to enact", "r1")]
+    later = business.now_ms + HOUR_MS
+    judged: list[Value] = ["opco", 0, 1, [["quality", 70]], "passed", digest("r"), "fine", later]
+    business.do("bureau", "evaluation", "publish", "e1", *judged)
+    assert told(business, "opco") == [("evaluation to answer", "e1")]
+
+
+def test_a_proposal_waits_for_every_voter_that_has_not_voted() -> None:
+    business = Business()
+    new_node: list[Value] = ["n", "bank", bytes(64), "peer", "", "grow"]
+    business.do("opco", "proposal", "admit_observer", "c1", *new_node)
+    for who in ("bureau", "board", "health", "insurer"):
+        assert told(business, who) == [("proposal to vote on", "c1")]
+    assert told(business, "opco") == told(business, "bank") == []
+
+
+def test_a_joint_act_waits_for_the_members_that_have_not_said_anything() -> None:
+    business = Business()
+    members: list[Value] = [*sorted([account("bureau"), account("opco")])]
+    receipt = business.act("bureau", "multisig", "open_account", 2, members, "both")
+    joint = next(
+        fields["account"]
+        for name, fields in business.chain.events(receipt)
+        if name == "JointAccountOpened"
+    )
+    args = encode_value(["g1", "misuse"])
+    business.do("bureau", "multisig", "propose", "a1", joint, "grant", "revoke", args, "audit")
+    assert told(business, "bureau") == told(business, "health") == []
+    (item,) = work(business, "opco")
+    shown = business.ask_record("opco", "multisig", "act", "a1")["digest"]
+    assert isinstance(shown, bytes) and item.command.endswith(f"a1 --digest {shown.hex()}")
+
+
+@pytest.mark.parametrize("words", [["work"], ["work", "list"]])
+def test_people_see_what_waits_with_its_command(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    business = Business()
+    business.filed()
+    as_account(business, "opco", monkeypatch)
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "what": "demand to prescreen (预审)",
+            "id": "d1",
+            "about": "Claims by plan",
+            "due_ms": 0,
+            "command": "shuxin demand prescreen d1 --pass|--refuse --note …",
+        }
+    ]
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    assert "预审" in shown.out and "waiting for opco (operator): 1" in shown.err
+
+
+def test_an_account_of_no_party_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_account(Business(), STRANGER, monkeypatch)
+    assert main(["work"]) == 1
+    assert "work.party" in capsys.readouterr().err
+
+
+def test_help_and_misuse_of_the_short_form_are_those_of_the_verb(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["work", "--help"]) == 0
+    assert "--json" in capsys.readouterr().out
+    assert main(["work", "nonsense"]) == 2
+
+
+@dataclass(frozen=True)
+class Signer:
+    """An account, as far as the command asks it."""
+
+    address: str
+
+
+def as_account(business: Business, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands ask the business, as the account of `who`."""
+
+    def view(contract: str, method: str, *args: Value) -> Value:
+        return business.ask(who, contract, method, *args)
+
+    monkeypatch.setattr(opened(monkeypatch), "view", view)
+    monkeypatch.setattr(Invocation, "account", lambda _ask: Signer(account(who)))
