@@ -249,6 +249,8 @@ class Builder:
         payload = octets(given.get("sealed_payload_digest")).hex()
         agreement = octets(given.get("agreement_digest")).hex()
         self._fact(delivery, payload_digest=payload, agreement_digest=agreement)
+        if given.get("agreement_id"):  # of delivery.offer_under, which asks that it is in force
+            self._fact(delivery, agreement=text(given.get("agreement_id")))
         self._edge(delivery, "delivers", (PRODUCT, text(given.get("product_id"))))
         self._edge(delivery, "offered by", self._actor())
         self._edge(delivery, "offered to", self._party(text(given.get("consumer_party"))))

@@ -57,7 +57,16 @@ def _delivered(custody: Custody) -> Iterator[Link]:
 
 
 def _agreement(custody: Custody, delivery: Subject) -> Iterator[Link]:
-    """Operator and consumer put the digest of the agreement on record, each by itself."""
+    """Both sides signed it on chain, or put its digest on record, each by itself."""
+    signed = custody.fact(delivery, "agreement")
+    if signed:
+        yield _found(
+            "agreement in force",
+            _from(custody, "offered by", delivery),
+            f"{delivery[1]} was offered under {signed}, which both sides had signed",
+            f"nobody offered {delivery[1]}",
+        )
+        return
     digest = custody.fact(delivery, "agreement_digest")
     for relation in ("offered by", "offered to"):
         for edge in _from(custody, relation, delivery):
