@@ -103,6 +103,32 @@ def test_a_result_goes_on_to_its_product_and_delivery() -> None:
     assert told(business, "insurer") == [("delivery to accept", "v1")]
 
 
+def stated(statement: str) -> Business:
+    business = Business()
+    prices: list[Value] = [["task", 500], ["dataset", 300]]
+    height = business.chain.height + 2
+    business.do("bureau", "tariff", "enact", 1, digest("tariff"), "registry", prices, height)
+    business.chain.advance(height=2)
+    business.assessed()
+    business.do("opco", "billing", "meter_task", "t1")
+    business.pass_time(HOUR_MS)
+    business.do("opco", "billing", "issue", statement, "insurer", business.now_ms)
+    return business
+
+
+def test_a_statement_waits_for_the_payer_then_for_a_manager_then_for_the_payee() -> None:
+    business = stated("s1")
+    product = [("product to deliver", "p1")]
+    assert told(business, "opco") == product
+    assert told(business, "insurer") == [("statement to answer", "s1")]
+    business.do("insurer", "billing", "contest", "s1", "too much")
+    assert told(business, "insurer") == []
+    assert told(business, "bureau") == [("statement to settle", "s1")]
+    business.do("bureau", "billing", "settle", "s1", 1, "half")
+    assert told(business, "bureau") == []
+    assert told(business, "opco") == [*product, ("payment to confirm", "s1")]
+
+
 def test_a_result_under_a_revoked_grant_waits_for_nobody() -> None:
     business = Business()
     business.finished()
