@@ -207,22 +207,23 @@ def issue(statement_id: str, payer: str, to_ms: int) -> None:
     require(statement_id not in statements, "billing.exists: choose another id")
     first, from_ms = stated.get((payee, payer), 0), stated_ms.get((payee, payer), 0)
     require(from_ms < to_ms <= ctx.time_ms, "billing.to: give a time since the last statement")
-    count, total_fen = 0, 0
+    count, total_fen, end_ms = 0, 0, to_ms
     last = pair_count.get((payee, payer), 0)
-    while first + count < last:
+    while first + count < last and count < ENTRIES_MAX:
         entry = entries_by_number[entry_of_pair[payee, payer, first + count + 1]]
         if entry.metered_ms >= to_ms:
             break
-        require(count < ENTRIES_MAX, "billing.entries: more than 200; state an earlier time first")
         count += 1
         total_fen += entry.units * entry.price_fen
+        if count == ENTRIES_MAX:  # the next statement goes on, even within this millisecond
+            end_ms = entry.metered_ms + 1
     require(count > 0, "billing.empty: nothing was metered between the two in that time")
     statements[statement_id] = Statement(
         id=statement_id,
         payee=payee,
         payer=payer,
         from_ms=from_ms,
-        to_ms=to_ms,
+        to_ms=end_ms,
         first=first,
         count=count,
         total_fen=total_fen,
@@ -230,7 +231,7 @@ def issue(statement_id: str, payer: str, to_ms: int) -> None:
         issued_ms=ctx.time_ms,
     )
     stated[payee, payer] = first + count
-    stated_ms[payee, payer] = to_ms
+    stated_ms[payee, payer] = end_ms
     for scope in ("", payee, payer):
         number = statement_count.get(scope, 0)
         statement_by_number[scope, number] = statement_id
@@ -240,7 +241,7 @@ def issue(statement_id: str, payer: str, to_ms: int) -> None:
         statement_id=statement_id,
         payee=payee,
         payer=payer,
-        to_ms=to_ms,
+        to_ms=end_ms,
         count=count,
         total_fen=total_fen,
     )

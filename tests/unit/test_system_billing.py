@@ -223,7 +223,7 @@ def test_statements_take_every_entry_once_in_order_of_time() -> None:
     assert business.refused("opco", "billing", "issue", *nothing) == "billing.empty"
 
 
-def test_a_statement_has_a_name_and_at_most_200_entries() -> None:
+def test_a_statement_takes_at_most_200_entries_and_the_next_one_goes_on() -> None:
     business = priced()
     agree(business, "a1", 1)
     for _ in range(201):
@@ -231,8 +231,12 @@ def test_a_statement_has_a_name_and_at_most_200_entries() -> None:
     business.pass_time(HOUR_MS)
     bad: list[Value] = ["S1", "insurer", business.now_ms]
     assert business.refused("opco", "billing", "issue", *bad) == "billing.id"
-    all_of_it: list[Value] = ["s1", "insurer", business.now_ms]
-    assert business.refused("opco", "billing", "issue", *all_of_it) == "billing.entries"
+    now = business.now_ms
+    for statement in ("s1", "s2"):
+        business.do("opco", "billing", "issue", statement, "insurer", now)
+    told = [business.ask_record("opco", "billing", "show", name) for name in ("s1", "s2")]
+    assert [statement["count"] for statement in told] == [200, 1]
+    assert told[0]["to_ms"] == told[1]["from_ms"] and told[1]["to_ms"] == now
 
 
 def test_a_payer_accepts_the_total_that_it_names_and_the_payee_confirms_once() -> None:
