@@ -51,6 +51,7 @@ from ledger.schema import (
     COMMITTEE,
     EXECUTION_CERTIFICATE,
     HASH,
+    HEADER,
     HEIGHT_TABLES,
     META,
     PAGE,
@@ -120,7 +121,7 @@ class Scrub:
         records = Records(snapshot)
         head, following = first, first
         with self._findings.noting(BOOKS):
-            head = records.head_height()
+            head = _head(records, snapshot)
             epochs = _epochs(snapshot, records)
             base = check_beginning(records, epochs)
             first = max(first, base)
@@ -177,6 +178,17 @@ def scrub_files(
 
     for fault in database_faults(database_path, every_block=every_block, step=step):
         findings.add(fault)
+
+
+def _head(records: Records, snapshot: Snapshot) -> int:
+    """The newest height. Of one far beyond all blocks nobody looks for each height up to it."""
+    head = records.head_height()
+    first, beyond = at_height(HEADER, 0), at_height(HEADER, (1 << 64) - 1)
+    newest = next((key for key, _ in snapshot.range(first, beyond, is_reverse=True)), first)
+    last = int.from_bytes(newest[len(HEADER) :])
+    if head > last + 1:
+        raise LedgerDamaged(f"the newest block cannot be {head}: the last is {last}; {REMEDY}")
+    return head
 
 
 def _epochs(snapshot: Snapshot, records: Records) -> Epochs:

@@ -81,8 +81,8 @@ def dataset_of(supplier: str) -> str:
 
 
 @cache
-def deployed() -> tuple[Chain, dict[tuple[str, bytes], bytes]]:
-    """One chain with all contracts compiled, and its state right after they were deployed."""
+def deployed() -> tuple[Chain, dict[tuple[str, bytes], bytes], int]:
+    """One chain with all contracts compiled; its state and time right after they were deployed."""
     chain = Chain()
     genesis = [
         GenesisParty(id=party, name=party.title(), roles=(role,), accounts=(account(party),))
@@ -93,7 +93,7 @@ def deployed() -> tuple[Chain, dict[tuple[str, bytes], bytes]]:
     for name, source in system_sources():
         receipt = chain.deploy(name, source, args.get(name, []))
         assert receipt.status == Code.ok, (name, receipt.error, receipt.detail)
-    return chain, dict(chain.state)
+    return chain, dict(chain.state), chain.time_ms
 
 
 class Business:
@@ -106,7 +106,8 @@ class Business:
     latest: Business | None = None
 
     def __init__(self) -> None:
-        self.chain, beginning = deployed()
+        self.chain, beginning, time_ms = deployed()
+        self.chain.time_ms = time_ms
         self.chain.state.clear()
         self.chain.state.update(beginning)
         self.chain.advance(height=10)  # not the next block: the machine forgets what it cached

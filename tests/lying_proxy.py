@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from ledger.access import HEADER_KEY
 from shuxin.v1 import node_pb2 as pb
 
 REPLIES: dict[str, type[Message]] = {
@@ -68,14 +69,16 @@ class _Forward(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # takes none 
         def unary(request: bytes, context: grpc.ServicerContext) -> bytes:
             self._middle.asked.append(method)
             try:
-                reply = self._channel.unary_unary(path, bytes, bytes)(request, timeout=30)
+                ask = self._channel.unary_unary(path, bytes, bytes)
+                reply = ask(request, timeout=30, metadata=_header(context))
             except grpc.RpcError as error:
                 _pass_on(error, context)
             return self._middle.altered(method, reply)
 
         def stream(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
             self._middle.asked.append(method)
-            call = self._channel.unary_stream(path, bytes, bytes)(request)
+            ask = self._channel.unary_stream(path, bytes, bytes)
+            call = ask(request, metadata=_header(context))
             context.add_callback(call.cancel)
             try:
                 for reply in call:
@@ -86,6 +89,11 @@ class _Forward(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # takes none 
         if method == "FollowEvents":
             return grpc.unary_stream_rpc_method_handler(stream)
         return grpc.unary_unary_rpc_method_handler(unary)
+
+
+def _header(context: grpc.ServicerContext) -> tuple[tuple[str, str | bytes], ...]:
+    """By which the node knows the client: requests pass as they are."""
+    return tuple(pair for pair in context.invocation_metadata() or () if pair[0] == HEADER_KEY)
 
 
 def _pass_on(error: grpc.RpcError, context: grpc.ServicerContext) -> None:

@@ -84,12 +84,15 @@ def encode_record(record: Saved) -> bytes:
 def decode_record(data: bytes) -> Saved:
     """Raises DecodeError: the log was damaged, or written by another version."""
     try:
-        return _decoder.decode(data)
+        record = _decoder.decode(data)
+        if encode(record) != data:
+            raise ValueError("not the bytes that we write")
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise DecodeError(
             f"consensus log: unreadable record ({error}); "
             "move the log away and let the node sync from its peers"
         ) from None
+    return record
 
 
 def frame(kind: int, payload: bytes) -> bytes:

@@ -165,6 +165,12 @@ def test_a_bent_value_is_found_and_mended(bench: Bench, table: bytes, area: str)
         assert disowned(store) >= HEADS
 
 
+def test_a_newest_height_beyond_all_blocks_is_found_at_once(bench: Bench) -> None:
+    bench.fresh()
+    bench.edit(HEAD_KEY, lambda old: bytes([0x40]) + old[1:])
+    assert BOOKS in {one.area for one in bench.examine()}
+
+
 @settings(max_examples=40, deadline=None)
 @given(drawn=st.randoms(use_true_random=False))
 def test_any_bit_of_any_value_is_found(bench: Bench, drawn: random.Random) -> None:
