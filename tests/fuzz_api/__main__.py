@@ -77,8 +77,8 @@ def _is_refusal(code: str) -> bool:
 def _growth(tally: Tally) -> list[str]:
     warm, last = tally.vitals[int(WARM * len(tally.vitals))], tally.vitals[-1]
     found = []
-    if last.resident_mib - warm.resident_mib > GROWTH_MIB_MAX:
-        found.append(f"memory grew from {warm.resident_mib:.0f} to {last.resident_mib:.0f} MiB")
+    if last.held_mib - warm.held_mib > GROWTH_MIB_MAX:
+        found.append(f"memory grew from {warm.held_mib:.0f} to {last.held_mib:.0f} MiB")
     if last.files - warm.files > GROWTH_FILES_MAX:
         found.append(f"open files grew from {warm.files} to {last.files}")
     if last.threads > THREADS_MAX:
@@ -97,7 +97,7 @@ def _show(tally: Tally, seconds: float) -> None:
         by_header.setdefault(kind, []).append(f"{outcome} {count}")
     for kind, outcomes in by_header.items():
         print(f"header {kind}: {', '.join(outcomes)}")
-    print("resident MiB: " + " ".join(f"{sample.resident_mib:.0f}" for sample in tally.vitals))
+    print("memory held, MiB: " + " ".join(f"{sample.held_mib:.0f}" for sample in tally.vitals))
     print("files: " + " ".join(str(sample.files) for sample in tally.vitals))
     print("threads: " + " ".join(str(sample.threads) for sample in tally.vitals))
     print(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from bench.processes import usage
 from bench.quotas import lift
 from cli import supervisor
 from client.errors import ClientError
@@ -22,7 +23,7 @@ MIB = 1 << 20
 class Vitals:
     """What a node's processes hold: itself and its workers."""
 
-    resident_mib: float
+    held_mib: float
     threads: int
     files: int
 
@@ -50,11 +51,9 @@ class Victim:
     def vitals(self) -> Vitals:
         """Raises psutil.NoSuchProcess when it is gone."""
         node = psutil.Process(self.pid)
-        resident = node.memory_info().rss
-        for child in node.children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # a worker that was just replaced
-                resident += child.memory_info().rss
-        return Vitals(resident / MIB, node.num_threads(), node.num_fds())
+        # Not what is resident: tables that LevelDB maps grow with the chain, and are the kernel's.
+        held = usage({"": self.pid})[""].anonymous
+        return Vitals(held / MIB, node.num_threads(), node.num_fds())
 
     def troubles(self) -> list[str]:
         """What the log tells of our own bugs, and of ends of the process."""
