@@ -57,7 +57,7 @@ test: .make/installed ## Every test but the long ones of make e2e
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
-	$(BIN)/python -m pytest -m long tests/e2e/test_manifests.py
+	$(BIN)/python -m pytest -m long tests/e2e
 
 # The tests that drive the consensus core and the contract machine; fails below 100 (pyproject.toml
 # says of what). Of the machine none that draws programs: what is reached must not be luck. And not

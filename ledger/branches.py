@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 
-from ledger.pages import BRANCH_SIZE, is_branch
+from ledger.pages import BRANCH_SIZE
 from ledger.stem import FIRST_PAGE_NODE
 
 
@@ -30,11 +30,9 @@ class Branches:
             return None
         return self._pages[place * BRANCH_SIZE : (place + 1) * BRANCH_SIZE]
 
-    def put(self, node: int, page: bytes | None) -> None:
-        """What stands below `node` now: a page of either kind, or None for nothing."""
+    def put(self, node: int, branch: bytes | None) -> None:
+        """What stands below `node` now: None for no branch."""
         place = node - FIRST_PAGE_NODE
-        if page is not None and is_branch(page):
-            self._is_there[place] = True
-            self._pages[place * BRANCH_SIZE : (place + 1) * BRANCH_SIZE] = page
-        else:
-            self._is_there[place] = False
+        self._is_there[place] = branch is not None
+        if branch is not None:
+            self._pages[place * BRANCH_SIZE : (place + 1) * BRANCH_SIZE] = branch

@@ -147,6 +147,9 @@ class PageChanges:
     ) -> None:
         """Put leaves into the pages below a branch."""
         self._branches.setdefault(depth, []).append(_BranchPage(name, slots, home, at))
+        if len(leaves) == 1:  # so it is for most
+            self.change(depth + BRANCH_BITS, leaves, slots, slot_of(depth, leaves[0]) * DIGEST_SIZE)
+            return
         for slot, part in groupby(leaves, lambda leaf: slot_of(depth, leaf)):
             self.change(depth + BRANCH_BITS, list(part), slots, slot * DIGEST_SIZE)
 
@@ -236,10 +239,10 @@ def fold_slots(end: int, slots: Sequence[bytes]) -> bytes:
 
 
 def slot_of(depth: int, path: Path) -> int:
-    """The slot that `path` takes in a branch page at `depth`."""
-    return (
-        int.from_bytes(path[:DIGEST_SIZE]) >> (PATH_BITS - depth - BRANCH_BITS) & BRANCH_SLOTS - 1
-    )
+    """The slot that `path`, or a leaf with it, takes in a branch page at `depth`."""
+    at = depth >> 3  # the bits are in this byte, or in it and the next
+    pair = int.from_bytes(path[at : at + 2].ljust(2, b"\0"))
+    return pair >> (16 - BRANCH_BITS - (depth & 7)) & BRANCH_SLOTS - 1
 
 
 def step_into_leaves(

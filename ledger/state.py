@@ -104,7 +104,8 @@ class StateTree:
                 raise LedgerDamaged(_MISNAMED)
             indexes.append(_node_of_path(name[1:]))
             hashes.append(page_root(page))
-            self._branches.put(indexes[-1], page)
+            if is_branch(page):
+                self._branches.put(indexes[-1], page)
         try:
             with self._lock:
                 self._stem.change(indexes, b"".join(hashes))

@@ -37,10 +37,12 @@ def test_a_short_manifest_ends_without_a_finding(name: str, tmp_path: Path) -> N
     _play(manifest.load(name), tmp_path)
 
 
+@pytest.mark.long
 def test_three_primaries_killed_in_a_row_cost_neither_safety_nor_an_answer(tmp_path: Path) -> None:
     _play(manifest.shortened(manifest.load("primary_killed"), times=3), tmp_path)
 
 
+@pytest.mark.long
 def test_an_observer_gets_a_vote_and_a_new_node_another_one_under_load(tmp_path: Path) -> None:
     asked = manifest.shortened(manifest.load("committee"), times=2)
     quick = msgspec.structs.replace(asked.network, limits={"watermark_window": 16})

@@ -71,7 +71,8 @@ def auditor(network: LocalNetwork, tmp_path_factory: pytest.TempPathFactory) -> 
             "evidence", "record", name, "development.result", "model-7", bytes(range(32)), "报告"
         )
     wanted = outcome.receipt.transaction_id.hex()
-    genesis = ("--genesis", str(network.root / "genesis.json"))
+    home = str(network.root / "parties" / "operator")
+    genesis = ("--genesis", str(network.root / "genesis.json"), "--home", home)
     for index, (noun, identifier) in enumerate((("tx", wanted), ("evidence", name))):
         node = ("--node", network.plan.nodes[index].api)
         made = shuxin(noun, "prove", identifier, "--output", str(folder / noun), *node, *genesis)
@@ -184,7 +185,8 @@ def test_the_genesis_of_another_chain_is_told_apart(auditor: Auditor, tmp_path: 
 
 def test_what_does_not_exist_is_not_proven(network: LocalNetwork, tmp_path: Path) -> None:
     output = tmp_path / "bundle"
-    node = ("--node", network.plan.nodes[0].api, "--output", str(output))
+    home = str(network.root / "parties" / "operator")
+    node = ("--node", network.plan.nodes[0].api, "--output", str(output), "--home", home)
     evidence = shuxin("evidence", "prove", "never-recorded", *node)
     assert evidence.returncode == 1
     assert "evidence.unknown" in evidence.stderr

@@ -55,7 +55,8 @@ def test_operators_take_a_network_back_to_an_agreed_block(tmp_path: Path) -> Non
         network.up()
         aside = nodes[0] / "data" / "recovered" / "1" / "dropped.jsonl"
         sent = shuxin(
-            *("recovery", "resend", str(aside), "--node", network.plan.nodes[0].api, "--json")
+            *("recovery", "resend", str(aside), "--node", network.plan.nodes[0].api, "--json"),
+            *("--home", str(network.root / "parties" / "operator")),
         )
         assert [row["verdict"] for row in json.loads(sent.stdout)] == ["sent"] * 3
         with network.client(1) as client:
