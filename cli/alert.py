@@ -21,6 +21,7 @@ from cli.output import Answer, Table, waiting
 from cli.records import shown
 from cli.scan import COLUMNS as SCAN_COLUMNS
 from cli.scan import raise_all, scan_all
+from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "alert"
@@ -44,12 +45,10 @@ def list_records(
     limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
 ) -> Answer:
     """List alerts: all for managers, otherwise those about your party and your reports."""
+    whose: tuple[str, ...] = ("list",) if party is None else ("list_of", party)
     with ask.session() as session:
-        if party is not None:
-            records = session.view(CONTRACT, "list_of", party, offset, limit)
-        else:
-            records = session.view(CONTRACT, "list", offset, limit)
-    if status and isinstance(records, list):
+        records = page_of(session.view, CONTRACT, *whose, offset=offset, limit=limit)
+    if status:
         records = [
             record
             for record in records

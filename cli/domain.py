@@ -13,6 +13,7 @@ from cli.literals import parse_digest, parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table, plain, waiting
 from cli.records import shown
+from client.pages import page_of
 
 if TYPE_CHECKING:
     from client.node import Outcome
@@ -116,7 +117,7 @@ def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None
     ) -> Answer:
         """List what is recorded, in order of entry."""
         with ask.session() as session:
-            records = session.view(contract, "list", offset, limit)
+            records = page_of(session.view, contract, "list", offset=offset, limit=limit)
         return records_table(records, columns=columns, whole=ask.json)
 
 

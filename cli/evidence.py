@@ -26,6 +26,7 @@ from cli.proofs import (
     trusted_genesis,
 )
 from cli.records import shown
+from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "evidence"
@@ -60,8 +61,9 @@ def list_records(
     limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
 ) -> Answer:
     """List what is on record about a subject, in the order in which it was made."""
+    view = "list_by_subject"
     with ask.session() as session:
-        records = session.view(CONTRACT, "list_by_subject", subject, offset, limit)
+        records = page_of(session.view, CONTRACT, view, subject, offset=offset, limit=limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from client.errors import Refused
+from client.pages import page_of
 
 if TYPE_CHECKING:
     from client.node import Outcome
@@ -87,12 +88,11 @@ def _subjects(session: Asking, contract: str, states: tuple[str, ...]) -> Iterat
     offset = 0
     while True:
         try:
-            page = session.view(contract, "list", offset, PAGE_MAX)
+            records = page_of(session.view, contract, "list", offset=offset, limit=PAGE_MAX)
         except Refused as refusal:
             if refusal.detail.startswith(f"{contract}.reader"):
                 return
             raise
-        records = page if isinstance(page, list) else []
         for record in records:
             if isinstance(record, dict) and record.get("status") in states:
                 yield str(record["id"])

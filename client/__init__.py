@@ -19,6 +19,9 @@ of the node's inside.
     cluster     Cluster: the same calls, answered by whichever of several nodes can
     connection  what both are to a session
     session     Session: an account at a node or cluster; call, wait, view
+    pages       records of a view, by pages that fit into answers
+    work        what waits for a party
+    grant_story what was done and tried under a grant
     typed       what generated clients of contracts stand on
     codegen     generates them from an ABI
 """

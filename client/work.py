@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
+from client.pages import View, page_of
 from ledger.values import Key, Value
 
 PAGE = 100  # what the system contracts give in one answer
@@ -17,12 +18,6 @@ ACTS_PAGE = 20  # of joint acts, which carry their arguments
 RECORDS_MAX = 10_000  # of one list that are looked at
 
 Row = Mapping[Key, Value]
-
-
-class Views(Protocol):
-    """What is asked of a node, as the account that the list is for."""
-
-    def __call__(self, contract: str, method: str, *args: Value) -> Value: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class Waiting:
 class Reader:
     """Who asks: an account, its active party and that one's roles."""
 
-    view: Views
+    view: View
     address: str
     party: str
     roles: frozenset[str]
@@ -49,17 +44,16 @@ class Reader:
         self, contract: str, method: str = "list", *args: Value, page: int = PAGE
     ) -> Iterator[Row]:
         for offset in range(0, RECORDS_MAX, page):
-            found = self.view(contract, method, *args, offset, page)
-            rows = [row for row in _items(found) if isinstance(row, dict)]
-            yield from rows
-            if len(rows) < page:
+            found = page_of(self.view, contract, method, *args, offset=offset, limit=page)
+            yield from (row for row in found if isinstance(row, dict))
+            if len(found) < page:
                 return
 
     def supervises(self, party: str, stage: str) -> bool:
         return self.view("oversight", "supervises", self.party, party, stage) is True
 
 
-def reader_of(view: Views, address: str) -> Reader | None:
+def reader_of(view: View, address: str) -> Reader | None:
     """None if the account speaks for no active party."""
     party, roles = _standing(view("parties", "standing", address))
     return Reader(view, address, party, roles) if party else None

@@ -16,13 +16,11 @@ from contracts.vm.testing import account
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS, STRANGER, SUPPLIERS, Business, acceptance, digest, result
 from tests.fake_session import opened
+from tests.unit.test_cli_scan import Speaker
 
 
 def work(business: Business, who: str) -> list[Waiting]:
-    def view(contract: str, method: str, *args: Value) -> Value:
-        return business.ask(who, contract, method, *args)
-
-    reader = reader_of(view, account(who))
+    reader = reader_of(Speaker(business, who).view, account(who))
     assert reader is not None
     found = list(waiting_for(reader))
     for item in found:
@@ -154,6 +152,16 @@ def test_oversight_waits_for_who_supervises_and_for_who_is_asked() -> None:
     business.do("opco", "inquiry", "answer", "q1", "these", digest("logs"))
     assert told(business, "opco") == []
     assert told(business, "bureau") == [("answer to judge", "q1")]
+
+
+def test_nobody_hides_what_waits_behind_the_longest_texts() -> None:
+    business = Business()
+    note = "汉" * 1024
+    for reporter in ("bank", "insurer"):
+        for number in range(60):
+            said: list[Value] = [f"{reporter}-{number}", "opco", "delivery", "notice", note, b""]
+            business.do(reporter, "alert", "report", *said)
+    assert len(told(business, "bureau")) == 120
 
 
 def test_an_incident_waits_for_its_measures_and_then_for_its_end() -> None:
