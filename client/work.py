@@ -210,7 +210,7 @@ def _alerts_seen(reader: Reader) -> Iterator[Row]:
     engaged: dict[str, None] = {}
     if "operator" in reader.roles:
         for row in reader.rows("oversight"):
-            if _text(row, "operator") == reader.party and _text(row, "status") == "active":
+            if _text(row, "operator") == reader.party and _text(row, "status") == "approved":
                 engaged[_text(row, "party")] = None
     lists = [reader.rows("alert"), *[reader.rows("alert", "list_of", name) for name in engaged]]
     for rows in lists:

@@ -154,6 +154,17 @@ def test_oversight_waits_for_who_supervises_and_for_who_is_asked() -> None:
     assert told(business, "bureau") == [("answer to judge", "q1")]
 
 
+def test_an_operator_sees_the_alerts_of_whom_it_engaged() -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    said: list[Value] = ["slow", "chipworks", "development", "warning", "nodes lag", b""]
+    business.do("bank", "alert", "report", *said)
+    assert told(business, "opco") == []
+    business.do("bureau", "oversight", "review", "x1", True, "fit")
+    assert told(business, "opco") == [("alert to acknowledge", "alert-1")]
+    assert told(business, "rival") == []
+
+
 def test_nobody_hides_what_waits_behind_the_longest_texts() -> None:
     business = Business()
     note = "汉" * 1024
