@@ -164,6 +164,8 @@ def register(organization: str, certificate: bytes) -> None:
         number = certificate_count.get(0)
         certificate_by_number[number] = (organization, found.serial)
         certificate_count.set(number + 1)
+    elif known.address != found.address:  # authorities may count alike: it is another's from now on
+        alive[known.address] = [one for one in alive[known.address] if one != found.serial]
     held = [serial for serial in alive.get(found.address, []) if serial != found.serial]
     left = [serial for serial in held if not is_over(certificates[organization, serial])]
     require(len(left) < ALIVE_MAX, "identity.alive: revoke one of the holder's certificates first")
