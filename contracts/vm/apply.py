@@ -64,7 +64,8 @@ class Machine:
         self.transaction_id = b""
         self._planner = Planner(self.instance, self.state)
         self._running: list[str] = []
-        self._called = ""  # the contract that the transaction or the query names
+        self._called = ""  # the contract that the transaction, query or joint account names
+        self._beneath = 0  # contracts that run beneath that call: one where a joint account acts
         self._events: list[Event] = []
         self._event_bytes = 0
         self._bound: dict[str, _Bound] = {}
@@ -170,6 +171,7 @@ class Machine:
         self.transaction_id = transaction_id
         self.is_read_only = False
         self._called = ""
+        self._beneath = 0
         self._running.clear()
         self._events.clear()
         self._event_bytes = 0
@@ -265,15 +267,19 @@ class Machine:
         """A call by an account that has no key (joint.py), out of a running contract."""
         if contract in self._running:
             raise Stop(Code.reentrancy, f"{contract} is still running"[:200])
-        return self._enter(account, contract, method, arguments, is_view=False)
+        before = self._called, self._beneath
+        self._called, self._beneath = contract, len(self._running)
+        encoded = self._enter(account, contract, method, arguments, is_view=False)
+        self._called, self._beneath = before  # a failure ends the transaction
+        return encoded
 
     def is_running(self, name: str) -> bool:
         """Is the contract `name` in the middle of a call?"""
         return name in self._running
 
     def is_outermost(self, name: str) -> bool:
-        """Does the contract `name` run, called by a transaction, and no other beside it?"""
-        return self._called == name and self._running == [name]
+        """Does the contract `name` run, called by an account, and no other above that call?"""
+        return self._called == name and self._running[self._beneath :] == [name]
 
     def run_entry(
         self, instance: Instance, entry: Entrypoint, sender: str, values: list[Inner]

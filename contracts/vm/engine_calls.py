@@ -7,8 +7,9 @@
            check_cancel(from_height: int) -> bool
 
 Contracts reach nothing else of `contract`. The call must come from the `proposal` that the genesis
-deployed (where it deployed none, nobody can take the name and decide), while it answers a
-transaction of its own: so nobody is in the middle of anything when the schedule changes.
+deployed (where it deployed none, nobody can take the name and decide), while it answers an account,
+by a transaction or by the act of a joint account (joint.py), whose last deed that is: so nobody is
+in the middle of anything when the schedule changes.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class EngineCalls:
         if self._records.find(PROPOSAL).deployer != GENESIS:
             raise Stop(Code.not_allowed, f"this chain began without {PROPOSAL}: its engine stays")
         if not self._machine.is_outermost(PROPOSAL):
-            raise Stop(Code.reentrancy, f"{PROPOSAL} must be called by a transaction")
+            raise Stop(Code.reentrancy, f"{PROPOSAL} must be called by an account")
 
     def _emit(self, name: str, vm_version: str, from_height: int) -> None:
         fields = [

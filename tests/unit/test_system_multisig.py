@@ -13,6 +13,7 @@ from contracts.vm.testing import Chain, account
 from crypto import sm3
 from ledger.values import Value, decode_value, encode_value
 from tests.business import STRANGER, Business, changed
+from tests.council import Council
 
 PEOPLE: Final = sorted(("anna", "bo", "chen"), key=account)
 MEMBERS: list[Value] = [account(person) for person in PEOPLE]
@@ -140,6 +141,26 @@ def test_joint_managers_decide_about_contracts_too() -> None:
     business.do(THIRD, "multisig", "approve", "f1", wanted)
     shown = business.ask_record("bureau", "contract", "show", "catalog")
     assert shown["status"] == "frozen"
+
+
+def test_joint_managers_complete_the_vote_on_another_engine() -> None:
+    """No chain may be caught in its engine because its last voters act together."""
+    council = Council()
+    council.do("bureau", "parties", "add_account", "bureau", JOINT2)
+    council.do("bureau", "multisig", "open_account", 3, MEMBERS, "Board")
+    at = council.chain.height + 10_000
+    engine = f"shuxin-vm/999999+cpython-3.11+{0:016x}"
+    council.do("opco", "proposal", "change_engine", "e1", engine, at, "release 2")
+    for who in ("health", "insurer"):
+        council.do(who, "proposal", "approve", "e1")
+    assert council.status("e1") == "open"
+    words: list[Value] = ["v1", JOINT2, "proposal", "approve", encode_value(["e1"]), "why"]
+    wanted = decode_value(council.act(FIRST, "multisig", "propose", *words).return_value)
+    for person in (SECOND, THIRD):
+        council.do(person, "multisig", "approve", "v1", wanted)
+    assert council.status("e1") == "decided"
+    terms = council.ask_record("bureau", "contract", "engine")["terms"]
+    assert isinstance(terms, list) and terms[-1] == {"from_height": at, "vm_version": engine}
 
 
 def test_too_many_against_it_end_an_act() -> None:
