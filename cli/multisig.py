@@ -8,7 +8,6 @@ shuxin multisig approve ACT --digest HEX                ... and agrees to exactl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -99,9 +98,7 @@ def show_act(ask: Invocation, act_id: Id) -> Answer:
     """Show what an act would do and who agreed; the digest is computed here, of what is shown."""
     with ask.session() as session:
         found = session.view(CONTRACT, "act", act_id)
-    if not isinstance(found, dict):
-        raise CommandRefused("multisig.answer", "the node gave no act: ask another")
-    return record_fields({**found, **_read(found)}, raw=ask.json)
+    return record_fields(_read(found), raw=ask.json)
 
 
 @verb(app, "acts")
@@ -118,27 +115,28 @@ def list_acts(
     return records_table(found, columns=columns, whole=ask.json)
 
 
-def _read(act: Mapping[Key, Value]) -> dict[Key, Value]:
-    """The arguments as values, and the digest of what is shown: a node may show anything.
+def _read(act: Value) -> dict[Key, Value]:
+    """An act with its arguments as values; the digest is compared, as a node may show anything.
 
-    Raises CommandRefused where it does not show what its digest is of.
+    Raises CommandRefused for what is no act, or not what its digest is of.
     """
     from contracts.vm.joint import act_digest
     from ledger.errors import DecodeError
     from ledger.values import decode_value
 
-    account, contract, method = (act.get(name) for name in ("account", "contract", "method"))
-    args = act.get("args")
-    assert isinstance(account, str) and isinstance(contract, str) and isinstance(method, str)
-    assert isinstance(args, bytes)
-    digest = act_digest(account, contract, method, args)
-    if digest != act.get("digest"):
+    fields = act if isinstance(act, dict) else {}
+    match [fields.get(name) for name in ("account", "contract", "method", "args")]:
+        case [str(account), str(contract), str(method), bytes(args)]:
+            digest = act_digest(account, contract, method, args)
+        case _:
+            raise CommandRefused("multisig.answer", "the node gave no act: ask another")
+    if digest != fields.get("digest"):
         raise CommandRefused(
             "multisig.contradiction",
             "the node shows another call than the one that members approve: it lies or its "
             "contract engine is wrong; ask another node",
         )
     try:
-        return {"args": decode_value(args), "digest": digest}
+        return {**fields, "args": decode_value(args)}
     except DecodeError:
-        return {"digest": digest}  # it will be refused when it is carried out
+        return fields  # it will be refused when it is carried out

@@ -49,3 +49,15 @@ def test_a_node_that_shows_another_call_is_found_out(
     session.answers = {"multisig.act": shown(**other)}
     assert main(["multisig", "act", "a1"]) == 1
     assert "multisig.contradiction" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], {}, shown(account=7), shown(args="e1"), shown(method=None)]
+)
+def test_a_node_that_shows_no_act_is_found_out(
+    answer: Value, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = opened_session(monkeypatch)
+    session.answers = {"multisig.act": answer}
+    assert main(["multisig", "act", "a1"]) == 1
+    assert "multisig.answer" in capsys.readouterr().err
