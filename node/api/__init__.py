@@ -1,6 +1,7 @@
 """The gRPC interface for clients, on gRPC's own threads beside the trio loop.
 
 backend   what the services need from the node
+arrivals  ends calls whose request does not come
 access    who calls, judged before a byte of a request is parsed
 levels    who may call which method
 standing  who has which level, by the chain

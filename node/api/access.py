@@ -29,6 +29,7 @@ from ledger.errors import DecodeError
 from ledger.model import Address, address_of
 from node import refusals
 from node.api import guard
+from node.api.arrivals import Arrivals
 from node.api.levels import LEVELS, Level
 from node.api.nonces import Nonces
 from node.api.policy import AccessPolicy
@@ -194,9 +195,10 @@ class Judge:
 class Access(_Interceptor):
     """Puts a Judge and a Porter before every method of a server."""
 
-    def __init__(self, judge: Judge, porter: Porter) -> None:
+    def __init__(self, judge: Judge, porter: Porter, arrivals: Arrivals) -> None:
         self._judge = judge
         self._porter = porter
+        self._arrivals = arrivals
 
     def intercept_service(
         self,
@@ -221,25 +223,30 @@ class Access(_Interceptor):
         return refuse
 
     def _guarded(self, handler: _Handler, method: str) -> _Handler:
+        """As streams of requests, also where there is one: gRPC waits for that without an end."""
         parse = handler.request_deserializer or bytes
         if (answer := handler.unary_unary) is not None:
 
-            def once(raw: object, context: grpc.ServicerContext) -> object:
+            def once(requests: Iterator[object], context: grpc.ServicerContext) -> object:
+                raw = self._arrivals.first(requests, context)
                 with self._passing(method, raw, context, is_stream=False):
                     found = answer(_parse(method, parse, raw, context), context)
                 return found
 
-            return grpc.unary_unary_rpc_method_handler(
+            return grpc.stream_unary_rpc_method_handler(
                 once, response_serializer=handler.response_serializer
             )
         if (answers := handler.unary_stream) is not None:
 
-            def stream(raw: object, context: grpc.ServicerContext) -> Iterator[object]:
+            def stream(
+                requests: Iterator[object], context: grpc.ServicerContext
+            ) -> Iterator[object]:
+                raw = self._arrivals.first(requests, context)
                 with self._passing(method, raw, context, is_stream=True):
                     request = _parse(method, parse, raw, context)
                     yield from self._watched(answers(request, context), method, context)
 
-            return grpc.unary_stream_rpc_method_handler(
+            return grpc.stream_stream_rpc_method_handler(
                 stream, response_serializer=handler.response_serializer
             )
         both = handler.stream_stream
@@ -258,17 +265,20 @@ class Access(_Interceptor):
     def _passing(
         self, method: str, raw: object, context: grpc.ServicerContext, *, is_stream: bool
     ) -> Iterator[None]:
-        """Inside, the caller is known and may call; afterwards the call is on record."""
-        assert isinstance(raw, bytes), "the handler has no deserializer"
+        """Inside, the caller is known and may call; afterwards the call is on record.
+
+        `raw` is None for a call that ends without a request.
+        """
+        digested = _bytes_of(raw)
         passage = self._porter.passage(
             method,
-            request_digest(raw),
-            size=len(raw),
+            request_digest(digested),
+            size=len(digested),
             peer=host_of(context.peer()),
             is_stream=is_stream,
         )
         try:
-            self._admit(passage, method, raw, context)
+            self._admit(passage, method, digested, context)
             yield
         except Exception:
             with suppress(Refusal):  # the caller was told already why there is no answer
@@ -324,11 +334,18 @@ def _parse(
     context: grpc.ServicerContext,
 ) -> object:
     """A request; ends the call for bytes that are none. gRPC's own way is a trace in the log."""
-    assert isinstance(raw, bytes), "the handler has no deserializer"
+    if raw is None:
+        guard.refuse(context, method, DecodeError("a call has one request, and this one has none"))
     try:
-        return parse(raw)
+        return parse(_bytes_of(raw))
     except MessageDecodeError:
         guard.refuse(context, method, DecodeError("the request is no message of this interface"))
+
+
+def _bytes_of(raw: object) -> bytes:
+    """Of a request as it travels: no bytes where there is none."""
+    assert raw is None or isinstance(raw, bytes), "the handler has no deserializer"
+    return raw or b""
 
 
 def _header(context: grpc.ServicerContext) -> bytes | None:

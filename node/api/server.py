@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from node.api.access import Access, Judge
+from node.api.arrivals import Arrivals
 from node.api.backend import Backend
 from node.api.health import Health
 from node.api.levels import LEVELS, Level
@@ -56,10 +59,15 @@ class ApiServer:
             levels=levels,
             policy=policy or AccessPolicy(),
         )
+        arrivals = Arrivals(threads, time.monotonic)
+        self._ending = threading.Event()
+        self._watcher = threading.Thread(
+            target=arrivals.watch, args=(self._ending,), name="api-arrivals", daemon=True
+        )
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._server = grpc.server(
             self._threads,
-            interceptors=[Access(judge, porter)],
+            interceptors=[Access(judge, porter, arrivals)],
             maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
             options=[
                 ("grpc.so_reuseport", 0),  # a second node on the port must fail, not share it
@@ -91,6 +99,7 @@ class ApiServer:
                 f"cannot listen on {self._listen} for clients; is another node running there?"
             ) from None
         self._server.start()
+        self._watcher.start()
         for name in ("", SERVICE):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -107,3 +116,6 @@ class ApiServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(STOP_GRACE_S).wait()
         self._threads.shutdown(cancel_futures=True)
+        self._ending.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
