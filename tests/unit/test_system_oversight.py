@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.system.oversight import EDGES
 from contracts.vm.testing import account
 from ledger.values import Value
 from tests.business import PARTIES, STRANGER, Business, digest
 
 STAGES = ("aggregation", "authorization", "development", "delivery")
+# 8.6.1, written down here once more: the manager over these roles in these stages.
+MANAGED = {
+    "supplier": STAGES[:1],
+    "operator": STAGES[1:],
+    "consumer": STAGES[3:],
+    "tech_provider": STAGES[1:],
+    "developer": STAGES[1:],
+}
 
 
 def engaged(business: Business, party: str = "chipworks", operator: str = "opco") -> str:
@@ -32,7 +39,7 @@ def test_the_edges_are_those_of_the_standard_for_every_pair_of_parties() -> None
             is_engaged = (supervisor, party) == ("opco", "chipworks")
             for stage in STAGES:
                 expected = supervisor != party and (
-                    (role == "manager" and ("manager", supervised, stage) in EDGES)
+                    (role == "manager" and stage in MANAGED.get(supervised, ()))
                     or (is_engaged and stage != "aggregation")
                 )
                 told = supervises(business, supervisor, party, stage)
