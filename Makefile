@@ -53,7 +53,7 @@ setup: .make/installed ## Installs system packages and .venv; runs once
 demo: .make/installed ## A network of four nodes and three executors runs a scenario and is audited
 	$(BIN)/shuxin scenario run insurance --demo --answers run
 
-test: .make/installed ## Every test but the long ones of make e2e
+test: .make/installed ## Every test but the long ones of make e2e and make crash
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 e2e: .make/installed ## Networks of processes under faults at full length; minutes (tests/e2e/README.md)
@@ -133,6 +133,7 @@ bench-access: .make/installed ## What one client waits beside a greedy one, with
 
 bench-replay: .make/installed ## Replays 100,000 signed transactions beside verifying alone; minutes
 	$(BIN)/python -m bench.replay
+
 bench-history: .make/installed ## What the history costs commits, how fast it follows and answers
 	$(BIN)/python -m bench.history $(BENCH)
 

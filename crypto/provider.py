@@ -1,7 +1,7 @@
 """CryptoProvider: one private key, wherever it lives, and the verification of everyone's.
 
-Providers must agree on every verdict, or they fork the chain: tests/vectors/test_conformance.py
-holds them all to one suite. They work under the default signer ID only.
+Providers must agree on every verdict, or they fork the chain: all are held to one suite by
+tests/vectors/test_crypto_conformance.py. They work under the default signer ID only.
 """
 
 from __future__ import annotations

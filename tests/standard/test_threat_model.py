@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "security.md"
 REFERENCE = re.compile(r"`([^`]+)`")
-# Folders in which a test that stands for a defence may be: all that `make test` and `make e2e` run.
+# Folders in which a test that stands for a defence may be: all that `make test`,
+# `make e2e` and `make crash` run.
 FOLDERS = frozenset(
     ("crash", "e2e", "fuzz_vm", "property", "sandbox", "sim", "standard", "unit", "vectors")
 )
