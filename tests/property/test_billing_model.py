@@ -112,11 +112,13 @@ class BillingMachine(RuleBasedStateMachine):
             self.metered.add("v1")
             self.owe("opco", 10_000)
 
-    @rule(who=st.sampled_from(["opco", "opco", *PEOPLE]), units=st.integers(0, 5))
-    def report(self, who: str, units: int) -> None:
-        expected = who == "opco" and units > 0
-        self.act(expected, who, "billing", "report_use", "a1", units, digest("log"))
+    @rule(who=st.sampled_from(["opco", "opco", *PEOPLE]), units=st.integers(0, 5),
+          log=st.integers(0, 9))  # fmt: skip
+    def report(self, who: str, units: int, log: int) -> None:
+        expected = who == "opco" and units > 0 and f"log {log}" not in self.metered
+        self.act(expected, who, "billing", "report_use", "a1", units, digest(f"log {log}"))
         if expected:
+            self.metered.add(f"log {log}")
             self.owe("opco", units * 10_000)
 
     @rule(who=st.sampled_from([*PAYEES, *PEOPLE]), name=ids, minutes=st.integers(-1, 90))

@@ -368,13 +368,15 @@ class Largest:
             self.chain.advance(height=2)
         self.do("manager", "billing", "meter_task", name("done"))
         self.do("manager", "billing", "meter_delivery", name("w"))
-        for _ in range(198):
-            self.do("operator", "billing", "report_use", name("a"), 10**12, DIGEST)
+        for number in range(198):
+            log = sm3.digest(str(number).encode())
+            self.do("operator", "billing", "report_use", name("a"), 10**12, log)
         for bill in ("s", "t"):
             self.chain.advance(time_ms=HOUR_MS // 9)
             issued: list[Value] = [name(bill), name("consumer"), self.chain.time_ms]
             self.do("operator", "billing", "issue", *issued)
-            self.do("operator", "billing", "report_use", name("a"), 1, DIGEST)
+            log = sm3.digest(bill.encode())
+            self.do("operator", "billing", "report_use", name("a"), 1, log)
         total = 198 * 10**27 + 1 + 10**15
         self.do("consumer", "billing", "accept", name("t"), 10**15)
         self.do("consumer", "billing", "contest", name("s"), wide(1024))

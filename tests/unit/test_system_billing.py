@@ -195,6 +195,17 @@ def test_use_is_reported_by_the_operator_under_an_agreement_in_force_at_the_agre
     assert business.refused("opco", "billing", "report_use", *use) == "billing.agreement"
 
 
+def test_the_same_log_is_metered_once_under_an_agreement() -> None:
+    business = priced()
+    for agreement in ("a1", "a2"):
+        agree(business, agreement)
+        business.do("opco", "billing", "report_use", agreement, 40, digest("november"))
+    again: list[Value] = ["a1", 41, digest("november")]
+    assert business.refused("opco", "billing", "report_use", *again) == "billing.metered"
+    business.do("opco", "billing", "report_use", "a1", 40, digest("december"))
+    assert len(rows(business.ask("opco", "billing", "entries", 0, 10))) == 3
+
+
 def test_statements_take_every_entry_once_in_order_of_time() -> None:
     business = priced()
     business.do("opco", "billing", "meter_task", "t1")
@@ -226,8 +237,8 @@ def test_statements_take_every_entry_once_in_order_of_time() -> None:
 def test_a_statement_takes_at_most_200_entries_and_the_next_one_goes_on() -> None:
     business = priced()
     agree(business, "a1", 1)
-    for _ in range(201):
-        business.do("opco", "billing", "report_use", "a1", 1, digest("log"))
+    for number in range(201):
+        business.do("opco", "billing", "report_use", "a1", 1, digest(f"log {number}"))
     business.pass_time(HOUR_MS)
     bad: list[Value] = ["S1", "insurer", business.now_ms]
     assert business.refused("opco", "billing", "issue", *bad) == "billing.id"
