@@ -67,7 +67,6 @@ class Rule:
     title: str
     versions: int  # how many were drafted
     enacted: int = 0  # the latest version that a manager enacted; 0 if none
-    before: int = 0  # the one that it supersedes
     status: str = "draft"
     reason: str = ""  # of its revocation
 
@@ -86,6 +85,7 @@ class Version:
     manager: str = ""  # party that enacted it
     from_height: int = 0
     until_height: int = 0  # 0: until further notice
+    before: int = 0  # the version that it supersedes; 0 if none
 
 
 @record
@@ -188,9 +188,9 @@ def enact(rule_id: str, number: int, digest: bytes, from_height: int) -> None:
         require(holder == rule_id, "rules.monitored: revoke the other plan of this stage first")
         monitored_by[rule.stage] = rule_id
     versions[rule_id, number] = replace(
-        latest, status="enacted", manager=manager, from_height=from_height
+        latest, status="enacted", manager=manager, from_height=from_height, before=rule.enacted
     )
-    rules[rule_id] = replace(rule, enacted=number, before=rule.enacted, status="enacted")
+    rules[rule_id] = replace(rule, enacted=number, status="enacted")
     emit("RuleEnacted", rule_id=rule_id, number=number, party_id=manager, from_height=from_height)
 
 
@@ -202,13 +202,13 @@ def revoke(rule_id: str, reason: str) -> None:
     require(1 <= len(reason) <= TEXT_MAX, "rules.reason: give a reason of 1 to 512 characters")
     require(rule.status != "revoked", "rules.revoked: it is revoked already")
     require(rule.enacted != 0, "rules.status: nothing of it is in force; its party withdraws it")
-    if rule.before != 0:
-        before = versions[rule_id, rule.before]
+    last = versions[rule_id, rule.enacted]
+    if last.before != 0:
+        before = versions[rule_id, last.before]
         if before.until_height > ctx.height:
-            versions[rule_id, rule.before] = replace(
+            versions[rule_id, last.before] = replace(
                 before, status="revoked", until_height=ctx.height
             )
-    last = versions[rule_id, rule.enacted]
     versions[rule_id, rule.enacted] = replace(last, status="revoked", until_height=ctx.height)
     if rule.versions > rule.enacted:
         waiting = versions[rule_id, rule.versions]
@@ -245,9 +245,9 @@ def in_force(rule_id: str, height: int) -> int:
     number = rule.enacted
     while number > 0:
         found = versions[rule_id, number]
-        if found.from_height != 0 and found.from_height <= height:
+        if found.from_height <= height:
             return number if found.until_height == 0 or height < found.until_height else 0
-        number -= 1
+        number = found.before  # its author can draft any number in between
     return 0
 
 
@@ -283,10 +283,10 @@ def set_by_plan(default: Limit) -> Limit:
     rule_id = monitored_by.get(default.stage, "")
     if rule_id == "":
         return default
-    rule = rules[rule_id]
-    number = rule.enacted
-    if versions[rule_id, number].from_height > ctx.height:
-        number = rule.before
+    number = rules[rule_id].enacted
+    announced = versions[rule_id, number]
+    if announced.from_height > ctx.height:
+        number = announced.before
     if number == 0:
         return default
     for name, limit, severity in versions[rule_id, number].limits:

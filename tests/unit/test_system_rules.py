@@ -125,6 +125,19 @@ def test_a_withdrawn_draft_is_never_in_force_and_the_next_one_may_be() -> None:
     assert business.ask("opco", "rules", "in_force", "r1", business.chain.height) == 2
 
 
+def test_drafts_that_were_withdrawn_do_not_hide_what_held_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    business = Business()
+    height = enacted(business)
+    for _ in range(100):
+        business.do("opco", "rules", "draft", *text())
+        business.do("opco", "rules", "withdraw", "r1")
+    business.chain.advance(height=enacted(business) - business.chain.height)
+    monkeypatch.setattr("contracts.vm.testing.VIEW_GAS_MAX", 100_000)
+    assert business.ask("bank", "rules", "in_force", "r1", height) == 1
+
+
 def test_a_manager_enacts_the_very_text_that_it_read() -> None:
     business = Business()
     business.do("opco", "rules", "draft", *text())
