@@ -90,6 +90,7 @@ class Model:
     """All records, who is suspended, and where the one grant stands."""
 
     suspended: set[str] = field(default_factory=set)
+    cuts: dict[str, Measure] = field(default_factory=dict)  # party -> what suspends it now
     grant: str = "active"
     engagements: list[Engagement] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)

@@ -100,6 +100,7 @@ class GrantCourse:
 
 incidents = Map(str, Incident)
 measures = Map((str, int), Measure)  # incident, number from 1
+cuts = Map((str, int), int)  # incident, number of a cut -> which suspension of its party it made
 # Kept under "" for managers, and under the party and the opener.
 incident_by_number = Map((str, int), str)
 incident_count = Map(str, int)
@@ -174,6 +175,7 @@ def cut_party(incident_id: str, reason: str) -> None:
     )
     take(incident, "cut_party", incident.party, actor, reason, b"")
     call_contract("parties", "suspend", incident.party, reason)
+    cuts[incident_id, incident.measures + 1] = suspension_of(incident.party)
 
 
 @call
@@ -201,15 +203,14 @@ def lift(incident_id: str, number: int, reason: str) -> None:
         "incident.self: no party lifts what others did to it",
     )
     decide(incident, measure, "lifted", actor, reason)
-    # What ended by itself, or by another hand, is not asked for again.
+    # What ended by itself, or by another hand, is not asked for again; what another hand did since
+    # then, such as a manager's own suspension of the party, is not undone.
     if measure.kind == "suspend_grant":
         grant = view_contract("grant", "course", measure.target, 0, returns=GrantCourse)
         if grant.status == "suspended":
             call_contract("grant", "resume", measure.target, reason)
-    elif measure.kind == "cut_party":
-        is_active = view_contract("parties", "is_active", measure.target, returns=bool)
-        if not is_active:
-            call_contract("parties", "readmit", measure.target, reason)
+    elif measure.kind == "cut_party" and suspension_of(measure.target) == cuts[incident_id, number]:
+        call_contract("parties", "readmit", measure.target, reason)
 
 
 @call
@@ -372,6 +373,10 @@ def is_manager(party: str) -> bool:
 
 def is_supervisor(party: str, party_id: str, stage: str) -> bool:
     return view_contract("oversight", "supervises", party, party_id, stage, returns=bool)
+
+
+def suspension_of(party_id: str) -> int:
+    return view_contract("parties", "suspension_of", party_id, returns=int)
 
 
 def enlist(scope: str, incident_id: str) -> None:

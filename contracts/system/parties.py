@@ -71,6 +71,7 @@ party_by_number = Map(int, str)
 party_count = Var(int)
 lost = Map(str, bool)  # addresses that were replaced: whoever found the key gains nothing
 keepers = Map(str, str)  # party -> address that may replace its accounts
+suspensions = Map(str, int)  # party -> how often it was suspended
 account_changes = Map((str, int), AccountChange)  # party, 0.. in order
 account_change_count = Map(str, int)
 
@@ -176,6 +177,7 @@ def suspend(party_id: str, reason: str) -> None:
     require(party.status == "active", "parties.status: the party is already suspended")
     require(ctx.sender not in party.accounts, "parties.own_party: another manager must do this")
     parties[party_id] = replace(party, status="suspended", reason=reason)
+    suspensions[party_id] = suspensions.get(party_id, 0) + 1
     emit("PartySuspended", party_id=party_id, reason=reason)
 
 
@@ -233,6 +235,12 @@ def is_active(party_id: str) -> bool:
     """Is the party known and active?"""
     party = parties.get(party_id)
     return party is not None and party.status == "active"
+
+
+@view
+def suspension_of(party_id: str) -> int:
+    """Which of its suspensions, from 1 on, the party is under now; 0 if it is active."""
+    return 0 if known(party_id).status == "active" else suspensions.get(party_id, 0)
 
 
 @view

@@ -245,6 +245,7 @@ class OversightMachine(RuleBasedStateMachine):
         if self.act(expected, who, "incident", "cut_party", f"i{number}", "leak") and known:
             known.measures.append(Measure("cut_party", who))
             model.suspended.add(known.party)
+            model.cuts[known.party] = known.measures[-1]
 
     @rule()
     def note_freeze(self) -> None:
@@ -278,8 +279,10 @@ class OversightMachine(RuleBasedStateMachine):
             taken.status = "kept" if method == "keep" else "lifted"
             if taken.status == "lifted" and taken.kind == "suspend_grant":
                 model.grant = "active" if model.grant == "suspended" else model.grant
-            if taken.status == "lifted" and taken.kind == "cut_party":
+            # Only what this very measure did: a manager may have decided otherwise since then.
+            if taken.status == "lifted" and model.cuts.get(known.party) is taken:
                 model.suspended.discard(known.party)
+                del model.cuts[known.party]
 
     @rule()
     def close(self) -> None:
@@ -389,6 +392,7 @@ class OversightMachine(RuleBasedStateMachine):
             method = "readmit" if party in suspended else "suspend"
             self.act(True, "bureau", "parties", method, party, "audit")
             suspended ^= {party}
+            self.model.cuts.pop(party, None)
 
     @rule()
     def revoke(self) -> None:

@@ -119,6 +119,22 @@ def test_who_may_suspend_a_grant_is_a_manager_or_its_own_operator() -> None:
     business.do("bureau", "incident", "suspend_grant", "i1", "g1", "both are affected")
 
 
+def test_who_lifts_a_cut_undoes_no_suspension_of_a_manager_since_then() -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "devhouse", "")
+    business.do("bureau", "oversight", "review", "x1", True, "fit")
+    for incident in ("i1", "i2"):
+        opened: list[Value] = ["Leak", "development", "critical", "devhouse", []]
+        business.do("opco", "incident", "open", incident, *opened)
+    business.do("opco", "incident", "cut_party", "i1", "leak")
+    business.do("bureau", "parties", "readmit", "devhouse", "a mistake")
+    business.do("bureau", "incident", "cut_party", "i2", "leak")
+    business.do("opco", "incident", "lift", "i1", 1, "mended")
+    assert business.ask("bank", "parties", "is_active", "devhouse") is False
+    business.do("bureau", "incident", "lift", "i2", 1, "mended")
+    assert business.ask("bank", "parties", "is_active", "devhouse") is True
+
+
 def test_every_measure_is_lifted_or_kept_before_an_incident_closes() -> None:
     business = Business()
     business.granted()
