@@ -50,6 +50,12 @@ def enact(
     return call(ask, CONTRACT, "enact", number, digest, location, named, from_height)
 
 
+@verb(app, "withdraw")
+def withdraw(ask: Invocation, number: Number) -> Answer:
+    """Take back a version that is only announced (manager)."""
+    return call(ask, CONTRACT, "withdraw", number)
+
+
 @verb(app, "price")
 def price(
     ask: Invocation, service: Annotated[str, typer.Argument(parser=parse_id, metavar="SERVICE")]

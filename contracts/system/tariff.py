@@ -4,7 +4,9 @@ A version holds from a height on until the next one does, so that everybody can 
 cost when it was metered (contract `billing`). The services `task`, `dataset` and `delivery` are
 what the chain meters itself; any other one is for agreements to name. Amounts are fen.
 
-States of a version, by height: announced -> effective -> superseded.
+A manager that announced a wrong version withdraws it before its height comes.
+
+States of a version, by height: announced -> effective -> superseded; announced -> withdrawn.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Tariff:
     enacted_ms: int
     from_height: int
     until_height: int = 0  # 0: until further notice
+    before: int = 0  # the version that it supersedes; 0 if none
     status: str = "announced"
 
 
@@ -58,6 +61,7 @@ class Price:
 
 tariffs = Map(int, Tariff)
 tariff_count = Var(int)
+latest = Var(int)  # number of the last version that was not withdrawn; 0 if none
 
 
 @call
@@ -75,16 +79,35 @@ def enact(
         "tariff.from_height: give a height that is still to come",
     )
     check_prices(prices)
-    if number > 1:
-        last = tariffs[number - 1]
+    before = latest.get(0)
+    if before > 0:
+        last = tariffs[before]
         require(
             last.from_height <= ctx.height,
-            "tariff.announced: the version before is not in force yet; wait for its height",
+            "tariff.announced: the version before is not in force yet; wait, or withdraw it",
         )
-        tariffs[number - 1] = replace(last, until_height=from_height)
-    tariffs[number] = Tariff(number, digest, location, prices, manager, ctx.time_ms, from_height)
+        tariffs[before] = replace(last, until_height=from_height)
+    tariffs[number] = Tariff(
+        number, digest, location, prices, manager, ctx.time_ms, from_height, before=before
+    )
     tariff_count.set(number)
+    latest.set(number)
     emit("TariffEnacted", number=number, party_id=manager, digest=digest, from_height=from_height)
+
+
+@call
+def withdraw(number: int) -> None:
+    """A manager takes back what is only announced; the version before goes on."""
+    manager = view_contract("parties", "acting_as", ctx.sender, "manager", returns=str)
+    require(manager != "", "tariff.role: sign with an account of an active manager")
+    require(1 <= number == latest.get(0), "tariff.number: only the last one can be announced")
+    found = tariffs[number]
+    require(ctx.height < found.from_height, "tariff.in_force: enact another version instead")
+    tariffs[number] = replace(found, status="withdrawn")
+    latest.set(found.before)
+    if found.before > 0:
+        tariffs[found.before] = replace(tariffs[found.before], until_height=0)
+    emit("TariffWithdrawn", number=number, party_id=manager)
 
 
 @view
@@ -107,10 +130,10 @@ def list_(offset: int, limit: int) -> list[Tariff]:
 @view
 def price_of(service: str) -> Price:
     """What a unit of a service costs at this height; anybody may know it."""
-    number = tariff_count.get(0)
+    number = latest.get(0)
     # Only the last one may still be announced: `enact` waits for it.
     if number > 0 and tariffs[number].from_height > ctx.height:
-        number -= 1
+        number = tariffs[number].before
     if number > 0:
         for name, price_fen in tariffs[number].prices:
             if name == service:
@@ -134,7 +157,7 @@ def require_reader() -> None:
 
 
 def dated(found: Tariff) -> Tariff:
-    if ctx.height < found.from_height:
+    if found.status == "withdrawn" or ctx.height < found.from_height:
         return found
     is_over = found.until_height != 0 and ctx.height >= found.until_height
     return replace(found, status="superseded" if is_over else "effective")

@@ -190,6 +190,8 @@ def test_a_tariff_names_its_version_and_prices_in_whole_fen(session: FakeSession
     enacted = (1, bytes.fromhex(DIGEST), "", [["task", 50]], 9)
     assert session.calls == [("tariff", "enact", enacted)]
     assert main([*words, "--price", "query=0.5"]) == 2
+    assert main(["tariff", "withdraw", "1"]) == 0
+    assert session.calls[1:] == [("tariff", "withdraw", (1,))]
     assert main(["tariff", "price", "task"]) == 0
     assert main(["tariff", "show", "1"]) == 0
 

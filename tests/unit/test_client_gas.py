@@ -366,6 +366,9 @@ class Largest:
             text: list[Value] = [number, DIGEST, wide(512), services, height]
             self.do("manager", "tariff", "enact", *text)
             self.chain.advance(height=2)
+        far: list[Value] = [3, *text[1:4], self.chain.height + 10**8]
+        self.do("manager", "tariff", "enact", *far)
+        self.do("manager", "tariff", "withdraw", 3)
         self.do("manager", "billing", "meter_task", name("done"))
         self.do("manager", "billing", "meter_delivery", name("w"))
         for number in range(198):

@@ -155,6 +155,35 @@ def test_nothing_is_metered_before_a_tariff_holds_and_what_it_does_not_name_is_f
     assert prices == [500, 0, 0, 0]
 
 
+def test_what_is_only_announced_is_withdrawn_and_the_version_before_goes_on() -> None:
+    business = Business()
+    for before in (0, 1):
+        number = 2 * before + 1
+        far = business.chain.height + 10**8
+        wrong: list[Value] = [number, digest("tariff"), "", [["task", 1]], far]
+        business.do("bureau", "tariff", "enact", *wrong)
+        right: list[Value] = [number + 1, digest("tariff"), "", PRICES, business.chain.height + 9]
+        assert business.refused("board", "tariff", "enact", *right) == "tariff.announced"
+        for other in (0, number + 1):
+            assert business.refused("board", "tariff", "withdraw", other) == "tariff.number"
+        business.do("board", "tariff", "withdraw", number)
+        assert business.refused("board", "tariff", "withdraw", number) == "tariff.number"
+        assert business.ask_record("bank", "tariff", "show", number)["status"] == "withdrawn"
+        price = business.ask_record("bank", "tariff", "price_of", "task")
+        assert (price["tariff"], price["price_fen"]) == ((2, 500) if before else (0, 0))
+        enact(business, number + 1, PRICES)
+        assert business.refused("board", "tariff", "withdraw", number + 1) == "tariff.in_force"
+    shown = [business.ask_record("bank", "tariff", "show", number) for number in (1, 2, 3, 4)]
+    assert [tariff["status"] for tariff in shown] == [
+        "withdrawn",
+        "superseded",
+        "withdrawn",
+        "effective",
+    ]
+    assert shown[1]["until_height"] == shown[3]["from_height"]
+    assert business.ask_record("bank", "tariff", "price_of", "task")["tariff"] == 4
+
+
 def test_a_delivery_is_metered_when_accepted_by_tariff_or_by_its_agreement() -> None:
     business = priced()
     business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)

@@ -77,6 +77,11 @@ def an_agreement(business: Business) -> None:
     business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
 
 
+def an_announced_tariff(business: Business) -> None:
+    height = business.chain.height + 99
+    business.do("bureau", "tariff", "enact", 1, digest("tariff"), "", [["task", 500]], height)
+
+
 def a_priced_delivery(business: Business) -> None:
     prices: list[Value] = [["task", 500]]
     height = business.chain.height + 2
@@ -290,6 +295,7 @@ STEPS = [
     Step("tariff", "enact", nothing,
          lambda business: [1, digest("tariff"), "", [["task", 5]], business.chain.height + 99],
          MANAGERS, "tariff.role"),
+    Step("tariff", "withdraw", an_announced_tariff, fixed(1), MANAGERS, "tariff.role"),
     Step("billing", "meter_task", a_priced_delivery, fixed("t1"),
          ("opco", "insurer", "health", "social", "civil", *MANAGERS), "billing.concerned"),
     Step("billing", "meter_delivery", a_priced_delivery, fixed("v1"),

@@ -175,7 +175,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "decline": {"agreement_id": AGREEMENT},
         "terminate": {"agreement_id": AGREEMENT},
     },
-    "tariff": {"enact": {}},
+    "tariff": {"enact": {}, "withdraw": {}},
     "billing": {
         "meter_task": {"task_id": TASK},
         "meter_delivery": {"delivery_id": DELIVERY},
@@ -348,7 +348,7 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "AgreementDeclined": {"agreement_id": AGREEMENT, "party_id": PARTY},
         "AgreementTerminated": {"agreement_id": AGREEMENT, "party_id": PARTY},
     },
-    "tariff": {"TariffEnacted": {"party_id": PARTY}},
+    "tariff": {"TariffEnacted": {"party_id": PARTY}, "TariffWithdrawn": {"party_id": PARTY}},
     "billing": {
         "Metered": {"subject": ABOUT, "payee": PARTY, "payer": PARTY},
         "StatementIssued": {"statement_id": STATEMENT, "payee": PARTY, "payer": PARTY},
