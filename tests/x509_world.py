@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from crypto import sm2
+from cryptography.x509 import load_der_x509_certificate
+
+from crypto import der, sm2
 from crypto.providers.software import SoftwareProvider
+from crypto.x509 import encode
 from crypto.x509.make import make_crl, make_leaf, make_root
 from crypto.x509.profile import Role, Subject
 from crypto.x509.read import (
@@ -40,6 +43,16 @@ class Org:
     ) -> Certificate:
         public = public or keys().public_key
         return read_certificate(make_leaf(self.provider, self.root, subject, public, now, days))
+
+    def with_serial(self, certificate: Certificate, number: int) -> bytes:
+        """The DER of a certificate as that one, with a serial that other authorities may count."""
+        body = load_der_x509_certificate(certificate.der).tbs_certificate_bytes
+        fields = body[len(body) - len(der.Reader(body).content(der.SEQUENCE)) :]
+        serial = der.element(
+            der.INTEGER, number.to_bytes(number.bit_length() // 8 + 1, signed=True)
+        )
+        made = der.sequence(fields.replace(der.integer(certificate.serial), serial, 1))
+        return encode.signed(made, sm2.signature_to_der(self.provider.sign(made)))
 
     def crl(self, *serials: int, now: datetime = NOW, days: int = 7) -> RevocationList:
         entries = [Revoked(serial, NOW) for serial in serials]

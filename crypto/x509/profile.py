@@ -28,6 +28,7 @@ DAYS_MAX = 7300
 # Issued certificates begin this much earlier: clocks differ, and a new one is used at once.
 BACKDATED_S = 300
 
+SERIAL_BITS_MAX = 160  # 20 bytes (RFC 5280, 4.1.2.2), as the contract `identity` has it
 NAME_SIZE_MAX = 64  # characters of CN, O and OU: ub-common-name and its kin in RFC 5280
 # As names on the chain are (contracts.dialect.is_name) for the parts that code compares.
 _NAME = re.compile(r"[a-z0-9_.\-]{1,64}")

@@ -27,6 +27,7 @@ from crypto.x509.profile import (
     EC_PUBLIC_KEY,
     PEER_SCHEME,
     REQUEST_SIZE_MAX,
+    SERIAL_BITS_MAX,
     SM2_CURVE,
     Role,
     Subject,
@@ -173,6 +174,8 @@ def _certificate(encoded: bytes) -> Certificate:
     if found.version is not x509.Version.v3:
         raise DerInvalid("it is not of version 3")
     _check_envelope(encoded, found.tbs_certificate_bytes, found.signature)
+    if not 0 < found.serial_number < 1 << SERIAL_BITS_MAX:  # on the chain nobody could revoke it
+        raise DerInvalid("its serial has not 1 to 20 bytes, or is not above zero")
     extensions = found.extensions
     is_root = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     subject = _subject(found.subject, is_root, _peer_id(extensions))

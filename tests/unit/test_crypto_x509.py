@@ -173,6 +173,17 @@ def test_unfit_names_are_not_certified(org: Org, subject: Subject) -> None:
     assert refused.value.reason is Reason.NAME
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # of `cryptography`, of the same
+@pytest.mark.parametrize("number", [0, -5, 1 << 160, 1 << 200])
+def test_a_serial_by_which_the_chain_could_not_revoke_is_refused(org: Org, number: int) -> None:
+    made = org.leaf()
+    with pytest.raises(CertificateRefused, match="serial") as refused:
+        read_certificate(org.with_serial(made, number))
+    assert refused.value.reason is Reason.MALFORMED
+    for fine in (1, 255, (1 << 160) - 1):
+        assert read_certificate(org.with_serial(made, fine)).serial == fine
+
+
 def test_a_root_certifies_only_its_own_and_not_beyond_its_end(org: Org) -> None:
     for subject, days, reason in (
         (replace(NODE, organization="org2"), 365, Reason.ORGANIZATION),

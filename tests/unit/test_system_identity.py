@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
-from cryptography import x509
 
 from contracts.identities import (
     certificates_of,
@@ -16,8 +15,6 @@ from contracts.identities import (
     touches_trust,
 )
 from contracts.vm.testing import account
-from crypto import der, sm2
-from crypto.x509 import encode
 from crypto.x509.make import make_root
 from crypto.x509.profile import Role, Subject
 from crypto.x509.read import Certificate, read_certificate
@@ -363,15 +360,6 @@ def test_what_a_successor_with_the_same_key_vouches_for_is_registered_again() ->
     assert names_in(council.ask("bank", "identity", "list", 0, 9)) == ["zhang"]
 
 
-def with_serial(signer: Org, certificate: Certificate, number: int) -> Certificate:
-    """As `certificate`, but with the serial that another authority happens to count to as well."""
-    body = x509.load_der_x509_certificate(certificate.der).tbs_certificate_bytes
-    begin = len(body) - len(der.Reader(body).content(0x30))
-    fields = body[begin:].replace(der.integer(certificate.serial), der.integer(number), 1)
-    made = der.sequence(fields)
-    return read_certificate(encode.signed(made, sm2.signature_to_der(signer.provider.sign(made))))
-
-
 def test_a_serial_that_a_later_root_gives_to_another_key_is_no_role_of_the_first_holder() -> None:
     first = leaf("bank", name="first")
     council = registered(first, by="bank")
@@ -382,7 +370,7 @@ def test_a_serial_that_a_later_root_gives_to_another_key_is_no_role_of_the_first
     council.do("bureau", "proposal", "retire_root", "p9", "bank", old, "old")
     council.carry("p9")
     made = second.leaf(Subject("bank", "second", Role.AUDITOR), now=BEGINNING)
-    later = with_serial(second, made, first.serial)
+    later = read_certificate(second.with_serial(made, first.serial))
     assert later.serial == first.serial and later.public_key != first.public_key
     council.do("bureau", "identity", "register", "bank", later.der)
     assert standing(council, later) == ["bank", ["auditor"]]
