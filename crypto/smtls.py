@@ -105,6 +105,7 @@ class SmContext:
         if is_server:
             connection.set_accept_state()
         else:
+            connection.set_verify(SSL.VERIFY_PEER)  # whatever it would ask of clients as a server
             connection.set_connect_state()
         return connection
 

@@ -140,6 +140,12 @@ def test_each_bad_certificate_is_refused_by_its_reason_at_either_end(
         assert _reason(functools.partial(shake, *ends(context, good))) == reason
 
 
+def test_a_client_judges_the_server_whether_or_not_it_would_ask_clients(org: Org) -> None:
+    impostor = make_context(identity(organization(now=clock())), [], is_mutual=False)
+    trusting = make_context(None, [org.root], is_mutual=False)
+    assert _reason(functools.partial(shake, *ends(impostor, trusting))) == Reason.FOREIGN
+
+
 def test_the_refused_end_is_told_by_an_alert(org: Org, node: TlsIdentity) -> None:
     impostor = identity(organization(now=clock()))
     server, client = ends(make_context(node, [org.root]), make_context(impostor, [org.root]))
