@@ -96,7 +96,10 @@ class StateTree:
         return staged.root if staged else None
 
     def restore(self, pages: Iterable[tuple[bytes, bytes]]) -> Digest:
-        """Fold the stem from (page id, page) of all stored pages right below it; the root."""
+        """Fold the stem from (page id, page) of all stored pages right below it; the root.
+
+        Once, for a tree that was just made: what stood in it before would stay.
+        """
         indexes: list[int] = []
         hashes: list[bytes] = []
         for name, page in pages:
