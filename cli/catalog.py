@@ -14,7 +14,7 @@ from cli.output import Answer, Fields, Table, plain
 app = typer.Typer()
 CONTRACT = "catalog"
 
-Tags = Annotated[list[str], typer.Option("--tag", help="Word to find it by; repeatable.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Word to find it by; repeatable.")]
 Columns = Annotated[
     list[Column],
     typer.Option(
@@ -42,7 +42,7 @@ def register(
     row_count: RowCount,
     commitment: Commitment,
     description: Description = "",
-    tags: Tags = [],  # noqa: B006  # typer copies it
+    tags: Tags = None,
     grade: Grade = 2,
 ) -> Answer:
     """Add a data set to the catalog (supplier)."""
@@ -53,7 +53,7 @@ def register(
         dataset_id,
         title,
         description,
-        list(tags),
+        list(tags or ()),
         [tuple(column) for column in columns],
         row_count,
         grade,
@@ -70,7 +70,7 @@ def update(
     row_count: RowCount,
     commitment: Commitment,
     description: Description = "",
-    tags: Tags = [],  # noqa: B006  # typer copies it
+    tags: Tags = None,
     grade: Grade = 2,
 ) -> Answer:
     """Describe newer rows of a data set; earlier commitments stay on record (supplier)."""
@@ -81,7 +81,7 @@ def update(
         dataset_id,
         title,
         description,
-        list(tags),
+        list(tags or ()),
         [tuple(column) for column in columns],
         row_count,
         grade,

@@ -19,7 +19,7 @@ app = typer.Typer()
 USES_SHOWN_MAX = 100  # newest steps of tasks that `show` prints
 
 Types = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--type", metavar="COLUMN=TYPE", help="Force text, integer or decimal:N; repeatable."
     ),
@@ -31,12 +31,12 @@ def add(
     ask: Invocation,
     dataset_id: Id,
     file: SourceFile,
-    types: Types = [],  # noqa: B006  # typer copies it
+    types: Types = None,
 ) -> Answer:
     """Copy a CSV file in, infer its columns and commit to its rows."""
     from executors.data.registry import Registry
 
-    forced = dict(_forced(text) for text in types)
+    forced = dict(_forced(text) for text in types or ())
     with waiting(f"hashing the rows of {file.name}", as_json=ask.json):
         dataset = Registry(ask.home).add(
             dataset_id, file, types=forced, now_ms=time.time_ns() // 1_000_000
@@ -105,7 +105,7 @@ def register(
     dataset_id: Id,
     title: Title,
     description: Description = "",
-    tags: Annotated[list[str], typer.Option("--tag", help="Repeatable.")] = [],  # noqa: B006
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="Repeatable.")] = None,
     grade: Annotated[int, typer.Option(min=1, max=4, help="1 public to 4 highly sensitive.")] = 2,
 ) -> Answer:
     """Enter a data set of this home in the catalog, with its commitment (supplier)."""
@@ -119,7 +119,7 @@ def register(
         dataset_id,
         title,
         description,
-        list(tags),
+        list(tags or ()),
         [list(column) for column in dataset.schema.catalogued()],
         dataset.row_count,
         grade,

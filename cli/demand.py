@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.domain import DatasetIds, Decision, Id, Note, Title, add_reads, call
+from cli.domain import Decision, Id, Note, OptionalDatasetIds, Title, add_reads, call
 from cli.options import Invocation, verb
 from cli.output import Answer
 
@@ -39,8 +39,8 @@ def review(
     ask: Invocation,
     demand_id: Id,
     approved: Decision,
-    datasets: DatasetIds = [],  # noqa: B006  # typer copies it
+    datasets: OptionalDatasetIds = None,
     note: Note = "",
 ) -> Answer:
     """Approve a demand with matching data sets of the catalog, or refuse it (manager)."""
-    return call(ask, CONTRACT, "review", demand_id, approved, note, list(datasets))
+    return call(ask, CONTRACT, "review", demand_id, approved, note, list(datasets or ()))

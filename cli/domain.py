@@ -28,9 +28,9 @@ Note = Annotated[str, typer.Option(help="A sentence that is kept with the decisi
 Reason = Annotated[str, typer.Option(help="Why; kept on the chain.")]
 Title = Annotated[str, typer.Option(help="Title for people.")]
 Description = Annotated[str, typer.Option(help="What it is, for people.")]
-DatasetIds = Annotated[
-    list[str], typer.Option("--dataset", parser=parse_id, help="Data set; repeat for several.")
-]
+_DATASET = typer.Option("--dataset", parser=parse_id, help="Data set; repeat for several.")
+DatasetIds = Annotated[list[str], _DATASET]
+OptionalDatasetIds = Annotated[list[str] | None, _DATASET]
 DigestOption = Annotated[
     bytes,
     typer.Option("--digest", parser=parse_digest, help="SM3 as 64 hex digits, or file:PATH."),

@@ -35,7 +35,8 @@ def parse_address(text: str) -> str:
 
 Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="Rows at most.")]
 Cursor = Annotated[
-    bytes, typer.Option(parser=parse_bytes, metavar="HEX", help="Go on behind the page before.")
+    bytes | None,
+    typer.Option(parser=parse_bytes, metavar="HEX", help="Go on behind the page before."),
 ]
 OldestFirst = Annotated[bool, typer.Option("--oldest-first", help="Default: newest first.")]
 FromHeight = Annotated[int, typer.Option(min=0, help="First height wanted.")]
@@ -44,7 +45,6 @@ Prove = Annotated[
     bool,
     typer.Option("--prove", help="Fetch and check the proof of every row's transaction."),
 ]
-NO_CURSOR = ""  # parsed: no bytes
 
 
 @verb(app, "key")
@@ -61,7 +61,7 @@ def key(
         bool, typer.Option("--raw", help="VARIABLE is the whole stored key, in hex.")
     ] = False,
     limit: Limit = LIMIT_DEFAULT,
-    cursor: Cursor = NO_CURSOR,  # type: ignore[assignment]  # Typer parses defaults
+    cursor: Cursor = None,
     oldest_first: OldestFirst = False,
     from_height: FromHeight = 0,
     to_height: ToHeight = None,
@@ -85,7 +85,7 @@ def account(
     ask: Invocation,
     address: Annotated[str, typer.Argument(parser=parse_address, metavar="ADDRESS")],
     limit: Limit = LIMIT_DEFAULT,
-    cursor: Cursor = NO_CURSOR,  # type: ignore[assignment]  # Typer parses defaults
+    cursor: Cursor = None,
     oldest_first: OldestFirst = False,
     from_height: FromHeight = 0,
     to_height: ToHeight = None,
@@ -119,7 +119,7 @@ def subject(
     contract: Annotated[str, typer.Option(help="Only events of this contract.")] = "",
     field: Annotated[str, typer.Option(help="Only if in this field, such as grant_id.")] = "",
     limit: Limit = LIMIT_DEFAULT,
-    cursor: Cursor = NO_CURSOR,  # type: ignore[assignment]  # Typer parses defaults
+    cursor: Cursor = None,
     oldest_first: OldestFirst = False,
     from_height: FromHeight = 0,
     to_height: ToHeight = None,
@@ -173,11 +173,11 @@ def _subject(text: str) -> str | bytes:
     return value
 
 
-def _span(oldest_first: bool, low: int, high: int | None, cursor: bytes) -> Span:
+def _span(oldest_first: bool, low: int, high: int | None, cursor: bytes | None) -> Span:
     from ledger.history.pages import HEIGHT_MAX, Span
 
     bound = HEIGHT_MAX if high is None else min(high, HEIGHT_MAX)
-    return Span(not oldest_first, min(low, HEIGHT_MAX), bound, cursor)
+    return Span(not oldest_first, min(low, HEIGHT_MAX), bound, cursor or b"")
 
 
 def _collect(ask_page: Callable[[Span], Page[R]], span: Span, limit: int) -> Page[R]:

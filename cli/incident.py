@@ -32,11 +32,14 @@ def open_incident(
     party: Annotated[str, typer.Option(parser=parse_id, help="Party that it is about.")],
     severity: Annotated[str, typer.Option(help="warning or critical.")] = "critical",
     alerts: Annotated[
-        list[str], typer.Option("--alert", parser=parse_id, help="Alert behind it; repeatable.")
-    ] = [],  # noqa: B006  # typer copies it
+        list[str] | None,
+        typer.Option("--alert", parser=parse_id, help="Alert behind it; repeatable."),
+    ] = None,
 ) -> Answer:
     """Open an incident (who supervises the party, or the party itself)."""
-    return call(ask, CONTRACT, "open", incident_id, title, stage, severity, party, list(alerts))
+    return call(
+        ask, CONTRACT, "open", incident_id, title, stage, severity, party, list(alerts or ())
+    )
 
 
 @verb(app, "suspend-grant")

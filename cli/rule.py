@@ -50,17 +50,17 @@ def draft(
     digest: DigestOption,
     location: Annotated[str, typer.Option(help="Where parties find the text.")] = "",
     limits: Annotated[
-        list[Threshold],
+        list[Threshold] | None,
         typer.Option(
             "--limit",
             parser=parse_threshold,
             metavar="CHECK=LIMIT:SEVERITY",
             help="By what a check judges, in a monitoring plan; repeatable. See `rule limits`.",
         ),
-    ] = [],  # noqa: B006  # typer copies it
+    ] = None,
 ) -> Answer:
     """Put up a text, or its next version (manager: rules; operator: plans)."""
-    given: list[Value] = [[*threshold] for threshold in limits]
+    given: list[Value] = [[*threshold] for threshold in limits or ()]
     return call(ask, CONTRACT, "draft", rule_id, kind, stage, title, digest, location, given)
 
 
