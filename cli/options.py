@@ -11,7 +11,6 @@ A command is a function that takes an `Invocation` and its own arguments and ret
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 import sys
@@ -467,12 +466,12 @@ def _with_common_options(
         if code:
             raise typer.Exit(code)
 
-    functools.update_wrapper(run, function)
+    # Not functools.wraps: the hints of `function` would win over these.
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by inspect
         parameters=[*own, *common], return_annotation=None
     )
     run.__annotations__ = {p.name: p.annotation for p in (*own, *common)}
-    del run.__wrapped__  # type: ignore[attr-defined]  # or the hints of `function` would win
     return run
 
 

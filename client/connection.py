@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -77,4 +77,4 @@ class Connection(Protocol):
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
-    ) -> Iterator[ChainEvent]: ...
+    ) -> Generator[ChainEvent, None, None]: ...

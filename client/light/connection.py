@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -258,7 +258,7 @@ class VerifyingConnection:
 
     def events(
         self, *, from_height: int = 0, from_index: int = 0, contract: str = "", name: str = ""
-    ) -> Iterator[ChainEvent]:
+    ) -> Generator[ChainEvent, None, None]:
         """Certified events. Of a block that has one wanted, none is left out; of blocks that the
         node passes over, nothing is known."""
         cursor = (from_height, from_index)
@@ -267,7 +267,7 @@ class VerifyingConnection:
         )
         held: dict[tuple[int, int], ChainEvent] = {}  # of the block of the event before
         height = -1
-        with closing(stream):  # type: ignore[type-var]  # both connections give generators
+        with closing(stream):
             for told in stream:
                 if not told.name:
                     yield told

@@ -77,7 +77,7 @@ WITHHELD = {"GetCommittees": ["committees without the last"], "FollowEvents": ["
 
 
 def first_events(light: VerifyingConnection, moving: Moving) -> object:
-    with closing(light.events(contract="evidence")) as stream:  # type: ignore[type-var]
+    with closing(light.events(contract="evidence")) as stream:
         return [event for event in islice(stream, 2) if event.name]
 
 
@@ -398,7 +398,7 @@ def test_events_of_one_block_are_complete_though_the_node_leaves_some_out(
     """Approvals of a proposal share a block: a node that shows one of them has to show all."""
     plain = list(islice(node.events(contract="proposal"), 12))
     light = checking(node, moving.chain)
-    with closing(light.events(contract="proposal")) as stream:  # type: ignore[type-var]
+    with closing(light.events(contract="proposal")) as stream:
         assert list(islice(stream, 12)) == plain
     index = next(i for i, event in enumerate(plain) if event.index)
     missing = [event for i, event in enumerate(plain) if i != index]
