@@ -329,7 +329,7 @@ def _evidence_record(facts: StateFacts) -> dict[str, Json] | None:
     if facts.namespace != EVIDENCE or facts.value is None:
         return None
     record = value_told(facts.namespace, facts.key, facts.value)
-    if not isinstance(record, dict) or _value(facts.key) != [EVIDENCE_MAP, record["id"]]:
+    if not isinstance(record, dict) or _value(facts.key) != [EVIDENCE_MAP, record.get("id")]:
         return None
     return record
 

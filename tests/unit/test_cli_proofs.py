@@ -95,6 +95,15 @@ def test_state_of_another_form_is_shown_as_stored(key: list[Value], value: Value
     assert f"holds this value under evidence.{key[0]!s}['{key[1]!s}']" in _verdict(told)
 
 
+def test_an_anchor_of_an_access_log_is_told_by_its_fields() -> None:
+    anchor: list[Value] = [ACCOUNT, 1, 1, 40, bytes(32), 1_699_999_000_000, 9]
+    anchor += [1_699_999_100_000, b"\1" * 32]
+    told = explain(_state(["access_anchors", ACCOUNT, 1], anchor), raw=True)
+    assert "record" not in told and f"evidence.access_anchors['{ACCOUNT}', 1]" in _verdict(told)
+    value = told["value"]
+    assert isinstance(value, dict) and (value["number"], value["last"]) == (1, 40)
+
+
 def test_an_absent_key_is_told_as_absent() -> None:
     told = explain(_state(["records", "e-1"], None), raw=False)
     assert "holds nothing under evidence.records['e-1']" in _verdict(told)
