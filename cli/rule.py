@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.domain import (
+    PAGE_MAX,
     DigestOption,
     Id,
     Reason,
@@ -19,6 +20,7 @@ from cli.domain import (
 from cli.literals import Threshold, parse_threshold
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, plain
+from client.pages import page_of
 
 if TYPE_CHECKING:
     from ledger.values import Value
@@ -115,7 +117,9 @@ def list_stage(
 ) -> Answer:
     """List the texts of one stage."""
     with ask.session() as session:
-        records = session.view(CONTRACT, "list_by_stage", stage, offset, 100)
+        records = page_of(
+            session.view, CONTRACT, "list_by_stage", stage, offset=offset, limit=PAGE_MAX
+        )
     columns = ("id", "kind", "party", "title", "enacted", "status")
     return records_table(records, columns=columns, whole=ask.json)
 
