@@ -4,6 +4,7 @@ Not a place for rules of the chain: a command reads its arguments, asks a node t
 prints. What may be done is decided by contracts and nodes.
 
 Reading order: `main` (nouns and how they are loaded), `options` (what every command takes),
-`output` (tables, JSON, progress, exit codes), `domain` (what the nouns that are system contracts
-share), `literals` (contract values as text), then one file per noun.
+`client_file` (what it takes from its home), `output` (tables, JSON, progress, exit codes),
+`domain` (what the nouns that are system contracts share), `literals` (contract values as text),
+then one file per noun.
 """

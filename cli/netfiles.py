@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.client_file import render_client_config
 from cli.netcerts import (
     certify_node,
     create_authority,
@@ -25,7 +26,7 @@ from cli.netcerts import (
     open_authority,
     root_certificates,
 )
-from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, read_passphrase, render_client_config
+from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, read_passphrase
 from cli.output import CommandRefused
 from cli.supervisor import Program
 from client.account import Account

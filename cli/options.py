@@ -14,8 +14,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec
 
 import typer
 
+from cli.client_file import CLIENT_FILE, ClientFile
 from cli.output import Answer, CommandRefused, show
 from cli.trust import Verification, verifying
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from crypto.provider import CryptoProvider
 
 NODE_DEFAULT = "127.0.0.1:7100"
-CLIENT_FILE = "client.toml"
 GENESIS_FILE = "genesis.json"
 KEYS_FOLDER = "keys"
 PASSPHRASE_FILE = "passphrase"
@@ -64,12 +63,16 @@ class Invocation:
     _opened: dict[str, Account] = field(default_factory=dict, init=False, repr=False)
 
     @property
+    def _settings(self) -> ClientFile:
+        return ClientFile(self.home)
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """host:port of the nodes, the preferred one first.
 
         From --node, SHUXIN_NODE, client.toml of the home, or loopback.
         """
-        named = self.node.split(",") if self.node else self._client_texts("node")
+        named = self.node.split(",") if self.node else self._settings.texts("node")
         cleaned = tuple(dict.fromkeys(name.strip() for name in named if name.strip()))
         return cleaned or (NODE_DEFAULT,)
 
@@ -81,7 +84,7 @@ class Invocation:
     @property
     def key_path(self) -> Path:
         """The key file: --key as a path, or as the NAME of keys/NAME.pem in the home."""
-        named = self.key or self._client_setting("key")
+        named = self.key or self._settings.text("key")
         if not named:
             raise CommandRefused(
                 "key.missing",
@@ -106,7 +109,7 @@ class Invocation:
         beside = self.home / KEYS_FOLDER / PASSPHRASE_FILE
         if self.passphrase_file is not None:
             return read_passphrase(self.passphrase_file)
-        if setting := self._client_setting("passphrase_file"):
+        if setting := self._settings.text("passphrase_file"):
             return read_passphrase(self.home / setting)
         if beside.is_file():
             return read_passphrase(beside)
@@ -126,7 +129,7 @@ class Invocation:
         """The genesis file to trust, if there is one: named, or that of the home."""
         if self.genesis is not None:
             return self.genesis
-        if setting := self._client_setting("genesis"):
+        if setting := self._settings.text("genesis"):
             return (self.home / setting).resolve()
         beside = self.home / GENESIS_FILE
         return beside if self.is_home and beside.is_file() else None
@@ -134,7 +137,7 @@ class Invocation:
     @property
     def plan_paths(self) -> Sequence[Path]:
         """The recovery plans that the chain follows, in order: `plans` in client.toml."""
-        return [self.home / name for name in self._client_texts("plans")]
+        return [self.home / name for name in self._settings.texts("plans")]
 
     def provider(self) -> CryptoProvider:
         """The key that signs: of a file, or in a device for --key sdf:LIBRARY#INDEX."""
@@ -142,7 +145,7 @@ class Invocation:
         from crypto.providers.sdf import SdfProvider, place_of, shared_device
         from crypto.providers.software import SoftwareProvider
 
-        place = place_of(self.key or self._client_setting("key"))
+        place = place_of(self.key or self._settings.text("key"))
         if place is not None:
             library, index = place
             return SdfProvider(shared_device(library), index, self.passphrase())
@@ -153,7 +156,7 @@ class Invocation:
         """The account that signs; its key is opened once, which takes a while on purpose."""
         from client.account import Account
 
-        named = self.key or self._client_setting("key")
+        named = self.key or self._settings.text("key")
         if named not in self._opened:
             provider = self.provider()
             self._opened[named] = Account(provider, certificate=self._spoken_by(provider))
@@ -164,7 +167,7 @@ class Invocation:
         from crypto.x509.authority import read_file
         from crypto.x509.read import read_certificate
 
-        setting = self._client_setting("certificate")
+        setting = self._settings.text("certificate")
         place = self.certificate or (self.home / setting if setting else None)
         if place is None:
             return b""
@@ -179,7 +182,7 @@ class Invocation:
 
     def caller(self) -> Account | None:
         """Who nodes are told that asks; None where no key is named: what is public, they tell."""
-        return self.account() if self.key or self._client_setting("key") else None
+        return self.account() if self.key or self._settings.text("key") else None
 
     @contextmanager
     def connection(self, *, is_current: bool = True) -> Iterator[Connection]:
@@ -229,10 +232,8 @@ class Invocation:
         """
         from client.security import SETTINGS, security_of
 
-        settings = self._client_settings()
-        named = {
-            name: self.home / self._client_setting(name) for name in SETTINGS if name in settings
-        }
+        given = self._settings.all()
+        named = {name: self.home / self._settings.text(name) for name in SETTINGS if name in given}
         if self.tls_ca is not None:
             named["tls_ca"] = self.tls_ca
         return security_of(self.targets, named, self.passphrase)
@@ -245,53 +246,6 @@ class Invocation:
         account = self.account()
         with self.connection() as node:
             yield Session(node, account)
-
-    def _client_texts(self, name: str) -> Sequence[str]:
-        """A setting that is a text or a list of texts."""
-        value = self._client_settings().get(name, [])
-        listed = [value] if isinstance(value, str) else value
-        if not isinstance(listed, list) or any(not isinstance(item, str) for item in listed):
-            raise CommandRefused(
-                "client.config",
-                f"{self.home / CLIENT_FILE}: {name} must be a text in quotes or a list of them",
-            )
-        return listed
-
-    def _client_setting(self, name: str) -> str:
-        value = self._client_settings().get(name, "")
-        if not isinstance(value, str):
-            path = self.home / CLIENT_FILE
-            raise CommandRefused("client.config", f"{path}: {name} must be text in quotes")
-        return value
-
-    def _client_settings(self) -> Mapping[str, object]:
-        path = self.home / CLIENT_FILE
-        try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CommandRefused("client.config", f"{path}: {error}") from None
-        return settings
-
-
-def render_client_config(
-    *, nodes: Sequence[str], key: str, passphrase_file: str, genesis: str
-) -> str:
-    """The commented client.toml of a home, for what creates one."""
-    listed = "".join(f'    "{node}",\n' for node in nodes)
-    return (
-        "# What `shuxin --home THIS_FOLDER ...` uses unless told otherwise (客户端缺省设置).\n"
-        "# Options on the command line and SHUXIN_NODE, SHUXIN_KEY, SHUXIN_PASSPHRASE_FILE win.\n"
-        "# Nodes of one chain; the first is asked, the others when it is away. What they prove is\n"
-        "# verified; views have no proof: name only nodes that you trust.\n"
-        f"node = [\n{listed}]\n"
-        "# A path relative to this folder, or NAME for keys/NAME.pem.\n"
-        f'key = "{key}"\n'
-        f'passphrase_file = "{passphrase_file}"\n'
-        "# The genesis to trust (创世文件): what nodes say is checked against it.\n"
-        f'genesis = "{genesis}"\n'
-    )
 
 
 def read_passphrase(path: Path) -> bytes:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.client_file import render_client_config
 from cli.main import NOUNS, main
-from cli.options import Invocation, read_passphrase, render_client_config
+from cli.options import Invocation, read_passphrase
 from cli.output import CommandRefused
 from cli.reference import render
 
