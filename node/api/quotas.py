@@ -48,10 +48,11 @@ class Kind(Enum):
     """What a call takes while it is under way."""
 
     WORK = "calls"  # a thread that works
-    WAIT = "waiting calls"  # a thread that waits for a block
-    STREAM = "streams"  # a thread that waits for most of its time, for days
+    WAIT = "waiting calls"  # one of the same threads that waits: for a block, or for the caller
+    STREAM = "event streams"  # a thread of their own that waits for most of its time, for days
 
 
+STRANGERS: Final = "all without a member's signature"
 AT_ONCE_MIN: Final = 4  # places of one caller on the smallest node
 # When to come again where all places of a kind are taken. To refuse a call costs a third of what
 # it costs to answer one: who comes again sooner would take as much by being refused.
@@ -89,7 +90,8 @@ RATES_DEFAULT: Final = Rates()
 @dataclass(frozen=True, slots=True)
 class Quotas:
     """Each bucket holds `burst_s` seconds of its rate. `at_once` calls of one kind may be under way
-    for one caller; a host without a member's signature gets as many as one account.
+    for one caller; a host without a member's signature gets as many as one account, and so do all
+    such hosts together: hosts can be had in any number.
     """
 
     rates: Rates
@@ -98,9 +100,11 @@ class Quotas:
 
 
 def kind_of(method: str, *, is_stream: bool) -> Kind:
-    if is_stream:
+    name = method.rpartition("/")[2]
+    if name == "FollowEvents":
         return Kind.STREAM
-    return Kind.WAIT if method.endswith("/WaitReceipt") else Kind.WORK
+    # Health and reflection hold a thread as long as their caller likes, and none is kept for them.
+    return Kind.WAIT if is_stream or name == "WaitReceipt" else Kind.WORK
 
 
 def cost_of(method: str, size: int) -> int:
@@ -168,9 +172,9 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A call that was let in: hand it back when the call has ended."""
+    """A call that was let in: hand it back when the call has ended. Names whose places it takes."""
 
-    name: str
+    names: tuple[str, ...]
     kind: Kind
 
 
@@ -189,7 +193,7 @@ class Admission:
         now = now_s()
         self._anonymous = Bucket(rates.anonymous, rates.anonymous * burst_s, now)
         self._total = Bucket(rates.total, rates.total * burst_s, now)
-        self._under_way: Counter[Ticket] = Counter()
+        self._under_way: Counter[tuple[str, Kind]] = Counter()
         self.refused = 0  # calls, since the node started
 
     def knock(self, claimed: str, host: str, kind: Kind) -> None:
@@ -244,15 +248,17 @@ class Admission:
             else:
                 self._hosts.of(host, now).draw(cost, now)
                 self._anonymous.draw(cost, now)
-            self._under_way[ticket] += 1
+            self._under_way.update((name, kind) for name in ticket.names)
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
         """The call has ended, however it did."""
         with self._lock:
-            self._under_way[ticket] -= 1
-            if not self._under_way[ticket]:
-                del self._under_way[ticket]
+            for name in ticket.names:
+                place = (name, ticket.kind)
+                self._under_way[place] -= 1
+                if not self._under_way[place]:
+                    del self._under_way[place]
 
     def _require_left(self, account: str, host: str, now: float) -> None:
         """Raises Busy where one of the caller's buckets is empty."""
@@ -269,9 +275,10 @@ class Admission:
     def _require_place(self, ticket: Ticket) -> None:
         """Raises Busy where as many calls are under way as may be."""
         at_once = self._quotas.at_once[ticket.kind]
-        if self._under_way[ticket] >= at_once:
-            detail = f"{ticket.name} has {at_once} {ticket.kind.value} under way"
-            raise self._busy(detail, RETRY_MS[ticket.kind])
+        for name in ticket.names:
+            if self._under_way[name, ticket.kind] >= at_once:
+                detail = f"{at_once} {ticket.kind.value} under way are all that {name} may have"
+                raise self._busy(detail, RETRY_MS[ticket.kind])
 
     def _require_total(self, now: float) -> None:
         self._require(self._total.wait_ms(now), "the node is asked more than it answers")
@@ -286,7 +293,7 @@ class Admission:
 
 
 def _ticket(account: str, host: str, kind: Kind) -> Ticket:
-    return Ticket(account or f"host {host}", kind)
+    return Ticket((account,) if account else (f"host {host}", STRANGERS), kind)
 
 
 def default_at_once(*, threads: int, subscribers_max: int) -> Mapping[Kind, int]:

@@ -132,11 +132,23 @@ def test_calls_at_once_are_limited_for_each_caller_and_come_back_when_they_end()
     admission.enter("a", "h", cost=1, kind=Kind.WORK)
 
 
+def test_hosts_without_a_signature_have_no_more_places_together_than_one_account() -> None:
+    admission = Admission(QUOTAS, Clock())
+    tickets = [admission.enter("", f"h{number}", cost=1, kind=Kind.WORK) for number in range(3)]
+    with pytest.raises(Busy, match="all without a member's signature"):
+        admission.enter("", "h9", cost=1, kind=Kind.WORK)
+    with pytest.raises(Busy, match="all without a member's signature"):
+        admission.knock("", "h9", Kind.WORK)
+    admission.enter("a", "h9", cost=1, kind=Kind.WORK)
+    admission.leave(tickets.pop())
+    admission.enter("", "h9", cost=1, kind=Kind.WORK)
+
+
 def test_streams_have_a_share_of_their_own() -> None:
     admission = Admission(QUOTAS, Clock())
     for _ in range(2):
         admission.enter("a", "h", cost=1, kind=Kind.STREAM)
-    with pytest.raises(Busy, match="2 streams"):
+    with pytest.raises(Busy, match="2 event streams"):
         admission.enter("a", "h", cost=1, kind=Kind.STREAM)
     admission.enter("a", "h", cost=1, kind=Kind.WORK)
 
@@ -220,4 +232,5 @@ def test_a_large_request_costs_more() -> None:
 def test_calls_that_wait_and_streams_have_places_of_their_own() -> None:
     assert kind_of("/shuxin.v1.Node/WaitReceipt", is_stream=False) is Kind.WAIT
     assert kind_of("/shuxin.v1.Node/FollowEvents", is_stream=True) is Kind.STREAM
+    assert kind_of("/grpc.health.v1.Health/Watch", is_stream=True) is Kind.WAIT
     assert kind_of("/shuxin.v1.Node/View", is_stream=False) is Kind.WORK
