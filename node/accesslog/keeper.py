@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -251,10 +251,13 @@ class AccessLog:
         if not self._is_failed:
             return
         missed = self._missed
-        with contextlib.suppress(LogFailed):
+        try:
             self._append(OWN, RESUMED, "", missed)
-            self._is_failed, self._missed = False, 0
-            _log.warning("access_log_resumed", missed=missed)
+        except LogFailed:
+            self._missed = missed  # what it says of itself is no entry that somebody misses
+            return
+        self._is_failed, self._missed = False, 0
+        _log.warning("access_log_resumed", missed=missed)
 
     def _write_repeats(self, now_ms: int | None) -> None:
         with contextlib.suppress(LogFailed):
@@ -279,7 +282,7 @@ class AccessLog:
             read = read_file(found[-1])
         except LogDamaged as damage:
             _log.critical("access_log_damaged", reason=str(damage))
-            self._open_next(number + 1, 1, EMPTY_DIGEST, b"")
+            self._open_next(number + 1, *_known_end(found[:-1], anchored), b"")
             return
         if not read.tail and read.opening.account == self._owner.account:
             self._go_on(found[-1], read)
@@ -405,3 +408,16 @@ class AccessLog:
             return read_opening(path).time_ms < before_ms
         except LogDamaged:
             return False  # it is proof of what somebody did
+
+
+def _known_end(before: Sequence[Path], anchored: Closed | None) -> tuple[int, bytes]:
+    """Sequence and head to go on with where the newest file says none.
+
+    The chain takes no anchor of entries that it has: a log that began with 1 again had none any
+    more. Raises OSError.
+    """
+    for path in reversed(before):
+        with contextlib.suppress(LogDamaged):
+            read = read_file(path)
+            return read.sequence, read.head
+    return (1, EMPTY_DIGEST) if anchored is None else (anchored.last + 1, anchored.head)

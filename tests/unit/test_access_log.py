@@ -277,6 +277,22 @@ def test_damage_does_not_stop_a_node_and_does_not_go_away(world: World) -> None:
     assert found.files <= 1
 
 
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_log_whose_newest_opening_is_damaged_is_anchored_again(
+    three_hours: World, *, is_alone: bool
+) -> None:
+    three_hours.log.close()
+    flip(path_of(three_hours.folder, 3), 20)
+    if is_alone:
+        path_of(three_hours.folder, 1).unlink()
+        path_of(three_hours.folder, 2).unlink()
+    three_hours.log = three_hours.open()
+    three_hours.ask(50)
+    three_hours.hour()
+    assert three_hours.anchors[4].first > three_hours.anchors[2].last, "the chain refuses others"
+    assert three_hours.verified().fault
+
+
 def test_an_altered_length_does_not_pass_for_a_crash(world: World) -> None:
     world.ask(*range(5))
     world.log.close()
@@ -389,7 +405,7 @@ def test_a_disk_without_room_stops_answers_and_is_told_afterwards(
     world.ask(3)
     entries = world.entries()
     assert [entry.outcome for entry in entries] == [ANSWERED, RESUMED, ANSWERED]
-    assert entries[1].count >= 1
+    assert entries[1].count == 1, "the entry that was lost, and no attempt to go on"
     assert world.verified().fault == ""
 
 
