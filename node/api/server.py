@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from node.api.access import Access, Judge
@@ -100,20 +100,18 @@ class ApiServer:
             ) from None
         self._server.start()
         self._watcher.start()
-        for name in ("", SERVICE):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._health.set(is_serving=True)
 
     def show_halted(self) -> None:
         """Tell whoever asks for health to send clients elsewhere; reads are still answered."""
-        for name in ("", SERVICE):
-            self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._health.set(is_serving=False)
 
     def stop(self) -> None:
         """Refuse new calls, let running ones end for a moment; blocks.
 
         On return no thread of ours is in a method any more, so that the ledger may be closed.
         """
-        self._health.enter_graceful_shutdown()
+        self._health.set(is_serving=False)
         self._server.stop(STOP_GRACE_S).wait()
         self._threads.shutdown(cancel_futures=True)
         self._ending.set()
