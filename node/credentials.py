@@ -90,7 +90,7 @@ class Credentials:
         except CryptoError as error:
             _log.error("certificate_unread", path=str(self._path), reason=str(error))
             return False
-        if found.der in (self._identity.certificate.der, self._refused):
+        if found.der == self._identity.certificate.der:
             return False
         try:
             # Its key is that of the old one, or this refuses it: nothing asks for a passphrase.
@@ -98,19 +98,25 @@ class Credentials:
             self._judge(found)
             self._on_renewed(renewed)
         except (CryptoError, PeerRefused) as error:
-            self._refused = found.der
-            _log.error(
-                "certificate_not_taken",
-                path=str(self._path),
-                reason=str(error),
-                advice="the one before stays in use; put a good one there",
-            )
+            self._tell_refused(found, str(error))
             return False
         self._identity, self._refused = renewed, b""
         _log.info(
             "certificate_renewed", serial=f"{found.serial:x}", ends=f"{found.not_after:%Y-%m-%d}"
         )
         return True
+
+    def _tell_refused(self, found: Certificate, reason: str) -> None:
+        # Asked again each time: its day may come, or its root be admitted on the chain.
+        if found.der == self._refused:
+            return
+        self._refused = found.der
+        _log.error(
+            "certificate_not_taken",
+            path=str(self._path),
+            reason=reason,
+            advice="the one before stays in use; put a good one there",
+        )
 
     def look(self) -> None:
         """See what ends when, and say so 30, 7 and 1 days before, and when it is over."""

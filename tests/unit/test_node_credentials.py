@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +125,21 @@ async def test_what_peers_would_refuse_is_not_taken_up_and_said_once(world: Worl
     world.put(good)
     assert await world.credentials.reload()
     assert world.shown == [good]
+
+
+async def test_what_was_refused_is_taken_up_once_its_time_or_its_root_came(world: World) -> None:
+    early = world.org.leaf(NODE, now=NOW + DAY, public=world.public)
+    world.put(early)
+    assert not await world.credentials.reload()
+    world.time = NOW + DAY
+    assert await world.credentials.reload()
+    successor = organization("org1")
+    late = successor.leaf(NODE, now=world.time, public=world.public)
+    world.put(late)
+    assert not await world.credentials.reload()
+    world.policy = replace(world.policy, roots=(world.org.root, successor.root))
+    assert await world.credentials.reload()
+    assert world.shown == [early, late]
 
 
 async def test_a_users_certificate_is_no_nodes(world: World) -> None:
