@@ -85,10 +85,11 @@ class CredentialFiles:
         return replace(found, trust=replace(found.trust, revoked=self._revoked))
 
     def _states(self) -> tuple[tuple[int, int, int], ...]:
-        rules = self._config.clients
+        rules, passphrase_file = self._config.clients, self._config.passphrase_file
         paths = (
             self._config.certificate,
             self._config.key,
+            *(() if passphrase_file is None else (passphrase_file,)),
             *(() if rules is None else (*rules.roots, *rules.lists)),
         )
         return tuple(_state(path) for path in paths)

@@ -17,6 +17,7 @@ from client.node import NodeClient
 from client.sm.stream import SmStream
 from client.sm.trust import SmTrust
 from crypto.errors import CertificateRefused, Reason
+from crypto.keys import save_key
 from crypto.smtls import TlsIdentity, TlsRefused
 from crypto.x509.profile import Role
 from node.gateway.credentials import CredentialFiles
@@ -289,6 +290,18 @@ async def test_a_renewed_certificate_serves_the_next_connection_and_none_is_lost
             await stream.send_all(SECRET)
             assert await stream.receive_some() == SECRET
             await stream.aclose()
+
+
+def test_a_passphrase_that_comes_after_its_key_completes_the_renewal(world: GatewayWorld) -> None:
+    files = CredentialFiles(world.config("127.0.0.1:1"), clock)
+    newer = identity(world.org)
+    world.own(newer)
+    save_key(world.folder / "gateway.pem", newer.private, b"another passphrase", replace=True)
+    assert not files.refresh()
+    write(world.folder / "passphrase", b"another passphrase")
+    (world.folder / "passphrase").chmod(0o600)
+    assert files.refresh()
+    assert files.current.identity == newer
 
 
 # --- bounds -------------------------------------------------------------------------------------
