@@ -134,7 +134,8 @@ class TlsStream:
     async def _alert(self) -> None:
         with trio.move_on_after(_LAST_WORD_S) as scope:
             scope.shield = True
-            with suppress(ConnectionClosedError):
+            # Where another task is writing, and may be stuck in it, nobody would hear it.
+            with suppress(ConnectionClosedError, trio.BusyResourceError):
                 await self._raw.write(self._session.outgoing())
 
     def _check_open(self) -> None:
