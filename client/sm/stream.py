@@ -86,9 +86,15 @@ class SmStream:
 
     async def _say_why(self) -> None:
         """The alert. It must not wait for a writer that is stuck: then nobody hears it."""
-        if not self._sending.locked():
+        try:
+            self._sending.acquire_nowait()
+        except trio.WouldBlock:
+            return
+        try:
             with trio.move_on_after(CLOSE_S):
                 await self._last_words()
+        finally:
+            self._sending.release()
 
     async def _last_words(self) -> None:
         data = self._session.outgoing()
