@@ -23,6 +23,7 @@ Files in reading order:
   tls/          the one that nodes speak: TLS 1.3 with SM2, SM3 and SM4, judged certificates
   connect.py    TCP connection -> judged, encrypted, multiplexed connection
   link.py       one live peer: three streams, their readers and writers, the heartbeat
+  places.py     as what a stranger's address is counted
   listen.py     inbound connections and their caps
   network.py    the peer table, dialing, send and incoming: what the node uses
 """

@@ -116,9 +116,9 @@ class NetworkLimits:
     retry_max_s: float = 1.0
     pending_max: int = 64  # inbound connections that have not yet proven who they are
     pending_per_address_max: int = 16  # ... of one IP address (nodes of one host share it)
-    # Connections that one IP address may begin: so many at once (all neighbours of one host, after
-    # a restart), and then per second. A ClientHello that leads nowhere costs 2 ms of processor
-    # time, so one address cannot take more than a sixteenth of a core.
+    # Connections that one IP address or IPv6 network may begin: so many at once (all neighbours of
+    # one host, after a restart), and then per second. A ClientHello that leads nowhere costs 2 ms
+    # of processor time, so one address cannot take more than a sixteenth of a core.
     attempts_burst: int = 128
     attempts_per_s: float = 32.0
     rejudge_every_s: float = 60.0  # how long a link may outlive the certificate of its peer

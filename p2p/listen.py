@@ -14,6 +14,7 @@ import trio
 from p2p.address import TcpAddress, format_address
 from p2p.errors import ConnectFailed, ListenFailed, Refusal
 from p2p.limits import NetworkLimits
+from p2p.places import place_of
 
 log = structlog.get_logger("p2p")
 
@@ -54,6 +55,7 @@ class _Attempts:
 class Door:
     """Connections whose other side has not yet proven who it is.
 
+    They are counted by address, of IPv6 by network: whoever has one address of it has them all.
     When there are too many, of one address or in all, the oldest gives way to the newest: a
     handshake takes milliseconds, so it is the slow-loris that has waited longest.
     """
@@ -68,11 +70,12 @@ class Door:
         """Before a byte is read: may this address try? Raises ConnectFailed. Counts the attempt."""
         if self._allowed_ranges and not self._is_inside(host):
             raise ConnectFailed(Refusal.ADDRESS, f"{host} is outside the ranges of [network] allow")
-        seen = self._attempts.pop(host, None) or _Attempts(self._limits.attempts_burst, now)
+        place = place_of(host)
+        seen = self._attempts.pop(place, None) or _Attempts(self._limits.attempts_burst, now)
         gained = (now - seen.at) * self._limits.attempts_per_s
         left = min(seen.left + gained, self._limits.attempts_burst)
         may_try = left >= 1
-        self._attempts[host] = _Attempts(left - may_try, now)
+        self._attempts[place] = _Attempts(left - may_try, now)
         if len(self._attempts) > ADDRESSES_MAX:
             del self._attempts[next(iter(self._attempts))]
         if not may_try:
@@ -90,13 +93,14 @@ class Door:
     @contextmanager
     def admit(self, host: str) -> Iterator[trio.CancelScope]:
         """Counts a connection of `host` while the block runs; cancels it if it must give way."""
-        of_host = [scope for scope, other in self._waiting.items() if other == host]
-        if len(of_host) >= self._limits.pending_per_address_max:
-            self._dismiss(of_host[0])
+        place = place_of(host)
+        of_place = [scope for scope, other in self._waiting.items() if other == place]
+        if len(of_place) >= self._limits.pending_per_address_max:
+            self._dismiss(of_place[0])
         elif len(self._waiting) >= self._limits.pending_max:
             self._dismiss(next(iter(self._waiting)))
         scope = trio.CancelScope()
-        self._waiting[scope] = host
+        self._waiting[scope] = place
         try:
             with scope:
                 yield scope

@@ -1,20 +1,18 @@
-"""Who may connect, before any cryptography: what a stranger's address can take is bounded.
+"""Who may connect, before any cryptography: what a stranger's address (p2p.places) can take.
 
-Addresses are those of IPv4 hosts and of IPv6 networks (/64): whoever has one address of the latter
-has them all. Pure: the clock is an argument.
+Pure: the clock is an argument.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
 from node.gateway.config import Limits
+from p2p.places import place_of
 
 BURST_S = 4  # of the rate may come at once: a client opens connections in pairs
-IPV6_NETWORK_BITS = 64
 # Rates that are remembered; the fullest bucket, which would refuse nobody, is forgotten first.
 ADDRESSES_MAX = 10_000
 
@@ -53,7 +51,7 @@ class Doorkeeper:
 
     def enter(self, host: str, now_s: float) -> Turned | None:
         """None: let in, until `leave` with the same host."""
-        place = _place(host)
+        place = place_of(host)
         if self._total >= self._limits.connections_max:
             return Turned.FULL
         if self._inside[place] >= self._limits.per_address_max:
@@ -65,7 +63,7 @@ class Doorkeeper:
         return None
 
     def leave(self, host: str) -> None:
-        place = _place(host)
+        place = place_of(host)
         self._total -= 1
         self._inside[place] -= 1
         if not self._inside[place]:
@@ -96,16 +94,3 @@ class Doorkeeper:
         if len(kept) >= ADDRESSES_MAX:
             del kept[min(kept, key=lambda place: kept[place].at_s)]
         self._buckets = kept
-
-
-def _place(host: str) -> str:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        network = int(address) >> (128 - IPV6_NETWORK_BITS)
-        return f"{network:x}/{IPV6_NETWORK_BITS}"
-    return str(address)

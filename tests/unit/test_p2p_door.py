@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from ipaddress import ip_network
 
 import pytest
@@ -43,6 +44,25 @@ def test_an_address_that_tries_too_often_waits_and_others_do_not() -> None:
     assert _reason(door, "10.0.0.1", now=0.5) is None, "two per second come back"
     assert _reason(door, "10.0.0.1", now=0.5) == Refusal.RATE
     assert [_reason(door, "10.0.0.1", now=100.0) for _ in range(5)] == [None] * 4 + [Refusal.RATE]
+
+
+def test_the_addresses_of_an_ipv6_network_are_counted_as_one() -> None:
+    door = Door(LIMITS)
+    hosts = [f"2001:db8::{number:x}" for number in range(1, 7)]
+    assert [_reason(door, host) for host in hosts] == [None] * 4 + [Refusal.RATE] * 2
+    assert _reason(door, "2001:db8:0:1::1") is None, "another network"
+    mapped = [_reason(door, host) for host in ("::ffff:10.0.0.1", "10.0.0.1") * 3]
+    assert mapped == [None] * 4 + [Refusal.RATE] * 2
+
+
+async def test_connections_of_an_ipv6_network_give_way_to_each_other() -> None:
+    door = Door(NetworkLimits(pending_per_address_max=2))
+    with ExitStack() as waiting:
+        scopes = [
+            waiting.enter_context(door.admit(host))
+            for host in ("2001:db8::1", "2001:db8:0:1::1", "2001:db8::2", "2001:db8::3")
+        ]
+        assert [scope.cancel_called for scope in scopes] == [True, False, False, False]
 
 
 def test_a_flood_from_many_addresses_is_remembered_in_bounded_memory() -> None:
