@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from ledger.values import Value
 
 # Contract -> the Map that `show` reads from. What is not here is computed by its view: a task's
-# file is put together, a proposal is shown as it stands at that moment.
+# file and an incident's are put together; proposals, agreements and tariffs are shown as they stand
+# at that moment.
 STORED: Final[Mapping[str, str]] = {
+    "alert": "alerts",
     "billing": "statements",
     "catalog": "datasets",
     "delivery": "deliveries",
     "demand": "demands",
+    "evaluation": "evaluations",
     "evidence": "records",
     "grant": "grants",
+    "inquiry": "inquiries",
     "multisig": "accounts",
     "parties": "parties",
     "product": "products",

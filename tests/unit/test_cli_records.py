@@ -16,6 +16,7 @@ from client.light.connection import VerifyingConnection
 from client.node import NodeClient
 from client.session import Session
 from ledger.values import Key, Value, decode_value, encode_value
+from tests.business import Business, digest
 from tests.fake_session import FakeSession
 from tests.light_world import checking
 from tests.moving_chain import Moving, served
@@ -60,6 +61,31 @@ def stored(moving: Moving, contract: str, identifier: str) -> dict[Key, Value]:
 def test_every_map_that_shows_are_held_against_is_there() -> None:
     for contract, variable in STORED.items():
         assert declaration(contract, variable) is not None, contract
+
+
+def test_what_supervisors_see_is_what_the_contracts_keep() -> None:
+    business = Business()
+    now_ms = business.now_ms
+    told: list[Value] = ["odd", "opco", "development", "warning", "rows leaked", b""]
+    business.do("opco", "alert", "report", *told)
+    asked: list[Value] = ["q1", "opco", "development", "logs", "which?", now_ms + 3_600_000]
+    business.do("bureau", "inquiry", "ask", *asked)
+    period: list[Value] = [now_ms - 3_600_000, now_ms - 1]
+    judged: list[Value] = [
+        [["quality", 70]],
+        "passed",
+        digest("report"),
+        "records",
+        now_ms + 10**10,
+    ]
+    business.do("bureau", "evaluation", "publish", "e1", "opco", *period, *judged)
+    for contract, identifier in (("alert", "alert-1"), ("inquiry", "q1"), ("evaluation", "e1")):
+        declared = declaration(contract, STORED[contract])
+        assert declared is not None
+        key = encode_value([STORED[contract], identifier])
+        kept = decode_value(business.chain.state[contract, key])
+        view = business.ask_record("bureau", contract, "show", identifier)
+        assert view == named(declared.value_type, kept)
 
 
 @pytest.mark.parametrize(("contract", "identifier"), [("evidence", "early"), ("parties", "p1")])
