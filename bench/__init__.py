@@ -18,6 +18,10 @@ history      make bench-history: what the history costs commits, how it follows 
 net          make bench-net: votes and blocks over TLS, beside Noise and plain TCP
 net_links    those ways to be linked, each as a dialer and as one who answers
 borrowed     libp2p's Noise and plaintext, which no node speaks
+access       make bench-access: a modest client beside a greedy one
+quotas       networks whose clients may ask as much as they can
+replay       make bench-replay: an audit beside verifying alone
+signed_chain what it replays, made in one process
 gas          make bench-gas: ns and bytes per unit of gas
 gas_rows     the operations it times, each a small program
 gas_memory   programs that keep all they can

@@ -4,14 +4,16 @@ It decides nothing about ordering (consensus.pbft), contracts (contracts.vm) or 
 (ledger); it moves their inputs and outputs. In the order of a transaction's way:
 
     run         one nursery: the architecture at a glance;  serve: one node after another
-    config      what an operator sets;  keys: the node's two keys;  logs
+    config      what an operator sets;  keys: the node's keys;  logs
     bootstrap   the ledger of a genesis, opened or made
     committee   who is who in the epoch at hand;  epochs: what a block decides about the next
     seat        orders in the committee, or follows it;  votes: frames of this and other epochs
+    identity    whom links believe;  credentials: the node's own certificate, renewed
     peers       whom the registry lets in;  acts: what a node says on chain in its own name
     links       what is needed of the network;  peer_messages: what peers say besides votes
     refusals    every reason a node gives for saying no
     api/        gRPC services, on threads;  wire: domain <-> protobuf
+    accesslog/  who asked what;  gateway/: a process beside the node, for national TLS
     reception   what they are answered from;  readiness: whether the node may answer
     mempool     which transactions wait for a block
     intake      from untrusted bytes to a verified transaction

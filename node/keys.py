@@ -1,4 +1,4 @@
-"""The node's two keys: the SM2 key that signs votes and the Ed25519 key of its peer id.
+"""The node's keys: SM2 for votes, SM2 with a certificate for TLS, Ed25519 for its peer id.
 
 The first may be in a device; whatever needs it gets it here, as a CryptoProvider.
 """

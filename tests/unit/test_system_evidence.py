@@ -62,7 +62,7 @@ def test_every_stage_has_kinds_of_evidence(stage: str) -> None:
         "aggregation": ["collected", "quality"],
         "authorization": ["agreement", "decision"],
         "development": ["algorithm", "input_sent", "process", "output_received", "result"],
-        "delivery": ["agreement", "sent", "received", "settlement"],
+        "delivery": ["diligence", "agreement", "sent", "received", "settlement"],
     }
     business = Business()
     for number, kind in enumerate(kinds[stage]):
