@@ -1,12 +1,13 @@
 """What waits for a party (待办): read from the views of the system contracts, nothing is kept.
 
 Each line of the list is an act that the contracts would take from this account now, as far as
-their records tell, and the command that does it. Pages are read oldest first.
+their records tell, and the command that does it. Pages are read oldest first; of a list that has
+grown too long, the newest records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from ledger.values import Key, Value
 
 PAGE = 100  # what the system contracts give in one answer
 ACTS_PAGE = 20  # of joint acts, which carry their arguments
-RECORDS_MAX = 10_000  # of one list that are looked at
+RECORDS_MAX = 10_000  # of one list that are looked at, the newest: what is older hardly waits
 
 Row = Mapping[Key, Value]
 
@@ -43,11 +44,16 @@ class Reader:
     def rows(
         self, contract: str, method: str = "list", *args: Value, page: int = PAGE
     ) -> Iterator[Row]:
-        for offset in range(0, RECORDS_MAX, page):
-            found = page_of(self.view, contract, method, *args, offset=offset, limit=page)
+        def ask(offset: int, limit: int) -> list[Value]:
+            return page_of(self.view, contract, method, *args, offset=offset, limit=limit)
+
+        offset, found = 0, ask(0, page)
+        if len(found) == page and (older := _length(ask) - RECORDS_MAX) > 0:
+            offset, found = older, ask(older, page)
+        while found:
             yield from (row for row in found if isinstance(row, dict))
-            if len(found) < page:
-                return
+            offset += page
+            found = ask(offset, page) if len(found) == page else []
 
     def supervises(self, party: str, stage: str) -> bool:
         return self.view("oversight", "supervises", self.party, party, stage) is True
@@ -307,6 +313,17 @@ PARTS: Final = (
     _proposals,
     _joint_acts,
 )
+
+
+def _length(ask: Callable[[int, int], list[Value]]) -> int:
+    """How many records a list has, if more than RECORDS_MAX; else anything up to that."""
+    known, beyond = 0, RECORDS_MAX
+    while ask(beyond, 1):
+        known, beyond = beyond, 2 * beyond
+    while known and beyond - known > 1:
+        middle = (known + beyond) // 2
+        known, beyond = (middle, beyond) if ask(middle, 1) else (known, middle)
+    return beyond
 
 
 # --- reading --------------------------------------------------------------------------------

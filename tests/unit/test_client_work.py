@@ -11,7 +11,7 @@ import pytest
 
 from cli.main import NOUNS, main
 from cli.options import Invocation
-from client.work import Waiting, reader_of, waiting_for
+from client.work import Reader, Waiting, reader_of, waiting_for
 from contracts.vm.testing import account
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS, STRANGER, SUPPLIERS, Business, acceptance, digest, result
@@ -173,6 +173,24 @@ def test_nobody_hides_what_waits_behind_the_longest_texts() -> None:
             said: list[Value] = [f"{reporter}-{number}", "opco", "delivery", "notice", note, b""]
             business.do(reporter, "alert", "report", *said)
     assert len(told(business, "bureau")) == 120
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 17, 21, 40])
+def test_of_a_long_list_the_newest_records_are_read(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.work.RECORDS_MAX", 8)
+
+    def view(contract: str, method: str, *args: Value) -> Value:
+        offset, limit = args
+        assert (contract, method) == ("task", "list")
+        assert isinstance(offset, int) and isinstance(limit, int)
+        records: list[Value] = [{"number": number} for number in range(count)]
+        return records[offset : offset + limit]
+
+    reader = Reader(view, account("opco"), "opco", frozenset())
+    numbers = [row["number"] for row in reader.rows("task", page=3)]
+    assert numbers == list(range(count))[-8:]
 
 
 def test_an_incident_waits_for_its_measures_and_then_for_its_end() -> None:
