@@ -40,6 +40,8 @@ READERS: Final = (
 class AccessKind(StrEnum):
     GRANTED = "use granted"  # an operator may have these data sets computed on
     REVOKED = "grant revoked"  # from here on it may not
+    SUSPENDED = "grant suspended"  # nor while an incident holds it
+    RESUMED = "grant resumed"  # the measure was lifted: it may again
     ORDERED = "computation ordered"  # a program is to run on these data sets, for that receiver
     SHARE = "output share handed in"  # sealed to the receiver's key
     OFFERED = "product offered"  # its sealed bytes travel outside the chain
@@ -96,7 +98,13 @@ def accesses_of(act: Act, reader: Reader) -> tuple[Access, ...]:
         case "grant", "issue":
             return _granted(act, given, lineage)
         case "grant", "revoke":
-            return _revoked(act, given, lineage)
+            return _changed(act, AccessKind.REVOKED, given, lineage)
+        case "incident", "suspend_grant":
+            fields = act.event("grant", "GrantSuspended") or {}
+            return _changed(act, AccessKind.SUSPENDED, fields, lineage)
+        case "incident", "lift":
+            fields = act.event("grant", "GrantResumed") or {}
+            return _changed(act, AccessKind.RESUMED, fields, lineage)
         case "task", "create":
             return _ordered(act, given, reader)
         case "task", "report":
@@ -133,14 +141,16 @@ def _granted(act: Act, given: Mapping[str, Value], lineage: Lineage) -> tuple[Ac
     return (access,)
 
 
-def _revoked(act: Act, given: Mapping[str, Value], lineage: Lineage) -> tuple[Access, ...]:
-    grant = text(given.get("grant_id"))
+def _changed(
+    act: Act, kind: AccessKind, said: Mapping[str, Value], lineage: Lineage
+) -> tuple[Access, ...]:
+    grant = text(said.get("grant_id"))
     line = lineage.grants.get(grant)
     if line is None:
         return ()
     access = Access(
         act=act,
-        kind=AccessKind.REVOKED,
+        kind=kind,
         receiver=line.operator,
         giver=act.by.party,
         what=f"grant:{grant}",
@@ -148,7 +158,7 @@ def _revoked(act: Act, given: Mapping[str, Value], lineage: Lineage) -> tuple[Ac
         datasets=line.datasets,
         columns=(),
         digest="",
-        terms=text(given.get("reason")),
+        terms=text(said.get("reason")),
     )
     return (access,)
 
