@@ -31,7 +31,7 @@ def find_passphrase(
     if path is not None:
         return passphrase_of_file(path)
     if value := os.environ.get(variable):
-        return value.encode()
+        return os.fsencode(value)  # the very bytes; the error of `encode` would carry them
     agent = ask.agent_path()
     reason = "no agent is named"
     if agent is not None:

@@ -76,7 +76,10 @@ def held(agent: Path) -> list[tuple[str, int]]:
 def _ask(
     agent: Path, operation: Operation, name: str, secret: bytes = b"", seconds: int = 0
 ) -> tuple[Status, bytes]:
-    encoded = name.encode()
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        raise AgentFault("the path of the key file is no UTF-8: give it another name") from None
     if len(encoded) > NAME_SIZE_MAX:
         raise AgentFault("the path of the key file is too long")
     head = encode_head(Head(operation, len(encoded), len(secret), seconds))

@@ -79,3 +79,21 @@ def test_where_there_is_none_all_ways_to_give_one_are_told(
         pytest.raises(KeyFileInvalid, match="holds none for it"),
     ):
         find_passphrase(None, keys=[KEY])
+
+
+def test_the_environment_gives_the_bytes_that_a_file_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that are no UTF-8 come as surrogates, and failed with an error that quotes them."""
+    path = tmp_path / "passphrase"
+    write_private(path, b"caf\xe9")
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "caf\udce9")
+    assert find_passphrase(None) == find_passphrase(path) == b"caf\xe9"
+
+
+def test_a_key_path_that_is_no_utf_8_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ask.AGENT_VARIABLE, str(tmp_path / "agent.sock"))
+    with Running(tmp_path / "agent.sock"), pytest.raises(KeyFileInvalid, match="UTF-8"):
+        find_passphrase(None, keys=[Path("/keys/caf\udce9.pem")])
