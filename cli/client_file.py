@@ -39,7 +39,7 @@ class ClientFile:
             return tomllib.loads((self.home / CLIENT_FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._wrong(str(error)) from None
 
     def _wrong(self, message: str) -> CommandRefused:

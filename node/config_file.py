@@ -35,7 +35,7 @@ class TableReader:
             raise ConfigInvalid(path, 0, f"cannot be read: {error}") from None
         try:
             tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             found = re.search(r"line (\d+)", str(error))
             raise ConfigInvalid(path, int(found.group(1)) if found else 0, str(error)) from None
         return cls(path.resolve(), text, tables)

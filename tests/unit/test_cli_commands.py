@@ -195,7 +195,9 @@ def test_a_home_that_names_one_node_in_a_text_is_understood(tmp_path: Path) -> N
     assert invocation(tmp_path).targets == ("127.0.0.1:9",)
 
 
-@pytest.mark.parametrize("text", ["node = ", "node = 7", "node = [7]", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["node = ", "node = 7", "node = [7]", "\x00", "node = " + "[" * 10_000]
+)
 def test_damaged_client_settings_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "client.toml").write_text(text)
     with pytest.raises(CommandRefused, match="client.toml"):

@@ -145,6 +145,13 @@ def test_a_syntax_error_is_named_with_its_line(tmp_path: Path) -> None:
     assert caught.value.line == 6
 
 
+def test_entries_nested_beyond_reading_are_a_configuration_error(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text("a = " + "[" * 10_000)
+    with pytest.raises(ConfigInvalid, match=r"node\.toml"):
+        load_config(path)
+
+
 def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read"):
         load_config(tmp_path / "absent.toml")
