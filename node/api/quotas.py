@@ -32,6 +32,7 @@ COSTS: Final[Mapping[str, int]] = MappingProxyType(
         "AccountHistory": 8,
         "SubjectHistory": 8,
         "GetGenesis": 4,
+        "GetCommittees": 4,
         "ServerReflectionInfo": 8,
     }
 )

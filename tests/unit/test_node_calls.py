@@ -106,9 +106,9 @@ def test_who_asks_too_much_is_told_when_to_come_again(moving: Moving) -> None:
     way = porter(record, rates=FEW, now_s=lambda: 7.0)
     with serving(moving, way) as place, stub(place) as calls:
         for _ in range(10):
-            calls.GetCommittees(node_pb2.GetCommitteesRequest())
+            calls.GetStatus(node_pb2.GetStatusRequest())
         with pytest.raises(grpc.RpcError) as caught:
-            calls.GetCommittees(node_pb2.GetCommitteesRequest())
+            calls.GetStatus(node_pb2.GetStatusRequest())
     code, again = refused_code(caught.value)
     assert code == "node.quota"
     assert again is not None and 1 <= again <= 1000
@@ -118,18 +118,18 @@ def test_who_asks_too_much_is_told_when_to_come_again(moving: Moving) -> None:
 
 
 def test_keys_made_for_the_occasion_share_the_quota_of_their_host(moving: Moving) -> None:
-    request = node_pb2.GetCommitteesRequest()
+    request = node_pb2.GetStatusRequest()
     answered = 0
     with serving(moving, porter(rates=FEW, now_s=lambda: 7.0)) as place, stub(place) as calls:
         for _ in range(30):
             metadata = signed(
                 stranger(),
                 request,
-                method=SERVICE + "GetCommittees",
+                method=SERVICE + "GetStatus",
                 chain_id=moving.chain.chain_id,
             )
             try:
-                calls.GetCommittees(request, metadata=metadata)
+                calls.GetStatus(request, metadata=metadata)
                 answered += 1
             except grpc.RpcError as error:
                 assert refused_code(error)[0] in ("node.quota", "access.missing", "access.level")

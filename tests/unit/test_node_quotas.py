@@ -229,6 +229,14 @@ def test_a_large_request_costs_more() -> None:
     assert cost_of("/shuxin.v1.Node/View", 10) > cost_of("/shuxin.v1.Node/GetStatus", 10)
 
 
+def test_what_anybody_may_read_from_the_disk_costs_more_than_a_look() -> None:
+    look, *reads = (
+        cost_of(f"/shuxin.v1.Node/{name}", 0)
+        for name in ("GetStatus", "GetGenesis", "GetCommittees")
+    )
+    assert all(read > look for read in reads)
+
+
 def test_calls_that_wait_and_streams_have_places_of_their_own() -> None:
     assert kind_of("/shuxin.v1.Node/WaitReceipt", is_stream=False) is Kind.WAIT
     assert kind_of("/shuxin.v1.Node/FollowEvents", is_stream=True) is Kind.STREAM
