@@ -35,10 +35,12 @@ def agreed(desk: Desk) -> str:
 
 def test_use_under_an_agreement_is_billed_recomputed_contested_and_settled(desk: Desk) -> None:
     agreement, statement = agreed(desk), desk.name("s")
-    for units in ("40", "2"):
-        use = "--units", units, "--digest", OTHER
+    for units, log in (("40", DIGEST), ("2", OTHER)):
+        use = "--units", units, "--digest", log
         assert desk.refused("consumer", "billing", "report-use", agreement, *use) == "billing.payee"
         desk.ask("operator", "billing", "report-use", agreement, *use)
+        again = desk.refused("operator", "billing", "report-use", agreement, *use)
+        assert again == "billing.metered"
     until = datetime.now(UTC).isoformat()
     desk.ask("operator", "billing", "issue", statement, "--payer", "consumer", "--until", until)
     told = desk.ask("consumer", "billing", "recompute", statement)
