@@ -102,15 +102,26 @@ class Judge:
     wall_ms: Callable[[], int] = wall_ms
     monotonic_ms: Callable[[], int] = monotonic_ms
 
-    def admit(self, method: str, request: bytes, *, header: bytes | None, peer: str) -> Caller:
-        """The caller, who may call the method. Raises Refusal."""
-        allowed = self.levels.get(method)
-        if allowed is None:
+    def admit(
+        self,
+        method: str,
+        request: bytes,
+        *,
+        header: bytes | None,
+        peer: str,
+        meet: Callable[[Caller], None] = lambda found: None,
+    ) -> Caller:
+        """The caller, who may call the method; `meet` hears of one who may not, too.
+
+        Raises Refusal.
+        """
+        if method not in self.levels:
             raise Refusal(refusals.ACCESS_METHOD, f"{method} has no level, and so no callers")
         if header is None:
             found = Caller("", b"", ANONYMOUS_LEVELS, b"", peer)
         else:
             found = self._signer(method, request, header, peer)
+        meet(found)
         self.check(found, method)
         return found
 
@@ -301,11 +312,17 @@ class Access(_Interceptor):
             header = _header(context)
             passage.knock(header)
             try:
-                found = self._judge.admit(method, raw, header=header, peer=host_of(context.peer()))
+                found = self._judge.admit(
+                    method,
+                    raw,
+                    header=header,
+                    peer=host_of(context.peer()),
+                    meet=lambda who: passage.name(who.address, who.certificate, who.levels),
+                )
             except Refusal:
                 passage.spoil()
                 raise
-            passage.enter(found.address, found.certificate, found.levels)
+            passage.enter()
         except Exception as error:
             guard.refuse(context, method, error)
         _caller.set(found)

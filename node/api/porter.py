@@ -1,7 +1,7 @@
 """Lets calls in as far as quotas reach, and puts each on record (8.1.7; ADR 36).
 
-`Access` asks who calls; here a call is a passage: knock, enter, leave. What a node cannot put on
-record it does not answer, and what it is too busy for costs it neither a signature nor a parse.
+`Access` asks who calls; here a call is a passage: knock, name, enter, leave. What a node cannot put
+on record it does not answer, and what it is too busy for costs it neither a signature nor a parse.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Passage:
         """The header did not hold, or was not enough."""
         self._admission.spoil(self._claimed, self._request.peer)
 
-    def enter(self, account: str, certificate: bytes, levels: Collection[Level]) -> None:
-        """The caller is known now. Raises Refusal: Busy, or a stream cannot be put on record."""
+    def name(self, account: str, certificate: bytes, levels: Collection[Level]) -> None:
+        """The caller is known now: what becomes of the call is on record with its name."""
         request = self._request
         self._request = Request(
             method=request.method,
@@ -91,8 +91,12 @@ class Passage:
             levels=tuple(sorted(level.value for level in levels)),
             peer=request.peer,
         )
+
+    def enter(self) -> None:
+        """It may call. Raises Refusal: Busy, or a stream cannot be put on record."""
+        request, account = self._request, self._request.account
         # Who is no more than the public has made its key for the occasion: its host has the quota.
-        is_stranger = set(levels) <= {Level.PUBLIC}
+        is_stranger = set(request.levels) <= {Level.PUBLIC.value}
         if account and is_stranger:
             self.spoil()
         try:

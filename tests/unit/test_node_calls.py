@@ -101,6 +101,20 @@ def test_a_request_that_is_no_message_is_on_record(moving: Moving) -> None:
     assert record.outcomes == [("GetGenesis", REFUSED, "transaction.encoding")]
 
 
+def test_who_may_not_call_is_on_record_by_name(moving: Moving) -> None:
+    record, account = Remembered(), stranger()
+    request = node_pb2.GetBlockRequest(height=1)
+    with serving(moving, porter(record)) as place, stub(place) as calls:
+        metadata = signed(
+            account, request, method=SERVICE + "GetBlock", chain_id=moving.chain.chain_id
+        )
+        with pytest.raises(grpc.RpcError):
+            calls.GetBlock(request, metadata=metadata)
+    ((entry, outcome, code),) = record.entries
+    assert (outcome, code) == (REFUSED, "access.level")
+    assert (entry.account, entry.levels) == (account.address, ("public",))
+
+
 def test_who_asks_too_much_is_told_when_to_come_again(moving: Moving) -> None:
     record = Remembered()
     way = porter(record, rates=FEW, now_s=lambda: 7.0)
