@@ -282,7 +282,7 @@ def _links(counters: Counters) -> Iterator[Metric]:
         ("links_broken", "Links ended because their bytes were altered.", counters.broken),
     ):
         family = CounterMetricFamily(f"shuxin_{name}", text, labels=["reason"])
-        for reason, count in counts.items():
+        for reason, count in tuple(counts.items()):  # the main task counts meanwhile
             family.add_metric([reason], count)
         yield family
     families = {

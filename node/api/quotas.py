@@ -17,8 +17,7 @@ from node import refusals
 from node.refusals import Refusal
 
 # What a call costs, in units: one is a look at memory. Others read the disk, run the VM or hold a
-# thread of their own. Estimates, but for
-# a view, which takes about as long as eight statuses.
+# thread of their own. Estimates, but for a view, which takes about as long as eight statuses.
 COSTS: Final[Mapping[str, int]] = MappingProxyType(
     {
         "View": 8,
