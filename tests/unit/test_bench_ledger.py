@@ -33,15 +33,14 @@ def test_sizes_take_turns_in_processes_of_their_own(tmp_path: Path) -> None:
 
 
 def test_kept_ledgers_are_used_again_and_waiting_is_no_processor_time(tmp_path: Path) -> None:
-    first = ledger.measure(tmp_path, [WRITES], rounds=1)
+    ledger.measure(tmp_path, [WRITES], rounds=1)
     head = Store.open(tmp_path / str(WRITES) / "ledger")
     height = head.height
     head.close()
     again = ledger.measure(tmp_path, [WRITES], rounds=1, clock="cpu")
     head = Store.open(tmp_path / str(WRITES) / "ledger")
-    assert head.height == height + 1
+    assert head.height == height + 1  # loaded anew, it would be `height`
     head.close()
-    assert again[0].load_s < first[0].load_s
     assert "processor time alone" in ledger_report.render(again, "cpu")[0]
 
 
