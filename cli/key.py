@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import KEYS_FOLDER, Invocation, read_passphrase, verb
+from cli.options import KEYS_FOLDER, Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, Text
 
 app = typer.Typer()
@@ -61,10 +61,11 @@ def change_passphrase(
     """Encrypt a key file anew under another passphrase; copies keep the old one."""
     from crypto import sm2
     from crypto.keys import load_key, save_key
+    from crypto.passphrase import passphrase_of_file
 
     path = _path(ask, name)
     private = load_key(path, ask.passphrase(path))
-    later = _typed("New passphrase") if new_file is None else read_passphrase(new_file)
+    later = _typed("New passphrase") if new_file is None else passphrase_of_file(new_file)
     save_key(path, private, later, replace=True)
     _forget(path)
     note = "copies and backups of the old file still open with the old passphrase: destroy them"

@@ -11,10 +11,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, read_passphrase
+from cli.options import KEYS_FOLDER, PASSPHRASE_FILE
 from crypto import sm2
 from crypto.files import replace_file
 from crypto.keys import save_key
+from crypto.passphrase import passphrase_of_file
 from crypto.providers.software import SoftwareProvider
 from crypto.x509.authority import ROOT_FILE, Authority, read_file
 from crypto.x509.make import make_request, subject_of
@@ -66,4 +67,4 @@ def certify_node(authority: Authority, node: Path) -> None:
 
 
 def _passphrase(home: Path) -> bytes:
-    return read_passphrase(home / KEYS_FOLDER / PASSPHRASE_FILE)
+    return passphrase_of_file(home / KEYS_FOLDER / PASSPHRASE_FILE)

@@ -26,7 +26,7 @@ from cli.netcerts import (
     open_authority,
     root_certificates,
 )
-from cli.options import KEYS_FOLDER, PASSPHRASE_FILE, read_passphrase
+from cli.options import KEYS_FOLDER, PASSPHRASE_FILE
 from cli.output import CommandRefused
 from cli.supervisor import Program
 from client.account import Account
@@ -34,6 +34,7 @@ from contracts.bundle import genesis_contracts
 from contracts.vm import engines
 from crypto import sm2
 from crypto.keys import save_key
+from crypto.passphrase import passphrase_of_file
 from crypto.x509.profile import Role, Subject
 from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis
 from ledger.model import PROTOCOL_VERSION, Validator, ValidatorSet, address_of
@@ -210,7 +211,7 @@ def account_in(root: Path, plan: NetworkPlan) -> Account | None:
         keys = root / "parties" / party / KEYS_FOLDER
         key, passphrase = keys / f"{party}.pem", keys / PASSPHRASE_FILE
         if key.is_file() and passphrase.is_file():
-            return Account.load(key, read_passphrase(passphrase))
+            return Account.load(key, passphrase_of_file(passphrase))
     return None
 
 

@@ -38,7 +38,6 @@ NODE_DEFAULT = "127.0.0.1:7100"
 GENESIS_FILE = "genesis.json"
 KEYS_FOLDER = "keys"
 PASSPHRASE_FILE = "passphrase"
-PASSPHRASE_SIZE_MAX = 1024  # bytes; more is not a passphrase but a wrong file
 COMMON_PANEL = "Common options"
 
 P = ParamSpec("P")
@@ -105,14 +104,19 @@ class Invocation:
         )
 
     def passphrase(self, key: Path | None = None, *, confirm: bool = False) -> bytes:
-        """The passphrase of the key file `key`: of a file, the agent's, or typed on a terminal."""
+        """The passphrase of the key file `key`: of a file, the agent's, or typed on a terminal.
+
+        Raises KeyFileInvalid for a file that others can read.
+        """
+        from crypto.passphrase import passphrase_of_file
+
         beside = self.home / KEYS_FOLDER / PASSPHRASE_FILE
         if self.passphrase_file is not None:
-            return read_passphrase(self.passphrase_file)
+            return passphrase_of_file(self.passphrase_file)
         if setting := self._settings.text("passphrase_file"):
-            return read_passphrase(self.home / setting)
+            return passphrase_of_file(self.home / setting)
         if beside.is_file():
-            return read_passphrase(beside)
+            return passphrase_of_file(beside)
         if key is not None and (held := _held_by_agent(key)) is not None:
             return held
         if sys.stdin.isatty():
@@ -246,18 +250,6 @@ class Invocation:
         account = self.account()
         with self.connection() as node:
             yield Session(node, account)
-
-
-def read_passphrase(path: Path) -> bytes:
-    """The first line of the file, without its line end."""
-    with path.open("rb") as handle:
-        content = handle.read(PASSPHRASE_SIZE_MAX + 1)
-    if len(content) > PASSPHRASE_SIZE_MAX:
-        raise CommandRefused("passphrase.file", f"{path} is too long to hold a passphrase")
-    line = content.splitlines()[0] if content else b""
-    if not line:
-        raise CommandRefused("passphrase.file", f"{path} is empty; its first line is read")
-    return line
 
 
 def _held_by_agent(key: Path) -> bytes | None:

@@ -20,6 +20,7 @@ from client.session import Session
 from client.status import NodeStatus
 from crypto import sm3
 from crypto.keys import load_key
+from crypto.passphrase import passphrase_of_file
 from scenarios.record import ScenarioFailed
 
 DOCUMENTS = "documents"
@@ -49,7 +50,7 @@ class Member:
 
     def private_key(self) -> bytes:
         """Read for the moment of opening an envelope. Raises crypto errors."""
-        return load_key(self.key_path, self.passphrase_path.read_bytes().strip())
+        return load_key(self.key_path, passphrase_of_file(self.passphrase_path))
 
     def keep(self, name: str, content: bytes) -> bytes:
         """Files a document among the party's own; its SM3 digest, for evidence."""
@@ -130,7 +131,7 @@ def _members(
         targets = _targets(settings, names)
         passphrase = home / _text(settings, "passphrase_file")
         key = home / "keys" / f"{_text(settings, 'key')}.pem"
-        account = Account.load(key, passphrase.read_bytes().strip())
+        account = Account.load(key, passphrase_of_file(passphrase))
         yield Member(
             party=party.id,
             role=party.roles[0],

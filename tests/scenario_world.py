@@ -39,6 +39,7 @@ from ledger.model import (
     transaction_id,
 )
 from ledger.values import Value, decode_value
+from node.keys import write_private
 from scenarios.consortium import Consortium, Member, NodePlace
 from scenarios.record import Stage, Step, TableRecord
 
@@ -181,7 +182,7 @@ def _pem(private: bytes) -> bytes:
 def _member(root: Path, party: str, private: bytes, node: ChainNode) -> Member:
     home = root / "parties" / party
     home.mkdir(parents=True)
-    (home / "passphrase").write_bytes(PASSPHRASE + b"\n")
+    write_private(home / "passphrase", PASSPHRASE + b"\n")
     (home / "key.pem").touch(mode=0o600)
     (home / "key.pem").write_bytes(_pem(private))
     return Member(

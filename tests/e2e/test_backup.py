@@ -11,6 +11,7 @@ import pytest
 
 from cli import netfiles, supervisor
 from cli.supervisor import Program
+from node.keys import write_private
 from tests.e2e.harness import LocalNetwork, shuxin
 from tests.e2e.load import Load
 from tests.e2e.manifest import LoadEntry
@@ -30,7 +31,7 @@ class Place:
         self.key = root / "vault" / "backup.pem"
         self.passphrase = root / "vault" / "passphrase"
         self.passphrase.parent.mkdir(mode=0o700)
-        self.passphrase.write_text("a passphrase of the operator\n")
+        write_private(self.passphrase, b"a passphrase of the operator\n")
         self.data = network.root / "nodes" / network.plan.nodes[LOST].name / "data"
         self.genesis = network.root / "genesis.json"
         made = self._said("key", "new", str(self.key), *self._secret)

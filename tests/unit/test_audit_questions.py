@@ -13,6 +13,7 @@ from crypto import sm2
 from crypto.keys import save_key
 from node.audit.manifest import MANIFEST_NAME, read_manifest
 from node.audit.parts import ReportInvalid
+from node.keys import write_private
 from tests.audit_world import Audited
 from tests.moving_chain import served
 
@@ -23,7 +24,7 @@ def test_answers_are_signed_and_go_on_where_a_replay_was(
     audited: Audited, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_key(tmp_path / "auditor.pem", sm2.generate(), b"secret")
-    (tmp_path / "passphrase").write_bytes(b"secret\n")
+    write_private(tmp_path / "passphrase", b"secret\n")
     where = ["--genesis", audited.genesis_file, "--work", str(tmp_path / "work"), "--json"]
     source = str(audited.archive)
     assert main(["audit", "replay", source, *where]) == 0

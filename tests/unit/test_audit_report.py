@@ -31,6 +31,7 @@ from node.audit.report import (
     write_report,
 )
 from node.audit.verdict import Anomaly, ContractCode
+from node.keys import write_private
 from tests.moving_chain import Moving
 
 NAUGHTY = "<script>alert('&\"')</script>"
@@ -173,7 +174,7 @@ def test_export_replay_and_report_from_the_command_line(
 
     private = sm2.generate()
     save_key(tmp_path / "auditor.pem", private, b"secret")
-    (tmp_path / "passphrase").write_bytes(b"secret\n")
+    write_private(tmp_path / "passphrase", b"secret\n")
     words = ["audit", "replay", str(archive), "--genesis", genesis, "--json"]
     words += ["--report", str(tmp_path / "report"), "--work", str(tmp_path / "work")]
     words += ["--sign-key", str(tmp_path / "auditor.pem")]

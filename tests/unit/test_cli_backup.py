@@ -10,6 +10,7 @@ import pytest
 from cli.main import main
 from crypto import sm2
 from crypto.keys import save_key
+from node.keys import write_private
 from tests.node_world import Nodes
 
 PRIVATE = sm2.generate()
@@ -47,7 +48,7 @@ def vault(tmp_path: Path) -> tuple[str, ...]:
     """The options of a restore: the operator's key and a genesis."""
     network = Nodes(tmp_path / "net", size=4)
     save_key(tmp_path / "key.pem", PRIVATE, b"correct horse")
-    (tmp_path / "passphrase").write_text("correct horse\n")
+    write_private(tmp_path / "passphrase", b"correct horse\n")
     return (
         *("--key", str(tmp_path / "key.pem")),
         *("--passphrase-file", str(tmp_path / "passphrase")),

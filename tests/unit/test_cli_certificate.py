@@ -17,6 +17,7 @@ from crypto.x509.profile import Role, Subject
 from crypto.x509.read import CERTIFICATE, Certificate, encode_pem, read_certificate
 from ledger.values import Value
 from node.config_template import render_config
+from node.keys import write_private
 from tests.fake_session import FakeSession, opened
 from tests.x509_world import PEER, organization
 
@@ -165,7 +166,7 @@ def test_nodes_are_asked_by_the_certificate_that_is_named_for_this_key_alone(
     tmp_path: Path,
 ) -> None:
     private = sm2.generate()
-    (tmp_path / "passphrase").write_text("open sesame\n")
+    write_private(tmp_path / "passphrase", b"open sesame\n")
     save_key(tmp_path / "li.pem", private, b"open sesame")
     made = ORG.leaf(Subject("health", "li", Role.AUDITOR), public=sm2.public_key(private))
     named = Path(written(tmp_path, made))

@@ -12,9 +12,11 @@ import pytest
 
 from cli.client_file import render_client_config
 from cli.main import NOUNS, main
-from cli.options import Invocation, read_passphrase
+from cli.options import Invocation
 from cli.output import CommandRefused
 from cli.reference import render
+from crypto.errors import KeyFileInvalid
+from node.keys import write_private
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("grpc", "libp2p", "trio", "jax", "spu", "numpy", "msgspec", "cffi", "plyvel")
@@ -24,7 +26,7 @@ HEAVY = ("grpc", "libp2p", "trio", "jax", "spu", "numpy", "msgspec", "cffi", "pl
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HOME", "NODE", "KEY", "PASSPHRASE_FILE", "DEBUG"):
         monkeypatch.delenv(f"SHUXIN_{name}", raising=False)
-    (tmp_path / "passphrase").write_text("correct horse\n")
+    write_private(tmp_path / "passphrase", b"correct horse\n")
     monkeypatch.setenv("SHUXIN_HOME", str(tmp_path))
     monkeypatch.setenv("SHUXIN_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
     return tmp_path
@@ -137,7 +139,7 @@ def test_a_wrong_passphrase_and_a_readable_key_file_are_refused(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["key", "new", "alice"]) == 0
-    (home / "other").write_text("wrong\n")
+    write_private(home / "other", b"wrong\n")
     assert main(["key", "show", "alice", "--passphrase-file", str(home / "other")]) == 1
     assert "key_file_invalid" in capsys.readouterr().err
     (home / "keys" / "alice.pem").chmod(0o644)
@@ -151,7 +153,7 @@ def test_a_wrong_passphrase_and_a_readable_key_file_are_refused(
         (["party", "list"], "key.missing"),
         (["party", "list", "--key", "nobody"], "key.missing"),
         (["node", "status", "--node", "127.0.0.1:1"], "node_unavailable"),
-        (["key", "new", "k", "--passphrase-file", "/nonexistent/file"], "file"),
+        (["key", "new", "k", "--passphrase-file", "/nonexistent/file"], "key_file_invalid"),
     ],
 )
 def test_what_cannot_be_done_exits_with_one_and_a_code(
@@ -174,7 +176,7 @@ def test_client_settings_of_the_home_are_used_unless_told_otherwise(tmp_path: Pa
     keys = tmp_path / "keys"
     keys.mkdir()
     (keys / "alice.pem").write_text("")
-    (keys / "secret").write_text("p\n")
+    write_private(keys / "secret", b"p\n")
     (tmp_path / "client.toml").write_text(
         render_client_config(
             nodes=NODES, key="alice", passphrase_file="keys/secret", genesis="../genesis.json"
@@ -204,9 +206,22 @@ def test_damaged_client_settings_are_named(tmp_path: Path, text: str) -> None:
         _ = invocation(tmp_path).target
 
 
-@pytest.mark.parametrize("content", [b"", b"\nsecond", b"x" * 2000])
-def test_a_file_that_holds_no_passphrase_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "passphrase"
-    path.write_bytes(content)
-    with pytest.raises(CommandRefused, match="passphrase.file"):
-        read_passphrase(path)
+def test_a_passphrase_that_others_can_read_is_refused_wherever_it_comes_from(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands took it from a file of any mode, while daemons refused it."""
+    assert main(["key", "new", "alice"]) == 0
+    open_to_all = home / "open"
+    open_to_all.write_text("correct horse\n")
+    open_to_all.chmod(0o644)
+    named = ["--passphrase-file", str(open_to_all)]
+    for words in (
+        ["show", "alice", *named],
+        ["change-passphrase", "alice", "--new-passphrase-file", named[1]],
+    ):
+        assert main(["key", *words]) == 1
+        told = capsys.readouterr().err
+        assert "key_file_invalid" in told and f"chmod 600 {open_to_all}" in told
+    (home / "client.toml").write_text('passphrase_file = "open"')
+    with pytest.raises(KeyFileInvalid, match="chmod 600"):
+        invocation(home).passphrase()

@@ -115,7 +115,7 @@ def test_the_old_file_stays_when_the_new_passphrase_is_none(
     write_private(home / "empty", b"\n")
     words = ("--new-passphrase-file", str(home / "empty"))
     old = ("--passphrase-file", str(home / "secret"))
-    assert "passphrase.file" in refused(capsys, "change-passphrase", "alice", *words, *old)
+    assert "key_file_invalid" in refused(capsys, "change-passphrase", "alice", *words, *old)
     assert keys.load_key(home / "keys" / "alice.pem", PASSPHRASE) == PRIVATE
 
 

@@ -19,6 +19,7 @@ from crypto import sm2
 from crypto.keys import save_key
 from executors.mpc.program import Measure, StatisticsProgram, encode_program
 from ledger.values import Value
+from node.keys import write_private
 from tests.business import SUPPLIERS, Business, changed, digest
 from tests.output_shares import sealed_shares
 
@@ -55,7 +56,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Keys of the operator's home by name."""
     made = {name: sm2.generate() for name in ("operator", "other")}
     (tmp_path / "keys").mkdir(mode=0o700)
-    (tmp_path / "keys" / "passphrase").write_text("correct horse\n")
+    write_private(tmp_path / "keys" / "passphrase", b"correct horse\n")
     for name, private in made.items():
         save_key(tmp_path / "keys" / f"{name}.pem", private, b"correct horse")
     monkeypatch.setenv("SHUXIN_HOME", str(tmp_path))
