@@ -11,11 +11,11 @@ from cli.literals import parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields
 from cli.records import shown
+from client.pages import page_of, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from client.session import Session
     from ledger.values import Key, Value
 
 app = typer.Typer()
@@ -58,10 +58,8 @@ def entries(
 ) -> Answer:
     """List what was metered, in order."""
     with ask.session() as session:
-        if statement:
-            records = session.view(CONTRACT, "entries_of", parse_id(statement), offset, PAGE_MAX)
-        else:
-            records = session.view(CONTRACT, "entries", offset, PAGE_MAX)
+        asked = ("entries_of", parse_id(statement)) if statement else ("entries",)
+        records = page_of(session.view, CONTRACT, *asked, offset=offset, limit=PAGE_MAX)
     return records_table(records, columns=ENTRY_COLUMNS, whole=ask.json)
 
 
@@ -83,7 +81,7 @@ def recompute(ask: Invocation, statement_id: Id) -> Answer:
     """Add the entries of a statement up here; exit code 1 when it says another total."""
     with ask.session() as session:
         statement = shown(session, CONTRACT, statement_id)
-        found = list(_entries(session, statement_id))
+        found = list(rows_of(session.view, CONTRACT, "entries_of", statement_id))
     record: Mapping[Key, Value] = statement if isinstance(statement, dict) else {}
     total = sum(_number(entry, "units") * _number(entry, "price_fen") for entry in found)
     is_equal = total == record.get("total_fen") and len(found) == record.get("count")
@@ -130,17 +128,6 @@ def settle(
 def confirm(ask: Invocation, statement_id: Id, digest: DigestOption) -> Answer:
     """Confirm that what is due was paid, naming what shows it (payee)."""
     return call(ask, CONTRACT, "confirm", statement_id, digest)
-
-
-def _entries(session: Session, statement_id: str) -> Iterator[Mapping[Key, Value]]:
-    offset = 0
-    while True:
-        page = session.view(CONTRACT, "entries_of", statement_id, offset, PAGE_MAX)
-        records = page if isinstance(page, list) else []
-        yield from (record for record in records if isinstance(record, dict))
-        if len(records) < PAGE_MAX:
-            return
-        offset += PAGE_MAX
 
 
 def _number(record: Mapping[Key, Value], name: str) -> int:

@@ -10,6 +10,7 @@ from cli.domain import DatasetIds, Deadline, Id, Reason, add_reads, call, time_t
 from cli.literals import parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, note, plain
+from client.pages import rows_of
 
 if TYPE_CHECKING:
     from client.grant_story import Step, Story
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 CONTRACT = "grant"
-ACCOUNTS_PAGE = 100  # what the contract `parties` gives in one answer
 
 # What people read of each event; a refused call has none.
 WORDS = {
@@ -111,18 +111,11 @@ def history(ask: Invocation, grant_id: Id) -> Answer:
 def _accounts(session: Session, party: str) -> list[str]:
     """The addresses with which a party acts, or once did."""
     addresses: dict[str, None] = {}
-    offset = 0
-    while True:
-        page = session.view("parties", "account_history", party, offset, ACCOUNTS_PAGE)
-        changes = [row for row in page if isinstance(row, dict)] if isinstance(page, list) else []
-        for change in changes:
-            for name in ("address", "replacement"):
-                value = change.get(name)
-                if isinstance(value, str) and value:
-                    addresses[value] = None
-        offset += len(changes)
-        if len(changes) < ACCOUNTS_PAGE:
-            break
+    for change in rows_of(session.view, "parties", "account_history", party):
+        for name in ("address", "replacement"):
+            value = change.get(name)
+            if isinstance(value, str) and value:
+                addresses[value] = None
     record = session.view("parties", "show", party)
     present = record.get("accounts") if isinstance(record, dict) else None
     for address in present if isinstance(present, list) else ():

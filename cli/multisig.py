@@ -24,6 +24,7 @@ from cli.domain import (
 from cli.literals import parse_digest, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused
+from client.pages import page_of
 from ledger.values import Key, Value
 
 app = typer.Typer()
@@ -110,7 +111,7 @@ def list_acts(
 ) -> Answer:
     """List the acts of a joint account (its members, the manager)."""
     with ask.session() as session:
-        found = session.view(CONTRACT, "list_acts", account, offset, limit)
+        found = page_of(session.view, CONTRACT, "list_acts", account, offset=offset, limit=limit)
     columns = ("id", "contract", "method", "status", "approvals", "expires_ms", "reason")
     return records_table(found, columns=columns, whole=ask.json)
 

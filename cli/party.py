@@ -9,6 +9,7 @@ import typer
 from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, Reason, add_reads, call, records_table
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, plain
+from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "parties"
@@ -87,7 +88,9 @@ def accounts(
 ) -> Answer:
     """Show what happened to a party's accounts: added, removed, replaced, by whom and why."""
     with ask.session() as session:
-        changes = session.view(CONTRACT, "account_history", party_id, offset, limit)
+        changes = page_of(
+            session.view, CONTRACT, "account_history", party_id, offset=offset, limit=limit
+        )
     columns = ("height", "time_ms", "kind", "address", "replacement", "by", "reason")
     return records_table(changes, columns=columns, whole=ask.json)
 

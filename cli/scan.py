@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from client.errors import Refused
-from client.pages import page_of
+from client.pages import rows_of
 
 if TYPE_CHECKING:
     from client.node import Outcome
     from ledger.values import Key, Value
 
 ALERT: Final = "alert"
-PAGE_MAX: Final = 100  # what the system contracts give in one answer
 SUBJECTS_MAX: Final = 20  # what the contract `alert` looks at in one view
 
 # Contract that lists the subjects, checks that look at them, states that are worth a look.
@@ -85,20 +84,14 @@ def raise_all(session: Asking, due: list[Due]) -> list[Due]:
 
 
 def _subjects(session: Asking, contract: str, states: tuple[str, ...]) -> Iterator[str]:
-    offset = 0
-    while True:
-        try:
-            records = page_of(session.view, contract, "list", offset=offset, limit=PAGE_MAX)
-        except Refused as refusal:
-            if refusal.detail.startswith(f"{contract}.reader"):
-                return
+    try:
+        for row in rows_of(session.view, contract, "list"):
+            subject = _text(row, "id")  # a node may list what is no record of the contract
+            if subject and row.get("status") in states:
+                yield subject
+    except Refused as refusal:
+        if not refusal.detail.startswith(f"{contract}.reader"):
             raise
-        for record in records:
-            if isinstance(record, dict) and record.get("status") in states:
-                yield str(record["id"])
-        if len(records) < PAGE_MAX:
-            return
-        offset += PAGE_MAX
 
 
 def _due(findings: Value) -> Iterator[Due]:

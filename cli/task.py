@@ -21,6 +21,7 @@ from cli.domain import (
 from cli.literals import Participant, parse_id, parse_participant, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer, Json, Table, note, waiting
+from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "task"
@@ -95,7 +96,7 @@ def open_tasks(
 ) -> Answer:
     """List the open tasks of a participant, oldest first."""
     with ask.session() as session:
-        records = session.view(CONTRACT, "open_for", party, offset, limit)
+        records = page_of(session.view, CONTRACT, "open_for", party, offset=offset, limit=limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
 
 

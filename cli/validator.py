@@ -13,6 +13,7 @@ from cli.literals import parse_id, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, waiting
 from cli.proofs import trusted_genesis
+from client.pages import page_of
 
 if TYPE_CHECKING:
     from ledger.committee import Epochs
@@ -171,7 +172,7 @@ def list_accusations(
 ) -> Answer:
     """List proofs of contradictory messages; --json prints the proofs."""
     with ask.session() as session:
-        records = session.view(ACCUSATION, "list", offset, limit)
+        records = page_of(session.view, ACCUSATION, "list", offset=offset, limit=limit)
     return records_table(records, columns=ACCUSED, whole=ask.json)
 
 

@@ -17,6 +17,7 @@ from ledger.values import Key, Value
 PAGE = 100  # what the system contracts give in one answer
 ACTS_PAGE = 20  # of joint acts, which carry their arguments
 RECORDS_MAX = 10_000  # of one list that are looked at, the newest: what is older hardly waits
+LENGTH_MAX = 1 << 40  # records; no chain of blocks has a longer list
 
 Row = Mapping[Key, Value]
 
@@ -50,7 +51,8 @@ class Reader:
         offset, found = 0, ask(0, page)
         if len(found) == page and (older := _length(ask) - RECORDS_MAX) > 0:
             offset, found = older, ask(older, page)
-        while found:
+        stop = offset + RECORDS_MAX + page  # for a node whose list has no end
+        while found and offset < stop:
             yield from (row for row in found if isinstance(row, dict))
             offset += page
             found = ask(offset, page) if len(found) == page else []
@@ -318,7 +320,7 @@ PARTS: Final = (
 def _length(ask: Callable[[int, int], list[Value]]) -> int:
     """How many records a list has, if more than RECORDS_MAX; else anything up to that."""
     known, beyond = 0, RECORDS_MAX
-    while ask(beyond, 1):
+    while beyond < LENGTH_MAX and ask(beyond, 1):
         known, beyond = beyond, 2 * beyond
     while known and beyond - known > 1:
         middle = (known + beyond) // 2

@@ -133,3 +133,16 @@ def test_alerts_are_listed_by_party_and_status(
     printed = capsys.readouterr().out
     assert "alert-1" in printed and "alert-2" not in printed
     assert session.calls == [("alert", "list_of", ("opco", 0, 50))]
+
+
+def test_what_is_no_record_of_a_list_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A node listed a grant without an id, and the scan ended as a fault of the program."""
+    session = opened(monkeypatch)
+    session.answers = {
+        "grant.list": [{"status": "active"}, {"id": 7, "status": "active"}, "torn"],
+    }
+    assert main(["alert", "scan", "--dry-run"]) == 0
+    assert "nothing to list" in capsys.readouterr().err
+    assert not [method for _contract, method, _args in session.calls if method == "findings"]

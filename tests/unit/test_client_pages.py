@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client.errors import Refused
-from client.pages import page_of
+from client.pages import View, page_of, rows_of
 from ledger.values import Value
 
 
@@ -44,3 +44,34 @@ def test_what_no_smaller_page_helps_is_told(code: str, room: int) -> None:
     with pytest.raises(Refused) as refusal:
         page_of(view, "alert", "list", offset=0, limit=2)
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("offset", [0, 1, 99, 100, 250, 251, 400])
+def test_all_rows_are_the_whole_list_from_an_offset_on(offset: int) -> None:
+    rows: list[Value] = [{"number": number} for number in range(250)]
+
+    def view(contract: str, method: str, *args: Value) -> Value:
+        at, limit = (arg for arg in args if isinstance(arg, int))
+        return rows[at : at + limit]
+
+    assert list(rows_of(view, "grant", "list", offset=offset)) == rows[offset:]
+
+
+def always(answer: list[Value]) -> View:
+    def view(contract: str, method: str, *args: Value) -> Value:
+        return answer
+
+    return view
+
+
+def test_a_page_has_no_more_than_was_asked_for() -> None:
+    """A node that answers with more would have its records counted twice."""
+    assert page_of(always([1, 2, 3]), "grant", "list", offset=0, limit=2) == [1, 2]
+
+
+def test_a_list_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.pages.RECORDS_MAX", 300)
+    endless = rows_of(always([{"id": "g"}] * 100), "grant", "list")
+    with pytest.raises(Refused) as refusal:
+        list(endless)
+    assert refusal.value.code == "answer.endless"

@@ -193,6 +193,18 @@ def test_of_a_long_list_the_newest_records_are_read(
     assert numbers == list(range(count))[-8:]
 
 
+def test_a_list_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.work.RECORDS_MAX", 8)
+
+    def view(contract: str, method: str, *args: Value) -> Value:
+        _offset, limit = args
+        assert isinstance(limit, int)
+        return [{"id": "t"}] * limit
+
+    reader = Reader(view, account("opco"), "opco", frozenset())
+    assert len(list(reader.rows("task", page=3))) <= 8 + 2 * 3
+
+
 def test_an_incident_waits_for_its_measures_and_then_for_its_end() -> None:
     business = Business()
     business.granted()
