@@ -11,6 +11,13 @@ executors there is nothing to tell.
     answers      what contracts answer, as typed values
     script       how a scenario acts: calls, calls that must be refused, steps of executors
     story        how a run is told on a terminal, stage by stage, Chinese beside English
+    cast         who plays in a run, and its ids on the chain
+    sheet        rows as a supplier's file has them
+    papers       the documents behind the evidence, and the product
+    comparison   joint results beside the same over the pooled rows: the check of a demonstration
+    tables       tables that every joint computation tells
+    stages/      the stages, as acts of the parties
+    joint        a scenario of joint statistics: its Plot, played through all stages
     insurance/   Appendix A, 2: smart insurance (智慧保险)
 
 Starting and stopping a network belongs to the command line (`shuxin scenario run NAME --demo`).

@@ -36,6 +36,7 @@ MARKS = {
     Kind.LOCAL: ("·", "dim"),
 }
 FINDINGS = {
+    "data": "数据 data",
     "product": "产品 product",
     "comparison": "核对 comparison",
     "protection": "保护 protection",

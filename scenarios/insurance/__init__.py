@@ -4,13 +4,10 @@ Three suppliers hold the yearly claims of insured persons of different towns. An
 know what each kind of plan costs, by person and year, to price a new one. Nobody may see the rows:
 the three executors compute the statistics together, and only the sums of all come out.
 
-    data         the rows, the plans, and which supplier holds which rows
-    program      what is computed
-    comparison   the same over the pooled rows: the check of the demonstration
-    papers       the documents behind the evidence, and the product itself
-    cast         the run's parties and ids, and answers of the chain as typed values
-    aggregation authorization development delivery oversight    the stages, as acts of the parties
-    run          all of it, in order
+    data      the rows, the plans, and which supplier holds which rows
+    program   what is computed
+    table     the answer, as the story shows it
+    run       the plot in the words of the parties, and the run
 
 It is not a study of insurance: the tables are what the engine and the pooled rows say, no more.
 """

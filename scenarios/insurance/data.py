@@ -19,12 +19,13 @@ rule needs no table of who is where, and person ids stay out of the data sets al
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
 from scenarios.record import ScenarioFailed
+from scenarios.sheet import Column, Sheet
 
 ROWS = 20_190
 PLANS = ("free", "25", "50", "95-100", "deductible")  # in the order in which people read them
@@ -41,19 +42,17 @@ SITES: tuple[tuple[int, ...], ...] = (
     (5, 6),
 )  # of the first, second, third supplier
 
-COUNTS = ("mdvis", "totadm")
 DOLLARS = ("outpdol", "drugdol", "inpdol", "meddol")
-COLUMNS = ("plan", "year", *COUNTS, *DOLLARS)
-COLUMN_TEXTS: Mapping[str, str] = {
-    "plan": "保险计划 insurance plan",
-    "year": "参保年度 year of the experiment",
-    "mdvis": "门诊次数 outpatient visits to a physician",
-    "totadm": "住院次数 hospital admissions",
-    "outpdol": "门诊费用 outpatient expenses, dollars",
-    "drugdol": "药品费用 drugs, dollars",
-    "inpdol": "住院费用 inpatient expenses, dollars",
-    "meddol": "医疗费用合计 all medical expenses, dollars",
-}
+COLUMNS = (
+    Column("plan", "保险计划 insurance plan", is_text=True),
+    Column("year", "参保年度 year of the experiment"),
+    Column("mdvis", "门诊次数 outpatient visits to a physician"),
+    Column("totadm", "住院次数 hospital admissions"),
+    Column("outpdol", "门诊费用 outpatient expenses, dollars"),
+    Column("drugdol", "药品费用 drugs, dollars"),
+    Column("inpdol", "住院费用 inpatient expenses, dollars"),
+    Column("meddol", "医疗费用合计 all medical expenses, dollars"),
+)
 _CENT = Decimal("0.01")
 
 
@@ -104,12 +103,9 @@ def split(rows: Sequence[PersonYear]) -> tuple[tuple[PersonYear, ...], ...]:
     return tuple(tuple(row for row in rows if row.site in sites) for sites in SITES)
 
 
-def write_csv(path: Path, rows: Iterable[PersonYear]) -> None:
-    """A supplier's file: a header and one line per row."""
-    with path.open("w", encoding="ascii", newline="") as target:
-        writer = csv.writer(target, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(row.cells() for row in rows)
+def sheet_of(rows: Sequence[PersonYear]) -> Sheet:
+    """A supplier's rows as its file has them."""
+    return Sheet(COLUMNS, tuple(row.cells() for row in rows))
 
 
 def _rows(

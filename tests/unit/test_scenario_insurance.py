@@ -21,30 +21,33 @@ from executors.mpc.inputs import input_vectors
 from executors.mpc.program import StatisticsProgram, decode_program, encode_program
 from executors.mpc.results import Result
 from ledger.values import Value
+from scenarios import papers
+from scenarios.cast import Cast, cast_of
+from scenarios.comparison import RELATIVE_MAX, compare, pooled_results
 from scenarios.consortium import Consortium
-from scenarios.insurance import papers
-from scenarios.insurance.aggregation import aggregation
-from scenarios.insurance.authorization import authorization
-from scenarios.insurance.cast import Cast, cast_of
-from scenarios.insurance.comparison import RELATIVE_MAX, compare, pooled_results
 from scenarios.insurance.data import (
-    COLUMNS,
     PLANS,
     ROWS,
     SITES,
     PersonYear,
     load_rows,
     plan_of,
+    sheet_of,
     split,
-    write_csv,
 )
-from scenarios.insurance.delivery import delivery
-from scenarios.insurance.development import Developed, development
-from scenarios.insurance.oversight import oversight
 from scenarios.insurance.program import program_for
-from scenarios.insurance.tables import comparison_table, result_table
+from scenarios.insurance.run import plot
+from scenarios.insurance.table import result_table
+from scenarios.joint import Plot
 from scenarios.record import Kind, ScenarioFailed, Stage
 from scenarios.script import Script
+from scenarios.sheet import Sheet
+from scenarios.stages.aggregation import aggregation
+from scenarios.stages.authorization import authorization
+from scenarios.stages.delivery import delivery
+from scenarios.stages.development import Developed, development
+from scenarios.stages.oversight import oversight
+from scenarios.tables import comparison_table
 from tests.scenario_world import ChainNode, Listener, consortium, finish_task
 
 
@@ -59,13 +62,23 @@ def shares() -> tuple[tuple[PersonYear, ...], ...]:
 
 
 @cache
+def sheets() -> tuple[Sheet, ...]:
+    return tuple(sheet_of(share) for share in shares())
+
+
+@cache
+def whole_plot() -> Plot:
+    return plot()
+
+
+@cache
 def program() -> StatisticsProgram:
     return program_for([len(share) for share in shares()])
 
 
 @cache
 def pooled() -> tuple[Result, ...]:
-    return pooled_results(program(), shares())
+    return pooled_results(program(), sheets())
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -117,10 +130,10 @@ def test_every_supplier_has_every_plan() -> None:
 
 def test_a_suppliers_file_tells_neither_person_nor_site(tmp_path: Path) -> None:
     path = tmp_path / "claims.csv"
-    write_csv(path, shares()[0])
+    sheets()[0].write_csv(path)
     with path.open(newline="") as handle:
         read = list(csv.reader(handle))
-    assert tuple(read[0]) == COLUMNS
+    assert tuple(read[0]) == sheets()[0].names
     assert not {"site", "zper"} & set(read[0])
     assert len(read) == len(shares()[0]) + 1
     assert tuple(read[1]) == shares()[0][0].cells()
@@ -138,11 +151,11 @@ def test_the_program_keeps_the_engines_rules_and_hides_the_exact_counts() -> Non
 
 
 def test_every_suppliers_rows_fit_the_program(tmp_path: Path) -> None:
-    for rank, share in enumerate(shares()):
+    for rank, (sheet, share) in enumerate(zip(sheets(), shares(), strict=True)):
         path = tmp_path / f"{rank}.csv"
-        write_csv(path, share)
+        sheet.write_csv(path)
         registry = Registry(tmp_path / str(rank))
-        registry.add("claims", path, types={"plan": "text"}, now_ms=1)
+        registry.add("claims", path, types=sheet.types, now_ms=1)
         vectors = input_vectors(program(), rank, registry.load("claims", program().columns))
         assert {len(vector) for vector in vectors} == {program().rows[rank]}
         cents = sum(int(row.dollars[-1] * 100) for row in share)
@@ -217,7 +230,7 @@ def test_tables_have_a_line_per_plan_and_show_what_was_suppressed() -> None:
     assert table.rows[0][1] == "6,822"
     hidden = [Result(one.group, one.column, one.statistic, "") for one in pooled()]
     assert set(result_table(hidden).rows[0][1:]) == {"-"}
-    assert len(comparison_table(compare(pooled(), pooled())).rows) == 15
+    assert len(comparison_table(compare(pooled(), pooled()), sheets()[0].texts).rows) == 15
 
 
 # --- papers ----------------------------------------------------------------------------------
@@ -225,7 +238,12 @@ def test_tables_have_a_line_per_plan_and_show_what_was_suppressed() -> None:
 
 def product_bytes() -> bytes:
     return papers.product(
-        product_id="p1", task_id="t1", program_hash=bytes(32), protection="x", results=pooled()
+        product_id="p1",
+        task_id="t1",
+        program_hash=bytes(32),
+        protection="x",
+        data="measured",
+        results=pooled(),
     )
 
 
@@ -266,8 +284,9 @@ class Run:
 
     def __init__(self, root: Path) -> None:
         self.world: Consortium = consortium(root)
-        self.cast: Cast = cast_of(self.world, "test")
+        self.cast: Cast = cast_of(self.world, "test", holding="claims", suppliers=3)
         self.listener = Listener()
+        self.plot = whole_plot()
         self.script = Script("insurance", "test", self.world, self.listener)
         node = self.world.clients[0]
         assert isinstance(node, ChainNode)
@@ -275,9 +294,14 @@ class Run:
 
     def granted(self) -> None:
         with self.script.during(Stage.AGGREGATION):
-            self.holdings = aggregation(self.script, self.cast)
+            aggregation(self.script, self.cast, self.plot.collection, self.plot.wanted)
         with self.script.during(Stage.AUTHORIZATION):
-            authorization(self.script, self.cast)
+            authorization(self.script, self.cast, self.plot.terms)
+
+    def develop(self) -> Developed:
+        """The stage of development, with whatever the test puts in the engine's place."""
+        plot = self.plot
+        return development(self.script, self.cast, plot.collection, plot.question, plot.made)
 
     def developed(self) -> Developed:
         """The stage of development, without its engine."""
@@ -323,7 +347,7 @@ def test_every_supplier_holds_its_own_rows_and_no_others(run: Run) -> None:
 
 
 def test_evidence_names_the_documents_that_parties_keep(run: Run) -> None:
-    delivery(run.script, run.cast, run.developed())
+    delivery(run.script, run.cast, run.developed().content, run.plot.agreed)
     manager = run.cast.manager.session
     for member in run.world.members:
         documents = member.home / "documents"
@@ -346,7 +370,7 @@ def listed(value: object) -> list[dict[object, object]]:
 
 def test_the_consumer_accepts_what_it_can_open_and_the_chain_confirms(run: Run) -> None:
     with run.script.during(Stage.DELIVERY):
-        delivery(run.script, run.cast, run.developed())
+        delivery(run.script, run.cast, run.developed().content, run.plot.agreed)
     shown = run.cast.manager.session.view("delivery", "show", run.cast.delivery)
     assert isinstance(shown, dict)
     assert shown["status"] == "accepted"
@@ -358,17 +382,16 @@ def test_the_consumer_accepts_what_it_can_open_and_the_chain_confirms(run: Run) 
 
 def test_a_product_that_is_not_the_registered_one_is_not_accepted(run: Run) -> None:
     developed = run.developed()
-    other = dataclasses.replace(developed, content=developed.content + b" ")
     with pytest.raises(ScenarioFailed, match="not the one that was registered"):
-        delivery(run.script, run.cast, other)
+        delivery(run.script, run.cast, developed.content + b" ", run.plot.agreed)
     shown = run.cast.manager.session.view("delivery", "show", run.cast.delivery)
     assert isinstance(shown, dict)
     assert shown["status"] == "offered"
 
 
 def test_a_revoked_grant_starts_nothing_more(run: Run) -> None:
-    delivery(run.script, run.cast, run.developed())
-    oversight(run.script, run.cast)
+    delivery(run.script, run.cast, run.developed().content, run.plot.agreed)
+    oversight(run.script, run.cast, "statistics/1")
     assert run.refusals()[-1] == "grant.revoked"
     trail = run.listener.tables[-1]
     kinds = {row[0].partition(".")[0] for row in trail.rows}
@@ -384,7 +407,7 @@ def test_a_task_that_an_executor_gave_up_stops_the_run_with_its_reason(run: Run)
 
     run.node.before_events = give_up
     with pytest.raises(ScenarioFailed, match="TaskFailed: the engine did not start"):
-        development(run.script, run.cast, run.holdings)
+        run.develop()
 
 
 def test_a_result_of_a_party_that_was_not_asked_is_refused(run: Run) -> None:
@@ -396,7 +419,7 @@ def test_a_result_of_a_party_that_was_not_asked_is_refused(run: Run) -> None:
 
     run.node.before_events = compute
     with pytest.raises(Exception, match="cannot be opened"):
-        development(run.script, run.cast, run.holdings)
+        run.develop()
     assert run.refusals()[-1] == "task.participant"
     kinds = Counter(step.kind for step in run.listener.steps if step.stage is Stage.AUTHORIZATION)
     assert kinds[Kind.EXECUTOR] == 6
@@ -406,4 +429,4 @@ def test_a_network_with_too_few_suppliers_is_refused(tmp_path: Path) -> None:
     world = consortium(tmp_path)
     few = tuple(member for member in world.members if member.party != "supplier-b")
     with pytest.raises(ScenarioFailed, match="2 suppliers; 3 are needed"):
-        cast_of(dataclasses.replace(world, members=few), "test")
+        cast_of(dataclasses.replace(world, members=few), "test", holding="claims", suppliers=3)

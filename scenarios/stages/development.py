@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from client.node import ChainEvent
 from crypto import sm3
-from executors.mpc.program import ALGORITHM, decode_program, encode_program
+from executors.mpc.program import ALGORITHM, StatisticsProgram, encode_program
 from executors.mpc.record import RESOURCES
 from executors.mpc.results import Result
 from executors.mpc.reveal import ReportedShare, reveal
 from ledger.values import Value
+from scenarios import papers
 from scenarios.answers import field, list_of, record_of, records_in
+from scenarios.cast import Cast
+from scenarios.comparison import RELATIVE_MAX, compare, pooled_results
 from scenarios.consortium import Member
-from scenarios.insurance import papers
-from scenarios.insurance.aggregation import Holdings
-from scenarios.insurance.cast import Cast
-from scenarios.insurance.comparison import RELATIVE_MAX, compare, pooled_results
-from scenarios.insurance.program import program_for
-from scenarios.insurance.tables import comparison_table, resources_table, result_table
-from scenarios.record import ScenarioFailed
+from scenarios.record import ScenarioFailed, TableRecord
 from scenarios.script import Script, Told
+from scenarios.sheet import Sheet
+from scenarios.stages.aggregation import Collection, row_count
+from scenarios.tables import comparison_table, resources_table
 
 RUN_TIMEOUT_S = 300.0  # engines of three parties on two processors take about twenty seconds
 MISSES = ("TaskFailed", "TaskCancelled", "TaskDisputed", "TaskExpired")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is computed, and how its answer is shown."""
+
+    program_for: Callable[[Sequence[int]], StatisticsProgram]  # of the suppliers' numbers of rows
+    result_table: Callable[[Sequence[Result]], TableRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the operator says of the product, and the manager when it passes it."""
+
+    title: str
+    description: str
+    assessment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +53,35 @@ class Developed:
     results: tuple[Result, ...]
 
 
-def development(script: Script, cast: Cast, holdings: Holdings) -> Developed:
+def development(
+    script: Script, cast: Cast, collection: Collection, question: Question, made: Made
+) -> Developed:
     """Task, joint run, result, check against the pool, product."""
-    counts = [_row_count(cast, supplier) for supplier in cast.suppliers]
-    program = encode_program(program_for(counts))
+    counts = [row_count(cast.operator, dataset_id) for dataset_id in cast.datasets]
+    program = question.program_for(counts)
+    results, report = compute(script, cast, encode_program(program))
+    script.table(question.result_table(results))
+    check(script, [holding.sheet for holding in collection.holdings], program, results)
+    content = papers.product(
+        product_id=cast.product,
+        task_id=cast.task,
+        program_hash=field(report, "program_hash", bytes),
+        protection=field(report, "protection", str),
+        data=collection.origin,
+        results=results,
+    )
+    _record(script, cast, cast.operator, "result", content, "results as they were opened")
+    _product(script, cast, content, made)
+    return Developed(content, results)
+
+
+def compute(
+    script: Script, cast: Cast, program: bytes
+) -> tuple[tuple[Result, ...], Mapping[str, Value]]:
+    """The operator orders the encoded `program`, the executors run it, the operator opens it.
+
+    The results, and the report of one executor. Raises ScenarioFailed when it does not finish.
+    """
     created = script.call(
         cast.operator,
         Told(
@@ -54,21 +96,29 @@ def development(script: Script, cast: Cast, holdings: Holdings) -> Developed:
     _follow(script, cast, created.height)
     file = record_of(cast.operator.session.view("task", "show", cast.task))
     results = _open(script, cast, program, file)
-    script.table(result_table(results))
-    _check(script, holdings, program, results)
     report = records_in(file, "reports")[0]
-    protection = field(report, "protection", str)
-    script.finding("protection", protection)
-    content = papers.product(
-        product_id=cast.product,
-        task_id=cast.task,
-        program_hash=field(report, "program_hash", bytes),
-        protection=protection,
-        results=results,
+    script.finding("protection", field(report, "protection", str))
+    return results, report
+
+
+def check(
+    script: Script, sheets: Sequence[Sheet], program: StatisticsProgram, results: Sequence[Result]
+) -> None:
+    """Puts the joint results beside those over all rows. Raises ScenarioFailed beyond the bound."""
+    found = compare(results, pooled_results(program, sheets))
+    script.remark(
+        "A check of this demonstration only: the same statistics over the pooled rows, which in "
+        "earnest nobody has (仅供演示核对)."
     )
-    _record(script, cast, cast.operator, "result", content, "results as they were opened")
-    _product(script, cast, content)
-    return Developed(content, results)
+    script.table(comparison_table(found, sheets[0].texts))
+    largest = max(one.relative for one in found)
+    script.finding(
+        "comparison",
+        f"{sum(one.values for one in found)} values beside the pooled computation: "
+        f"{sum(one.values for one in found if one.is_exact)} equal, the others differ by at most "
+        f"{largest:.2g} of the value (allowed {RELATIVE_MAX:g})",
+    )
+    script.measured("largest_relative_difference", largest)
 
 
 def _follow(script: Script, cast: Cast, height: int) -> None:
@@ -167,25 +217,7 @@ def _open(
     return results
 
 
-def _check(script: Script, holdings: Holdings, program: bytes, results: Sequence[Result]) -> None:
-    pooled = pooled_results(decode_program(program), holdings.rows)
-    found = compare(results, pooled)
-    script.remark(
-        "A check of this demonstration only: the same statistics over the pooled rows, which in "
-        "earnest nobody has (仅供演示核对)."
-    )
-    script.table(comparison_table(found))
-    largest = max(one.relative for one in found)
-    script.finding(
-        "comparison",
-        f"{sum(one.values for one in found)} values beside the pooled computation: "
-        f"{sum(one.values for one in found if one.is_exact)} equal, the others differ by at most "
-        f"{largest:.2g} of the value (allowed {RELATIVE_MAX:g})",
-    )
-    script.measured("largest_relative_difference", largest)
-
-
-def _product(script: Script, cast: Cast, content: bytes) -> None:
+def _product(script: Script, cast: Cast, content: bytes, made: Made) -> None:
     script.call(
         cast.operator,
         Told(
@@ -194,8 +226,8 @@ def _product(script: Script, cast: Cast, content: bytes) -> None:
         "product.register",
         cast.product,
         cast.task,
-        "保险计划赔付统计 Claims by insurance plan",
-        "Joint statistics of three suppliers: claims and outpatient visits by plan",
+        made.title,
+        made.description,
         sm3.digest(content),
     )
     script.call(
@@ -204,7 +236,7 @@ def _product(script: Script, cast: Cast, content: bytes) -> None:
         "product.approve",
         cast.product,
         True,
-        "statistics of large groups; within the grant",
+        made.assessment,
     )
 
 
@@ -231,11 +263,6 @@ def _share(cast: Cast, party: str) -> bytes:
 def _supplier(cast: Cast, event: ChainEvent) -> Member:
     party = field(event.fields, "party_id", str)
     return next(supplier for supplier in cast.suppliers if supplier.party == party)
-
-
-def _row_count(cast: Cast, supplier: Member) -> int:
-    entry = cast.operator.session.view("catalog", "show", cast.dataset(supplier))
-    return field(record_of(entry), "row_count", int)
 
 
 def _resources(report: Mapping[str, Value]) -> Mapping[str, int]:

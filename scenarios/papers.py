@@ -7,18 +7,17 @@ Documents are JSON with sorted keys, so that equal content has equal bytes.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, Union
 
 from executors.mpc.results import Result
-from scenarios.insurance.data import COLUMN_TEXTS, PLANS, SITES, PersonYear
 from scenarios.record import ScenarioFailed
+from scenarios.sheet import Sheet
 
 Json: TypeAlias = Union[None, bool, int, str, list["Json"], dict[str, "Json"]]
 
-PRODUCT_FORM = "shuxin insurance statistics 1"
-PRODUCT_SIZE_MAX = 1 << 20  # bytes; the table has 75 numbers
+PRODUCT_FORM = "shuxin joint statistics 1"
+PRODUCT_SIZE_MAX = 1 << 20  # bytes; a program puts out at most 1,024 numbers
 
 
 def document(content: Mapping[str, Json]) -> bytes:
@@ -27,27 +26,23 @@ def document(content: Mapping[str, Json]) -> bytes:
     return text.encode() + b"\n"
 
 
-def quality_report(dataset_id: str, rows: Sequence[PersonYear], place: int) -> bytes:
+def quality_report(dataset_id: str, sheet: Sheet, found: Mapping[str, Json]) -> bytes:
     """What a supplier found when it collected its rows (6.6.3, 8.6.2c). Stays with the supplier."""
-    plans = Counter(row.plan for row in rows)
-    years = Counter(row.year for row in rows)
     return document(
         {
+            **found,
             "document": "数据质量报告 data quality report",
             "dataset": dataset_id,
-            "source": "RAND Health Insurance Experiment, public domain, as shipped by statsmodels",
-            "sites": list(SITES[place]),
-            "rows": len(rows),
-            "rows_by_plan": {plan: plans[plan] for plan in PLANS},
-            "rows_by_year": {str(year): years[year] for year in sorted(years)},
-            "columns": dict(COLUMN_TEXTS),
-            "missing_cells": 0,
-            "preprocessing": "plan from coinsurance and deductible; dollars to the cent; no ids",
+            "rows": len(sheet.rows),
+            "missing_cells": sum(row.count("") for row in sheet.rows),
+            "columns": dict(sheet.texts),
         }
     )
 
 
-def decision(grant_id: str, demand_id: str, datasets: Sequence[str], uses: int) -> bytes:
+def decision(
+    grant_id: str, demand_id: str, datasets: Sequence[str], uses: int, grounds: str
+) -> bytes:
     """Why the manager grants (8.6.3c)."""
     return document(
         {
@@ -56,12 +51,14 @@ def decision(grant_id: str, demand_id: str, datasets: Sequence[str], uses: int) 
             "demand": demand_id,
             "datasets": list(datasets),
             "uses": uses,
-            "grounds": "statistics by plan only; groups below 30 rows suppressed; rows not moved",
+            "grounds": grounds,
         }
     )
 
 
-def agreement(product_id: str, operator: str, consumer: str) -> bytes:
+def agreement(
+    product_id: str, operator: str, consumer: str, *, purpose: str, confidentiality: str
+) -> bytes:
     """What operator and consumer agree on (6.6.4a); each puts the same digest on record."""
     return document(
         {
@@ -69,8 +66,8 @@ def agreement(product_id: str, operator: str, consumer: str) -> bytes:
             "product": product_id,
             "operator": operator,
             "consumer": consumer,
-            "purpose": "pricing of a health insurance plan",
-            "confidentiality": "the consumer neither passes the table on nor joins it with persons",
+            "purpose": purpose,
+            "confidentiality": confidentiality,
             "delivery": "sealed to the consumer's SM2 key, handed over outside the chain",
             "acceptance": "within 7 days, by comparing digests",
         }
@@ -83,6 +80,7 @@ def product(
     task_id: str,
     program_hash: bytes,
     protection: str,
+    data: str,
     results: Sequence[Result],
 ) -> bytes:
     """The data product (数据产品): every number of the joint computation, and where it is from."""
@@ -93,6 +91,7 @@ def product(
             "task": task_id,
             "program_hash": program_hash.hex(),
             "protection": protection,
+            "data": data,
             "results": [
                 [result.group, result.column, result.statistic, result.value] for result in results
             ],

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from executors.mpc.program import ALGORITHM
+from dataclasses import dataclass
+
 from ledger.values import Value
-from scenarios.insurance import papers
-from scenarios.insurance.cast import GRANT_TERM_MS, GRANT_USES, Cast, now_ms
+from scenarios import papers
+from scenarios.cast import Cast, now_ms
 from scenarios.script import Script, Told
 
+DAY_MS = 24 * 3600 * 1000
 UNGRANTED_ALGORITHM = "rows/1"  # what nobody is granted: the rows themselves
 UNGRANTED_PROGRAM = b"select *"
 
 
-def authorization(script: Script, cast: Cast) -> None:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the operator may do with the data sets of the cast, and why the manager lets it."""
+
+    scenario: str
+    algorithms: tuple[str, ...]
+    uses: int
+    days: int
+    grounds: str
+
+
+def authorization(script: Script, cast: Cast, terms: Terms) -> None:
     """Two attempts without a grant are refused, the grant is issued, its limits hold."""
-    terms: list[Value] = [
+    issued: list[Value] = [
         cast.grant,
         cast.demand,
         cast.operator.party,
-        "smart insurance: claims by plan for pricing",
+        terms.scenario,
         list[Value](cast.datasets),
-        [ALGORITHM],
-        now_ms() + GRANT_TERM_MS,
-        GRANT_USES,
+        list[Value](terms.algorithms),
+        now_ms() + terms.days * DAY_MS,
+        terms.uses,
     ]
     script.refused(
         cast.operator,
         Told("tries to start a task before anything is granted", "未经授权"),
         "task.create",
-        *cast.order(cast.task, ALGORITHM, UNGRANTED_PROGRAM),
+        *cast.order(cast.task, terms.algorithms[0], UNGRANTED_PROGRAM),
         code="grant.unknown",
     )
     script.refused(
         cast.operator,
         Told("tries to grant itself the data", "越权授权"),
         "grant.issue",
-        *terms,
+        *issued,
         code="grant.role",
     )
     script.call(
@@ -45,15 +58,15 @@ def authorization(script: Script, cast: Cast) -> None:
             "授权",
             (
                 ("grant", cast.grant),
-                ("algorithm", ALGORITHM),
-                ("uses", str(GRANT_USES)),
-                ("term", "30 days"),
+                ("algorithm", ", ".join(terms.algorithms)),
+                ("uses", str(terms.uses)),
+                ("term", f"{terms.days} days"),
             ),
         ),
         "grant.issue",
-        *terms,
+        *issued,
     )
-    decided = papers.decision(cast.grant, cast.demand, cast.datasets, GRANT_USES)
+    decided = papers.decision(cast.grant, cast.demand, cast.datasets, terms.uses, terms.grounds)
     script.call(
         cast.manager,
         Told("puts its decision on record", "授权存证"),

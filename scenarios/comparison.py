@@ -15,16 +15,15 @@ import numpy as np
 from executors.mpc.plain import Difference, PlainRows, differences, plain_results
 from executors.mpc.program import MEAN, VARIANCE, StatisticsProgram
 from executors.mpc.results import Result
-from scenarios.insurance.data import COUNTS, DOLLARS, PersonYear
 from scenarios.record import ScenarioFailed
+from scenarios.sheet import Sheet
 
-RELATIVE_MAX = 1e-6  # of means and variances; a tariff is quoted in four digits
-CENTS = 100
+RELATIVE_MAX = 1e-6  # of means and variances; what people decide on has four digits
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far one kind of statistic of one column is off, at most, over all plans."""
+    """How far one kind of statistic of one column is off, at most, over all groups."""
 
     column: str
     statistic: str
@@ -34,11 +33,9 @@ class Agreement:
     is_exact: bool  # must be equal, not only close
 
 
-def pooled_results(
-    program: StatisticsProgram, suppliers: Sequence[Sequence[PersonYear]]
-) -> tuple[Result, ...]:
+def pooled_results(program: StatisticsProgram, sheets: Sequence[Sheet]) -> tuple[Result, ...]:
     """The plain computation over the rows of all suppliers together."""
-    return plain_results(program, [_plain_rows(program, rows) for rows in suppliers])
+    return plain_results(program, [_plain_rows(program, sheet) for sheet in sheets])
 
 
 def compare(joint: Sequence[Result], pooled: Sequence[Result]) -> tuple[Agreement, ...]:
@@ -67,19 +64,18 @@ def _agreement(column: str, statistic: str, many: Sequence[Difference]) -> Agree
     )
 
 
-def _plain_rows(program: StatisticsProgram, rows: Sequence[PersonYear]) -> PlainRows:
-    codes = {label: code for code, label in enumerate(program.groups)}
+def _plain_rows(program: StatisticsProgram, sheet: Sheet) -> PlainRows:
     return PlainRows(
-        codes=np.array([codes[row.plan] for row in rows], dtype=np.int64),
+        codes=np.array(_codes(program, sheet), dtype=np.int64),
         values=tuple(
-            np.array([_whole(row, measure.column) for row in rows], dtype=np.int64)
+            np.array(sheet.wholes(measure.column, measure.decimals), dtype=np.int64)
             for measure in program.measures
         ),
     )
 
 
-def _whole(row: PersonYear, column: str) -> int:
-    """The number that the engine sees: dollars in cents, counts as they are."""
-    if column in DOLLARS:
-        return int(row.dollars[DOLLARS.index(column)] * CENTS)
-    return (row.visits, row.admissions)[COUNTS.index(column)]
+def _codes(program: StatisticsProgram, sheet: Sheet) -> list[int]:
+    if not program.group_by:
+        return [0] * len(sheet.rows)
+    codes = {label: code for code, label in enumerate(program.groups)}
+    return [codes[label] for label in sheet.cells(program.group_by)]

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from crypto import envelope, sm3
+from scenarios import papers
 from scenarios.answers import field, record_of
-from scenarios.insurance import papers
-from scenarios.insurance.cast import Cast
-from scenarios.insurance.development import Developed
+from scenarios.cast import Cast
 from scenarios.record import ScenarioFailed
 from scenarios.script import Script, Told
 
 
-def delivery(script: Script, cast: Cast, developed: Developed) -> None:
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What operator and consumer agree on."""
+
+    purpose: str
+    confidentiality: str
+
+
+def delivery(script: Script, cast: Cast, content: bytes, agreed: Agreed) -> None:
     """The product goes from the operator to the consumer, and only there."""
-    agreed = papers.agreement(cast.product, cast.operator.party, cast.consumer.party)
+    text = papers.agreement(
+        cast.product,
+        cast.operator.party,
+        cast.consumer.party,
+        purpose=agreed.purpose,
+        confidentiality=agreed.confidentiality,
+    )
     for who in (cast.consumer, cast.operator):
         script.call(
             who,
@@ -22,17 +37,17 @@ def delivery(script: Script, cast: Cast, developed: Developed) -> None:
             cast.evidence(4, who, "agreement"),
             "delivery.agreement",
             cast.product,
-            who.keep(f"agreement-{cast.product}.json", agreed),
+            who.keep(f"agreement-{cast.product}.json", text),
             "data service agreement",
         )
-    sealed = _offer(script, cast, developed, sm3.digest(agreed))
+    sealed = _offer(script, cast, content, sm3.digest(text))
     _hand_over(script, cast, sealed)
     _accept(script, cast)
 
 
-def _offer(script: Script, cast: Cast, developed: Developed, agreement_digest: bytes) -> bytes:
+def _offer(script: Script, cast: Cast, content: bytes, agreement_digest: bytes) -> bytes:
     sealed = envelope.seal_to(
-        cast.consumer.session.account.public_key, developed.content, cast.delivery.encode()
+        cast.consumer.session.account.public_key, content, cast.delivery.encode()
     )
     script.local(
         cast.operator,
@@ -40,7 +55,7 @@ def _offer(script: Script, cast: Cast, developed: Developed, agreement_digest: b
             "seals the product to the consumer's key",
             "数字信封 SM2/SM4",
             (
-                ("content", f"{len(developed.content):,} bytes"),
+                ("content", f"{len(content):,} bytes"),
                 ("sealed", f"{len(sealed):,} bytes, SM3 {sm3.digest(sealed).hex()[:12]}…"),
             ),
         ),

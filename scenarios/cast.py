@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from ledger.values import Value
 from scenarios.consortium import Consortium, Member
-from scenarios.insurance.data import SITES
 from scenarios.record import ScenarioFailed
 
 TASK_TERM_MS = 15 * 60 * 1000  # until the executors must have reported
-GRANT_TERM_MS = 30 * 24 * 3600 * 1000
-GRANT_USES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +21,7 @@ class Cast:
     suppliers: tuple[Member, ...]
     consumer: Member
     outsider: Member
+    holding: str  # what its data sets are called; a number for each supplier follows
     run_id: str
 
     @property
@@ -48,7 +46,7 @@ class Cast:
 
     def dataset(self, supplier: Member) -> str:
         """The id of the supplier's data set."""
-        return f"claims-{self.run_id}-{self.suppliers.index(supplier) + 1}"
+        return f"{self.holding}-{self.run_id}-{self.suppliers.index(supplier) + 1}"
 
     @property
     def datasets(self) -> list[str]:
@@ -68,17 +66,18 @@ class Cast:
         return [task_id, self.grant, algorithm, program, participants, receiver_key, deadline_ms]
 
 
-def cast_of(consortium: Consortium, run_id: str) -> Cast:
+def cast_of(consortium: Consortium, run_id: str, *, holding: str, suppliers: int) -> Cast:
     """The parties with the roles of the story. Raises ScenarioFailed when one is missing."""
-    suppliers = consortium.all("supplier")
-    if len(suppliers) < len(SITES):
-        raise ScenarioFailed(f"the network has {len(suppliers)} suppliers; {len(SITES)} are needed")
+    found = consortium.all("supplier")
+    if len(found) < suppliers:
+        raise ScenarioFailed(f"the network has {len(found)} suppliers; {suppliers} are needed")
     return Cast(
         manager=consortium.one("manager"),
         operator=consortium.one("operator"),
-        suppliers=suppliers[: len(SITES)],
+        suppliers=found[:suppliers],
         consumer=consortium.one("consumer"),
         outsider=consortium.one("tech_provider"),
+        holding=holding,
         run_id=run_id,
     )
 

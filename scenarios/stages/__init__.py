@@ -1,0 +1,10 @@
+"""The stages of a scenario, as acts of the parties: the same for every scenario.
+
+    aggregation     data is brought in, a demand is filed and approved (汇聚)
+    authorization   a grant comes about, and nothing runs without one (授权)
+    development     a joint computation, its check, a product (开发)
+    delivery        the product reaches its consumer (交付)
+    oversight       the right is taken back, the evidence is read (监督管理)
+
+What a scenario has of its own it gives as the values that stand at the top of each module.
+"""

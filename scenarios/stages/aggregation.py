@@ -1,0 +1,173 @@
+"""汇聚: suppliers describe what they hold; a demand finds what it needs (6.2, 8.1.1, 8.2.2b)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from executors.data.registry import DataSet, Registry
+from ledger.values import Value
+from scenarios import papers
+from scenarios.answers import field, list_of, record_of
+from scenarios.cast import Cast, now_ms
+from scenarios.consortium import Member
+from scenarios.papers import Json
+from scenarios.record import ScenarioFailed
+from scenarios.script import Script, Told
+from scenarios.sheet import Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one supplier brings in."""
+
+    sheet: Sheet
+    part: str  # which part of all the data this is, in words: "sites 1 and 2"
+    title: str
+    quality: Mapping[str, Json]  # what its quality report says beside counts
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All that is brought in, a holding for each supplier of the cast, in its order."""
+
+    origin: str  # where the data is from; whether it was measured or generated
+    preparation: str  # how it was cut into parts
+    description: str
+    tag: str
+    grade: int  # 1 public to 4 core
+    holdings: tuple[Holding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the consumer asks for, and what operator and manager say to it."""
+
+    title: str
+    purpose: str
+    items: tuple[str, ...]
+    prescreened: str
+    reviewed: str
+
+
+def aggregation(script: Script, cast: Cast, collection: Collection, wanted: Wanted) -> None:
+    """Data sets are added, catalogued and evidenced; a demand is filed, prescreened, reviewed."""
+    script.finding("data", collection.origin)
+    script.remark(
+        f"Preparation: {collection.origin}. {collection.preparation}; each supplier gets its own "
+        "part and no other (各存各的)."
+    )
+    for supplier, holding in zip(cast.suppliers, collection.holdings, strict=True):
+        bring_in(script, cast, supplier, collection, holding)
+    demand(script, cast, wanted)
+
+
+def bring_in(
+    script: Script, cast: Cast, supplier: Member, collection: Collection, holding: Holding
+) -> None:
+    """A supplier adds its rows to its executor, catalogues them, and evidences their quality."""
+    dataset_id = cast.dataset(supplier)
+    home = script.consortium.executor_home(supplier.party)
+    dataset = _add(home, dataset_id, holding.sheet)
+    script.local(
+        supplier,
+        Told(
+            "adds its rows to its own executor; they never leave it",
+            "数据集",
+            (
+                ("rows", f"{dataset.row_count:,} of {holding.part}"),
+                ("commitment", _short(dataset.commitment)),
+            ),
+        ),
+    )
+    texts = holding.sheet.texts
+    schema: list[Value] = [
+        [name, kind, texts[name]] for name, kind, _remark in dataset.schema.catalogued()
+    ]
+    script.call(
+        supplier,
+        Told(
+            "registers description and commitment",
+            "数据目录登记",
+            (("data set", dataset_id), ("grade", str(collection.grade))),
+        ),
+        "catalog.register",
+        dataset_id,
+        holding.title,
+        f"{collection.description}. {collection.origin}",
+        [collection.tag, cast.run_id],
+        schema,
+        dataset.row_count,
+        collection.grade,
+        dataset.commitment,
+    )
+    report = papers.quality_report(
+        dataset_id, holding.sheet, {**holding.quality, "source": collection.origin}
+    )
+    script.call(
+        supplier,
+        Told("puts its quality report on record", "汇聚存证"),
+        "evidence.record",
+        cast.evidence(1, supplier, "collected"),
+        "aggregation.collected",
+        dataset_id,
+        supplier.keep(f"quality-{dataset_id}.json", report),
+        "data quality report",
+    )
+
+
+def demand(script: Script, cast: Cast, wanted: Wanted) -> None:
+    """The consumer files a demand; it is forwarded, and the manager matches all data sets to it."""
+    script.call(
+        cast.consumer,
+        Told("files what it needs, and for what", "数据需求", (("demand", cast.demand),)),
+        "demand.file",
+        cast.demand,
+        wanted.title,
+        wanted.purpose,
+        list[Value](wanted.items),
+    )
+    script.call(
+        cast.operator,
+        Told("checks the demand and forwards it", "需求预审"),
+        "demand.prescreen",
+        cast.demand,
+        True,
+        wanted.prescreened,
+    )
+    found = record_of(cast.manager.session.view("catalog", "search", "", cast.run_id, "", 0, 0, 0))
+    datasets = sorted(str(dataset_id) for dataset_id in list_of(found.get("datasets")))
+    if datasets != sorted(cast.datasets):
+        raise ScenarioFailed(f"the catalogue does not show what was registered: {datasets}")
+    rows = sum(row_count(cast.manager, dataset_id) for dataset_id in datasets)
+    script.call(
+        cast.manager,
+        Told(
+            "approves it and matches data sets of the catalogue",
+            "需求审核",
+            (("matched", f"{len(datasets)} data sets, {rows:,} rows"),),
+        ),
+        "demand.review",
+        cast.demand,
+        True,
+        wanted.reviewed,
+        list[Value](datasets),
+    )
+
+
+def row_count(reader: Member, dataset_id: str) -> int:
+    """The rows of a data set, as the catalogue says."""
+    return field(record_of(reader.session.view("catalog", "show", dataset_id)), "row_count", int)
+
+
+def _add(home: Path, dataset_id: str, sheet: Sheet) -> DataSet:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "rows.csv"
+        sheet.write_csv(source)
+        return Registry(home).add(dataset_id, source, types=sheet.types, now_ms=now_ms())
+
+
+def _short(digest: bytes) -> str:
+    return f"{digest.hex()[:12]}…"
