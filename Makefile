@@ -29,7 +29,7 @@ FLIPS ?= 100
 SEED ?= 3000
 MINUTES ?= 5
 # Options of make bench-ledger: --full adds 10^7 keys, --keys 10000,100000, --rounds 31, --clock cpu,
-# --keep --folder DIR
+# --keep --folder DIR; of make bench-business: --rounds 5, --transactions 3000, --output FILE
 BENCH ?=
 # Of make fuzz-api.
 REQUESTS ?= 10000
@@ -43,7 +43,7 @@ NODE_KILLS ?= 30
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm fuzz-api mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-access bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
+.PHONY: help setup demo test e2e coverage fuzz-vm fuzz-api mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-access bench-business bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -133,6 +133,9 @@ bench-access: .make/installed ## What one client waits beside a greedy one, with
 
 bench-replay: .make/installed ## Replays 100,000 signed transactions beside verifying alone; minutes
 	$(BIN)/python -m bench.replay
+
+bench-business: .make/installed ## Grants, evidence and tasks on four nodes beside plain transfers; minutes
+	$(BIN)/python -m bench.business $(BENCH)
 
 bench-history: .make/installed ## What the history costs commits, how fast it follows and answers
 	$(BIN)/python -m bench.history $(BENCH)

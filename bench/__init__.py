@@ -1,7 +1,9 @@
 """What the network does under load, beside what the machine could do at best.
 
 references   raw rates of the same machine in the same run: SM2 verification, LevelDB
-load         signed transactions, an open-loop sender, a watcher of certified blocks
+network      real nodes on this machine, their quotas lifted
+flow         which transactions may go: within a window, and after what they wait for
+load         signing, an open-loop and a saturating sender, a watcher of certified blocks
 processes    processor time and memory of the nodes
 report       the table, for people and for docs/benchmarks.md
 __main__     make bench
@@ -20,6 +22,9 @@ net_links    those ways to be linked, each as a dialer and as one who answers
 borrowed     libp2p's Noise and plaintext, which no node speaks
 access       make bench-access: a modest client beside a greedy one
 quotas       networks whose clients may ask as much as they can
+business     make bench-business: grants, evidence and tasks beside plain transfers
+business_acts what the parties do there, as data
+business_report its table
 replay       make bench-replay: an audit beside verifying alone
 signed_chain what it replays, made in one process
 gas          make bench-gas: ns and bytes per unit of gas

@@ -12,11 +12,10 @@ from importlib import resources
 from pathlib import Path
 
 from bench import load, processes, report
-from bench.quotas import lift
+from bench.flow import Signed
+from bench.network import Network
 from bench.references import References, measure
-from cli import netfiles, supervisor
 from client.account import Account
-from client.errors import ClientError
 from client.node import NodeClient
 from client.session import Session
 from crypto import sm2
@@ -27,43 +26,16 @@ SENDERS = 8
 ROUNDS = 3  # saturated rounds; the rate is their median
 WINDOW = 2_000  # transactions outstanding while saturating: two full blocks
 OPEN_LOOP_SHARE = 0.8  # of the committed rate, where finality is measured
-READY_S = 90.0
 
 
 class Bench:
-    """A running network and its workloads."""
+    """The workloads of a running network."""
 
-    def __init__(self, root: Path, nodes: int) -> None:
-        self.root = root
-        self.plan = netfiles.create(root, nodes=nodes, port_base=0, executors=False)
-        lift(root)
-        self.targets = [node.api for node in self.plan.nodes]
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.targets = network.targets
+        self.operator = network.session("operator")
         self.total = 0
-
-    def __enter__(self) -> Bench:
-        supervisor.start_detached(self.root, netfiles.programs(self.root, self.plan))
-        deadline = time.monotonic() + READY_S
-        while not all(self._serves(target) for target in self.targets):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"the network in {self.root} does not start; see its logs")
-            time.sleep(0.3)
-        operator = self._operator()
-        self.operator = Session(NodeClient(self.targets[0], caller=operator), operator)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        supervisor.stop(self.root)
-
-    def _serves(self, target: str) -> bool:
-        try:
-            with NodeClient(target, timeout_s=3) as node:
-                return node.bare_status().phase == "ordering"
-        except ClientError:
-            return False
-
-    def _operator(self) -> Account:
-        keys = self.root / "parties" / "operator" / "keys"
-        return Account.load(keys / "operator.pem", (keys / "passphrase").read_bytes().strip())
 
     def transfer_senders(self) -> list[Session]:
         """Deploys the transfer contract and funds the senders."""
@@ -81,7 +53,7 @@ class Bench:
             sessions.append(session)
         return sessions
 
-    def signed(self, sessions: Sequence[Session], call: load.Call, count: int) -> list[load.Signed]:
+    def signed(self, sessions: Sequence[Session], call: load.Call, count: int) -> list[Signed]:
         share = count // len(sessions)
         parts = []
         for session in sessions:
@@ -94,7 +66,7 @@ class Bench:
         *, saturating: int, seconds: float,
     ) -> report.Result:  # fmt: skip
         """Saturate, then measure finality in an open loop at a share of the rate found."""
-        pids = supervisor.process_pids(self.root)
+        pids = self.network.pids()
         with load.Watcher(self.targets[-1], self.operator.account) as watcher:
             rates = []
             cpu = 0.0  # seconds of one node, over all rounds
@@ -135,7 +107,7 @@ class Bench:
                 while self.total < mark:
                     batch = self.signed(sessions, call, min(8_000, max(400, mark - self.total)))
                     load.saturate(self.targets, batch, watcher, WINDOW)
-                nodes = processes.usage(supervisor.process_pids(self.root)).values()
+                nodes = processes.usage(self.network.pids()).values()
                 held = max(usage.anonymous for usage in nodes)
                 resident = max(usage.resident for usage in nodes)
                 found.append(report.Memory(self.total, held / 1e6, resident / 1e6))
@@ -170,8 +142,11 @@ def main() -> int:
     options = parser.parse_args()
     print("measuring the machine …", file=sys.stderr)
     references = measure()
-    with tempfile.TemporaryDirectory() as folder, Bench(Path(folder) / "net", options.nodes) as it:
-        results, memory = _measure(it, references, options)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Network(Path(folder) / "net", options.nodes) as net,
+    ):
+        results, memory = _measure(Bench(net), references, options)
     began = time.strftime("%Y-%m-%d", time.gmtime())
     text = report.render(references, results, memory, options.nodes, {"Measured": began})
     print(text)

@@ -1,4 +1,4 @@
-"""Signed transactions, senders, and a watcher that sees when they are final."""
+"""Transactions of a workload, senders, and a watcher that sees when they are final."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
+from bench.flow import Case, Flow, Signed
 from client.account import Account
 from client.build import build_transaction
 from client.errors import ClientError
@@ -20,13 +22,8 @@ BATCH = 50  # transactions per call: a client with a queue, not a flood of singl
 GAS_LIMIT = 200_000
 VALID_HEIGHTS = 590
 POLL_S = 0.02
-DRAIN_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    id: bytes
-    encoded: bytes
+FLOW_POLL_S = 0.01
+DRAIN_S = 60.0  # without any transaction becoming final
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +80,8 @@ class Watcher:
                 now = time.monotonic()
                 for number in range(height + 1, certified + 1):
                     for receipt in node.block(number).receipts:
+                        self.failed += receipt.status != 0  # before anybody goes on
                         self.final[receipt.transaction_id] = now
-                        self.failed += receipt.status != 0
                 height = max(height, certified)
                 time.sleep(POLL_S)
 
@@ -139,33 +136,42 @@ def _submit(node: NodeClient, batch: Sequence[Signed]) -> int:
 
 
 def saturate(
-    targets: Sequence[str],
-    load: Sequence[Signed],
-    watcher: Watcher,
-    window: int,
+    targets: Sequence[str], load: Sequence[Signed], watcher: Watcher, window: int
 ) -> float:
     """Committed transactions per second with at most `window` outstanding at any time."""
-    submitted = 0
-    start = len(watcher.final)
-    began = time.monotonic()
+    cases = [[[item]] for item in load]
+    return len(load) / drive(targets, cases, watcher, open_max=window, window=window)
+
+
+def drive(
+    targets: Sequence[str], cases: Sequence[Case], watcher: Watcher, *, open_max: int, window: int
+) -> float:
+    """Sends all of `cases` to `targets` in turn; seconds until the last transaction was final.
+
+    Raises RuntimeError when a node takes one not, when one fails or when nothing moves any more.
+    """
+    flow = Flow(cases, open_max=open_max, window=window)
     clients = [NodeClient(target, caller=watcher.caller) for target in targets]
+    failed = watcher.failed
+    began = moved = time.monotonic()
+    turn = ended = 0
     try:
-        while submitted < len(load):
-            outstanding = submitted - (len(watcher.final) - start)
-            if outstanding + BATCH > window:
-                time.sleep(0.01)
+        while not flow.is_done:
+            flow.note(watcher.final)
+            if watcher.failed > failed:
+                raise RuntimeError(f"{watcher.failed - failed} transactions failed")
+            if flow.ended > ended:
+                ended, moved = flow.ended, time.monotonic()
+            if batch := flow.due(BATCH):
+                if refused := _submit(clients[turn % len(clients)], batch):
+                    raise RuntimeError(f"{refused} transactions were refused under the window")
+                turn += 1
                 continue
-            client = clients[(submitted // BATCH) % len(clients)]
-            submitted += BATCH
-            refused = _submit(client, load[submitted - BATCH : submitted])
-            if refused:
-                raise RuntimeError(f"{refused} transactions were refused under the window")
-        deadline = time.monotonic() + DRAIN_S
-        while len(watcher.final) - start < len(load):
-            if time.monotonic() > deadline:
+            if time.monotonic() > moved + DRAIN_S:
                 raise RuntimeError("not everything that was accepted became final")
-            time.sleep(0.02)
+            time.sleep(FLOW_POLL_S)
     finally:
         for client in clients:
             client.close()
-    return len(load) / (max(watcher.final[item.id] for item in load) - began)
+    everything = chain.from_iterable(chain.from_iterable(cases))
+    return max(watcher.final[item.id] for item in everything) - began

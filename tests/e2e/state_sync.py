@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.load import Signed, Watcher, saturate
+from bench.flow import Signed
+from bench.load import Watcher, saturate
 from cli import netfiles, supervisor
 from cli.netfiles import NewNode
 from cli.supervisor import Program

@@ -1,0 +1,144 @@
+"""The workloads of `make bench-business`: the standard's business as acts of its parties.
+
+Each workload is data: acts that prepare it, and cases without end, each in stages whose acts wait
+for those of the stage before. So the same acts run on the nodes of the benchmark and, in
+tests/unit/test_bench_business.py, on a chain in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from client.gas import GAS_SMALL, GAS_WHOLE
+from crypto import sm3
+from ledger.values import Value, encode_value
+
+SUPPLIERS = ("supplier-a", "supplier-b", "supplier-c")
+ALGORITHM = "statistics/1"
+PROGRAM_SIZE = 300  # bytes; the insurance scenario's program has about as many
+SHARE_SIZE = 4096  # bytes of a sealed output share
+CERTIFICATE_SIZE = 900  # characters; a one-task certificate of an executor
+HOUR_MS = 3_600_000
+TASK_GRANTS = 64  # tasks spread over as many: a grant has 32 open ones at most
+TASKS_OPEN = 240  # a supplier's queue takes 256
+WINDOW = 2_000  # transactions under way: two full blocks
+DEMAND = "bench"
+PROTECTION = "ABY3, semi-honest, honest majority"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A call by a party; `gas_limit` None leaves it to the client, as for everybody."""
+
+    party: str
+    contract: str
+    method: str
+    args: Sequence[Value]
+    gas_limit: int | None = None
+
+
+Stages = Sequence[Sequence[Act]]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`cases(number)` is one case; `items` are what a case gets done, named `item`."""
+
+    name: str
+    item: str
+    cases: Callable[[int], Stages]
+    items: int = 1
+    open_max: int = WINDOW  # cases under way
+
+
+def preparation(now_ms: int) -> list[Act]:
+    """What all workloads build on, in this order: data, a demand, grants, units to transfer."""
+    source = resources.files("bench.contracts").joinpath("transfer.py").read_text("ascii")
+    return [
+        Act("operator", "contract", "deploy", ["transfer", source, encode_value([[]])], GAS_WHOLE),
+        Act("consumer", "transfer", "faucet", []),
+        *(_catalogued(supplier) for supplier in SUPPLIERS),
+        Act("consumer", "demand", "file", [DEMAND, "Claims by plan", "pricing", ["claims"]]),
+        Act("operator", "demand", "prescreen", [DEMAND, True, "complete"]),
+        Act("manager", "demand", "review", [DEMAND, True, "lawful", _datasets()]),
+        *(_issue(_grant_of(number), now_ms) for number in range(TASK_GRANTS)),
+    ]
+
+
+def workloads(now_ms: int) -> list[Workload]:
+    """The reference first."""
+    return [
+        Workload("transfer", "transfers", _transfer),
+        Workload("evidence", "records", _evidence),
+        Workload("grant", "grants", lambda number: [[_issue(f"granted-{number}", now_ms)]]),
+        Workload("task", "tasks", lambda number: _task(number, now_ms), open_max=TASKS_OPEN),
+    ]
+
+
+def _transfer(number: int) -> Stages:
+    to = f"{number % 1000:040x}"
+    return [[Act("consumer", "transfer", "transfer", [to, 1], GAS_SMALL)]]
+
+
+def _evidence(number: int) -> Stages:
+    name = f"bench-{number}"
+    digest = number.to_bytes(32, "big")
+    return [
+        [Act("operator", "evidence", "record", [name, "development.process", name, digest, ""])]
+    ]
+
+
+def _task(number: int, now_ms: int) -> Stages:
+    """A task of three suppliers, from its order to agreeing reports."""
+    task = f"task-{number}"
+    participants: list[Value] = [[supplier, _dataset(supplier)] for supplier in SUPPLIERS]
+    program, key = bytes(PROGRAM_SIZE), bytes(range(64))
+    deadline_ms = now_ms + 24 * HOUR_MS
+    order: list[Value] = [task, _grant_of(number), ALGORITHM, program, participants, key]
+    return [
+        [Act("operator", "task", "create", [*order, deadline_ms])],
+        [Act(supplier, "task", "accept", _acceptance(task, supplier)) for supplier in SUPPLIERS],
+        [Act(supplier, "task", "report", _report(task, supplier)) for supplier in SUPPLIERS],
+    ]
+
+
+def _acceptance(task: str, supplier: str) -> list[Value]:
+    head = "-----BEGIN CERTIFICATE-----\n"
+    certificate = head + "A" * (CERTIFICATE_SIZE - len(head))
+    return [task, f"{supplier}.example:9700", certificate, _digest(supplier)]
+
+
+def _report(task: str, supplier: str) -> list[Value]:
+    share, transcript = bytes(SHARE_SIZE), _digest(task + supplier)
+    return [task, _digest("program"), transcript, transcript, share, [120, 4096], PROTECTION]
+
+
+def _catalogued(supplier: str) -> Act:
+    schema: list[Value] = [["age", "integer", "in years"], ["claims", "decimal", "in yuan"]]
+    text: list[Value] = [f"Claims of {supplier}", "by person and year", ["insurance"], schema]
+    args = [_dataset(supplier), *text, 6730, 3, _digest(supplier)]
+    return Act(supplier, "catalog", "register", args)
+
+
+def _issue(grant: str, now_ms: int) -> Act:
+    terms: list[Value] = [DEMAND, "operator", "insurance pricing", _datasets(), [ALGORITHM]]
+    expires_ms = now_ms + 30 * 24 * HOUR_MS
+    return Act("manager", "grant", "issue", [grant, *terms, expires_ms, 10**6])
+
+
+def _grant_of(task: int) -> str:
+    return f"grant-{task % TASK_GRANTS}"
+
+
+def _dataset(supplier: str) -> str:
+    return f"{supplier}-claims"
+
+
+def _datasets() -> list[Value]:
+    return [_dataset(supplier) for supplier in SUPPLIERS]
+
+
+def _digest(text: str) -> bytes:
+    return sm3.digest(text.encode())
