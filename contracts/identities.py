@@ -78,6 +78,11 @@ def roots_of(reader: StateReader) -> tuple[RegisteredRoot, ...]:
     return tuple(_root(reader, fingerprint) for fingerprint in _fingerprints(reader))
 
 
+def is_root_known(reader: StateReader, fingerprint: bytes) -> bool:
+    """Was this root ever admitted, whether it is believed now or not?"""
+    return reader.get(IDENTITY, _ROOTS + key_part(fingerprint)) is not None
+
+
 def root_certificates_of(reader: StateReader) -> tuple[bytes, ...]:
     """The DER of the active roots, in the same order. Raises RegistryDamaged."""
     found = []

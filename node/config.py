@@ -34,6 +34,7 @@ RATE_MAX = 1_000_000  # units a second: more than any node answers, so no limit
 SCRUB_HOURS_DEFAULT = 24  # a day of damage at most is found together
 AUTO, HALT = "auto", "halt"
 RANGES_MAX = 256  # of addresses; each connection is compared with all
+ROOTS_MAX = 64  # a chain has 256 at most; of these only what is younger than the genesis
 _HOST_PORT = r"[^\s:]+:\d+|\[[0-9a-f:]+\]:\d+"
 SYNC_MODES = ("blocks", "snapshot")
 # Blocks between two snapshots. Every node of a network should have the same: they make them of the
@@ -103,6 +104,7 @@ class NodeConfig:
     allow_unjailed: bool
     log_level: str
     allowed_ranges: tuple[IpRange, ...] = ()  # where peers may connect from; empty: everywhere
+    roots: tuple[Path, ...] = ()  # certificates; the operator's own word until the chain has its
     api_tls: ApiTls | None = None  # None: plain
     tls_key: Path | None = None  # this and the next: None where links are not TLS
     certificate: Path | None = None
@@ -136,6 +138,7 @@ def load_config(path: Path) -> NodeConfig:
         listen=reader.text("network", "listen", r"/(ip4|ip6|dns4)/[^/]+/tcp/\d+"),
         peers=_peers(reader),
         allowed_ranges=_ranges(reader),
+        roots=reader.paths("network", "roots", ROOTS_MAX, is_optional=True),
         api_listen=reader.text("api", "listen", _HOST_PORT),
         api_tls=_api_tls(reader),
         api_threads=reader.number("api", "threads", 4, 1024),

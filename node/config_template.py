@@ -53,6 +53,10 @@ listen = "{listen}"
 # Where connections may come from; without this everywhere. Who connects proves in any case that it
 # is a node of the chain: this keeps strangers from even trying.
 # allow = ["10.0.0.0/8"]
+# Roots of organizations (PEM) that entered after the genesis: a new node knows only those of the
+# genesis, and could not believe nodes that are certified by a younger one. Each counts until the
+# ledger has come to the block that admitted it; from then on the chain has the say.
+# roots = ["roots/health-2.crt"]
 
 [network.peers]
 # validator name = multiaddress; every other member of the committee.

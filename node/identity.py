@@ -7,12 +7,18 @@ counts on every node with the block that says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from contracts.identities import IDENTITY, certificates_of, revocations_of, root_certificates_of
+from contracts.identities import (
+    IDENTITY,
+    certificates_of,
+    is_root_known,
+    revocations_of,
+    root_certificates_of,
+)
 from contracts.parties import is_active, party_of
 from contracts.registry import nodes_of
 from contracts.vm.host import StateReader
@@ -57,9 +63,12 @@ def certified(reader: StateReader, address: Address, *, now_ms: int) -> Certifie
     return Certified(organization, frozenset(one.role for one in found))
 
 
-def genesis_policy(genesis: Genesis) -> TransportPolicy:
-    """Whom to believe as long as nothing is known of the chain but its beginning."""
-    roots: list[Certificate] = []
+def genesis_policy(genesis: Genesis, also: Sequence[Certificate] = ()) -> TransportPolicy:
+    """Whom to believe as long as nothing is known of the chain but its beginning.
+
+    `also` are roots that the operator vouches for: they were admitted later.
+    """
+    roots = list(also)
     for contract in genesis.contracts:
         if contract.name == IDENTITY:
             roots += _read(_ders(decode_value(contract.args)))
@@ -72,9 +81,11 @@ def genesis_policy(genesis: Genesis) -> TransportPolicy:
 class TrustWatch:
     """Whom this node's links believe, as of the newest block. Main task only."""
 
-    def __init__(self, store: Store) -> None:
-        """Raises RegistryDamaged."""
+    def __init__(self, store: Store, also: Sequence[Certificate] = ()) -> None:
+        """`also` are roots that the operator vouches for; of each one the chain has the say as soon
+        as this node's ledger has come to the block that admitted it. Raises RegistryDamaged."""
         self._store = store
+        self._also = tuple(also)
         self._revoked: set[tuple[str, int]] = set()
         self._revocations_known = 0
         self._policy = self._read()
@@ -97,8 +108,11 @@ class TrustWatch:
         for revocation in revocations_of(self._store, known=self._revocations_known):
             self._revoked.add((revocation.organization, int(revocation.serial, 16)))
             self._revocations_known += 1
+        self._also = tuple(
+            root for root in self._also if not is_root_known(self._store, root.fingerprint)
+        )
         return TransportPolicy(
-            roots=tuple(_read(root_certificates_of(self._store))),
+            roots=(*_read(root_certificates_of(self._store)), *self._also),
             revoked=frozenset(self._revoked),
             organizations=_organizations(self._store),
         )

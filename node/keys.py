@@ -95,6 +95,20 @@ def read_node_certificate(path: Path) -> Certificate:
     return certificate
 
 
+def read_roots(config: NodeConfig) -> tuple[Certificate, ...]:
+    """The roots that the operator vouches for. Raises KeyFileInvalid, CertificateRefused."""
+    found = []
+    for path in config.roots:
+        try:
+            root = read_certificate(read_file(path))
+        except OSError as error:
+            raise KeyFileInvalid(f"{path}: {error.strerror}; see [network] roots") from None
+        if root.subject.role is not None:
+            raise CertificateRefused(Reason.ROLE, f"{path} is of {root.subject}, which is no root")
+        found.append(root)
+    return tuple(found)
+
+
 def save_network_key(path: Path, seed: bytes, passphrase: bytes) -> None:
     """Write the Ed25519 seed as encrypted PKCS#8, mode 0600. Refuses to overwrite."""
     key = Ed25519PrivateKey.from_private_bytes(seed)

@@ -50,7 +50,7 @@ from node.identity import TrustWatch
 from node.intake import Rules
 from node.journal import Journal
 from node.keeping import Keeping
-from node.keys import node_passphrase, open_consensus_key, open_presence
+from node.keys import node_passphrase, open_consensus_key, open_presence, read_roots
 from node.ledgers import JOURNAL, joining, lost_votes
 from node.life import LifeWatch
 from node.links import OpenLinks, Presence
@@ -141,7 +141,7 @@ class Node:
         self._accusations = Accusations(config.data_dir / "accusations")
         peers = peer_table(self.store, config.peers)
         warn_of_gaps(peers, config.peers, config.name)
-        self._trust = TrustWatch(self.store)
+        self._trust = TrustWatch(self.store, read_roots(config))
         presence = open_presence(config, passphrase, self._trust.policy)
         self._network = self._make_links(config, peers, presence)
         self._credentials = self._open_credentials(presence)

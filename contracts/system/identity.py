@@ -34,7 +34,9 @@ HEX_DIGITS = "0123456789abcdef"
 ROOTS_MAX = 4  # active ones of an organization: the next one comes before the last one leaves
 ROOTS_ALL_MAX = 256  # bounds what each node reads and judges by
 ALIVE_MAX = 8  # good certificates of one address: bounds the walk that a permission check makes
-REVOCATIONS_MAX = 20_000  # of an organization, as in its revocation list; nodes hold all of them
+# Of an organization, for each root that it was ever given: nodes hold all revocations for ever,
+# so that more of them take another root, which others approve. As many as in a revocation list.
+REVOCATIONS_PER_ROOT = 20_000
 SERIAL_MAX = 40  # hex digits: 20 bytes (RFC 5280, 4.1.2.2)
 REASON_MAX = 512  # characters
 PAGE_MAX = 100  # records in one answer
@@ -112,6 +114,7 @@ revocation_by_number = Map(int, Revocation)  # from 0 on
 active_of = Map(str, list[bytes])  # organization -> its active roots
 number_by_revoked = Map((str, str), int)  # organization, serial
 revoked_of = Map(str, int)  # organization -> how many
+admitted_of = Map(str, int)  # organization -> roots, also retired ones
 certificate_count = Var(int)
 certificate_by_number = Map(int, tuple[str, str])  # organization, serial
 
@@ -202,7 +205,8 @@ def revoke(organization: str, serial: str, reason: str) -> None:
             "identity.node: its organization revokes a node's; others propose to cut the node off",
         )
     count = revoked_of.get(organization, 0)
-    require(count < REVOCATIONS_MAX, "identity.revocations: begin a new root, and retire the old")
+    room = REVOCATIONS_PER_ROOT * admitted_of.get(organization, 0)
+    require(count < room, "identity.revocations: have another root admitted; each gives 20000 more")
     revoked_of[organization] = count + 1
     number = revocation_count.get(0)
     number_by_revoked[organization, serial] = number
@@ -345,6 +349,7 @@ def enter_root(organization: str, certificate: bytes) -> None:
     active = active_of.get(organization, [])
     active.append(found.fingerprint)
     active_of[organization] = active
+    admitted_of[organization] = admitted_of.get(organization, 0) + 1
     fingerprints = root_fingerprints.get([])
     fingerprints.append(found.fingerprint)
     root_fingerprints.set(fingerprints)

@@ -8,6 +8,7 @@ nothing is done for a client that is not on record.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -229,7 +230,7 @@ class AccessLog:
         try:
             written = os.pwrite(self._file, data, self._size)
             if written != len(data):
-                raise OSError(0, "the disk is full")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             with contextlib.suppress(OSError):  # what stands there is overwritten by the next
                 os.ftruncate(self._file, self._size)
@@ -318,7 +319,10 @@ class AccessLog:
         partial = path.with_suffix(".new")
         file = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            size = os.write(file, frame(body, opening_head(body)))
+            whole = frame(body, opening_head(body))
+            size = os.write(file, whole)
+            if size != len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file)
             partial.rename(path)
             sync_directory(self._folder)

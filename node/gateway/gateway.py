@@ -20,7 +20,7 @@ from node.gateway.chain import ChainRevocations
 from node.gateway.config import GatewayConfig
 from node.gateway.credentials import CredentialFiles
 from node.gateway.doorkeeper import Doorkeeper
-from node.gateway.tally import BROKEN, CHAIN_UNREAD, NODE_AWAY, SLOW, STOPPED, Tally
+from node.gateway.tally import BROKEN, CHAIN_UNREAD, FAULT, NODE_AWAY, SLOW, STOPPED, Tally
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -117,6 +117,11 @@ class Gateway:
             return
         try:
             await self._admit(wire)
+        except Exception:
+            # A bug that one client's bytes lead to must not cut off all others.
+            self._tally.faults += 1
+            if _complaints.due("fault", host) is not None:
+                _log.critical("connection_failed", exc_info=True, advice="report this: it is a bug")
         finally:
             self._door.leave(host)
 
@@ -155,6 +160,9 @@ class Gateway:
                 try:
                     async with plain:
                         live.reason = await relay(sealed, plain, self._patience, self._tally.count)
+                except Exception:
+                    live.reason = FAULT
+                    raise
                 finally:
                     self._tally.open -= 1
                     self._tally.ended[live.reason] += 1

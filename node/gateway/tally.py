@@ -15,6 +15,7 @@ SLOW = "slow"  # a handshake that was not finished in time
 BROKEN = "broken"  # who hung up before the handshake was over
 NODE_AWAY = "node_away"
 CHAIN_UNREAD = "chain_unread"  # who is revoked is to be asked of the chain, and was not yet
+FAULT = "fault"  # of the gateway itself: a bug
 STOPPED = "stopped"  # by the gateway's own end
 
 
@@ -26,6 +27,7 @@ class Tally:
     accepted: int = 0  # handshakes that led to a connection to the node
     refused: Counter[str] = field(default_factory=Counter)  # by reason, before that
     ended: Counter[str] = field(default_factory=Counter)  # by reason, after it
+    faults: int = 0  # bugs of the gateway, each of which ended one connection
     bytes_in: int = 0  # plaintext from clients
     bytes_out: int = 0
 
@@ -56,6 +58,9 @@ class _Figures(Collector):
         )
         yield CounterMetricFamily(
             "shuxin_gateway_accepted", "Connections that were let through.", tally.accepted
+        )
+        yield CounterMetricFamily(
+            "shuxin_gateway_faults", "Connections that a bug ended: report it.", tally.faults
         )
         for name, text, counts in (
             ("refused", "Connections that were refused, by reason.", tally.refused),

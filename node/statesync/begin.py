@@ -19,7 +19,7 @@ from ledger.model import ValidatorSet
 from node.bootstrap import LEDGER, check_genesis
 from node.config import NodeConfig
 from node.identity import genesis_policy
-from node.keys import node_passphrase, open_consensus_key, open_presence
+from node.keys import node_passphrase, open_consensus_key, open_presence, read_roots
 from node.ledgers import joining, publish_joined, settle
 from node.links import Links, OpenLinks
 from node.statesync.crowd import Crowd
@@ -50,11 +50,12 @@ async def begin(config: NodeConfig, make_links: OpenLinks) -> None:
     genesis = load_genesis(config.genesis)
     check_genesis(genesis)
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    presence = open_presence(config, passphrase, genesis_policy(genesis))
+    policy = genesis_policy(genesis, read_roots(config))
+    presence = open_presence(config, passphrase, policy)
     links = make_links(config, _table(config, genesis.validators), presence)
     async with trio.open_nursery() as nursery:
         await nursery.start(links.run)
-        height = await _join(config, genesis, provider, links, nursery)
+        height = await _join(config, genesis, provider, links, policy, nursery)
         nursery.cancel_scope.cancel()
     if height is None:
         shutil.rmtree(joining(config.data_dir / LEDGER), ignore_errors=True)
@@ -68,9 +69,9 @@ async def _join(
     genesis: Genesis,
     provider: CryptoProvider,
     links: Links,
+    policy: TransportPolicy,
     nursery: trio.Nursery,
 ) -> int | None:
-    policy = genesis_policy(genesis)
     crowd = Crowd(links, _names(genesis.validators))
     nursery.start_soon(crowd.run)
 

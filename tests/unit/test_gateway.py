@@ -403,6 +403,28 @@ async def test_a_node_that_is_away_is_named_and_the_gateway_stays(world: Gateway
         await stream.aclose()
 
 
+async def test_a_bug_in_one_connection_ends_that_one_alone(
+    world: GatewayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def faulty(*args: object) -> str:
+        raise ZeroDivisionError
+
+    async with listening(echo) as node, running(world.config(node)) as run:
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            patched.setattr("node.gateway.gateway.relay", faulty)
+            stream = await run.dial(world.trust())
+            assert await stream.receive_some() == b""
+            await eventually(lambda: run.tally.faults == 1)
+            assert run.tally.ended["fault"] == 1
+        assert [line["event"] for line in logs if line["log_level"] == "critical"] == [
+            "connection_failed"
+        ]
+        stream = await run.dial(world.trust())
+        await stream.send_all(b"still there")
+        assert await stream.receive_some() == b"still there"
+        await stream.aclose()
+
+
 # --- files that cannot be used --------------------------------------------------------------
 
 

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crypto.errors import CertificateRefused, KeyFileInvalid
+from crypto.x509.read import CERTIFICATE, encode_pem
 from ledger.versions import PROVABLE_HEIGHTS_MAX, VERSIONS_MIN
 from node.config import ConfigInvalid, DeviceKey, Keep, NodeConfig, load_config
 from node.config_template import render_config
+from node.keys import read_roots
+from tests.x509_world import organization
 
 PEERS = {"node1": "/ip4/127.0.0.1/tcp/7002", "node2": "/ip4/127.0.0.1/tcp/7003"}
 
@@ -52,6 +56,26 @@ def test_ranges_of_addresses_are_read_and_what_is_none_is_refused(tmp_path: Path
         text = rendered().replace(line, f'allow = ["{bad}"]')
         with pytest.raises(ConfigInvalid, match="holds no range like"):
             load_config(written(tmp_path, text))
+
+
+def test_roots_that_the_operator_vouches_for_are_roots_in_files(tmp_path: Path) -> None:
+    line = '# roots = ["roots/health-2.crt"]'
+    assert line in rendered()
+    assert load_config(written(tmp_path, rendered())).roots == ()
+    text = rendered().replace(line, 'roots = ["young.crt"]')
+    config = load_config(written(tmp_path, text))
+    young = tmp_path / "young.crt"
+    with pytest.raises(KeyFileInvalid, match=r"young.crt.*\[network\] roots"):
+        read_roots(config)
+    org = organization()
+    young.write_bytes(encode_pem(org.root.der, CERTIFICATE))
+    assert read_roots(config) == (org.root,)
+    young.write_bytes(encode_pem(org.leaf().der, CERTIFICATE))
+    with pytest.raises(CertificateRefused, match="which is no root"):
+        read_roots(config)
+    young.write_bytes(b"-----BEGIN CERTIFICATE-----\nMIIB")
+    with pytest.raises(CertificateRefused):
+        read_roots(config)
 
 
 def test_configurations_of_earlier_releases_load(tmp_path: Path) -> None:

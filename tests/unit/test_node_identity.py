@@ -93,6 +93,30 @@ def test_roots_and_nodes_come_and_go_with_what_is_decided(chain: Chain) -> None:
     assert watch.policy.judge(made, NOW) == node.peer_id
 
 
+def test_a_root_that_the_operator_vouches_for_counts_until_the_chain_knows_it(chain: Chain) -> None:
+    younger = organization("p1", now=FOUNDED)
+    node = chain.nodes[1]
+    made = younger.leaf(Subject("p1", node.name, Role.NODE, node.peer_id), now=FOUNDED)
+    for policy in (genesis_policy(chain.genesis), TrustWatch(chain.store).policy):
+        with pytest.raises(PeerRefused) as refused:
+            policy.judge(made, NOW)
+        assert refused.value.reason is Reason.FOREIGN, "how a new node stood before a renewed one"
+    watch = TrustWatch(chain.store, [younger.root])
+    for policy in (genesis_policy(chain.genesis, [younger.root]), watch.policy):
+        assert policy.judge(made, NOW) == node.peer_id
+    do(chain, chain.manager, "proposal", "admit_root", "r1", "p1", younger.root.der, "next")
+    approve(chain, "r1")
+    watch.follow()
+    assert watch.policy.judge(made, NOW) == node.peer_id
+    retired = "r2", "p1", younger.root.fingerprint, "stolen"
+    do(chain, chain.manager, "proposal", "retire_root", *retired)
+    approve(chain, "r2")
+    for late in (watch, TrustWatch(chain.store, [younger.root])):
+        late.follow()
+        with pytest.raises(PeerRefused):
+            late.policy.judge(made, NOW)
+
+
 def test_only_blocks_that_change_trust_have_it_read_anew(chain: Chain) -> None:
     user = ORGS["p0"].leaf(Subject("p0", "zhang", Role.USER), now=FOUNDED)
     do(chain, chain.voices[0], "identity", "register", "p0", user.der)

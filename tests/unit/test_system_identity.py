@@ -14,10 +14,14 @@ from contracts.identities import (
     roots_of,
     touches_trust,
 )
+from contracts.vm.declare import Storage
+from contracts.vm.keys import key_part, key_prefix
 from contracts.vm.testing import account
+from contracts.vm.types import INT, STR
 from crypto.x509.make import make_root
 from crypto.x509.profile import Role, Subject
 from crypto.x509.read import Certificate, read_certificate
+from ledger.encoding import encode
 from ledger.model import Address, StateWrite, address_of
 from ledger.values import Value
 from tests.business import ORGANIZATIONS, PARTIES, STRANGER
@@ -407,6 +411,21 @@ def test_an_organization_has_so_many_roots() -> None:
     root = organization("bank", now=BEGINNING).root
     refused = council.refused("bureau", "proposal", "admit_root", "p5", "bank", root.der, "more")
     assert refused == "identity.roots"
+
+
+def test_each_root_gives_room_for_so_many_revocations() -> None:
+    council = registered(leaf())
+    stored = Storage("revoked_of", (STR,), INT, is_map=True)
+    place = ("identity", key_prefix(stored) + key_part("insurer"))
+    council.chain.state[place] = encode(20_000)
+    council.chain.advance(height=2)  # what the machine remembers is of one block
+    revoking = "insurer", "identity", "revoke", "insurer", serial(leaf()), "lost"
+    assert council.refused(*revoking) == "identity.revocations"
+    next_root, proposal_id = organization("insurer", now=BEGINNING).root.der, council.new_id()
+    council.do("bureau", "proposal", "admit_root", proposal_id, "insurer", next_root, "more room")
+    council.carry(proposal_id)
+    council.do(*revoking)
+    assert standing(council, leaf()) == ["", []]
 
 
 def test_what_reads_a_certificate_takes_no_more_keys_than_it_says() -> None:
