@@ -4,6 +4,11 @@ Any active party records the SM3 digest of something it holds, under a kind that
 four stages. The thing itself stays with the party; the block gives order and time (8.1.4e), the
 transaction's signature the author. A record is never changed and never removed.
 
+Where things come at high rates, one record speaks for many: its digest is the root of the list tree
+over their digests, in order (the shape of RFC 6962, as `ledger.merkle`), and `holds` checks the way
+from any of them up to it. What could be guessed, such as a name or a small number, is salted: the
+digest is then SM3 over 32 random bytes, which stay with the thing, and the thing.
+
 Nodes put the heads of their access logs here each hour (8.6.2d to 8.6.5d): who rewrites a log
 afterwards contradicts the chain.
 """
@@ -19,6 +24,7 @@ from contracts.dialect import (
     is_name,
     record,
     require,
+    sm3,
     view,
     view_contract,
 )
@@ -41,23 +47,31 @@ KINDS = (
 )
 DIGEST_SIZE = 32  # bytes: SM3
 NOTE_MAX = 1024  # characters
+LOCATION_MAX = 512  # characters of where the thing is kept
+BATCH_MAX = 1024 * 1024  # digests under one record: a path then has 20 siblings
+PATH_MAX = 20
+SALTINGS = ("plain", "salted")  # what the digest is over: the thing alone, or 32 random bytes first
 PAGE_MAX = 100  # records in one answer
 
 
 @record
 class Evidence:
-    """A record. `subject` is the id of what it is about."""
+    """A record. `subject` is the id of what it is about; `size` is 0 unless it is a batch."""
 
     id: str
     kind: str
     subject: str
-    digest: bytes
+    digest: bytes  # of a batch the root
     note: str
     party: str
     account: str
     height: int
     time_ms: int
     tx_id: bytes
+    size: int = 0  # digests under the root of a batch
+    salting: str = "plain"
+    location: str = ""  # where the thing is kept, for people
+    previous: str = ""  # id of the record before about the subject
 
 
 @record
@@ -86,37 +100,23 @@ access_anchored = Map(str, int)  # account -> number of its last one
 @call
 def record_(evidence_id: str, kind: str, subject: str, digest: bytes, note: str) -> None:
     """A party puts the digest of something on record (8.1.1, 8.2.2d, 8.2.5b, 8.6.2c to 8.6.5c)."""
-    party = require_party()
-    require(is_name(evidence_id), "evidence.id: use 1 to 64 characters of a-z 0-9 _ - .")
-    require(evidence_id not in records, "evidence.exists: a record never changes; use a new id")
-    require(kind in KINDS, "evidence.kind: use STAGE.KIND, such as development.result")
-    require(is_name(subject), "evidence.subject: give the id of what it is about")
-    require(len(digest) == DIGEST_SIZE, "evidence.digest: use 32 bytes of SM3")
-    require(len(note) <= NOTE_MAX, "evidence.note: use up to 1024 characters")
-    records[evidence_id] = Evidence(
-        id=evidence_id,
-        kind=kind,
-        subject=subject,
-        digest=digest,
-        note=note,
-        party=party,
-        account=ctx.sender,
-        height=ctx.height,
-        time_ms=ctx.time_ms,
-        tx_id=ctx.tx_id,
-    )
-    number = subject_count.get(subject, 0)
-    record_by_subject[subject, number] = evidence_id
-    subject_count[subject] = number + 1
-    recorded[kind, subject, party] = True
-    emit(
-        "EvidenceRecorded",
-        evidence_id=evidence_id,
-        kind=kind,
-        subject=subject,
-        digest=digest,
-        party_id=party,
-    )
+    enter(evidence_id, kind, subject, digest, 0, "plain", "", note)
+
+
+@call
+def record_batch(
+    evidence_id: str,
+    kind: str,
+    subject: str,
+    digest: bytes,
+    size: int,
+    salting: str,
+    location: str,
+    note: str,
+) -> None:
+    """A party puts the root over `size` digests on record at once (8.1.1, 8.1.4a)."""
+    require(1 <= size <= BATCH_MAX, "evidence.size: a batch holds 1 to 1048576 digests")
+    enter(evidence_id, kind, subject, digest, size, salting, location, note)
 
 
 @call
@@ -159,10 +159,7 @@ def anchor_access(number: int, first: int, last: int, head: bytes, opened_ms: in
 def show(evidence_id: str) -> Evidence:
     """One record."""
     require_party()
-    found = records.get(evidence_id)
-    if found is None:
-        fail("evidence.unknown: no record has this id; look for it with `list_by_subject`")
-    return found
+    return known(evidence_id)
 
 
 @view
@@ -172,6 +169,30 @@ def list_by_subject(subject: str, offset: int, limit: int) -> list[Evidence]:
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "evidence.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, subject_count.get(subject, 0))
     return [records[record_by_subject[subject, number]] for number in range(offset, end)]
+
+
+@view
+def holds(evidence_id: str, index: int, digest: bytes, siblings: list[bytes]) -> bool:
+    """Does the batch hold the digest at `index` (from 0)? `siblings` lead up to its root."""
+    require_party()
+    found = known(evidence_id)
+    require(found.size > 0, "evidence.single: it is no batch; compare its digest itself")
+    require(0 <= index < found.size, "evidence.index: the batch holds fewer; see `show`")
+    require(len(digest) == DIGEST_SIZE, "evidence.digest: use 32 bytes of SM3")
+    require(len(siblings) <= PATH_MAX, "evidence.path: no path has more than 20 siblings")
+    node = sm3(b"\x00" + digest)
+    position, width, used = index, found.size, 0
+    while width > 1:
+        other = position + 1 if position % 2 == 0 else position - 1
+        if other < width:  # else an odd node, which rises unchanged
+            require(used < len(siblings), "evidence.path: it has too few siblings")
+            sibling = siblings[used]
+            require(len(sibling) == DIGEST_SIZE, "evidence.path: a sibling has 32 bytes")
+            node = sm3(b"\x01" + (node + sibling if position < other else sibling + node))
+            used += 1
+        position, width = position // 2, (width + 1) // 2
+    require(used == len(siblings), "evidence.path: it has too many siblings")
+    return node == found.digest
 
 
 @view
@@ -186,6 +207,63 @@ def access_anchor(account: str, number: int) -> AccessAnchor:
     require_party()
     require((account, number) in access_anchors, "evidence.anchor_unknown: it is not on record")
     return access_anchors[account, number]
+
+
+def enter(
+    evidence_id: str,
+    kind: str,
+    subject: str,
+    digest: bytes,
+    size: int,
+    salting: str,
+    location: str,
+    note: str,
+) -> None:
+    party = require_party()
+    require(is_name(evidence_id), "evidence.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(evidence_id not in records, "evidence.exists: a record never changes; use a new id")
+    require(kind in KINDS, "evidence.kind: use STAGE.KIND, such as development.result")
+    require(is_name(subject), "evidence.subject: give the id of what it is about")
+    require(len(digest) == DIGEST_SIZE, "evidence.digest: use 32 bytes of SM3")
+    require(salting in SALTINGS, "evidence.salting: use plain or salted")
+    require(len(location) <= LOCATION_MAX, "evidence.location: use up to 512 characters")
+    require(len(note) <= NOTE_MAX, "evidence.note: use up to 1024 characters")
+    number = subject_count.get(subject, 0)
+    records[evidence_id] = Evidence(
+        id=evidence_id,
+        kind=kind,
+        subject=subject,
+        digest=digest,
+        note=note,
+        party=party,
+        account=ctx.sender,
+        height=ctx.height,
+        time_ms=ctx.time_ms,
+        tx_id=ctx.tx_id,
+        size=size,
+        salting=salting,
+        location=location,
+        previous=record_by_subject.get((subject, number - 1), ""),
+    )
+    record_by_subject[subject, number] = evidence_id
+    subject_count[subject] = number + 1
+    recorded[kind, subject, party] = True
+    emit(
+        "EvidenceRecorded",
+        evidence_id=evidence_id,
+        kind=kind,
+        subject=subject,
+        digest=digest,
+        size=size,
+        party_id=party,
+    )
+
+
+def known(evidence_id: str) -> Evidence:
+    found = records.get(evidence_id)
+    if found is None:
+        fail("evidence.unknown: no record has this id; look for it with `list_by_subject`")
+    return found
 
 
 def require_party() -> str:

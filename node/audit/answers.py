@@ -16,9 +16,9 @@ from ledger.store import Store
 from node.audit.acts.access import UNKNOWABLE, Access, accesses
 from node.audit.acts.act import Act, Reader
 from node.audit.acts.custody import Builder, Custody, belongs, chain_of, fields_of
+from node.audit.acts.forms import DATASET, GRANT, PRODUCT, Subject
 from node.audit.acts.links import Link, links_of
 from node.audit.acts.register import Register
-from node.audit.acts.subjects import DATASET, GRANT, PRODUCT, Subject
 from node.audit.files import Files
 from node.audit.parts import MOMENT_MAX_MS
 from node.audit.tables.acts import (

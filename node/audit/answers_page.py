@@ -13,9 +13,9 @@ import msgspec
 
 from node.audit.acts.act import Act, id_of, ordered
 from node.audit.acts.custody import Custody, Edge
+from node.audit.acts.forms import Subject
 from node.audit.acts.links import links_of
 from node.audit.acts.register import ACTIVE
-from node.audit.acts.subjects import Subject
 from node.audit.acts.values import time_text
 from node.audit.answers import PAGE_ROWS_MAX, Answers
 from node.audit.manifest import AskedPart, Manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contracts.bundle import system_sources
 from contracts.vm.check import check_source
 from contracts.vm.testing import account
+from ledger import merkle
 from ledger.values import Value
 from tests.business import (
     PARTIES,
@@ -88,6 +89,17 @@ def test_clause_8_1_4a_a_record_lasts_and_never_changes() -> None:
         assert business.refused(who, "evidence", "record", *other) == "evidence.exists"
     business.suspend("health")
     assert business.ask("bank", "evidence", "show", "e1") == before
+
+
+def test_clause_8_1_4a_one_record_speaks_for_many_things() -> None:
+    """A file of a batch is shown to have been held by its path to the root on record."""
+    files = [digest(f"file {number}") for number in range(100)]
+    business = Business()
+    batch: list[Value] = ["b1", "delivery.sent", "v1", merkle.root_of(files), 100, "plain", "", ""]
+    business.do("opco", "evidence", "record_batch", *batch)
+    siblings: list[Value] = [*merkle.path(files, 41).siblings]
+    assert business.ask("bank", "evidence", "holds", "b1", 41, files[41], siblings) is True
+    assert business.ask("bank", "evidence", "holds", "b1", 41, digest("other"), siblings) is False
 
 
 def test_clause_8_1_4c_records_are_served_to_the_authorized() -> None:

@@ -17,18 +17,9 @@ from contracts.vm.code_records import CONTRACT
 from contracts.vm.code_records import EVENTS as STEPS
 from contracts.vm.testing import Chain, account
 from ledger.values import Value
+from node.audit.acts.forms import DATASETS, FORMS, GRANT, KINDS, PARTICIPANTS, named
 from node.audit.acts.interfaces import MACHINE
-from node.audit.acts.subjects import (
-    CALLS,
-    DATASETS,
-    EVENTS,
-    FORMS,
-    GRANT,
-    KINDS,
-    PARTICIPANTS,
-    PLAIN,
-    named,
-)
+from node.audit.acts.subjects import CALLS, EVENTS, PLAIN
 
 
 @cache

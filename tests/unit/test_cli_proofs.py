@@ -23,7 +23,7 @@ BLOCK = Certified(
 )
 ACCOUNT = "ab" * 20
 RECORD: list[Value] = ["e-1", "delivery.sent", "model-7", bytes(32), "", "operator"]
-RECORD += [ACCOUNT, 9, 1_699_999_000_000, b"\1" * 32]
+RECORD += [ACCOUNT, 9, 1_699_999_000_000, b"\1" * 32, 0, "plain", "", ""]
 
 
 def _transaction(

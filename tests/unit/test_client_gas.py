@@ -403,6 +403,8 @@ class Largest:
     def deliver(self) -> None:
         note, kind = wide(1024), "authorization.decision"
         self.do("consumer", "evidence", "record", name("e"), kind, name("d"), DIGEST, note)
+        batch: list[Value] = [kind, name("d"), DIGEST, 2**20, "salted", wide(512), note]
+        self.do("consumer", "evidence", "record_batch", name("eb"), *batch)
         for number in (1, 2):
             entries: list[Value] = [2**40 + number, 2**40 + number, DIGEST, 2**41]
             self.do("operator", "evidence", "anchor_access", 2**40 + number, *entries)

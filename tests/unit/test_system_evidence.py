@@ -6,6 +6,7 @@ import pytest
 
 from contracts.anchors import newest_anchor
 from contracts.vm.testing import account
+from ledger import merkle
 from ledger.model import Address
 from ledger.values import Value
 from tests.business import PARTIES, STRANGER, Business, changed, digest
@@ -34,6 +35,98 @@ RECORD: list[Value] = ["e1", "development.result", "t1", digest("result"), "tabl
 def test_a_malformed_record_is_refused(position: int, value: Value, code: str) -> None:
     bad = changed(RECORD, position, value)
     assert Business().refused("health", "evidence", "record", *bad) == code
+
+
+BATCH: list[Value] = ["b1", "delivery.sent", "v1", digest("root"), 9, "plain", "archive", "logs"]
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "B1", "evidence.id"),
+        (1, "gossip.heard", "evidence.kind"),
+        (2, "", "evidence.subject"),
+        (3, bytes(31), "evidence.digest"),
+        (4, 0, "evidence.size"),
+        (4, 2**20 + 1, "evidence.size"),
+        (5, "", "evidence.salting"),
+        (5, "peppered", "evidence.salting"),
+        (6, "l" * 513, "evidence.location"),
+        (7, "n" * 1025, "evidence.note"),
+    ],
+)
+def test_a_malformed_batch_is_refused(position: int, value: Value, code: str) -> None:
+    bad = changed(BATCH, position, value)
+    assert Business().refused("health", "evidence", "record_batch", *bad) == code
+
+
+def test_a_batch_is_a_record_like_any_other() -> None:
+    business = Business()
+    business.do("health", "evidence", "record", *changed(RECORD, 2, "v1"))
+    told = business.do("health", "evidence", "record_batch", *BATCH)
+    assert [(name, event["size"]) for name, event in told] == [("EvidenceRecorded", 9)]
+    shown = business.ask_record("bank", "evidence", "show", "b1")
+    assert (shown["size"], shown["salting"], shown["location"]) == (9, "plain", "archive")
+    assert (shown["party"], shown["previous"]) == ("health", "e1")
+    single = business.ask_record("bank", "evidence", "show", "e1")
+    assert (single["size"], single["salting"], single["previous"]) == (0, "plain", "")
+    assert ids(business, "v1", 0, 100) == ["e1", "b1"]
+    assert business.ask("opco", "evidence", "is_recorded", "delivery.sent", "v1", "health") is True
+    assert business.refused("bank", "evidence", "record_batch", *BATCH) == "evidence.exists"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13])
+def test_a_batch_holds_its_digests_where_they_are_and_no_others(size: int) -> None:
+    leaves = [digest(f"file {number}") for number in range(size)]
+    business = Business()
+    root = changed(changed(BATCH, 3, merkle.root_of(leaves)), 4, size)
+    business.do("health", "evidence", "record_batch", *root)
+    for index, leaf in enumerate(leaves):
+        siblings: list[Value] = [*merkle.path(leaves, index).siblings]
+        assert business.ask("bank", "evidence", "holds", "b1", index, leaf, siblings) is True
+        other = business.ask("bank", "evidence", "holds", "b1", index, digest("other"), siblings)
+        assert other is False
+        longer = business.denied("bank", "evidence", "holds", "b1", index, leaf, [*siblings, leaf])
+        assert longer == "evidence.path"
+        if siblings:
+            short = business.denied("bank", "evidence", "holds", "b1", index, leaf, siblings[1:])
+            assert short == "evidence.path"
+            swapped = [digest("other"), *siblings[1:]]
+            assert business.ask("bank", "evidence", "holds", "b1", index, leaf, swapped) is False
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "e9", "evidence.unknown"),
+        (0, "e1", "evidence.single"),
+        (1, -1, "evidence.index"),
+        (1, 2, "evidence.index"),
+        (2, bytes(31), "evidence.digest"),
+        (3, [bytes(31)], "evidence.path"),
+        (3, [bytes(32)] * 21, "evidence.path"),
+    ],
+)
+def test_a_malformed_path_is_refused(position: int, value: Value, code: str) -> None:
+    leaves = [digest("a"), digest("b")]
+    business = Business()
+    business.do("health", "evidence", "record", *RECORD)
+    root = changed(changed(BATCH, 3, merkle.root_of(leaves)), 4, 2)
+    business.do("health", "evidence", "record_batch", *root)
+    asked: list[Value] = ["b1", 0, leaves[0], [*merkle.path(leaves, 0).siblings]]
+    assert business.ask("bank", "evidence", "holds", *asked) is True
+    assert business.denied("bank", "evidence", "holds", *changed(asked, position, value)) == code
+    assert business.denied(STRANGER, "evidence", "holds", *asked) == "evidence.role"
+
+
+def test_no_inner_node_is_shown_as_a_digest_of_a_batch() -> None:
+    """A batch of four is no batch of two whose digests are its inner nodes."""
+    leaves = [digest(text) for text in "abcd"]
+    business = Business()
+    root = changed(changed(BATCH, 3, merkle.root_of(leaves)), 4, 2)
+    business.do("health", "evidence", "record_batch", *root)
+    left, right = merkle.root_of(leaves[:2]), merkle.root_of(leaves[2:])
+    assert business.ask("bank", "evidence", "holds", "b1", 0, left, [right]) is False
 
 
 def test_a_record_is_never_written_twice() -> None:

@@ -4,6 +4,7 @@ Nothing here is believed: blocks and receipts come from the ledger that a replay
 the last height that held.
 
 values      contract values as JSON
+forms       kinds of subjects, and how arguments and fields name them
 subjects    which argument and which event field of which contract names which subject
 interfaces  names of the arguments, by the source that the chain ran
 register    which party an account spoke for, and in what standing

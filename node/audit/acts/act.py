@@ -21,11 +21,12 @@ from ledger.model import (
 )
 from ledger.store import Store
 from ledger.values import Value, decode_value
+from node.audit.acts.forms import ABOUT, KINDS, Names, Subject, named
 from node.audit.acts.interfaces import Interfaces, paired
 from node.audit.acts.joint import JointActs, JointCall
 from node.audit.acts.lineage import Lineage
 from node.audit.acts.register import Register, Standing
-from node.audit.acts.subjects import ABOUT, CALLS, EVENTS, KINDS, Names, Subject, named
+from node.audit.acts.subjects import CALLS, EVENTS
 from node.audit.acts.values import text
 
 _CODE_MAX = 64  # characters of a dotted code; what is longer is no code

@@ -12,9 +12,7 @@ from typing import Final
 
 from ledger.values import Value
 from node.audit.acts.act import Act, id_of
-from node.audit.acts.lineage import ENDS, Lineage
-from node.audit.acts.register import Register
-from node.audit.acts.subjects import (
+from node.audit.acts.forms import (
     DATASET,
     DELIVERY,
     DEMAND,
@@ -25,6 +23,8 @@ from node.audit.acts.subjects import (
     TASK,
     Subject,
 )
+from node.audit.acts.lineage import ENDS, Lineage
+from node.audit.acts.register import Register
 from node.audit.acts.values import octets, shown, text, texts, time_of
 
 PROGRAM: Final = "program"  # kind of a node: what ran, by its SM3
@@ -140,6 +140,7 @@ class Builder:
             ("delivery", "offer_under"): self._offered,
             ("delivery", "accept"): self._answered,
             ("evidence", "record"): self._evidence,
+            ("evidence", "record_batch"): self._evidence,
         }
 
     def add(self, act: Act, register: Register) -> None:

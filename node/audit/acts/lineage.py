@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from ledger.model import PUBLIC_KEY_SIZE, address_of
 from ledger.values import Value
-from node.audit.acts.subjects import (
+from node.audit.acts.forms import (
     DATASET,
     DELIVERY,
     DEMAND,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.audit.acts.custody import Custody, Edge
-from node.audit.acts.subjects import DATASET, DELIVERY, DEMAND, EVIDENCE, GRANT, PRODUCT, Subject
+from node.audit.acts.forms import DATASET, DELIVERY, DEMAND, EVIDENCE, GRANT, PRODUCT, Subject
 
 
 @dataclass(frozen=True, slots=True)

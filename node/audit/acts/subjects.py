@@ -11,68 +11,37 @@ tests/unit/test_audit_subjects.py.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
-from ledger.values import Value
-
-Subject: TypeAlias = tuple[str, str]  # kind, id
-Names: TypeAlias = Mapping[str, str]  # argument or field -> form
-
-GRANT: Final = "grant"
-DATASET: Final = "dataset"
-DEMAND: Final = "demand"
-TASK: Final = "task"
-PRODUCT: Final = "product"
-DELIVERY: Final = "delivery"
-AGREEMENT: Final = "agreement"
-STATEMENT: Final = "statement"
-EVIDENCE: Final = "evidence"
-PARTY: Final = "party"
-NODE: Final = "node"
-PROPOSAL: Final = "proposal"
-RULE: Final = "rule"
-ENGAGEMENT: Final = "engagement"
-ALERT: Final = "alert"
-INCIDENT: Final = "incident"
-INQUIRY: Final = "inquiry"
-EVALUATION: Final = "evaluation"
-CONTRACT: Final = "contract"
-KINDS: Final = (
-    GRANT,
-    DATASET,
-    DEMAND,
-    TASK,
-    PRODUCT,
-    DELIVERY,
+from node.audit.acts.forms import (
+    ABOUT,
     AGREEMENT,
-    STATEMENT,
-    EVIDENCE,
-    PARTY,
-    NODE,
-    PROPOSAL,
-    RULE,
-    ENGAGEMENT,
     ALERT,
+    ALERTS,
+    CONTRACT,
+    DATASET,
+    DATASETS,
+    DELIVERY,
+    DEMAND,
+    ENGAGEMENT,
+    EVALUATION,
+    EVIDENCE,
+    GRANT,
     INCIDENT,
     INQUIRY,
-    EVALUATION,
-    CONTRACT,
+    NODE,
+    NODES,
+    PARTICIPANTS,
+    PARTIES,
+    PARTY,
+    PRODUCT,
+    PROPOSAL,
+    RULE,
+    STATEMENT,
+    TASK,
+    Names,
 )
-
-# Other forms than the id of one subject.
-DATASETS: Final = "dataset list"
-ALERTS: Final = "alert list"
-PARTIES: Final = "party list"
-NODES: Final = "node list"
-PARTICIPANTS: Final = "party and dataset list"
-# The contracts `evidence`, `alert` and `incident` do not say of what kind their subject is: it is
-# what the chain knows by that id at the time, which may be several things or nothing.
-ABOUT: Final = "about"
-FORMS: Final = frozenset({*KINDS, DATASETS, ALERTS, PARTIES, NODES, PARTICIPANTS, ABOUT})
-
-_ID = re.compile(r"[a-z0-9_.\-]{1,64}")
 
 CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     "parties": {
@@ -153,6 +122,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     },
     "evidence": {
         "record": {"evidence_id": EVIDENCE, "subject": ABOUT},
+        "record_batch": {"evidence_id": EVIDENCE, "subject": ABOUT},
         "anchor_access": {},
     },
     "product": {
@@ -446,29 +416,9 @@ is_late is_match kind last limits location member members method name needs next
 note number opened_ms organizations outcome output_commitment output_share parties_min passed
 payload_digest peer_id price_fen prices program program_hash protection public_key purpose question
 reason receipt_digest received_digest receiver_key replacement report_digest resources result_digest
-role roles row_count rule_hash scenario schema scope scores sealed_payload_digest second
-second_digest second_signature sequence serial service severity share_digest source speaker stage
-status step tags text threshold title to_ms topic total_fen transaction transcript_root units
+role roles row_count rule_hash salting scenario schema scope scores sealed_payload_digest second
+second_digest second_signature sequence serial service severity share_digest size source speaker
+stage status step tags text threshold title to_ms topic total_fen transaction transcript_root units
 until_ms uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
-
-
-def named(form: str, value: Value) -> Iterator[Subject]:
-    """The subjects that a value of this form names; ABOUT is for the lineage to resolve.
-
-    The value may be anything: refused transactions bring what they like. What no contract takes
-    for an id, such as text of another form, names nothing.
-    """
-    if form in KINDS:
-        if isinstance(value, str) and _ID.fullmatch(value):
-            yield form, value
-        return
-    if not isinstance(value, list):
-        return
-    kinds = form.removesuffix(" list").split(" and ")
-    for item in value:
-        parts = item if len(kinds) > 1 else [item]
-        if isinstance(parts, list) and len(parts) == len(kinds):
-            for kind, part in zip(kinds, parts, strict=True):
-                yield from named(kind, part)

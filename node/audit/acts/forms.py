@@ -1,0 +1,86 @@
+"""The kinds of subjects, and the forms in which arguments and fields of events name them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+
+from ledger.values import Value
+
+Subject: TypeAlias = tuple[str, str]  # kind, id
+Names: TypeAlias = Mapping[str, str]  # argument or field -> form
+
+GRANT: Final = "grant"
+DATASET: Final = "dataset"
+DEMAND: Final = "demand"
+TASK: Final = "task"
+PRODUCT: Final = "product"
+DELIVERY: Final = "delivery"
+AGREEMENT: Final = "agreement"
+STATEMENT: Final = "statement"
+EVIDENCE: Final = "evidence"
+PARTY: Final = "party"
+NODE: Final = "node"
+PROPOSAL: Final = "proposal"
+RULE: Final = "rule"
+ENGAGEMENT: Final = "engagement"
+ALERT: Final = "alert"
+INCIDENT: Final = "incident"
+INQUIRY: Final = "inquiry"
+EVALUATION: Final = "evaluation"
+CONTRACT: Final = "contract"
+KINDS: Final = (
+    GRANT,
+    DATASET,
+    DEMAND,
+    TASK,
+    PRODUCT,
+    DELIVERY,
+    AGREEMENT,
+    STATEMENT,
+    EVIDENCE,
+    PARTY,
+    NODE,
+    PROPOSAL,
+    RULE,
+    ENGAGEMENT,
+    ALERT,
+    INCIDENT,
+    INQUIRY,
+    EVALUATION,
+    CONTRACT,
+)
+
+# Other forms than the id of one subject.
+DATASETS: Final = "dataset list"
+ALERTS: Final = "alert list"
+PARTIES: Final = "party list"
+NODES: Final = "node list"
+PARTICIPANTS: Final = "party and dataset list"
+# The contracts `evidence`, `alert` and `incident` do not say of what kind their subject is: it is
+# what the chain knows by that id at the time, which may be several things or nothing.
+ABOUT: Final = "about"
+FORMS: Final = frozenset({*KINDS, DATASETS, ALERTS, PARTIES, NODES, PARTICIPANTS, ABOUT})
+
+_ID = re.compile(r"[a-z0-9_.\-]{1,64}")
+
+
+def named(form: str, value: Value) -> Iterator[Subject]:
+    """The subjects that a value of this form names; ABOUT is for the lineage to resolve.
+
+    The value may be anything: refused transactions bring what they like. What no contract takes
+    for an id, such as text of another form, names nothing.
+    """
+    if form in KINDS:
+        if isinstance(value, str) and _ID.fullmatch(value):
+            yield form, value
+        return
+    if not isinstance(value, list):
+        return
+    kinds = form.removesuffix(" list").split(" and ")
+    for item in value:
+        parts = item if len(kinds) > 1 else [item]
+        if isinstance(parts, list) and len(parts) == len(kinds):
+            for kind, part in zip(kinds, parts, strict=True):
+                yield from named(kind, part)
