@@ -15,6 +15,7 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.language import say
 from cli.literals import parse_digest, parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer, Table, waiting
@@ -80,7 +81,10 @@ def scan(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is due.")] = False,
 ) -> Answer:
     """Have all checks look at all that you may see, and raise what is due (any party)."""
-    with ask.session() as session, waiting("alert: looking everything through", as_json=ask.json):
+    with (
+        ask.session() as session,
+        waiting(say("alert: looking everything through"), as_json=ask.json),
+    ):
         due = scan_all(session)
         rows = due if dry_run else raise_all(session, due)
     return Table(SCAN_COLUMNS, [list(row) for row in rows])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Table
 
@@ -59,7 +60,7 @@ def verify(
 
     trusted = load_genesis(genesis)
     segments = _segments(folder, trusted)
-    with progress("blocks", as_json=ask.json) as advance:
+    with progress(say("blocks"), as_json=ask.json) as advance:
         check_segments(segments, trusted, verify_batch, advance)
     return Fields(
         {

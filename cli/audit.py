@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.audit_access import access
+from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, note, progress
 
@@ -94,7 +95,7 @@ def export(
         if archives is not None and store.base:
             found = segments.read_segments(archives, store.chain_id, verify_batch)
             earlier = segments.iterate_blocks(found, 0, store.base - 1)
-        with _from_the_genesis(), progress("blocks", as_json=ask.json) as advance:
+        with _from_the_genesis(), progress(say("blocks"), as_json=ask.json) as advance:
             written = write(store, output, advance, earlier=earlier)
     finally:
         store.close()
@@ -358,7 +359,7 @@ def _replayed(
 def _told(ask: Invocation) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on a terminal; elsewhere a line now and then with the rate and what is left."""
     if ask.json or sys.stderr.isatty():
-        with progress("blocks", as_json=ask.json) as advance:
+        with progress(say("blocks"), as_json=ask.json) as advance:
             yield advance
         return
     began = told = time.monotonic()
@@ -373,7 +374,15 @@ def _told(ask: Invocation) -> Iterator[Callable[[int, int | None], None]]:
             return
         told = now
         rate = (done - first) / (now - began)
-        note(f"block {done} of {total}, {rate:.0f} blocks/s, {(total - done) / rate:.0f} s left")
+        note(
+            say(
+                "block {done} of {total}, {rate:.0f} blocks/s, {left:.0f} s left",
+                done=done,
+                total=total,
+                rate=rate,
+                left=(total - done) / rate,
+            )
+        )
 
     yield tell
 

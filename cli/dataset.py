@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.domain import Description, Id, SourceFile, Title, call, time_text
+from cli.language import say
 from cli.literals import LiteralInvalid
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, waiting
@@ -37,7 +38,7 @@ def add(
     from executors.data.registry import Registry
 
     forced = dict(_forced(text) for text in types or ())
-    with waiting(f"hashing the rows of {file.name}", as_json=ask.json):
+    with waiting(say("hashing the rows of {name}", name=file.name), as_json=ask.json):
         dataset = Registry(ask.home).add(
             dataset_id, file, types=forced, now_ms=time.time_ns() // 1_000_000
         )

@@ -14,6 +14,7 @@ from types import FrameType
 import psutil
 
 from cli import net, netfiles, supervisor
+from cli.language import say
 from cli.options import Invocation
 from cli.output import CommandRefused, note
 
@@ -39,7 +40,7 @@ def folder_for(wanted: Path | None) -> Iterator[Path]:
     try:
         yield parent / NETWORK
     except BaseException:
-        note(f"keys, ledgers and logs are kept in {parent}")
+        note(say("keys, ledgers and logs are kept in {folder}", folder=parent))
         raise
     shutil.rmtree(parent, ignore_errors=True)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.language import say
 from cli.literals import parse_digest, parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table, plain, waiting
@@ -61,10 +63,16 @@ def call(
     """Call the contract, wait for the certified receipt, and say where it is."""
     with (
         ask.session() as session,
-        waiting(f"{contract}.{method}: waiting for a quorum", as_json=ask.json),
+        quorum(contract, method, as_json=ask.json),
     ):
         outcome = session.call(contract, method, *args, gas_limit=gas_limit)
     return Fields(receipt_fields(outcome, as_json=ask.json))
+
+
+def quorum(contract: str, method: str, *, as_json: bool) -> AbstractContextManager[None]:
+    """Shows that a call was sent, until a quorum has certified what it did."""
+    named = f"{contract}.{method}"
+    return waiting(say("{method}: waiting for a quorum", method=named), as_json=as_json)
 
 
 def receipt_fields(outcome: Outcome, *, as_json: bool) -> dict[str, Json]:
@@ -145,6 +153,15 @@ def time_text(time_ms: int) -> str:
     if not 0 < time_ms < 1 << 47:
         return "-"
     return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().isoformat(" ", "seconds")
+
+
+def span_sentence(first: int, height: int) -> str:
+    """From where to where a history goes."""
+    return say(
+        "this history begins with block {first} and reaches to block {height}",
+        first=first,
+        height=height,
+    )
 
 
 def _readable(name: str, value: Value, *, raw: bool) -> Json:

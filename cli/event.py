@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.domain import time_text
+from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import Answer, Json, note, plain, print_json_line, print_line
 
@@ -37,7 +38,13 @@ def follow(
 ) -> Answer:
     """Print events as they are certified, one line each; interrupt to stop."""
     if not ask.json:
-        note(f"following {ask.target} from height {from_height}; interrupt to stop")
+        note(
+            say(
+                "following {nodes} from height {height}; interrupt to stop",
+                nodes=ask.target,
+                height=from_height,
+            )
+        )
     seen = 0
     with ask.connection() as node:
         events = node.events(

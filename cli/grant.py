@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import DatasetIds, Deadline, Id, Reason, add_reads, call, time_text
+from cli.domain import DatasetIds, Deadline, Id, Reason, add_reads, call, span_sentence, time_text
+from cli.language import say
 from cli.literals import parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, note, plain
@@ -134,9 +135,14 @@ def _told(story: Story, *, as_json: bool) -> Answer:
                 "height": story.height,
             }
         )
-    note(f"this story begins with block {story.first} and reaches to block {story.height}")
+    note(span_sentence(story.first, story.height))
     if story.left_out:
-        note(f"{story.left_out} older tasks were not followed: see `shuxin task show`")
+        note(
+            say(
+                "{count} older tasks were not followed: see `shuxin task show`",
+                count=story.left_out,
+            )
+        )
     columns = ("height", "time", "what", "id", "party", "said")
     return Table(columns, [_row(step) for step in story.steps])
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.domain import time_text
+from cli.domain import span_sentence, time_text
+from cli.language import say
 from cli.literals import LiteralInvalid, parse_bytes, parse_value, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, note, plain
@@ -297,11 +298,17 @@ def _answer(
             "height": page.height,
         }
         return Fields(told if trust is None else told | {"proven": proven, "trusting": trust})
-    note(f"this history begins with block {page.first} and reaches to block {page.height}")
+    note(span_sentence(page.first, page.height))
     if not page.is_complete:
-        note(f"there is more: --cursor {page.cursor.hex()}")
+        note(say("there is more: --cursor {cursor}", cursor=page.cursor.hex()))
     if trust is not None:
-        note(f"proven: {proven}, trusting {trust}; rows that are left out would not show")
+        note(
+            say(
+                "proven: {rows}, trusting {trust}; rows that are left out would not show",
+                rows=proven,
+                trust=trust,
+            )
+        )
     for row in rows:
         row["time_ms"] = time_text(int(str(row["time_ms"])))
         if row.get("removed"):

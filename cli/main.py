@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 import typer
 
+from cli.language import language_of, speak
 from cli.output import report
 
 # Noun -> its line in `shuxin --help`. The noun's commands are in cli/NOUN.py, as `app`; a file is
@@ -61,6 +63,7 @@ ALONE: dict[str, str] = {"work": "list"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
+    speak(language_of(os.environ))
     given = _completed(list(sys.argv[1:] if arguments is None else arguments))
     command = typer.main.get_command(_application(given))
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.domain import VmVersion
+from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, Table, note
 
@@ -135,7 +136,7 @@ def up(
             )
         if len(ready) != told:
             told = len(ready)
-            note(f"{told} of {len(plan.nodes)} nodes serve")
+            note(say("{count} of {all} nodes serve", count=told, all=len(plan.nodes)))
         time.sleep(0.5)
 
 

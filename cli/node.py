@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, Table
 
@@ -158,7 +159,7 @@ def recover(
     loaded = load_config(config)
     configure(loaded.log_level)
     goal = agreed.plan.height
-    with progress("blocks", as_json=ask.json) as advance:
+    with progress(say("blocks"), as_json=ask.json) as advance:
         done = apply(
             site_of(loaded),
             agreed,
@@ -196,7 +197,7 @@ def backup(
         raise CommandRefused(
             "key.public", "--recipient takes the 128 hex digits that `shuxin key show` prints"
         ) from None
-    with progress("blocks", as_json=ask.json) as advance:
+    with progress(say("blocks"), as_json=ask.json) as advance:
         taken = take(data_dir, to, public, verify_batch=verify_batch, advance=advance)
     return Fields(
         {
@@ -233,11 +234,14 @@ def restore(
     loaded = load_genesis(genesis)
     check_genesis(loaded)
     target = restoring.Target(data_dir, loaded, SoftwareProvider(private), Worker)
-    with progress("blocks", as_json=ask.json) as advance:
+    with progress(say("blocks"), as_json=ask.json) as advance:
         done = restoring.restore(folder, private, target, height_min=height_min, advance=advance)
     note(
-        "The node's votes are not in a backup. Until it has caught up, count it among the f nodes "
-        "that may fail, and never start two nodes with one key: see docs/operations.md, Backup."
+        say(
+            "The node's votes are not in a backup. Until it has caught up, count it among the f "
+            "nodes that may fail, and never start two nodes with one key: see docs/operations.md, "
+            "Backup."
+        )
     )
     return Fields(
         {
@@ -262,7 +266,7 @@ def snapshot(
     from cli.output import progress
     from node.statesync.carry import take_snapshot
 
-    with progress("pieces", as_json=ask.json) as advance:
+    with progress(say("pieces"), as_json=ask.json) as advance:
         taken = take_snapshot(data_dir, output, advance)
     return Fields(
         {
@@ -292,7 +296,7 @@ def join(
     from node.statesync.carry import join_from_file
 
     site = site_of(load_config(config))
-    with progress("pieces", as_json=ask.json) as advance:
+    with progress(say("pieces"), as_json=ask.json) as advance:
         made = join_from_file(
             snapshot,
             site.data_dir,
@@ -302,8 +306,10 @@ def join(
             advance=advance,
         )
     note(
-        "A quorum certified this state; that it is a recent one, only --height-min or the time of "
-        "its block can tell. The rest comes from peers, block by block."
+        say(
+            "A quorum certified this state; that it is a recent one, only --height-min or the time "
+            "of its block can tell. The rest comes from peers, block by block."
+        )
     )
     return Fields(
         {
@@ -367,7 +373,7 @@ def verify(
     if repair and config is None:
         raise CommandRefused("config.missing", "name the node's file: --config node.toml")
     try:
-        with progress("checking") as advance:
+        with progress(say("checking")) as advance:
             found = examine(
                 data_dir,
                 data_dir / LEDGER,
@@ -440,7 +446,7 @@ def _verify_running(data_dir: Path) -> Answer:
     from cli.output import progress
     from node.backup.visitor import Visitor
 
-    with progress("checking") as advance, Visitor(data_dir) as visitor:
+    with progress(say("checking")) as advance, Visitor(data_dir) as visitor:
         state = visitor.scrub(is_new=True)
         while state.is_running:
             advance(state.done, state.total or None)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec
 import typer
 
 from cli.client_file import CLIENT_FILE, ClientFile
+from cli.language import Language, language_of, speak
 from cli.output import Answer, CommandRefused, show
 from cli.trust import Verification, verifying
 
@@ -274,6 +275,13 @@ def home_default() -> Path:
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=COMMON_PANEL)
 ]
+Lang = Annotated[
+    Language | None,
+    typer.Option(
+        help="Language of what people read; default: of the locale (LC_ALL, LC_MESSAGES, LANG).",
+        rich_help_panel=COMMON_PANEL,
+    ),
+]
 Home = Annotated[
     Path | None,
     typer.Option(
@@ -359,6 +367,7 @@ Certificate = Annotated[
 
 _COMMON = (
     ("json", Json, False),
+    ("lang", Lang, None),
     ("home", Home, None),
     ("node", Node, ""),
     ("key", Key, ""),
@@ -422,6 +431,9 @@ def _with_common_options(
 
 
 def _invocation(options: dict[str, object]) -> Invocation:
+    wanted = options["lang"]
+    language = wanted if isinstance(wanted, Language) else language_of(os.environ)
+    speak(Language.ENGLISH if options["json"] else language)  # programs are told what never changes
     given = options["home"]
     home = given if isinstance(given, Path) else home_default()
     passphrase_file, genesis = options["passphrase_file"], options.get("genesis")

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, Union
 
+from cli.language import heading, say, word
+
 if TYPE_CHECKING:
     from ledger.values import Value
 
@@ -197,7 +199,8 @@ def report(error: Exception, *, as_json: bool) -> int:
         sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
     else:
         # The sentence may be a contract's, a node's or a file's.
-        sys.stderr.write(_printable(f"refused: {code}: {sentence}", kept="\n") + "\n")
+        told = say("refused: {code}: {sentence}", code=code, sentence=sentence)
+        sys.stderr.write(_printable(told, kept="\n") + "\n")
     return REFUSED
 
 
@@ -257,14 +260,16 @@ def _as_json(answer: Fields | Table | Text) -> Json:
 def _show_fields(answer: Fields) -> None:
     if answer.title:
         sys.stdout.write(answer.title + "\n")
-    width = max((len(name) for name in answer.values), default=0)
+    width = max((_columns(heading(name)) for name in answer.values), default=0)
     for name, value in answer.values.items():
+        shown = heading(name)
         if isinstance(value, list) and value and isinstance(value[0], dict | list):
-            sys.stdout.write(f"{name}:\n")
+            sys.stdout.write(f"{shown}:\n")
             for item in value:
-                sys.stdout.write(f"  - {_cell(item)}\n")
+                sys.stdout.write(f"  - {_cell(item, name)}\n")
         else:
-            sys.stdout.write(f"{name + ':':<{width + 1}} {_cell(value)}\n")
+            room = " " * (width - _columns(shown))
+            sys.stdout.write(f"{shown}:{room} {_cell(value, name)}\n")
 
 
 def _show_table(answer: Table) -> None:
@@ -274,32 +279,45 @@ def _show_table(answer: Table) -> None:
     from rich.text import Text as RichText
 
     if not answer.rows:
-        note(f"nothing to list{' in ' + answer.title if answer.title else ''}")
+        where = say("nothing to list in {title}", title=answer.title)
+        note(where if answer.title else say("nothing to list"))
         return
     table = RichTable(title=answer.title or None, box=box.SIMPLE_HEAD, title_justify="left")
     for column in answer.columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(heading(column), overflow="fold")
     for row in answer.rows:
-        table.add_row(*(RichText(_shortened(_cell(value))) for value in row))
+        cells = zip(row, answer.columns, strict=True)
+        table.add_row(*(RichText(_shortened(_cell(value, name))) for value, name in cells))
     # A pipe has no width: give columns the room they need instead of folding at 80.
     width = None if sys.stdout.isatty() else 240
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 
 
-def _cell(value: Json) -> str:
+def _cell(value: Json, name: str) -> str:
+    """A value of the field `name`."""
     if value is None:
         return "-"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, str):
-        return _printable(value)
+        return _printable(word(name, value))
     if isinstance(value, list):
         return ", ".join(
-            " ".join(map(_cell, item)) if isinstance(item, list) else _cell(item) for item in value
+            " ".join(_cell(part, name) for part in item)
+            if isinstance(item, list)
+            else _cell(item, name)
+            for item in value
         )
     if isinstance(value, dict):
-        return "; ".join(f"{name} {_cell(item)}" for name, item in value.items())
+        return "; ".join(f"{heading(key)} {_cell(item, key)}" for key, item in value.items())
     return str(value)
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: a Chinese character two."""
+    import unicodedata
+
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
 
 
 def _shortened(text: str) -> str:

@@ -17,7 +17,7 @@ HEAD = """# Commands
 
 Written by `make reference` from the commands themselves; do not edit.
 
-Every command also takes `--json`, `--home`, `--node`, `--key`, `--passphrase-file`,
+Every command also takes `--json`, `--lang`, `--home`, `--node`, `--key`, `--passphrase-file`,
 `--certificate` (see [operations](operations.md)), `--tls-ca` (see [gateway](gateway.md)),
 `--no-verify`, `--genesis` and `--max-age` (see [the light client](light-client.md)); `--help`
 says the rest. Exit codes: 0 done, 1 refused, 2 misuse.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, get_args, get_origin, get_type_hints
 
+from cli.language import say
 from cli.literals import LiteralInvalid, parse_bytes, parse_value
 from cli.output import Json, note, plain
 
@@ -57,7 +58,12 @@ def parse_key(namespace: str, texts: Sequence[str], *, is_sorted: bool) -> bytes
         return texts[0].encode()
     variable, *given = texts
     if namespace in SYSTEM_CONTRACTS and declaration(namespace, variable) is None:
-        note(f"{namespace}.{variable}: the contract of this release declares no such variable")
+        note(
+            say(
+                "{variable}: the contract of this release declares no such variable",
+                variable=f"{namespace}.{variable}",
+            )
+        )
     if len(given) > KEY_PARTS_MAX:
         raise LiteralInvalid(f"{len(given)} parts; the key of a Map has up to {KEY_PARTS_MAX}")
     parts: list[str | bytes | bool | int] = []

@@ -18,6 +18,7 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.language import say
 from cli.literals import Participant, parse_id, parse_participant, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer, Json, Table, note, waiting
@@ -117,13 +118,13 @@ def result(
 
     path = ask.key_path_of(receiver) if receiver else ask.key_path
     private = load_key(path, ask.passphrase(path))
-    with ask.session() as session, waiting("fetching the shares", as_json=ask.json):
+    with ask.session() as session, waiting(say("fetching the shares"), as_json=ask.json):
         results = open_results(session, task_id, private=private)
     rows: list[tuple[Json, ...]] = [
         (found.group, found.column, found.statistic, found.value or None) for found in results
     ]
     if any(found.is_suppressed for found in results) and not ask.json:
-        note("- stands for a group with too few rows: it was suppressed inside the computation")
+        note(say("- stands for a group with too few rows: it was suppressed in the computation"))
     return Table(("group", "column", "statistic", "value"), rows, title=task_id)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.language import heading, say
 from cli.output import Answer, CommandRefused, Fields, Json, note
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ledger.recovery import Recovery
 
 TRUST_FOLDER = "trust"
-NOT_ASKED = "--no-verify was given: all of this is the word of"
 
 
 @dataclass(slots=True)
@@ -40,7 +40,9 @@ class Verification:
     def sentence(self) -> tuple[bool, str] | None:
         """Whether the answer is proved, and in one line how; None: no node was asked for one."""
         if self.believed:
-            return False, f"{NOT_ASKED} {self.believed}"
+            return False, say(
+                "--no-verify was given: all of this is the word of {nodes}", nodes=self.believed
+            )
         if self.findings is None:
             return None
         if self.findings.said:
@@ -48,7 +50,7 @@ class Verification:
         if self.findings.proved:
             return True, _proved(self.findings.proved)
         if self.findings.is_genesis:
-            return True, "block 0 is what the trusted genesis makes"
+            return True, say("block 0 is what the trusted genesis makes")
         return None
 
     def told_with(self, answer: Answer, *, as_json: bool) -> Answer:
@@ -59,7 +61,7 @@ class Verification:
         is_proved, sentence = found
         name = "verified" if is_proved else "not verified"
         if not isinstance(answer, Fields):
-            note(f"{name}: {sentence}")
+            note(f"{heading(name)}: {sentence}")
             return answer
         told: dict[str, Json] = {name: sentence}
         if as_json:
@@ -70,12 +72,15 @@ class Verification:
 def _proved(blocks: list[Certified]) -> str:
     newest = max(blocks, key=lambda block: block.height)
     heights = {block.height for block in blocks}
-    which = f"block {newest.height}"
+    which = say("block {height}", height=newest.height)
     if len(heights) > 1:
-        which = f"{len(heights)} blocks up to {newest.height}"
-    age_s = max(0.0, time.time() - newest.time_ms / 1000)
-    return (
-        f"{which}, certified by {len(newest.signers)} of {newest.validators}, {age_text(age_s)} old"
+        which = say("{count} blocks up to {height}", count=len(heights), height=newest.height)
+    return say(
+        "{blocks}, certified by {signers} of {validators}, {age} old",
+        blocks=which,
+        signers=len(newest.signers),
+        validators=newest.validators,
+        age=age_text(max(0.0, time.time() - newest.time_ms / 1000)),
     )
 
 
@@ -124,7 +129,8 @@ def _keep(vault: Vault | None, follower: Follower) -> None:
     try:
         vault.save(follower.trusted)
     except OSError as error:
-        note(f"what was verified cannot be kept in {vault.path}: {error.strerror}")
+        told = say("what was verified cannot be kept in {file}", file=vault.path)
+        note(f"{told}: {error.strerror}")
 
 
 def _fork_refused(vault: Vault | None, fork: ForkSeen) -> CommandRefused:
@@ -182,10 +188,15 @@ def _begun(ask: Invocation, folder: Path | None) -> Trusted:
         return begin(load_genesis(path), str(path), _now_ms())
     with ask.opened(None) as node:
         genesis = node.genesis()
-    held = f"from now on ({folder})" if folder else "for this command only (no home to keep it)"
+    kept = say("from now on ({folder})", folder=folder)
     note(
-        f"trusting {held} the genesis that {ask.target} sent, chain {chain_id(genesis).hex()}: "
-        "compare that with what another party has, or name a genesis file with --genesis"
+        say(
+            "trusting {held} the genesis that {nodes} sent, chain {chain}: compare that with what "
+            "another party has, or name a genesis file with --genesis",
+            held=kept if folder else say("for this command only (no home to keep it)"),
+            nodes=ask.target,
+            chain=chain_id(genesis).hex(),
+        )
     )
     return begin(genesis, f"first contact with {ask.target}", _now_ms())
 

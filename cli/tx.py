@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import GasLimit, receipt_fields
+from cli.domain import GasLimit, quorum, receipt_fields
 from cli.literals import LiteralInvalid, parse_bytes, parse_values
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields, Json, plain, waiting
+from cli.output import Answer, Fields, Json, plain
 from cli.proofs import (
     BundleOutput,
     prove_transaction,
@@ -60,7 +60,7 @@ def send(
         if not wait:
             transaction = session.build(contract, method, *values, gas_limit=gas_limit)
             return Fields({"transaction": session.node.submit(transaction).hex()})
-        with waiting(f"{contract}.{method}: waiting for a quorum", as_json=ask.json):
+        with quorum(contract, method, as_json=ask.json):
             outcome = session.call(
                 contract, method, *values, gas_limit=gas_limit, timeout_s=float(timeout)
             )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.contradictions import load_contradiction
-from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, call, receipt_fields, records_table
+from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, call, quorum, receipt_fields, records_table
 from cli.literals import parse_id, parse_public_key
 from cli.options import Invocation, verb
-from cli.output import Answer, CommandRefused, Fields, Json, Table, waiting
+from cli.output import Answer, CommandRefused, Fields, Json, Table
 from cli.proofs import trusted_genesis
 from client.pages import page_of
 
@@ -151,7 +151,7 @@ def accuse(
                 "no node of this chain signed both messages; for one that was cut off, give its "
                 "--public-key",
             )
-        with waiting("accusation.accuse: waiting for a quorum", as_json=ask.json):
+        with quorum(ACCUSATION, "accuse", as_json=ask.json):
             outcome = session.call(
                 ACCUSATION,
                 "accuse",

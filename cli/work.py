@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.domain import time_text
+from cli.language import say, word
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Json, Table, note
 
@@ -40,8 +41,15 @@ def list_work(ask: Invocation) -> Answer:
     if ask.json:
         columns = ("what", "id", "about", "due_ms", "command")
         return Table(columns, [_row(item, item.due_ms) for item in found])
-    roles = ", ".join(sorted(reader.roles))
-    note(f"waiting for {reader.party} ({roles}): {len(found)}")
+    roles = ", ".join(word("role", role) for role in sorted(reader.roles))
+    note(
+        say(
+            "waiting for {party} ({roles}): {count}",
+            party=reader.party,
+            roles=roles,
+            count=len(found),
+        )
+    )
     return Table(COLUMNS, [_row(item, time_text(item.due_ms)) for item in found])
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 NETWORKS = "tests/e2e/"
+
+os.environ["LC_ALL"] = "C.UTF-8"  # whose tests these are must not choose the language of commands
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
