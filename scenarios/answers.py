@@ -37,6 +37,14 @@ def field(record: Mapping[str, Value], name: str, kind: type[K]) -> K:
     return value
 
 
+def flag(record: Mapping[str, Value], name: str) -> bool:
+    """The field `name`, which is true or false."""
+    value = record.get(name)
+    if not isinstance(value, bool):
+        raise _unexpected(f"{name} as true or false")
+    return value
+
+
 def records_in(record: Mapping[str, Value], name: str) -> list[Mapping[str, Value]]:
     """The records in the list `name`."""
     return [record_of(item) for item in list_of(record.get(name))]

@@ -9,6 +9,7 @@ from ledger.values import Value
 from scenarios.consortium import Consortium, Member
 from scenarios.record import ScenarioFailed
 
+DAY_MS = 24 * 3600 * 1000
 TASK_TERM_MS = 15 * 60 * 1000  # until the executors must have reported
 
 
@@ -43,6 +44,20 @@ class Cast:
     @property
     def delivery(self) -> str:
         return f"delivery-{self.run_id}"
+
+    @property
+    def agreement(self) -> str:
+        """The contract over the product."""
+        return f"agreement-{self.run_id}"
+
+    @property
+    def service(self) -> str:
+        """The contract over what is asked of the product after its delivery."""
+        return f"service-{self.run_id}"
+
+    def statement(self, payee: Member) -> str:
+        """The id of what the consumer owes to `payee`."""
+        return f"statement-{self.run_id}-{payee.party}"
 
     def dataset(self, supplier: Member) -> str:
         """The id of the supplier's data set."""

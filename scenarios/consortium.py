@@ -67,6 +67,10 @@ class Member:
         path.write_bytes(content)
         return path
 
+    def received(self, name: str) -> bytes:
+        """What another party handed over by that name."""
+        return (self.home / INBOX / name).read_bytes()
+
 
 @dataclass(frozen=True, slots=True)
 class Consortium:

@@ -17,10 +17,14 @@ from scenarios.stages.authorization import Terms, authorization
 from scenarios.stages.delivery import Agreed, delivery
 from scenarios.stages.development import Made, Question, development
 from scenarios.stages.oversight import oversight
+from scenarios.stages.settlement import settlement
+from scenarios.stages.tariff import tariff
+from scenarios.stages.use import use
 
 SETTING = (
     "all parties on one machine, over loopback; one program acts for all of them, each with "
-    "processes, keys and files of its own; no part is simulated"
+    "processes, keys and files of its own; no part is simulated, but for payments: papers stand "
+    "for the receipts of a bank"
 )
 RUN_ID_BYTES = 2  # so that a network can be used for several runs
 
@@ -49,10 +53,13 @@ def play(plot: Plot, consortium: Consortium, teller: Teller) -> RunRecord:
         aggregation(script, cast, plot.collection, plot.wanted)
     with script.during(Stage.AUTHORIZATION):
         authorization(script, cast, plot.terms)
+        tariff(script, cast)
     with script.during(Stage.DEVELOPMENT):
         developed = development(script, cast, plot.collection, plot.question, plot.made)
     with script.during(Stage.DELIVERY):
         delivery(script, cast, developed.content, plot.agreed)
+        answered = use(script, cast, developed.results, plot.agreed)
+        settlement(script, cast, answered)
     with script.during(Stage.OVERSIGHT):
         oversight(script, cast, plot.terms.algorithms[0])
     script.finding("product", cast.product)

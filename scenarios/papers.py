@@ -57,19 +57,81 @@ def decision(
 
 
 def agreement(
-    product_id: str, operator: str, consumer: str, *, purpose: str, confidentiality: str
+    agreement_id: str,
+    *,
+    over: str,
+    operator: str,
+    consumer: str,
+    purpose: str,
+    confidentiality: str,
+    charge: str,
 ) -> bytes:
-    """What operator and consumer agree on (6.6.4a); each puts the same digest on record."""
+    """What operator and consumer agree on (6.6.4a); both sign its digest on the chain."""
     return document(
         {
             "document": "数据服务合同 data service agreement",
-            "product": product_id,
+            "agreement": agreement_id,
+            "over": over,
             "operator": operator,
             "consumer": consumer,
             "purpose": purpose,
             "confidentiality": confidentiality,
+            "charge": charge,
             "delivery": "sealed to the consumer's SM2 key, handed over outside the chain",
             "acceptance": "within 7 days, by comparing digests",
+        }
+    )
+
+
+def diligence(product_id: str, *, consumer: str, purpose: str, confidentiality: str) -> bytes:
+    """What the operator looked at before a delivery (6.5b)."""
+    return document(
+        {
+            "document": "尽职调查与风险评估 due diligence and risk assessment",
+            "product": product_id,
+            "consumer": consumer,
+            "purpose": purpose,
+            "risks": {
+                "reading by others": "sealed to the consumer's key; the digest is on the chain",
+                "passing on": confidentiality,
+                "tracing of persons or homes": "small groups were suppressed in the computation",
+            },
+        }
+    )
+
+
+def tariff(prices: Sequence[tuple[str, int]]) -> bytes:
+    """What the manager lets be charged (6.6.1c)."""
+    return document(
+        {
+            "document": "收费标准 tariff",
+            "unit": "分 fen, for a unit of the service",
+            "prices": dict(prices),
+        }
+    )
+
+
+def query_log(service_id: str, answered: Sequence[tuple[str, str, str, str]]) -> bytes:
+    """What was asked and answered under a contract; each side has a copy (6.6.4c)."""
+    return document(
+        {
+            "document": "查询日志 log of questions",
+            "service": service_id,
+            "questions": [list(one) for one in answered],
+        }
+    )
+
+
+def receipt(statement_id: str, *, payer: str, payee: str, fen: int) -> bytes:
+    """Stands for what a bank would confirm: a demonstration moves no money, and says so."""
+    return document(
+        {
+            "document": "付款凭证（演示） payment receipt of a demonstration",
+            "statement": statement_id,
+            "payer": payer,
+            "payee": payee,
+            "fen": fen,
+            "note": "no bank took part and no money moved",
         }
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from executors.mpc.program import ALGORITHM
+from executors.mpc.program import ALGORITHM, MEAN, MEDIAN
 from scenarios.consortium import Consortium
 from scenarios.insurance.data import PLANS, ROWS, SITES, PersonYear, load_rows, sheet_of, split
-from scenarios.insurance.program import program_for
+from scenarios.insurance.program import CLAIMS, UPPER, VISITS, program_for
 from scenarios.insurance.table import result_table
 from scenarios.joint import Plot, play
 from scenarios.record import RunRecord
@@ -60,6 +60,14 @@ def plot() -> Plot:
         agreed=Agreed(
             purpose="pricing of a health insurance plan",
             confidentiality="the consumer neither passes the table on nor joins it with persons",
+            price_fen=1_200_000,
+            queries=(
+                ("free", CLAIMS, MEAN),
+                ("95-100", CLAIMS, MEAN),
+                ("deductible", CLAIMS, str(UPPER[-1])),
+                ("free", VISITS, MEDIAN),
+                ("75", CLAIMS, MEAN),  # the experiment had no such plan
+            ),
         ),
     )
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from ledger.values import Value
 from scenarios import papers
-from scenarios.cast import Cast, now_ms
+from scenarios.cast import DAY_MS, Cast, now_ms
 from scenarios.script import Script, Told
 
-DAY_MS = 24 * 3600 * 1000
 UNGRANTED_ALGORITHM = "rows/1"  # what nobody is granted: the rows themselves
 UNGRANTED_PROGRAM = b"select *"
 

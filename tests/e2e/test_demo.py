@@ -21,7 +21,10 @@ DEMO_S = 300  # issue 2: under five minutes once set up
 RELATIVE_MAX = 1e-6
 STAGES = ("汇聚 Aggregation", "授权 Authorization", "开发 Development", "交付 Delivery")
 STAGE_KEYS = ["aggregation", "authorization", "development", "delivery", "oversight"]
-REFUSALS = ["grant.unknown", "grant.role", "grant.algorithm", "task.participant", "grant.revoked"]
+REFUSALS = [
+    *("grant.unknown", "grant.role", "grant.algorithm", "task.participant"),
+    *("agreement.side", "agreement.not_in_force", "billing.role", "grant.revoked"),
+]
 COMMAND = [sys.executable, "-m", "cli.main", "scenario", "run", "insurance", "--demo", "--folder"]
 
 

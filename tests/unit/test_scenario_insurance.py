@@ -1,9 +1,8 @@
-"""The insurance scenario without nodes and engine: rows, program, comparison, papers, stages."""
+"""What the insurance scenario computes, beside the pooled rows: rows, program, papers."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
 import statistics
@@ -15,16 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crypto import sm3
 from executors.data.registry import Registry
 from executors.mpc.inputs import input_vectors
 from executors.mpc.program import StatisticsProgram, decode_program, encode_program
 from executors.mpc.results import Result
-from ledger.values import Value
 from scenarios import papers
-from scenarios.cast import Cast, cast_of
 from scenarios.comparison import RELATIVE_MAX, compare, pooled_results
-from scenarios.consortium import Consortium
 from scenarios.insurance.data import (
     PLANS,
     ROWS,
@@ -36,19 +31,10 @@ from scenarios.insurance.data import (
     split,
 )
 from scenarios.insurance.program import program_for
-from scenarios.insurance.run import plot
 from scenarios.insurance.table import result_table
-from scenarios.joint import Plot
-from scenarios.record import Kind, ScenarioFailed, Stage
-from scenarios.script import Script
+from scenarios.record import ScenarioFailed
 from scenarios.sheet import Sheet
-from scenarios.stages.aggregation import aggregation
-from scenarios.stages.authorization import authorization
-from scenarios.stages.delivery import delivery
-from scenarios.stages.development import Developed, development
-from scenarios.stages.oversight import oversight
 from scenarios.tables import comparison_table
-from tests.scenario_world import ChainNode, Listener, consortium, finish_task
 
 
 @cache
@@ -64,11 +50,6 @@ def shares() -> tuple[tuple[PersonYear, ...], ...]:
 @cache
 def sheets() -> tuple[Sheet, ...]:
     return tuple(sheet_of(share) for share in shares())
-
-
-@cache
-def whole_plot() -> Plot:
-    return plot()
 
 
 @cache
@@ -274,159 +255,3 @@ def test_equal_documents_have_equal_bytes() -> None:
 def test_what_is_no_product_is_refused(content: bytes) -> None:
     with pytest.raises(ScenarioFailed, match="cannot be read"):
         papers.read_product(content)
-
-
-# --- stages, on an in-memory chain -------------------------------------------------------------
-
-
-class Run:
-    """A run up to the stage that a test is about."""
-
-    def __init__(self, root: Path) -> None:
-        self.world: Consortium = consortium(root)
-        self.cast: Cast = cast_of(self.world, "test", holding="claims", suppliers=3)
-        self.listener = Listener()
-        self.plot = whole_plot()
-        self.script = Script("insurance", "test", self.world, self.listener)
-        node = self.world.clients[0]
-        assert isinstance(node, ChainNode)
-        self.node = node
-
-    def granted(self) -> None:
-        with self.script.during(Stage.AGGREGATION):
-            aggregation(self.script, self.cast, self.plot.collection, self.plot.wanted)
-        with self.script.during(Stage.AUTHORIZATION):
-            authorization(self.script, self.cast, self.plot.terms)
-
-    def develop(self) -> Developed:
-        """The stage of development, with whatever the test puts in the engine's place."""
-        plot = self.plot
-        return development(self.script, self.cast, plot.collection, plot.question, plot.made)
-
-    def developed(self) -> Developed:
-        """The stage of development, without its engine."""
-        self.granted()
-        operator, manager = self.cast.operator.session, self.cast.manager.session
-        order = self.cast.order(self.cast.task, "statistics/1", encode_program(program()))
-        operator.call("task", "create", *order)
-        finish_task(self.node, self.cast.suppliers, self.cast.task)
-        content = product_bytes()
-        product: list[Value] = [self.cast.product, self.cast.task, "t", "", sm3.digest(content)]
-        operator.call("product", "register", *product)
-        manager.call("product", "approve", self.cast.product, True, "fit")
-        return Developed(content, pooled())
-
-    def refusals(self) -> list[str]:
-        return [
-            step.receipted.refusal
-            for step in self.listener.steps
-            if step.kind is Kind.REFUSAL and step.receipted is not None
-        ]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return Run(tmp_path)
-
-
-def test_nothing_is_done_without_a_grant_and_nobody_grants_itself(run: Run) -> None:
-    run.granted()
-    assert run.refusals() == ["grant.unknown", "grant.role", "grant.algorithm"]
-    grant = run.cast.manager.session.view("grant", "show", run.cast.grant)
-    assert isinstance(grant, dict)
-    assert (grant["status"], grant["uses"]) == ("active", 0)
-    assert grant["datasets"] == run.cast.datasets
-
-
-def test_every_supplier_holds_its_own_rows_and_no_others(run: Run) -> None:
-    run.granted()
-    for supplier, share in zip(run.cast.suppliers, shares(), strict=True):
-        listed = Registry(run.world.executor_home(supplier.party)).list()
-        assert [one.dataset_id for one in listed] == [run.cast.dataset(supplier)]
-        assert listed[0].row_count == len(share)
-
-
-def test_evidence_names_the_documents_that_parties_keep(run: Run) -> None:
-    delivery(run.script, run.cast, run.developed().content, run.plot.agreed)
-    manager = run.cast.manager.session
-    for member in run.world.members:
-        documents = member.home / "documents"
-        if not documents.is_dir():
-            continue
-        for path in documents.iterdir():
-            digest = sm3.digest(path.read_bytes())
-            found = [
-                entry
-                for subject in (*run.cast.datasets, run.cast.grant, run.cast.product)
-                for entry in listed(manager.view("evidence", "list_by_subject", subject, 0, 100))
-            ] + listed(manager.view("evidence", "list_by_subject", run.cast.delivery, 0, 100))
-            assert digest in {entry["digest"] for entry in found}, path
-
-
-def listed(value: object) -> list[dict[object, object]]:
-    assert isinstance(value, list)
-    return [entry for entry in value if isinstance(entry, dict)]
-
-
-def test_the_consumer_accepts_what_it_can_open_and_the_chain_confirms(run: Run) -> None:
-    with run.script.during(Stage.DELIVERY):
-        delivery(run.script, run.cast, run.developed().content, run.plot.agreed)
-    shown = run.cast.manager.session.view("delivery", "show", run.cast.delivery)
-    assert isinstance(shown, dict)
-    assert shown["status"] == "accepted"
-    kept = (run.cast.consumer.home / "documents" / f"{run.cast.product}.json").read_bytes()
-    assert papers.read_product(kept) == pooled()
-    sealed = (run.cast.consumer.home / "inbox" / f"{run.cast.delivery}.sealed").read_bytes()
-    assert b"results" not in sealed
-
-
-def test_a_product_that_is_not_the_registered_one_is_not_accepted(run: Run) -> None:
-    developed = run.developed()
-    with pytest.raises(ScenarioFailed, match="not the one that was registered"):
-        delivery(run.script, run.cast, developed.content + b" ", run.plot.agreed)
-    shown = run.cast.manager.session.view("delivery", "show", run.cast.delivery)
-    assert isinstance(shown, dict)
-    assert shown["status"] == "offered"
-
-
-def test_a_revoked_grant_starts_nothing_more(run: Run) -> None:
-    delivery(run.script, run.cast, run.developed().content, run.plot.agreed)
-    oversight(run.script, run.cast, "statistics/1")
-    assert run.refusals()[-1] == "grant.revoked"
-    trail = run.listener.tables[-1]
-    kinds = {row[0].partition(".")[0] for row in trail.rows}
-    assert kinds == {"aggregation", "authorization", "delivery"}
-
-
-def test_a_task_that_an_executor_gave_up_stops_the_run_with_its_reason(run: Run) -> None:
-    run.granted()
-    supplier = run.cast.suppliers[1].session
-
-    def give_up() -> None:
-        supplier.call("task", "fail", run.cast.task, "the engine did not start")
-
-    run.node.before_events = give_up
-    with pytest.raises(ScenarioFailed, match="TaskFailed: the engine did not start"):
-        run.develop()
-
-
-def test_a_result_of_a_party_that_was_not_asked_is_refused(run: Run) -> None:
-    """And made-up shares of the participants cannot be opened into a result."""
-    run.granted()
-
-    def compute() -> None:
-        finish_task(run.node, run.cast.suppliers, run.cast.task)
-
-    run.node.before_events = compute
-    with pytest.raises(Exception, match="cannot be opened"):
-        run.develop()
-    assert run.refusals()[-1] == "task.participant"
-    kinds = Counter(step.kind for step in run.listener.steps if step.stage is Stage.AUTHORIZATION)
-    assert kinds[Kind.EXECUTOR] == 6
-
-
-def test_a_network_with_too_few_suppliers_is_refused(tmp_path: Path) -> None:
-    world = consortium(tmp_path)
-    few = tuple(member for member in world.members if member.party != "supplier-b")
-    with pytest.raises(ScenarioFailed, match="2 suppliers; 3 are needed"):
-        cast_of(dataclasses.replace(world, members=few), "test", holding="claims", suppliers=3)

@@ -1,0 +1,105 @@
+"""交付后使用: the consumer asks about the product, the operator meters what it asked (6.6.4c)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crypto import sm3
+from executors.mpc.results import Result
+from scenarios import papers
+from scenarios.cast import Cast
+from scenarios.record import TableRecord
+from scenarios.script import Script, Told
+from scenarios.stages.agreement import paper_of, put_up, sign
+from scenarios.stages.delivery import Agreed
+from scenarios.stages.tariff import QUERY
+
+NO_ANSWER = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question of the consumer and what the service said; "" where the product has no answer."""
+
+    group: str
+    column: str
+    statistic: str
+    value: str
+
+
+def use(
+    script: Script, cast: Cast, results: Sequence[Result], agreed: Agreed
+) -> tuple[Answered, ...]:
+    """The second contract is signed, questions are answered, and their number is metered."""
+    text = papers.agreement(
+        cast.service,
+        over=cast.grant,
+        operator=cast.operator.party,
+        consumer=cast.consumer.party,
+        purpose=f"questions about {cast.product}: {agreed.purpose}",
+        confidentiality=agreed.confidentiality,
+        charge=f"the tariff's price of {QUERY} for each question; one without answer is not due",
+    )
+    put_up(
+        script,
+        cast,
+        cast.service,
+        text,
+        over=("grant", cast.grant),
+        title="产品查询服务 Questions about the product",
+        service=QUERY,
+    )
+    sign(script, cast.operator, cast.service, text)
+    sign(script, cast.consumer, cast.service, cast.consumer.received(paper_of(cast.service)))
+    answered = answers(results, agreed.queries)
+    log = papers.query_log(
+        cast.service, [(one.group, one.column, one.statistic, one.value) for one in answered]
+    )
+    cast.consumer.receive(log_of(cast), log)
+    script.local(
+        cast.consumer,
+        Told(
+            "asks the operator's service, which answers from the product and keeps a log",
+            "查询服务",
+            (("questions", str(len(answered))), ("log", f"SM3 {sm3.digest(log).hex()[:12]}…")),
+        ),
+    )
+    script.table(_table(answered))
+    script.call(
+        cast.operator,
+        Told(
+            "meters the use, naming the digest of its log",
+            "使用计量",
+            (("units", str(len(answered))),),
+        ),
+        "billing.report_use",
+        cast.service,
+        len(answered),
+        cast.operator.keep(log_of(cast), log),
+    )
+    return answered
+
+
+def answers(
+    results: Sequence[Result], queries: Sequence[tuple[str, str, str]]
+) -> tuple[Answered, ...]:
+    """What the product says to each query; nothing to what it does not hold or suppresses."""
+    known = {(one.group, one.column, one.statistic): one.value for one in results}
+    return tuple(Answered(*query, known.get(query, "")) for query in queries)
+
+
+def log_of(cast: Cast) -> str:
+    """The name of the service's log, of which both sides have a copy."""
+    return f"log-{cast.service}.json"
+
+
+def _table(answered: Sequence[Answered]) -> TableRecord:
+    return TableRecord(
+        title="查询服务 Questions about the product, and the answers of the operator's service",
+        columns=("组\ngroup", "列\ncolumn", "统计量\nstatistic", "回答\nanswer"),
+        rows=tuple(
+            (one.group, one.column or "行数 rows", one.statistic, one.value or NO_ANSWER)
+            for one in answered
+        ),
+    )
