@@ -444,7 +444,9 @@ def _verify_running(data_dir: Path) -> Answer:
     import time
 
     from cli.output import progress
+    from ledger.findings import Findings
     from node.backup.visitor import Visitor
+    from node.verify import examine_access_log
 
     with progress(say("checking")) as advance, Visitor(data_dir) as visitor:
         state = visitor.scrub(is_new=True)
@@ -452,12 +454,14 @@ def _verify_running(data_dir: Path) -> Answer:
             advance(state.done, state.total or None)
             time.sleep(SCRUB_ASKED_S)
             state = visitor.scrub(is_new=False)
+    findings = Findings(list(state.findings), state.more)
+    examine_access_log(data_dir, findings)
     return Fields(
         {
             "ledger": str(data_dir / "ledger"),
             "height": state.height,
-            "verdict": "damaged" if state.findings else "intact",
-            **_findings(state.findings, state.more),
+            "verdict": "damaged" if findings.all else "intact",
+            **_findings(findings.all, findings.more),
         },
-        exit_code=REFUSED if state.findings else DONE,
+        exit_code=REFUSED if findings.all else DONE,
     )

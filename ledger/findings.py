@@ -19,6 +19,7 @@ INDEX = "index"  # where blocks and transactions stand
 BOOKS = "books"  # what says where the ledger stands
 FILE = "file"  # bytes of a file, whatever they mean
 JOURNAL = "journal"  # votes, which no peer can give back
+ACCESS = "access"  # who asked this node what, which no peer has either
 
 
 class Finding(Record):

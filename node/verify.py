@@ -3,6 +3,7 @@
     ledger/db, ledger/mark   ledger.scrub, ledger.tables, ledger.disk
     journal/*.log            every frame's checksum; what ends it was cut off, not altered
     accusations/*.bin        every signature
+    access/*.log             every link of its chain of hashes
 
 What lies beside them is no part of the store: ledgers and votes that were set aside, leftovers of
 what a crash interrupted (`*.new`, `ledger.repair`), how far a patrol is, sockets; and what is made
@@ -11,6 +12,7 @@ from the ledger: a history mends itself at the next start, a snapshot proves its
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +21,19 @@ from ledger.certificates import VerifyBatch
 from ledger.committee import Epochs
 from ledger.disk import DATABASE, Disk
 from ledger.errors import LedgerDamaged
-from ledger.findings import BOOKS, FILE, JOURNAL, Finding, Findings
+from ledger.findings import ACCESS, BOOKS, FILE, JOURNAL, Finding, Findings
 from ledger.scrub import Progress, Scrub, scrub_files
 from ledger.store import Store
+from node.accesslog.folder import ACCESS_LOG
+from node.accesslog.verify import Verifier
 from node.epochs import check_coming
 from node.findings import UNREADABLE, Reader
 from node.journal import Journal, JournalDamaged
 from node.ledgers import JOURNAL as JOURNAL_FOLDER
 
 ACCUSATIONS = "accusations"
+# Of an access log whose oldest file left after the files were listed: a node removes one an hour.
+READS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ def examine(
     """All that is wrong with the ledger and what stands beside it. Raises LedgerInUse."""
     findings = Findings()
     examine_journal(data_dir, findings)
+    examine_access_log(data_dir, findings)
     try:
         with closing(Disk(ledger)) as disk:
             _scrub(disk, findings, verify_batch, progress)
@@ -78,6 +85,27 @@ def examine_journal(data_dir: Path, findings: Findings) -> None:
         Journal.check(data_dir / JOURNAL_FOLDER)
     except (JournalDamaged, OSError) as damage:
         findings.add(Finding(JOURNAL, str(damage), file=str(data_dir / JOURNAL_FOLDER)))
+
+
+def examine_access_log(data_dir: Path, findings: Findings) -> None:
+    """Also of a running node. Nothing mends it: what was altered in it stays named."""
+    folder = data_dir / ACCESS_LOG
+    fault = ""
+    for _ in range(READS_MAX):
+        verifier = Verifier(folder, {})
+        try:
+            deque(verifier.entries(), maxlen=0)
+        except FileNotFoundError as gone:
+            fault = str(gone)
+            continue
+        except OSError as error:
+            fault = str(error)
+        else:
+            fault = verifier.verified.fault
+        break
+    if fault:
+        advice = "no peer has it: keep the file as proof; `shuxin audit access` tells what holds"
+        findings.add(Finding(ACCESS, f"{fault}; {advice}", file=str(folder)))
 
 
 def examine_accusations(

@@ -108,13 +108,16 @@ def read_opening(path: Path) -> Opening:
         raise LogDamaged(f"{path.name}: its opening was altered: {error}") from None
 
 
-def is_torn(tail: bytes) -> bool:
+def is_torn(read: Read) -> bool:
     """Whether what is behind the last good entry was cut off by a crash, rather than altered.
 
     A head stands right before the frame that follows it. So entries behind an altered one show
-    themselves, wherever they begin: a crash leaves none.
+    themselves, wherever they begin: a crash leaves none. And an entry that is whole but for its
+    length was altered there.
     """
-    if len(tail) > TORN_SIZE_MAX:
+    tail = read.tail
+    body, head = tail[LENGTH_SIZE:-DIGEST_SIZE], tail[-DIGEST_SIZE:]
+    if len(tail) > TORN_SIZE_MAX or (body and entry_head(read.head, body) == head):
         return False
     for place in range(DIGEST_SIZE, len(tail)):
         found = _frame_at(tail, place)

@@ -289,7 +289,7 @@ class AccessLog:
             self._go_on(found[-1], read)
             return
         torn = b""
-        if is_torn(read.tail):
+        if is_torn(read):
             torn = torn_digest(read.tail)
         else:
             reason = f"{found[-1].name}: entry {read.sequence} was altered"

@@ -138,7 +138,7 @@ class Verifier:
         """Only what the next file says was torn may stand behind the entries of a file."""
         is_said = torn_digest(read.tail) == torn
         _require(
-            is_said and is_torn(read.tail),
+            is_said and is_torn(read),
             f"file {number}: entry {read.sequence} was altered, cut off or is missing",
         )
         self._course.torn += bool(read.tail)
@@ -150,7 +150,7 @@ class Verifier:
         number = 0 if before is None else before.opening.number
         _require(number > newest or not newest, f"file {newest + 1} and later ones are missing")
         if before is not None:
-            tail_is_torn = is_torn(before.tail)
+            tail_is_torn = is_torn(before)
             _require(tail_is_torn, f"file {number}: entry {before.sequence} was altered")
             course.torn += bool(before.tail)
         _require(

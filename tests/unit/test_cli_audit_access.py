@@ -10,7 +10,7 @@ import pytest
 from cli.main import main
 from crypto import sm3
 from node.accesslog.folder import path_of
-from tests.unit.test_access_log import World, request
+from tests.log_world import World, request
 
 
 @pytest.fixture
