@@ -144,8 +144,13 @@ def product(
     protection: str,
     data: str,
     results: Sequence[Result],
+    derived: Mapping[str, Json] | None = None,
 ) -> bytes:
-    """The data product (数据产品): every number of the joint computation, and where it is from."""
+    """The data product (数据产品): every number of the joint computation, and where it is from.
+
+    `derived` is what was made of the numbers, such as a model; there is none where they are the
+    product.
+    """
     return document(
         {
             "form": PRODUCT_FORM,
@@ -154,6 +159,7 @@ def product(
             "program_hash": program_hash.hex(),
             "protection": protection,
             "data": data,
+            "derived": dict(derived or {}),
             "results": [
                 [result.group, result.column, result.statistic, result.value] for result in results
             ],

@@ -7,7 +7,7 @@ itself, `local` happened at a party's home. Anything else than foreseen raises S
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -129,6 +129,11 @@ class Script:
     def measured(self, name: str, value: float) -> None:
         """A number of the run, for programs that read the record."""
         self._measures.append((name, value))
+
+    @property
+    def findings(self) -> Mapping[str, str]:
+        """What the run has found out so far, by name."""
+        return dict(self._findings)
 
     # --- the end ----------------------------------------------------------------------------
 

@@ -37,6 +37,11 @@ MARKS = {
 }
 FINDINGS = {
     "data": "数据 data",
+    "limits": "局限 limits",
+    "model": "模型 model",
+    "targets": "客群 targets",
+    "effect": "疗效 effect",
+    "double_blind": "双盲 double blind",
     "product": "产品 product",
     "comparison": "核对 comparison",
     "protection": "保护 protection",

@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from executors.mpc.layout import layout_of
+from executors.mpc.layout import layout_of, variance_shift
 from executors.mpc.program import Cell, StatisticsProgram, cells
+from executors.mpc.results import Result
 from executors.mpc.reveal import ReportedShare
 from executors.mpc.shares import (
     FRACTION_BITS,
@@ -57,12 +58,40 @@ def sealed_shares(
 
     A group without an entry is suppressed.
     """
+    return _sealed(
+        task_id,
+        program,
+        {
+            cell: found[key]
+            for cell in cells(program)
+            if (key := (cell.group, cell.statistic)) in found
+        },
+        receiver_key,
+    )
+
+
+def sealed_results(
+    task_id: str, program: StatisticsProgram, results: Sequence[Result], receiver_key: bytes
+) -> list[ReportedShare]:
+    """What the parties report when these are the results, in the order of the program's cells."""
+    pairs = zip(cells(program), results, strict=True)
+    scaled = {
+        cell: _scaled(program, cell, Fraction(result.value))
+        for cell, result in pairs
+        if not result.is_suppressed
+    }
+    return _sealed(task_id, program, scaled, receiver_key)
+
+
+def _sealed(
+    task_id: str,
+    program: StatisticsProgram,
+    found: Mapping[Cell, Fraction],
+    receiver_key: bytes,
+) -> list[ReportedShare]:
     layout = layout_of(program)
     whole, fixed = [0] * layout.whole_size, [0] * layout.fixed_size
-    for cell in cells(program):
-        value = found.get((cell.group, cell.statistic))
-        if value is None:
-            continue
+    for cell, value in found.items():
         whole[cell.group] = 1
         if _is_fixed(cell):
             fixed[layout.places[cell]] = int(value * (1 << FRACTION_BITS))
@@ -77,6 +106,17 @@ def sealed_shares(
         ReportedShare(seal_output(share, receiver_key), COMPILED, output_commitment(share))
         for share in shares
     ]
+
+
+def _scaled(program: StatisticsProgram, cell: Cell, value: Fraction) -> Fraction:
+    """A value in units of the data as the engine computes it: in units of the scaled column."""
+    if cell.measure < 0:
+        return value
+    measure = program.measures[cell.measure]
+    unit = Fraction(1, int("1" + "0" * measure.decimals))
+    if cell.statistic == "variance":
+        return value / unit / unit / (1 << 2 * variance_shift(measure))
+    return value / unit * (1 if cell.quantile is None else cell.quantile.parts)
 
 
 def _is_fixed(cell: Cell) -> bool:

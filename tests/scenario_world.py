@@ -7,10 +7,11 @@ a test does with the suppliers' accounts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -27,6 +28,7 @@ from contracts.vm.version import VM_VERSION
 from crypto import sm2, sm3
 from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
+from executors.mpc.program import decode_program
 from ledger.encoding import decode
 from ledger.genesis import GenesisParty, Limits
 from ledger.model import (
@@ -40,8 +42,14 @@ from ledger.model import (
 )
 from ledger.values import Value, decode_value
 from node.keys import write_private
-from scenarios.consortium import Consortium, Member, NodePlace
-from scenarios.record import Stage, Step, TableRecord
+from scenarios.cast import cast_of
+from scenarios.comparison import pooled_results
+from scenarios.consortium import DOCUMENTS, Consortium, Member, NodePlace
+from scenarios.joint import Plot, stages
+from scenarios.record import Kind, Stage, Step, TableRecord
+from scenarios.script import Script
+from scenarios.sheet import Sheet
+from tests.output_shares import sealed_results
 
 ROLES = {
     "manager": "manager",
@@ -225,6 +233,34 @@ class Listener:
 def finish_task(node: NodeClient, suppliers: tuple[Member, ...], task_id: str) -> bytes:
     """Does with the suppliers' accounts what executors do; returns the program hash reported."""
     digest = sm3.digest(b"compiled")
+    _accept(suppliers, task_id)
+    for supplier in suppliers:
+        report: list[Value] = [digest, digest, digest, b"sealed", [1, 2, 3, 4, 5], "test"]
+        supplier.session.call("task", "report", task_id, *report)
+    return digest
+
+
+def compute_task(suppliers: tuple[Member, ...], sheets: Sequence[Sheet], task_id: str) -> None:
+    """What executors do, with the plain computation over all sheets in the engine's place.
+
+    The shares that come out are sealed and opened as an engine's are.
+    """
+    file = suppliers[0].session.view("task", "show", task_id)
+    assert isinstance(file, dict)
+    encoded, task = file["program"], file["task"]
+    assert isinstance(encoded, bytes) and isinstance(task, dict)
+    receiver_key = task["receiver_key"]
+    assert isinstance(receiver_key, bytes)
+    program = decode_program(encoded)
+    shares = sealed_results(task_id, program, pooled_results(program, sheets), receiver_key)
+    _accept(suppliers, task_id)
+    for supplier, share in zip(suppliers, shares, strict=True):
+        said: list[Value] = [share.program_hash, sm3.digest(b"transcript"), share.output_commitment]
+        report: list[Value] = [*said, share.sealed, [1, 2, 3, 4, 5], "a test's, none"]
+        supplier.session.call("task", "report", task_id, *report)
+
+
+def _accept(suppliers: tuple[Member, ...], task_id: str) -> None:
     for supplier in suppliers:
         session = supplier.session
         file = session.view("task", "show", task_id)
@@ -238,7 +274,42 @@ def finish_task(node: NodeClient, suppliers: tuple[Member, ...], task_id: str) -
         commitment = session.view("catalog", "commitment_of", dataset)
         certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
         session.call("task", "accept", task_id, "127.0.0.1:1", certificate, commitment)
-    for supplier in suppliers:
-        report: list[Value] = [digest, digest, digest, b"sealed", [1, 2, 3, 4, 5], "test"]
-        supplier.session.call("task", "report", task_id, *report)
-    return digest
+
+
+class Played:
+    """A scenario played through all stages on an in-memory chain; its engine computes plainly."""
+
+    def __init__(self, root: Path, plot: Plot) -> None:
+        self.plot = plot
+        self.world = consortium(root)
+        sheets = [holding.sheet for holding in plot.collection.holdings]
+        self.cast = cast_of(self.world, "test", holding=plot.holding, suppliers=len(sheets))
+        self.listener = Listener()
+        self.script = Script(plot.name, "test", self.world, self.listener)
+        node = self.world.clients[0]
+        assert isinstance(node, ChainNode)
+        self.node = node
+
+        def compute() -> None:
+            node.before_events = lambda: None
+            compute_task(self.cast.suppliers, sheets, self.cast.task)
+
+        node.before_events = compute
+
+    def play(self) -> Self:
+        """Raises ScenarioFailed."""
+        stages(self.script, self.cast, self.plot)
+        return self
+
+    def documents(self, member: Member) -> dict[str, bytes]:
+        """What a member keeps at home, by name."""
+        folder = member.home / DOCUMENTS
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+    def refusals(self) -> list[str]:
+        """Every code with which the chain refused, in order."""
+        return [
+            step.receipted.refusal
+            for step in self.listener.steps
+            if step.kind is Kind.REFUSAL and step.receipted is not None
+        ]

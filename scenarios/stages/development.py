@@ -29,11 +29,23 @@ MISSES = ("TaskFailed", "TaskCancelled", "TaskDisputed", "TaskExpired")
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """What the operator makes of the results beyond showing them: a model, a score."""
+
+    told: Told
+    content: Mapping[str, papers.Json]  # what the product holds of it
+    tables: tuple[TableRecord, ...] = ()
+    findings: tuple[tuple[str, str], ...] = ()
+    measures: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What is computed, and how its answer is shown."""
 
     program_for: Callable[[Sequence[int]], StatisticsProgram]  # of the suppliers' numbers of rows
     result_table: Callable[[Sequence[Result]], TableRecord]
+    derive: Callable[[Sequence[Result]], Derived] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ def development(
     results, report = compute(script, cast, encode_program(program))
     script.table(question.result_table(results))
     check(script, [holding.sheet for holding in collection.holdings], program, results)
+    derived = _derive(script, cast, question, results)
     content = papers.product(
         product_id=cast.product,
         task_id=cast.task,
@@ -69,6 +82,7 @@ def development(
         protection=field(report, "protection", str),
         data=collection.origin,
         results=results,
+        derived=derived,
     )
     _record(script, cast, cast.operator, "result", content, "results as they were opened")
     _product(script, cast, content, made)
@@ -119,6 +133,23 @@ def check(
         f"{largest:.2g} of the value (allowed {RELATIVE_MAX:g})",
     )
     script.measured("largest_relative_difference", largest)
+
+
+def _derive(
+    script: Script, cast: Cast, question: Question, results: Sequence[Result]
+) -> Mapping[str, papers.Json]:
+    """Tells what the operator makes of the results; what of it goes into the product."""
+    if question.derive is None:
+        return {}
+    derived = question.derive(results)
+    script.local(cast.operator, derived.told)
+    for table in derived.tables:
+        script.table(table)
+    for name, text in derived.findings:
+        script.finding(name, text)
+    for name, value in derived.measures:
+        script.measured(name, value)
+    return derived.content
 
 
 def _follow(script: Script, cast: Cast, height: int) -> None:

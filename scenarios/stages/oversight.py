@@ -24,5 +24,5 @@ def oversight(script: Script, cast: Cast, algorithm: str) -> None:
         *cast.order(f"{cast.task}-again", algorithm, UNGRANTED_PROGRAM),
         code="grant.revoked",
     )
-    subjects = (*cast.datasets, cast.grant, cast.task, cast.product, cast.delivery)
+    subjects = (cast.demand, *cast.datasets, cast.grant, cast.task, cast.product, cast.delivery)
     script.table(evidence_table(cast.manager, subjects))
