@@ -1,4 +1,7 @@
-"""Scenarios of Appendix A of the standard, run end to end on real data by real processes.
+"""Scenarios of Appendix A of the standard, run end to end by real processes.
+
+Their data is real, or generated and said to be so wherever a party or a record meets it. A scenario
+whose engine is not there yet runs as far as joint statistics go, and names what is missing.
 
 A scenario is a program of the parties: every step is a transaction of the right role, signed with
 that party's key at that party's node, and what executors do they do by themselves. It is not a
@@ -18,7 +21,13 @@ executors there is nothing to tell.
     tables       tables that every joint computation tells
     stages/      the stages, as acts of the parties
     joint        a scenario of joint statistics: its Plot, played through all stages
+    grid         rows sorted into the cells of a few factors, and what was counted in each
+    glm          logistic and Poisson regression from counts in cells
+    response     a model of who responds, from joint counts
     insurance/   Appendix A, 2: smart insurance (智慧保险)
+    drug/        Appendix A, 3: AI drug discovery, double blind (“AI”+创新药)
+    marketing/   Appendix A, 5: precision marketing (市场精准营销)
+    credit/      Appendix A, 6: credit risk of small firms (金融风控精准招商), on generated data
 
 Starting and stopping a network belongs to the command line (`shuxin scenario run NAME --demo`).
 """

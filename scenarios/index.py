@@ -26,6 +26,30 @@ SCENARIOS: tuple[Scenario, ...] = (
         module="scenarios.insurance.run",
         needs=("numpy", "spu", "statsmodels"),
     ),
+    Scenario(
+        name="drug",
+        chinese="AI+创新药",
+        title="a drug developer's model judged against three hospitals, double blind",
+        appendix="A.1 (3)",
+        module="scenarios.drug.run",
+        needs=("numpy", "spu", "statsmodels"),
+    ),
+    Scenario(
+        name="marketing",
+        chinese="市场精准营销",
+        title="segments for a campaign, from joint counts of three platforms",
+        appendix="A.1 (5)",
+        module="scenarios.marketing.run",
+        needs=("numpy", "spu", "statsmodels"),
+    ),
+    Scenario(
+        name="credit",
+        chinese="金融风控精准招商",
+        title="a scorecard for loans to small firms of three districts, on generated data",
+        appendix="A.1 (6)",
+        module="scenarios.credit.run",
+        needs=("numpy", "spu"),
+    ),
 )
 
 
