@@ -30,6 +30,7 @@ _WALKS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
         ("no_diligence", "delivery_rejected", "delivery_unanswered"),
         ("offered", "accepted", "rejected"),
     ),
+    ("billing", ("bill_unanswered",), ("issued", "overdue")),
 )
 COLUMNS: Final = ("check", "subject", "party", "severity", "measured", "limit", "alert")
 

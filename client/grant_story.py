@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
+from client.errors import Refused
 from client.node import Outcome
 from ledger.encoding import decode
 from ledger.errors import DecodeError
@@ -22,6 +23,7 @@ R = TypeVar("R")
 
 TASKS_MAX = 200  # followed, the newest; each is asked for by itself
 ROWS_MAX = 10_000  # looked at of one account, from the issue of the grant on
+PAGES_MAX = 1_000  # of one history: a node that goes on after 200,000 rows is not believed
 
 # Which calls are tried under a grant: the position and the kind of the id that they name.
 TRIED: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
@@ -129,12 +131,15 @@ def _follow(node: Records, found: _Found, subject: str, *, contract: str, field:
 
 
 def _all(ask: Callable[[Span], Page[R]], span: Span) -> Iterator[R]:
-    while True:
+    for _ in range(PAGES_MAX):
         page = ask(span)
         yield from page.rows
         if page.is_complete:
             return
         span = replace(span, after=page.cursor)
+    raise Refused(
+        "answer.endless", f"the node's history goes on after {PAGES_MAX:,} pages; ask another node"
+    )
 
 
 def _texts(found: _Found, event: str, field: str) -> list[str]:

@@ -164,14 +164,14 @@ def _statements(reader: Reader) -> Iterator[Waiting]:
         name, status = _text(row, "id"), _text(row, "status")
         payee, payer, due = _text(row, "payee"), _text(row, "payer"), _number(row, "due_fen")
         about = f"{payer} owes {payee} {due} fen"
-        if status == "issued" and payer == reader.party:
+        if status in ("issued", "overdue") and payer == reader.party:
             command = f"billing recompute {name}, then: billing accept {name} --total …"
             yield _waiting("statement to answer (账单)", name, about, command)
         if status in ("accepted", "settled") and payee == reader.party:
             command = f"billing confirm {name} --digest file:RECEIPT"
             yield _waiting("payment to confirm (收款)", name, about, command)
         is_neither = reader.party not in (payee, payer)
-        if status == "contested" and is_neither and "manager" in reader.roles:
+        if status in ("contested", "overdue") and is_neither and "manager" in reader.roles:
             command = f"billing settle {name} --due … --reason …"
             yield _waiting("statement to settle (账单)", name, about, command)
 

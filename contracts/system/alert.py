@@ -53,7 +53,7 @@ class Alert:
     check: str
     stage: str
     severity: str
-    subject: str  # id of the grant, task, data set or delivery; of a report, its topic
+    subject: str  # id of the grant, task, data set, delivery or bill; of a report, its topic
     party: str  # that is supervised
     reporter: str  # party that sent it first
     measured: int
@@ -125,6 +125,15 @@ class Freshness:
     owner: str
     status: str
     updated_ms: int
+
+
+@record
+class BillCourse:
+    """What the contract `billing` tells of a statement."""
+
+    status: str
+    payer: str
+    issued_ms: int
 
 
 @record
@@ -297,6 +306,8 @@ def look(check_name: str, subject: str) -> Finding:
     party, measured = "", 0
     if limit.stage == "aggregation":
         party, measured, is_due = look_at_dataset(subject, limit.limit)
+    elif check_name == "bill_unanswered":
+        party, measured, is_due = look_at_bill(subject, limit.limit)
     elif limit.stage == "delivery":
         party, measured, is_due = look_at_delivery(check_name, subject, limit.limit)
     elif check_name == "task_broken":
@@ -349,6 +360,12 @@ def look_at_delivery(check_name: str, subject: str, limit: int) -> tuple[str, in
     is_done = has_diligence(subject, found.operator)
     is_done = is_done or has_diligence(found.product_id, found.operator)
     return found.operator, 1, not is_done
+
+
+def look_at_bill(subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("billing", "course", subject, returns=BillCourse)
+    hours = (ctx.time_ms - found.issued_ms) // HOUR_MS
+    return found.payer, hours, found.status in ("issued", "overdue") and hours >= limit
 
 
 def has_diligence(subject: str, operator: str) -> bool:

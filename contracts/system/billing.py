@@ -2,15 +2,19 @@
 
 What was done is metered from the records themselves, at the tariff in force: whoever a finished
 task or an accepted delivery concerns asks for it, and this contract reads who, what and how much.
-Only use after delivery, which no chain sees, is the payee's word, under an agreement in force and
-with the digest of its log. A consumer owes the operator for tasks, deliveries and use, and each
-supplier for the data sets that a task took.
+Only use after delivery, which no chain sees, is the payee's word, with the digest of its log, under
+an agreement in force or within 30 days after its end. A consumer owes the operator for tasks,
+deliveries and use, and each supplier for the data sets that a task took.
 
 A payee states its account with a payer up to a time: all entries since the last statement, none
 twice and none left out. Whoever it concerns can add them up again. Amounts are fen; no money moves
 here.
 
-States of a statement: issued -> accepted -> paid; issued -> contested -> settled -> paid.
+A payer has 30 days to answer a statement. Silence agrees to nothing: what was not answered by then
+is overdue, which follows from the time, and a manager may settle it like what was contested.
+
+States of a statement: issued -> accepted -> paid; issued -> contested -> settled -> paid;
+issued -> overdue -> accepted | contested | settled.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ from contracts.dialect import (
 UNITS_MAX = 10**12  # of one report of use
 TEXT_MAX = 1024  # characters of a reason, or of where the text is kept
 DIGEST_SIZE = 32  # bytes: SM3
+ANSWER_MS = 30 * 24 * 3600 * 1000  # that a payer has to answer a statement
+REPORT_MS = 30 * 24 * 3600 * 1000  # that a payee has to report use, once an agreement is over
 ENTRIES_MAX = 200  # of one statement: adding them up must fit into a transaction
 PAGE_MAX = 100  # records in one answer
 
@@ -72,6 +78,7 @@ class Statement:
     total_fen: int
     due_fen: int  # what is to be paid: the total, or what was settled
     issued_ms: int
+    answer_by_ms: int  # from then on it is overdue
     status: str = "issued"
     reason: str = ""  # of the payer that contests it
     settlement: str = ""
@@ -113,6 +120,16 @@ class Cover:
     digest: bytes
     price_fen: int
     service: str
+    over_ms: int  # when it ended or was terminated; 0 else
+
+
+@record
+class Course:
+    """What the contract `alert` judges a statement by."""
+
+    status: str
+    payer: str
+    issued_ms: int
 
 
 @record
@@ -159,39 +176,33 @@ def meter_task(task_id: str) -> int:
 @call
 def meter_delivery(delivery_id: str) -> int:
     """What an accepted delivery costs, once: by its agreement, else by the tariff (6.6.4)."""
-    delivery = view_contract("delivery", "handed", delivery_id, returns=Handed)
-    require_concerned([delivery.operator, delivery.consumer])
-    require(delivery.status == "accepted", "billing.delivery: only an accepted one is metered")
+    done = view_contract("delivery", "handed", delivery_id, returns=Handed)
+    require_concerned([done.operator, done.consumer])
+    require(done.status == "accepted", "billing.delivery: only an accepted one is metered")
     take_once("delivery", delivery_id)
-    agreement_id = delivery.agreement_id
+    agreement_id = done.agreement_id
     if agreement_id == "":
         price = listed("delivery")
     else:
         price = agreed(view_contract("agreement", "cover", agreement_id, returns=Cover))
-    book(
-        "delivery",
-        delivery_id,
-        "",
-        price,
-        delivery.operator,
-        delivery.consumer,
-        1,
-        agreement_id,
-        b"",
-    )
+    book("delivery", delivery_id, "", price, done.operator, done.consumer, 1, agreement_id, b"")
     return entry_count.get(0)
 
 
 @call
 def report_use(agreement_id: str, units: int, digest: bytes) -> int:
-    """The operator reports use that no chain sees, under an agreement in force (6.6.4)."""
+    """The operator reports use that no chain sees, by the agreement it was made under (6.6.4)."""
     cover = view_contract("agreement", "cover", agreement_id, returns=Cover)
     operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
     require(
         operator != "" and operator == cover.operator,
         "billing.payee: only the operator of the agreement reports use under it",
     )
-    require(cover.status == "in_force", "billing.agreement: it is not in force; see `agreement`")
+    is_over = cover.over_ms > 0 and ctx.time_ms < cover.over_ms + REPORT_MS
+    require(
+        cover.status == "in_force" or is_over,
+        "billing.agreement: it was never in force, or ended more than 30 days ago",
+    )
     require(1 <= units <= UNITS_MAX, "billing.units: report 1 to 10**12 units")
     require(len(digest) == DIGEST_SIZE, "billing.digest: use 32 bytes of SM3 of the log")
     price = agreed(cover)
@@ -231,6 +242,7 @@ def issue(statement_id: str, payer: str, to_ms: int) -> None:
         total_fen=total_fen,
         due_fen=total_fen,
         issued_ms=ctx.time_ms,
+        answer_by_ms=ctx.time_ms + ANSWER_MS,
     )
     stated[payee, payer] = first + count
     stated_ms[payee, payer] = end_ms
@@ -269,12 +281,16 @@ def contest(statement_id: str, reason: str) -> None:
 
 @call
 def settle(statement_id: str, due_fen: int, text: str) -> None:
-    """A manager that is neither side decides what is due of a contested statement (6.6.1c)."""
+    """A manager that is neither side decides what is due: of what was contested or is overdue
+    (6.6.1c)."""
     settler = view_contract("parties", "acting_as", ctx.sender, "manager", returns=str)
     require(settler != "", "billing.role: sign with an account of an active manager")
-    found = known(statement_id)
+    found = seen(known(statement_id))
     require(settler not in (found.payee, found.payer), "billing.self: no party settles its own")
-    require(found.status == "contested", "billing.status: only what is contested is settled")
+    require(
+        found.status in ("contested", "overdue"),
+        "billing.status: only what is contested, or was not answered in time, is settled",
+    )
     require(0 <= due_fen <= found.total_fen, "billing.due: from nothing up to the total")
     require(1 <= len(text) <= TEXT_MAX, "billing.settlement: give reasons, up to 1024 characters")
     statements[statement_id] = replace(
@@ -309,7 +325,14 @@ def list_(offset: int, limit: int) -> list[Statement]:
     """Statements in order of issue: all for managers, its own for any other party."""
     scope = reader_scope()
     end = page_end(offset, limit, statement_count.get(scope, 0))
-    return [statements[statement_by_number[scope, number]] for number in range(offset, end)]
+    return [seen(statements[statement_by_number[scope, number]]) for number in range(offset, end)]
+
+
+@view
+def course(statement_id: str) -> Course:
+    """How far a statement is, and who has to answer it; for the contract alert and its readers."""
+    found = seen(known(statement_id)) if ctx.sender == "contract:alert" else readable(statement_id)
+    return Course(found.status, found.payer, found.issued_ms)
 
 
 @view
@@ -423,9 +446,9 @@ def require_concerned(parties: list[str]) -> None:
 
 def require_payer(statement_id: str) -> Statement:
     party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
-    found = known(statement_id)
+    found = seen(known(statement_id))
     require(party != "" and party == found.payer, "billing.payer: only the payer answers it")
-    require(found.status == "issued", "billing.status: it has been answered already")
+    require(found.status in ("issued", "overdue"), "billing.status: it has been answered already")
     return found
 
 
@@ -436,7 +459,14 @@ def readable(statement_id: str) -> Statement:
         scope in ("", found.payee, found.payer),
         "billing.reader: only its two sides and managers may read it",
     )
-    return found
+    return seen(found)
+
+
+def seen(statement: Statement) -> Statement:
+    """As it stands at this block's time."""
+    if statement.status == "issued" and ctx.time_ms >= statement.answer_by_ms:
+        return replace(statement, status="overdue")
+    return statement
 
 
 def reader_scope() -> str:

@@ -109,6 +109,10 @@ def review(engagement_id: str, passed: bool, reason: str) -> None:
     manager = view_contract("parties", "acting_as", ctx.sender, "manager", returns=str)
     require(manager != "", "oversight.role: sign with an account of an active manager")
     found = known(engagement_id)
+    require(
+        manager not in (found.operator, found.party),
+        "oversight.self: another manager reviews its own engagement",
+    )
     require(found.status == "selected", "oversight.status: it has been reviewed or is over")
     require(passed or reason != "", "oversight.reason: say why it is refused")
     require(len(reason) <= NOTE_MAX, "oversight.reason: use up to 1024 characters")

@@ -47,6 +47,7 @@ CHECKS = (
     ("no_diligence", "delivery", 1, 1, 1, "critical"),
     ("delivery_rejected", "delivery", 1, 1, 1, "warning"),
     ("delivery_unanswered", "delivery", 72, 1, 8760, "notice"),
+    ("bill_unanswered", "delivery", 168, 1, 8760, "notice"),
 )
 TITLE_MAX = 128  # characters
 TEXT_MAX = 512  # characters of a reason, or of where the text is kept
@@ -57,8 +58,8 @@ PAGE_MAX = 100  # records in one answer
 
 @record
 class Rule:
-    """A text of one kind for one stage. `status` is that of its latest enacted version, or of its
-    draft as long as none was enacted."""
+    """A text of one kind for one stage. `title` and `status` are those of its latest enacted
+    version, or of its draft as long as none was enacted."""
 
     id: str
     kind: str
@@ -77,6 +78,7 @@ class Version:
 
     rule_id: str
     number: int
+    title: str
     digest: bytes  # SM3 of the text
     location: str  # where parties find the text
     limits: list[tuple[str, int, str]]  # check, limit, severity
@@ -138,8 +140,15 @@ def draft(
         latest = versions[rule_id, rule.versions]
         require(latest.status != "draft", "rules.draft: withdraw the draft that waits first")
         number = rule.versions + 1
-        rules[rule_id] = replace(rule, title=title, versions=number, status=drafted(rule))
-    versions[rule_id, number] = Version(rule_id, number, digest, location, limits, ctx.time_ms)
+        rules[rule_id] = replace(
+            rule,
+            title=title if rule.enacted == 0 else rule.title,
+            versions=number,
+            status=drafted(rule),
+        )
+    versions[rule_id, number] = Version(
+        rule_id, number, title, digest, location, limits, ctx.time_ms
+    )
     emit(
         "RuleDrafted",
         rule_id=rule_id,
@@ -190,7 +199,7 @@ def enact(rule_id: str, number: int, digest: bytes, from_height: int) -> None:
     versions[rule_id, number] = replace(
         latest, status="enacted", manager=manager, from_height=from_height, before=rule.enacted
     )
-    rules[rule_id] = replace(rule, enacted=number, status="enacted")
+    rules[rule_id] = replace(rule, title=latest.title, enacted=number, status="enacted")
     emit("RuleEnacted", rule_id=rule_id, number=number, party_id=manager, from_height=from_height)
 
 

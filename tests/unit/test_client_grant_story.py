@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
 
-from client.grant_story import Story, grant_story
+from client.errors import Refused
+from client.grant_story import PAGES_MAX, Story, grant_story
 from client.node import Outcome
 from contracts.vm.codes import Code
 from contracts.vm.testing import account
@@ -230,3 +232,24 @@ def test_a_grant_that_nobody_issued_has_no_story() -> None:
     business = Recorded()
     business.granted()
     assert business.story("g9").steps == ()
+
+
+class Endless(Recorded):
+    """A node whose history of a subject never comes to an end."""
+
+    asked = 0
+
+    def subject_history(
+        self, subject: str | bytes, span: Span = WHOLE, *, contract: str = "", field: str = ""
+    ) -> Page[SubjectEntry]:
+        self.asked += 1
+        page = super().subject_history(subject, span, contract=contract, field=field)
+        return replace(page, is_complete=False)
+
+
+def test_a_node_that_never_comes_to_an_end_is_not_followed_for_ever() -> None:
+    business = Endless()
+    business.granted()
+    with pytest.raises(Refused, match="ask another node"):
+        business.story()
+    assert business.asked == PAGES_MAX

@@ -114,6 +114,13 @@ def stated(statement: str) -> Business:
     return business
 
 
+def test_a_statement_that_nobody_answered_waits_for_the_payer_and_for_a_manager() -> None:
+    business = stated("s1")
+    business.pass_time(31 * 24 * HOUR_MS)
+    assert ("statement to answer", "s1") in told(business, "insurer")
+    assert ("statement to settle", "s1") in told(business, "bureau")
+
+
 def test_a_statement_waits_for_the_payer_then_for_a_manager_then_for_the_payee() -> None:
     business = stated("s1")
     product = [("product to deliver", "p1")]

@@ -243,3 +243,22 @@ def test_what_is_not_on_the_chain_is_not_checked() -> None:
     assert business.denied("opco", "alert", "findings", "quota_used", too_many) == "alert.subjects"
     assert business.denied("bureau", "alert", "show", "alert-1") == "alert.unknown"
     assert business.denied("bureau", "alert", "list", 0, 101) == "alert.page"
+
+
+def test_a_bill_that_its_payer_does_not_answer_is_found() -> None:
+    business = Business()
+    business.do("bureau", "tariff", "enact", 1, digest("t"), "", [["task", 5]],
+                business.chain.height + 2)  # fmt: skip
+    business.chain.advance(height=2)
+    business.finished()
+    business.do("opco", "billing", "meter_task", "t1")
+    business.pass_time(HOUR_MS)
+    business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
+    assert says(business, "bill_unanswered", "s1") == "fine"
+    business.pass_time(169 * HOUR_MS)
+    alert = raised(business, "bill_unanswered", "s1")
+    assert (alert["party"], alert["stage"], alert["severity"]) == ("insurer", "delivery", "notice")
+    business.pass_time(40 * DAY_MS)
+    assert says(business, "bill_unanswered", "s1") == "due", "overdue is still unanswered"
+    business.do("insurer", "billing", "accept", "s1", 5)
+    assert says(business, "bill_unanswered", "s1") == "fine"

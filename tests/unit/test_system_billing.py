@@ -221,7 +221,7 @@ def test_use_is_reported_by_the_operator_under_an_agreement_in_force_at_the_agre
     enact(business, 2, [["task", 500]])
     assert business.refused("opco", "billing", "report_use", *use) == "billing.unpriced"
     business.do("insurer", "agreement", "terminate", "a1", "done")
-    assert business.refused("opco", "billing", "report_use", *use) == "billing.agreement"
+    assert business.refused("opco", "billing", "report_use", *use) == "billing.unpriced"
 
 
 def test_the_same_log_is_metered_once_under_an_agreement() -> None:
@@ -314,3 +314,62 @@ def test_pages_and_unknown_statements_are_refused() -> None:
         assert business.denied("opco", "billing", view, *args, 0, 101) == "billing.page"
     assert business.denied("opco", "billing", "show", "s9") == "billing.unknown"
     assert business.ask("bank", "billing", "list", 0, 10) == []
+
+
+MONTH_MS = 30 * 24 * HOUR_MS
+
+
+def status_of(business: Business, statement: str = "s1") -> Value:
+    return business.ask_record("insurer", "billing", "show", statement)["status"]
+
+
+def test_a_statement_that_nobody_answers_is_overdue_and_agrees_to_nothing() -> None:
+    business = stated()
+    business.pass_time(MONTH_MS - HOUR_MS)
+    assert status_of(business) == "issued"
+    refused = business.refused("bureau", "billing", "settle", "s1", 1, "silence")
+    assert refused == "billing.status", "it may still be answered"
+    business.pass_time(HOUR_MS)
+    assert status_of(business) == "overdue"
+    listed = rows(business.ask("opco", "billing", "list", 0, 10))
+    assert [row["status"] for row in listed] == ["overdue"]
+    assert business.refused("opco", "billing", "confirm", "s1", digest("slip")) == "billing.status"
+    business.do("bureau", "billing", "settle", "s1", 500, "not answered in time")
+    assert status_of(business) == "settled"
+    business.do("opco", "billing", "confirm", "s1", digest("slip"))
+
+
+@pytest.mark.parametrize(
+    ("method", "word", "then"), [("accept", 500, "accepted"), ("contest", "late", "contested")]
+)
+def test_a_payer_may_still_answer_what_is_overdue(method: str, word: Value, then: str) -> None:
+    business = stated()
+    business.pass_time(2 * MONTH_MS)
+    business.do("insurer", "billing", method, "s1", word)
+    assert status_of(business) == then
+
+
+@pytest.mark.parametrize("end", ["ended", "terminated"])
+def test_use_before_the_end_of_an_agreement_is_reported_within_a_month_after_it(end: str) -> None:
+    business = priced()
+    agree(business, "a1")
+    if end == "terminated":
+        business.do("insurer", "agreement", "terminate", "a1", "done")
+    else:
+        business.pass_time(20 * HOUR_MS)
+    assert business.ask_record("opco", "agreement", "show", "a1")["status"] == end
+    business.do("opco", "billing", "report_use", "a1", 3, digest("the last day"))
+    business.pass_time(MONTH_MS - 1000)
+    business.do("opco", "billing", "report_use", "a1", 2, digest("found later"))
+    business.pass_time(1000)
+    late = business.refused("opco", "billing", "report_use", "a1", 1, digest("too late"))
+    assert late == "billing.agreement"
+
+
+def test_use_under_an_agreement_that_was_never_in_force_is_never_billed() -> None:
+    business = priced()
+    business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
+    use: list[Value] = ["a1", 1, digest("log")]
+    assert business.refused("opco", "billing", "report_use", *use) == "billing.agreement"
+    business.pass_time(21 * HOUR_MS)
+    assert business.refused("opco", "billing", "report_use", *use) == "billing.agreement"

@@ -154,3 +154,17 @@ def test_all_contracts_of_oversight_leave_the_id_of_what_they_concern() -> None:
     report: list[Value] = ["disk", "opco", "development", "critical", "full", digest("log")]
     ((name, fields),) = business.do("opco", "alert", "report", *report)
     assert (name, fields["alert_id"], fields["reporter"]) == ("AlertRaised", "alert-1", "opco")
+
+
+def test_a_manager_does_not_pass_an_engagement_of_its_own() -> None:
+    """A party that is manager and operator at once selects, and another manager reviews."""
+    business = Business()
+    both: list[Value] = ["both", "Both", ["manager", "operator", "developer"], [account("both")]]
+    business.do("bureau", "parties", "register", *both)
+    business.do("both", "oversight", "select", "x1", "chipworks", "")
+    business.do("opco", "oversight", "select", "x2", "both", "")
+    for engagement in ("x1", "x2"):
+        for passed in (True, False):
+            said: list[Value] = [engagement, passed, "fine"]
+            assert business.refused("both", "oversight", "review", *said) == "oversight.self"
+        business.do("bureau", "oversight", "review", engagement, True, "")

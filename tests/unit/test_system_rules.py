@@ -248,3 +248,19 @@ def test_texts_are_listed_by_stage() -> None:
     assert business.denied("bank", "rules", "list_by_stage", "use", 0, 10) == "rules.stage"
     assert business.denied("bank", "rules", "list", 0, 101) == "rules.page"
     assert business.denied("bank", "rules", "version", "r1", 2) == "rules.number"
+
+
+def test_a_draft_does_not_change_the_title_of_the_text_in_force() -> None:
+    business = Business()
+    enacted(business, ahead=1)
+    held = business.ask_record("bank", "rules", "show", "r1")["title"]
+    again = text(title="Everything is allowed")
+    business.do("opco", "rules", "draft", *again)
+    assert business.ask_record("bank", "rules", "show", "r1")["title"] == held
+    assert business.ask_record("bank", "rules", "version", "r1", 2)["title"] == again[3]
+    business.do("opco", "rules", "withdraw", "r1")
+    assert business.ask_record("bank", "rules", "show", "r1")["title"] == held
+    business.do("opco", "rules", "draft", *again)
+    height = business.chain.height + 2
+    business.do("bureau", "rules", "enact", "r1", 3, again[4], height)
+    assert business.ask_record("bank", "rules", "show", "r1")["title"] == again[3]
