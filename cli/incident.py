@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.domain import DigestOption, Id, Reason, Title, add_reads, call
-from cli.literals import parse_digest, parse_id
+from cli.literals import parse_algorithm, parse_digest, parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer
 
@@ -51,6 +51,17 @@ def suspend_grant(
 ) -> Answer:
     """Suspend a grant: no use, no report, no delivery (manager, or its own operator)."""
     return call(ask, CONTRACT, "suspend_grant", incident_id, grant, reason)
+
+
+@verb(app, "suspend-algorithm")
+def suspend_algorithm(
+    ask: Invocation,
+    incident_id: Id,
+    algorithm: Annotated[str, typer.Option(parser=parse_algorithm, help="NAME/VERSION.")],
+    reason: Reason,
+) -> Answer:
+    """Suspend an algorithm: no task begins, goes on or reports (manager, or its provider)."""
+    return call(ask, CONTRACT, "suspend_algorithm", incident_id, algorithm, reason)
 
 
 @verb(app, "cut-party")

@@ -137,6 +137,20 @@ def parse_id(text: str) -> str:
     return text
 
 
+def parse_algorithm(text: str) -> str:
+    """The id of an algorithm: NAME/VERSION, up to 64 characters."""
+    name, _, version = text.partition("/")
+    if len(text) > 64 or not ID.fullmatch(name) or not ID.fullmatch(version):
+        raise LiteralInvalid(f"{text[:80]!r}: write NAME/VERSION, each of a-z 0-9 _ - .")
+    return text
+
+
+def parse_parameter(text: str) -> Column:
+    """`NAME:TYPE` or `NAME:TYPE:MEANING` of an algorithm's parameter."""
+    column = parse_column(text)
+    return Column(parse_id(column.name), column.kind, column.description)
+
+
 def parse_moment(text: str) -> int:
     """Unix milliseconds: `+30d` (s, m, h, d from now), or an ISO time with its zone."""
     if span := _SPAN.fullmatch(text):

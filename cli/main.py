@@ -43,6 +43,7 @@ NOUNS: dict[str, str] = {
     "evaluation": "Periodic evaluation of parties (绩效评价).",
     "catalog": "Data catalog: registered data sets (数据目录).",
     "demand": "Data demands, prescreen and review (数据需求、预审、审核).",
+    "algorithm": "Algorithm images: proposed, vetted, disabled (算法镜像).",
     "grant": "Grants: who may use which data for what (授权).",
     "task": "Computing tasks on granted data (任务).",
     "product": "Data products made by tasks (数据产品).",

@@ -30,12 +30,13 @@ from cli.options import KEYS_FOLDER, PASSPHRASE_FILE
 from cli.output import CommandRefused
 from cli.supervisor import Program
 from client.account import Account
-from contracts.bundle import genesis_contracts
+from contracts.bundle import GenesisAlgorithm, genesis_contracts
 from contracts.vm import engines
 from crypto import sm2
 from crypto.keys import save_key
 from crypto.passphrase import passphrase_of_file
 from crypto.x509.profile import Role, Subject
+from executors.builtin import built_in
 from ledger.genesis import Genesis, GenesisParty, Limits, chain_id, save_genesis
 from ledger.model import PROTOCOL_VERSION, Validator, ValidatorSet, address_of
 from node.config_template import render_config
@@ -63,6 +64,7 @@ PARTIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("tech", "技术提供方 Computing Ltd", ("tech_provider",)),
     ("developer", "服务开发方 Platform Ltd", ("developer",)),
 )
+PROVIDER = "tech"  # answers for the algorithms that come with this software
 EXECUTORS = ("supplier-a", "supplier-b", "supplier-c")
 
 
@@ -121,6 +123,7 @@ def create(
             limits=limits,
             addresses={entry.name: entry.listen for entry in entries},
             roots=root_certificates(root),
+            algorithms=agreed_algorithms(),
         ),
         limits=limits,
         vm_version=vm_version,
@@ -133,6 +136,11 @@ def create(
     plan = NetworkPlan(root.name, chain_id(genesis).hex(), entries, names)
     _save_plan(root, plan)
     return plan
+
+
+def agreed_algorithms() -> list[tuple[str, GenesisAlgorithm]]:
+    """What may be run from the beginning, each with its provider: the engines installed here."""
+    return [(PROVIDER, algorithm) for algorithm in built_in()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # at that moment.
 STORED: Final[Mapping[str, str]] = {
     "alert": "alerts",
+    "algorithm": "algorithms",
     "billing": "statements",
     "catalog": "datasets",
     "delivery": "deliveries",

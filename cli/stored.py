@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from types import UnionType
 from typing import TYPE_CHECKING, get_args, get_origin, get_type_hints
 
 from cli.language import say
@@ -155,6 +156,8 @@ def named(kind: object, value: Value) -> Value:
             )
         return {name: named(hints[name], part) for name, part in zip(names, value, strict=True)}
     inner = get_args(kind)
+    if isinstance(kind, UnionType):  # of a record and None: the dialect has no other
+        return None if value is None else named(inner[0], value)
     if get_origin(kind) is list and isinstance(value, list):
         return [named(inner[0], part) for part in value]
     if get_origin(kind) is dict and isinstance(value, dict):

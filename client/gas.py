@@ -25,6 +25,7 @@ _MEASURED: Final = frozenset(
         "accusation",
         "agreement",
         "alert",
+        "algorithm",
         "billing",
         "catalog",
         "certificate",
@@ -50,6 +51,11 @@ _MEASURED: Final = frozenset(
 )
 _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
     {
+        ("algorithm", "propose"): GAS_MEDIUM,  # 16 parameters are written and signed
+        ("algorithm", "rebuild"): GAS_MEDIUM,
+        ("algorithm", "review"): GAS_MEDIUM,  # rewrites them with two images
+        ("incident", "lift"): GAS_MEDIUM,  # of an algorithm with its full description
+        ("incident", "suspend_algorithm"): GAS_MEDIUM,
         ("billing", "issue"): GAS_LARGE,  # adds 200 entries up
         ("billing", "meter_task"): GAS_MEDIUM,  # 16 participants
         ("catalog", "register"): GAS_MEDIUM,  # a table of 128 columns

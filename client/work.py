@@ -76,6 +76,20 @@ def waiting_for(reader: Reader) -> Iterator[Waiting]:
 # --- the way of the data --------------------------------------------------------------------
 
 
+def _algorithms(reader: Reader) -> Iterator[Waiting]:
+    if "manager" not in reader.roles:
+        return
+    for row in reader.rows("algorithm"):
+        digest = _field(row.get("waiting"), "digest")
+        if _text(row, "status") in ("proposed", "approved") and isinstance(digest, bytes):
+            name, provider = _text(row, "id"), _text(row, "provider")
+            if provider != reader.party:
+                command = (
+                    f"algorithm review {name} --digest {digest.hex()} --pass|--refuse --note …"
+                )
+                yield _waiting("image to vet (算法审查)", name, provider, command)
+
+
 def _demands(reader: Reader) -> Iterator[Waiting]:
     if not reader.roles & {"operator", "manager"}:
         return
@@ -299,6 +313,7 @@ def _joint_acts(reader: Reader) -> Iterator[Waiting]:
 
 
 PARTS: Final = (
+    _algorithms,
     _demands,
     _supplier_tasks,
     _operator_work,

@@ -6,12 +6,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
 
 from ledger.genesis import GenesisContract, GenesisParty, Limits
 from ledger.model import ValidatorSet
 from ledger.values import Value, encode_value
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisAlgorithm:
+    """An algorithm that the founders approve with the genesis (8.5c); digests are SM3."""
+
+    id: str  # NAME/VERSION
+    title: str
+    kind: str  # mpc, psi, fl or tee
+    parameters: tuple[tuple[str, str, str], ...]  # name, type, what it means
+    location: str
+    digest: bytes
+    layout_digest: bytes
+
 
 # Order of deployment: `parties` first, because the others ask it who a sender is.
 SYSTEM_CONTRACTS = (
@@ -23,7 +38,9 @@ SYSTEM_CONTRACTS = (
     "accusation",
     "catalog",
     "demand",
+    "algorithm",
     "grant",
+    "queue",
     "task",
     "evidence",
     "product",
@@ -57,14 +74,21 @@ def genesis_contracts(
     limits: Limits,
     addresses: Mapping[str, str] = MappingProxyType({}),
     roots: Sequence[tuple[str, bytes]] = (),
+    algorithms: Sequence[tuple[str, GenesisAlgorithm]] = (),
 ) -> tuple[GenesisContract, ...]:
     """The system contracts for a genesis with these first parties and this committee.
 
     `addresses` gives the multiaddr where a validator, by name, listens, as far as it is known;
-    `roots` the root certificates (DER) by party.
+    `roots` the root certificates (DER) by party; `algorithms` what may be run from the beginning,
+    each with the tech provider that answers for it.
     """
     args = init_args(
-        parties, validators=validators, limits=limits, addresses=addresses, roots=roots
+        parties,
+        validators=validators,
+        limits=limits,
+        addresses=addresses,
+        roots=roots,
+        algorithms=algorithms,
     )
     return tuple(
         GenesisContract(name=name, source=source, args=encode_value(args.get(name, [])))
@@ -79,6 +103,7 @@ def init_args(
     limits: Limits,
     addresses: Mapping[str, str] = MappingProxyType({}),
     roots: Sequence[tuple[str, bytes]] = (),
+    algorithms: Sequence[tuple[str, GenesisAlgorithm]] = (),
 ) -> dict[str, list[Value]]:
     """What the inits of the system contracts take, by contract; the others take nothing."""
     members: list[Value] = [
@@ -95,9 +120,24 @@ def init_args(
         "parties": [founders(parties)],
         "governance": [members, limits.watermark_window],
         "identity": [[[party, root] for party, root in roots]],
+        "algorithm": [[_agreed(provider, algorithm) for provider, algorithm in algorithms]],
     }
 
 
 def founders(parties: Sequence[GenesisParty]) -> Value:
     """`parties` in the form that the init of the contract `parties` takes."""
     return [[party.id, party.name, list(party.roles), list(party.accounts)] for party in parties]
+
+
+def _agreed(provider: str, algorithm: GenesisAlgorithm) -> Value:
+    """The algorithm in the form that the init of the contract `algorithm` takes."""
+    return [
+        algorithm.id,
+        algorithm.title,
+        algorithm.kind,
+        [list(parameter) for parameter in algorithm.parameters],
+        provider,
+        algorithm.location,
+        algorithm.digest,
+        algorithm.layout_digest,
+    ]

@@ -133,6 +133,23 @@ class GrantText(msgspec.Struct, frozen=True):
     status: str
 
 
+class BuildText(msgspec.Struct, frozen=True):
+    digest: bytes
+
+
+class AlgorithmText(msgspec.Struct, frozen=True):
+    """The algorithm contract's record, as far as it binds an executor."""
+
+    status: str
+    current: BuildText | None
+    previous: BuildText | None
+
+    @property
+    def digests(self) -> frozenset[bytes]:
+        """Of the images that may run: the newest, and the one that it follows."""
+        return frozenset(build.digest for build in (self.current, self.previous) if build)
+
+
 def read_task(value: Value) -> TaskOrder:
     """The order in an answer of task.show. Raises TaskRefused."""
     file = _converted(value, TaskFileText)
@@ -163,6 +180,11 @@ def read_open_tasks(value: Value) -> list[TaskText]:
 def read_grant(value: Value) -> GrantText:
     """The grant in an answer of grant.show. Raises TaskRefused."""
     return _converted(value, GrantText)
+
+
+def read_algorithm(value: Value) -> AlgorithmText:
+    """The algorithm in an answer of algorithm.show. Raises TaskRefused."""
+    return _converted(value, AlgorithmText)
 
 
 def is_transient(refusal: Refused) -> bool:

@@ -91,6 +91,11 @@ class Engine(Protocol):
     @property
     def algorithm(self) -> str: ...
 
+    @property
+    def image_digest(self) -> bytes:
+        """SM3 of the engine as it is installed: a manager must have approved it (8.5c)."""
+        ...
+
     def prepare(self, order: TaskOrder, rank: int) -> Prepared:
         """Checks program and data set. Raises ExecutorError with the reason to refuse."""
         ...

@@ -34,6 +34,7 @@ from executors.chain import (
     Chain,
     NodeChain,
     contract_code,
+    read_algorithm,
     read_grant,
     read_open_tasks,
     read_task,
@@ -254,6 +255,7 @@ class Worker:
             engine = self._engines.get(order.algorithm)
             if engine is None:
                 raise TaskRefused(f"this executor does not run {order.algorithm}")
+            self._check_image(order, engine)
             prepared = engine.prepare(order, rank)
         except ExecutorError as error:
             self._fail(order, str(error))
@@ -297,6 +299,20 @@ class Worker:
             raise TaskRefused(f"grant {order.grant_id} does not name {order.algorithm}")
         if order.participants[rank].dataset_id not in grant.datasets:
             raise TaskRefused(f"grant {order.grant_id} does not name this data set")
+
+    def _check_image(self, order: TaskOrder, engine: Engine) -> None:
+        """What runs on the data is what a manager approved, to the byte (8.4.4b, 8.5c)."""
+        try:
+            found = read_algorithm(self._speaker.view("algorithm", "show", order.algorithm))
+        except Refused as refusal:
+            raise TaskRefused(f"algorithm {order.algorithm}: {refusal.detail}") from None
+        if found.status != "approved":
+            raise TaskRefused(f"algorithm {order.algorithm} is {found.status}")
+        if engine.image_digest not in found.digests:
+            raise TaskRefused(
+                f"the image of {order.algorithm} here, {engine.image_digest.hex()}, was not "
+                "approved: install an approved one, or have its provider propose this one"
+            )
 
     def _launch(self) -> None:
         running = sum(1 for held in self._held.values() if held.thread is not None)

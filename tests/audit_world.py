@@ -17,6 +17,7 @@ from client.account import Account
 from contracts.bundle import genesis_contracts
 from crypto import sm2, sm3
 from crypto.providers.software import SoftwareProvider
+from executors.builtin import built_in
 from ledger.genesis import Genesis, GenesisParty
 from ledger.model import Receipt, Transaction, ValidatorSet
 from ledger.values import Value
@@ -94,8 +95,15 @@ class AuditedChain(Chain):
                 for party, role in ROLES.items()
             ),
         )
+        lab = Account(SoftwareProvider(sm2.generate())).address
+        parties = (*parties, GenesisParty("lab", "The lab", ("tech_provider",), (lab,)))
         validators = ValidatorSet(self.nodes[:4])
-        contracts = genesis_contracts(parties, validators=validators, limits=made.limits)
+        contracts = genesis_contracts(
+            parties,
+            validators=validators,
+            limits=made.limits,
+            algorithms=[("lab", algorithm) for algorithm in built_in()],
+        )
         return replace(made, validators=validators, parties=parties, contracts=contracts)
 
     # --- acting ---------------------------------------------------------------------------------

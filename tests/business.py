@@ -15,8 +15,10 @@ from contracts.bundle import init_args, system_sources
 from contracts.vm.codes import Code, ViewRefused
 from contracts.vm.testing import Chain, account
 from crypto import sm2, sm3
+from executors.builtin import built_in
+from executors.images import publisher_message
 from ledger.genesis import GenesisParty, Limits
-from ledger.model import Receipt, Validator, ValidatorSet
+from ledger.model import Receipt, Validator, ValidatorSet, address_of
 from ledger.values import Value
 
 Fields: TypeAlias = dict[str, Value]
@@ -48,6 +50,9 @@ HOUR_MS = 3_600_000
 ALGORITHM = "statistics/1"
 PROGRAM = b"program in canonical bytes"
 RECEIVER_KEY = bytes(range(64))
+PUBLISHER = sm3.digest(b"publisher of chipworks")
+PUBLISHER_KEY = sm2.public_key(PUBLISHER)
+PARAMETERS = (("rounds", "int", "how often"), ("seed", "text", ""))
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 SCHEMA: list[Value] = [["age", "integer", "in years"], ["claims", "decimal", "in yuan"]]
 
@@ -89,7 +94,8 @@ def deployed() -> tuple[Chain, dict[tuple[str, bytes], bytes], int]:
         for party, role in PARTIES.items()
     ]
     validators = ValidatorSet(tuple(validator(party) for party in ORGANIZATIONS))
-    args = init_args(genesis, validators=validators, limits=Limits())
+    algorithms = [("chipworks", algorithm) for algorithm in built_in()]
+    args = init_args(genesis, validators=validators, limits=Limits(), algorithms=algorithms)
     for name, source in system_sources():
         receipt = chain.deploy(name, source, args.get(name, []))
         assert receipt.status == Code.ok, (name, receipt.error, receipt.detail)
@@ -161,6 +167,43 @@ class Business:
 
     def suspend(self, party: str) -> None:
         self.do("bureau" if party != "bureau" else "board", "parties", "suspend", party, "audit")
+
+    # --- the way of an algorithm --------------------------------------------------------------
+
+    def publisher(self) -> None:
+        """The tech provider gets an account whose key is known: images are signed with it."""
+        self.do("bureau", "parties", "add_account", "chipworks", address_of(PUBLISHER_KEY))
+
+    def image(
+        self,
+        algorithm_id: str = "scores/1",
+        text: str = "image",
+        provider: str = "chipworks",
+        publisher: bytes = PUBLISHER,
+    ) -> list[Value]:
+        """The last arguments of algorithm.propose, and all of rebuild after the id."""
+        digests = digest(text), digest("layout")
+        signature = sm2.sign(
+            publisher,
+            publisher_message(
+                digests,
+                chain=self.chain.block_context().chain_id,
+                algorithm=algorithm_id,
+                provider=provider,
+                parameters=PARAMETERS,
+            ),
+        )
+        return ["registry.example/scores:1", *digests, sm2.public_key(publisher), signature]
+
+    def description(self, algorithm_id: str = "scores/1") -> list[Value]:
+        """The arguments of algorithm.propose."""
+        parameters: list[Value] = [list(parameter) for parameter in PARAMETERS]
+        return [algorithm_id, "Scores", "mpc", parameters, *self.image(algorithm_id)]
+
+    def vetting(self, algorithm_id: str = "scores/1") -> str:
+        self.publisher()
+        self.do("chipworks", "algorithm", "propose", *self.description(algorithm_id))
+        return algorithm_id
 
     # --- the way of a demand ------------------------------------------------------------------
 

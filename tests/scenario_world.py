@@ -28,6 +28,7 @@ from contracts.vm.version import VM_VERSION
 from crypto import sm2, sm3
 from crypto.keys import key_to_pem
 from crypto.providers.software import SoftwareProvider
+from executors.builtin import built_in
 from executors.mpc.program import decode_program
 from ledger.encoding import decode
 from ledger.genesis import GenesisParty, Limits
@@ -155,7 +156,12 @@ def _deployed() -> tuple[Chain, dict[str, bytes], dict[StateKey, bytes]]:
         for party, role in ROLES.items()
     ]
     node = Validator("node", next(iter(ROLES)), bytes(64), "peer")
-    args = init_args(genesis, validators=ValidatorSet((node,)), limits=Limits())
+    args = init_args(
+        genesis,
+        validators=ValidatorSet((node,)),
+        limits=Limits(),
+        algorithms=[("tech", algorithm) for algorithm in built_in()],
+    )
     for name, source in system_sources():
         receipt = chain.deploy(name, source, args.get(name, []))
         assert receipt.status == 0, (name, receipt.detail)

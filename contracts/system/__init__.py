@@ -11,7 +11,9 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     accusation  指控       proofs that a validator contradicted itself
     catalog     数据目录   data sets, described and committed to          汇聚 aggregation
     demand      数据需求   filed; 预审 prescreen; 审核 review             汇聚 aggregation
+    algorithm   算法镜像   what executors may run, vetted                 开发 development
     grant       授权       who may use which data for what                授权 authorization
+    queue       队列       open work, in order                            开发 development
     task        任务       joint computations: accepted, run, reported    开发 development
     evidence    存证       digests of what parties must be able to show   all stages
     product     数据产品   results registered (登记) and assessed         开发 development

@@ -1,11 +1,12 @@
 """Incidents and emergency measures (clauses 6.4b, 6.6.2e, 8.1.5e, 8.6.4b, 8.6.5b).
 
 Who supervises a party, or the party itself, opens an incident in a stage, with the alerts it comes
-from. Three measures contain it: a grant is suspended (no use, no report, no delivery), the party is
-cut off (it loses its voice), a contract is frozen. The first two this contract asks `grant` and
-`parties` for. A contract is frozen by a manager's own signature (`contract.freeze`), which no
-contract can make or see: the manager names that transaction here. Before an incident closes, every
-measure is lifted or kept, each with a reason, and the report on it is named by its digest.
+from. Four measures contain it: a grant is suspended (no use, no report, no delivery), an algorithm
+is suspended (no task begins, goes on or reports with it), the party is cut off (it loses its
+voice), a contract is frozen. All but the last this contract asks the contracts concerned for.
+A contract is frozen by a manager's own signature (`contract.freeze`), which no contract can make or
+see: the manager names that transaction here. Before an incident closes, every measure is lifted or
+kept, each with a reason, and the report on it is named by its digest.
 
 States: open -> contained -> closed; open -> closed. A measure: active -> lifted | kept.
 """
@@ -42,11 +43,11 @@ PAGE_MAX = 100  # incidents in one answer
 
 @record
 class Measure:
-    """What was done at once. `kind` is suspend_grant, cut_party or freeze_contract."""
+    """What was done at once: suspend_grant, suspend_algorithm, cut_party or freeze_contract."""
 
     number: int
     kind: str
-    target: str  # grant, party or contract
+    target: str  # grant, algorithm, party or contract
     party: str  # that took it
     reason: str
     taken_ms: int
@@ -96,6 +97,14 @@ class GrantCourse:
     uses_max: int
     expires_ms: int
     past_task: str
+
+
+@record
+class AlgorithmCourse:
+    """What the contract `algorithm` tells of an algorithm."""
+
+    status: str
+    provider: str
 
 
 incidents = Map(str, Incident)
@@ -165,6 +174,20 @@ def suspend_grant(incident_id: str, grant_id: str, reason: str) -> None:
 
 
 @call
+def suspend_algorithm(incident_id: str, algorithm_id: str, reason: str) -> None:
+    """A manager, or the algorithm's own provider, suspends an algorithm (8.5c, 8.6.4b)."""
+    incident = require_open(incident_id)
+    actor = require_actor(incident)
+    found = view_contract("algorithm", "course", algorithm_id, returns=AlgorithmCourse)
+    require(
+        actor == found.provider or is_manager(actor),
+        "incident.algorithm: only a manager or the algorithm's own provider suspends it",
+    )
+    take(incident, "suspend_algorithm", algorithm_id, actor, reason, b"")
+    call_contract("algorithm", "suspend", algorithm_id, reason)
+
+
+@call
 def cut_party(incident_id: str, reason: str) -> None:
     """Who supervises the party cuts it off: it keeps its records and loses its voice (8.6.1)."""
     incident = require_open(incident_id)
@@ -209,6 +232,10 @@ def lift(incident_id: str, number: int, reason: str) -> None:
         grant = view_contract("grant", "course", measure.target, 0, returns=GrantCourse)
         if grant.status == "suspended":
             call_contract("grant", "resume", measure.target, reason)
+    elif measure.kind == "suspend_algorithm":
+        found = view_contract("algorithm", "course", measure.target, returns=AlgorithmCourse)
+        if found.status == "suspended":
+            call_contract("algorithm", "resume", measure.target, reason)
     elif measure.kind == "cut_party" and suspension_of(measure.target) == cuts[incident_id, number]:
         call_contract("parties", "readmit", measure.target, reason)
 

@@ -128,11 +128,6 @@ reports = Map((str, str), Report)  # task, party
 shares = Map((str, str), bytes)  # task, party
 task_by_number = Map(int, str)
 task_count = Var(int)
-# Open tasks by scope, grant:ID or party:ID. The work per change does not grow with a queue: nobody
-# can fill queues until a revocation no longer fits into a transaction.
-slots = Map((str, int), int)  # scope, slot -> number of the task
-slot_by_task = Map((str, str), int)  # scope, task
-slot_count = Map(str, int)  # scope
 
 
 @call
@@ -162,6 +157,7 @@ def create(
         "grant", "use", grant_id, task_id, operator, datasets, algorithm, returns=Terms
     )
     require(deadline_ms <= terms.expires_ms, "task.deadline: it must not outlast the grant")
+    view_contract("algorithm", "ensure_runnable", algorithm, returns=bool)
     program_hash = sm3(program)
     programs[task_id] = program
     tasks[task_id] = Task(
@@ -198,7 +194,7 @@ def accept(task_id: str, endpoint: str, certificate: str, data_commitment: bytes
     require(task.status == "created", "task.status: it can be accepted only before it starts")
     require(ctx.time_ms < task.deadline_ms, "task.late: the deadline has passed; order a new task")
     require((task_id, party) not in acceptances, "task.accepted: this party has accepted already")
-    view_contract("grant", "ensure_valid", task.grant_id, returns=bool)
+    require_cover(task)
     require(1 <= len(endpoint) <= ENDPOINT_MAX, "task.endpoint: use 1 to 128 characters")
     require(
         certificate.startswith(CERTIFICATE_HEAD) and len(certificate) <= CERTIFICATE_MAX,
@@ -242,7 +238,7 @@ def report(
     require((task_id, party) not in reports, "task.reported: this party has reported already")
     require(task.status == "running", "task.status: only a running task takes reports")
     require(ctx.time_ms < task.deadline_ms, "task.late: the deadline has passed; order a new task")
-    view_contract("grant", "ensure_valid", task.grant_id, returns=bool)
+    require_cover(task)
     for digest in (program_hash, transcript_root, output_commitment):
         require(len(digest) == DIGEST_SIZE, "task.digest: use 32 bytes of SM3 for each digest")
     require(1 <= len(output_share) <= SHARE_MAX, "task.output_share: use 1 to 49152 bytes")
@@ -307,7 +303,7 @@ def cancel(task_id: str) -> None:
 def cancel_under(grant_id: str) -> None:
     """Cancels what is open under a revoked grant; for the grant contract alone (6.3a)."""
     require(ctx.sender == "contract:grant", "task.cancel_under: revoke the grant instead")
-    for task_id in open_tasks("grant:" + grant_id):
+    for task_id in view_contract("queue", "items", "grant:" + grant_id, returns=list[str]):
         task = tasks[task_id]
         end(task_id, "cancelled", "the grant was revoked")
         emit("TaskCancelled", task_id=task_id, participants=parties_of(task), party_id="")
@@ -374,8 +370,8 @@ def open_for(party_id: str, offset: int, limit: int) -> list[Task]:
         "task.reader: only the party itself and the manager see its queue",
     )
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 100 from 0 up")
-    queue = open_tasks("party:" + party_id)[offset : offset + limit]
-    return [tasks[task_id] for task_id in queue]
+    queue = view_contract("queue", "items", "party:" + party_id, returns=list[str])
+    return [tasks[task_id] for task_id in queue[offset : offset + limit]]
 
 
 @view
@@ -413,6 +409,12 @@ def require_open(task: Task) -> None:
     require(task.status in ("created", "running"), "task.ended: the task has ended; see `show`")
 
 
+def require_cover(task: Task) -> None:
+    """The grant is checked at each step (6.3a), and so is the vetting of what runs (8.5c)."""
+    view_contract("grant", "ensure_valid", task.grant_id, returns=bool)
+    view_contract("algorithm", "ensure_runnable", task.algorithm, returns=bool)
+
+
 def require_reader(task: Task) -> None:
     reader = view_contract("parties", "active_party_of", ctx.sender, returns=str)
     is_concerned = reader in (task.operator, task.consumer) or reader in parties_of(task)
@@ -436,10 +438,11 @@ def enlist(task_id: str, grant_id: str, participants: list[tuple[str, str]]) -> 
     number = task_count.get(0)
     task_by_number[number] = task_id
     task_count.set(number + 1)
-    push("grant:" + grant_id, task_id, number, OPEN_PER_GRANT_MAX)
+    queues = [("grant:" + grant_id, OPEN_PER_GRANT_MAX)]
     for party, dataset_id in participants:
-        push("party:" + party, task_id, number, OPEN_PER_PARTY_MAX)
+        queues.append(("party:" + party, OPEN_PER_PARTY_MAX))
         call_contract("catalog", "engage", dataset_id, party)
+    call_contract("queue", "enter", task_id, number, queues)
 
 
 def dispatch(task_id: str) -> None:
@@ -469,32 +472,7 @@ def conclude(task_id: str) -> None:
 def end(task_id: str, status: str, reason: str) -> None:
     task = tasks[task_id]
     tasks[task_id] = replace(task, status=status, reason=reason, ended_ms=ctx.time_ms)
-    drop("grant:" + task.grant_id, task_id)
-    for party, dataset_id in task.participants:
-        drop("party:" + party, task_id)
+    for _party, dataset_id in task.participants:
         call_contract("catalog", "release", dataset_id, status == "finished")
-
-
-def open_tasks(scope: str) -> list[str]:
-    """Ids of the open tasks of a grant or party, oldest first."""
-    count = slot_count.get(scope, 0)
-    return [task_by_number[number] for number in sorted([slots[scope, i] for i in range(count)])]
-
-
-def push(scope: str, task_id: str, number: int, open_max: int) -> None:
-    slot = slot_count.get(scope, 0)
-    require(slot < open_max, "task.queue: grant or participant is full; wait for a task to end")
-    slots[scope, slot] = number
-    slot_by_task[scope, task_id] = slot
-    slot_count[scope] = slot + 1
-
-
-def drop(scope: str, task_id: str) -> None:
-    """The last slot moves to where the task was."""
-    slot, last = slot_by_task[scope, task_id], slot_count[scope] - 1
-    moved = slots[scope, last]
-    slots[scope, slot] = moved
-    slot_by_task[scope, task_by_number[moved]] = slot
-    del slots[scope, last]
-    del slot_by_task[scope, task_id]
-    slot_count[scope] = last
+    queues = ["grant:" + task.grant_id] + ["party:" + party for party in parties_of(task)]
+    call_contract("queue", "leave", task_id, queues)

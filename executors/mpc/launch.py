@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from executors.builtin import installed_image
 from executors.data.registry import Registry
 from executors.engine import Offer, Report, TaskOrder
 from executors.errors import EngineFailed, ProgramInvalid, TaskRefused
@@ -81,6 +82,10 @@ class StatisticsEngine:
     @property
     def algorithm(self) -> str:
         return ALGORITHM
+
+    @property
+    def image_digest(self) -> bytes:
+        return installed_image(ALGORITHM).digest
 
     def prepare(self, order: TaskOrder, rank: int) -> PreparedStatistics:
         """Checks the program against the data set; holds a port and makes a certificate."""

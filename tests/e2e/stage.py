@@ -262,6 +262,7 @@ def found_anew(root: Path, plan: NetworkPlan, changes: dict[str, int]) -> Genesi
         limits=limits,
         addresses=addresses,
         roots=root_certificates(root),
+        algorithms=netfiles.agreed_algorithms(),
     )
     genesis = msgspec.structs.replace(genesis, limits=limits, contracts=contracts)
     save_genesis(genesis, path)

@@ -17,7 +17,7 @@ from contracts.vm.code_records import CONTRACT
 from contracts.vm.code_records import EVENTS as STEPS
 from contracts.vm.testing import Chain, account
 from ledger.values import Value
-from node.audit.acts.forms import DATASETS, FORMS, GRANT, KINDS, PARTICIPANTS, named
+from node.audit.acts.forms import ALGORITHM, DATASETS, FORMS, GRANT, KINDS, PARTICIPANTS, named
 from node.audit.acts.interfaces import MACHINE
 from node.audit.acts.subjects import CALLS, EVENTS, PLAIN
 
@@ -97,6 +97,13 @@ def test_the_tables_are_about_the_contracts_of_the_genesis_alone() -> None:
         },
     )
     assert not idle, "nothing has these names any more"
+
+
+@pytest.mark.parametrize("text", ["statistics", "a/", "/1", "a/b/c", "A/1", "a" * 64 + "/1"])
+def test_an_algorithm_is_named_with_its_version(text: str) -> None:
+    assert list(named(ALGORITHM, text)) == []
+    assert list(named(ALGORITHM, "a" * 62 + "/1")) == [("algorithm", "a" * 62 + "/1")]
+    assert list(named(GRANT, "a/1")) == []
 
 
 def test_a_value_names_what_its_form_says() -> None:

@@ -204,7 +204,7 @@ def test_the_business_is_as_its_contracts_have_it(audited: Audited, tables: Path
         ("d2", "approved"),
     ]
     parties = {row[0]: row[1] for row in query(tables, "SELECT id, status FROM parties")}
-    assert parties["rival"] == "suspended" and len(parties) == 7
+    assert parties["rival"] == "suspended" and len(parties) == 8
     ((accounts,),) = query(tables, "SELECT accounts FROM parties WHERE id = 'civil'")
     assert accounts == [audited.chain.people["civil"].address], "the removed one speaks no more"
 

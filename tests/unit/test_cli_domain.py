@@ -120,6 +120,7 @@ CALLS: dict[str, tuple[list[str], str]] = {
         "incident",
     ),
     "incident.suspend_grant": (["--grant", "g", "--reason", "r"], "incident"),
+    "incident.suspend_algorithm": (["--algorithm", "a/1", "--reason", "r"], "incident"),
     "incident.cut_party": (["--reason", "r"], "incident"),
     "incident.note_freeze": (
         ["--contract", "c", "--transaction", DIGEST, "--reason", "r"],

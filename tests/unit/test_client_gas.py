@@ -25,10 +25,9 @@ from ledger.model import TransactionBody, address_of
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS, ROLES, node_public
 from tests.council import signed, statement, vote
+from tests.largest import ALGORITHM, DIGEST, name, vet, wide
 from tests.x509_world import organization
 
-WIDE = "汉"  # three bytes of storage, four of memory: costs more than ASCII
-DIGEST = sm3.digest(b"rows")
 COLUMNS = 64  # the most that the catalogue takes
 SMALL = """from contracts.dialect import view
 
@@ -39,15 +38,6 @@ def answer() -> int:
 """
 FOUNDED = datetime(2023, 11, 1, tzinfo=UTC)  # before the time of the chain
 MARGIN = 5, 4  # a limit is this much more than was used: texts may be wider still
-
-
-def wide(characters: int) -> str:
-    return WIDE * characters
-
-
-def name(text: str) -> str:
-    """An id as long as ids may be."""
-    return text.ljust(64, "x")
 
 
 class Largest:
@@ -63,6 +53,7 @@ class Largest:
             "parties": [founders],
             "governance": [members, 64],
             "identity": [[]],
+            "algorithm": [[]],
         }
         for contract, source in system_sources():
             receipt = self.chain.deploy(contract, source, args.get(contract, []))
@@ -267,7 +258,9 @@ class Largest:
         self.do("consumer", "demand", "file", name("d"), wide(128), wide(2048), needs)
         self.do("operator", "demand", "prescreen", name("d"), True, wide(1024))
         self.do("manager", "demand", "review", name("d"), True, wide(1024), chosen)
-        self.algorithms: list[Value] = [f"{number:02}" + wide(62) for number in range(32)]
+        vet(self)
+        self.algorithms: list[Value] = [f"{number:02}" + wide(62) for number in range(31)]
+        self.algorithms.append(ALGORITHM)
         expires_ms = self.chain.time_ms + 1000 * HOUR_MS
         terms: list[Value] = [name("operator"), wide(512), chosen, self.algorithms, expires_ms]
         for grant in ("g", "h"):
@@ -336,10 +329,11 @@ class Largest:
         opened: list[Value] = [wide(128), "development", "critical", operator, alerts]
         self.do("manager", "incident", "open", name("i"), *opened)
         self.do("manager", "incident", "suspend_grant", name("i"), name("g"), wide(512))
+        self.do("manager", "incident", "suspend_algorithm", name("i"), ALGORITHM, wide(512))
         self.do("manager", "incident", "cut_party", name("i"), wide(512))
         self.do("manager", "incident", "note_freeze", name("i"), "d" * 64, DIGEST, wide(512))
-        self.do("manager", "incident", "keep", name("i"), 3, wide(512))
-        for number in (1, 2):
+        self.do("manager", "incident", "keep", name("i"), 4, wide(512))
+        for number in (1, 2, 3):
             self.do("manager", "incident", "lift", name("i"), number, wide(512))
         self.do("manager", "incident", "close", name("i"), note, DIGEST)
         due_ms, text = self.chain.time_ms + 9 * HOUR_MS, wide(2048)
@@ -437,6 +431,10 @@ def calls_of_system_contracts() -> Iterator[tuple[str, str]]:
 
 
 FOR_CONTRACTS_ONLY = {
+    ("algorithm", "suspend"),
+    ("algorithm", "resume"),
+    ("queue", "enter"),
+    ("queue", "leave"),
     ("catalog", "engage"),
     ("catalog", "release"),
     ("grant", "use"),

@@ -221,6 +221,19 @@ def test_an_incident_waits_for_its_measures_and_then_for_its_end() -> None:
     assert told(business, "bureau") == [("measures to lift or keep", "i1")]
 
 
+def test_an_image_waits_for_every_manager_until_one_vets_it() -> None:
+    business = Business()
+    business.vetting()
+    assert told(business, "bureau") == told(business, "board") == [("image to vet", "scores/1")]
+    assert told(business, "chipworks") == []
+    business.do("bureau", "algorithm", "review", "scores/1", digest("image"), True, "")
+    assert told(business, "board") == []
+    business.do("chipworks", "algorithm", "rebuild", "scores/1", *business.image(text="two"))
+    assert told(business, "board") == [("image to vet", "scores/1")]
+    business.do("board", "algorithm", "disable", "scores/1", "unsafe")
+    assert told(business, "bureau") == []
+
+
 def test_rules_and_evaluations_wait_for_who_decides() -> None:
     business = Business()
     draft: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]

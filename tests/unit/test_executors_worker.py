@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from executors import follow, speaker
+from executors.builtin import installed_image
 from executors.cursor import Cursor, CursorFile
 from executors.data.registry import Registry
 from executors.engine import Offer, Report, TaskOrder
@@ -29,6 +30,7 @@ class HandEngine:
 
     party: str
     algorithm: str = "statistics/1"
+    image_digest: bytes = installed_image("statistics/1").digest
     refusal: str = ""
     breakdown: str = ""
     gate: threading.Event = field(default_factory=threading.Event)
@@ -204,6 +206,24 @@ def test_an_unknown_algorithm_fails_the_task(world: World) -> None:
     world.order()
     world.until(lambda: world.status() == "failed")
     assert "does not run statistics/1" in world.reason()
+
+
+def test_an_engine_that_was_not_approved_takes_no_task(world: World) -> None:
+    site = started(world)[0]
+    site.engine.image_digest = digest("tampered with")
+    world.order()
+    world.until(lambda: world.status() == "failed")
+    assert digest("tampered with").hex() in world.reason()
+    assert "was not approved" in world.reason()
+    assert "accept" not in site.chain.calls
+
+
+def test_a_disabled_algorithm_is_refused_by_executors_too(world: World) -> None:
+    started(world)
+    world.order()
+    world.shared.must("bureau", "algorithm", "disable", "statistics/1", "unsafe")
+    world.until(lambda: world.status() == "failed")
+    assert "statistics/1 is disabled" in world.reason()
 
 
 def test_a_broken_computation_fails_the_task_and_stops_the_others(world: World) -> None:

@@ -12,7 +12,16 @@ from contracts.vm.joint import address_of_definition
 from contracts.vm.testing import account
 from ledger import merkle
 from ledger.values import Value, encode_value
-from tests.business import HOUR_MS, PARTIES, STRANGER, Business, agreed_terms, dataset_of, digest
+from tests.business import (
+    ALGORITHM,
+    HOUR_MS,
+    PARTIES,
+    STRANGER,
+    Business,
+    agreed_terms,
+    dataset_of,
+    digest,
+)
 
 MEMBERS = tuple(PARTIES)
 MEMBER_ACCOUNTS = sorted(account(who) for who in ("opco", "insurer"))
@@ -39,6 +48,8 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("task", "list", [0, 10], ("opco", "rival", "bureau", "board"), "task.reader"),
     ("task", "share", ["t1", "health"], ("opco", "health"), "task.reader"),
     ("task", "open_for", ["health", 0, 10], ("health", "bureau", "board"), "task.reader"),
+    ("algorithm", "show", [ALGORITHM], MEMBERS, "algorithm.reader"),
+    ("algorithm", "list", [0, 10], MEMBERS, "algorithm.reader"),
     ("product", "show", ["p1"], MEMBERS, "product.reader"),
     ("product", "list", [0, 10], MEMBERS, "product.reader"),
     ("delivery", "show", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
@@ -106,6 +117,7 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("evaluation", "next_due", ["bureau", "opco"], MEMBERS, "evaluation.reader"),
     ("governance", "nodes", [], MEMBERS, "governance.reader"),
     ("governance", "node", ["node-bureau"], MEMBERS, "governance.reader"),
+    ("queue", "items", ["grant:g1"], (), "queue.user"),
     ("proposal", "show", ["c1"], MEMBERS, "proposal.reader"),
     ("proposal", "list", [0, 10], MEMBERS, "proposal.reader"),
 ]
@@ -126,6 +138,7 @@ OPEN = {
     "tariff": "price_of",
     # What other contracts build on: who asks knows the id, and learns how the matter stands.
     "alert": "party_of",
+    "algorithm": "course ensure_runnable",
     "catalog": "owner_of listed_by freshness commitment_of",
     "demand": "approval",
     "evidence": "is_recorded",

@@ -10,6 +10,7 @@ import pytest
 from contracts.vm.testing import account
 from ledger.values import Value
 from tests.business import (
+    ALGORITHM,
     HOUR_MS,
     OFFER,
     PARTIES,
@@ -210,6 +211,13 @@ STEPS = [
          OPERATORS, "demand.role"),
     Step("demand", "review", a_forwarded_demand,
          fixed("d1", True, "", all_datasets()), MANAGERS, "demand.role"),
+    Step("algorithm", "propose", Business.publisher, lambda b: b.description(),
+         ("chipworks",), "algorithm.role"),
+    Step("algorithm", "rebuild", Business.vetting,
+         lambda b: ["scores/1", *b.image(text="two")], ("chipworks",), "algorithm.role"),
+    Step("algorithm", "review", Business.vetting, fixed("scores/1", digest("image"), True, ""),
+         MANAGERS, "algorithm.role"),
+    Step("algorithm", "disable", nothing, fixed(ALGORITHM, "unsafe"), MANAGERS, "algorithm.role"),
     Step("grant", "issue", Business.approved, lambda b: ["g1", *b.grant_terms()],
          MANAGERS, "grant.role"),
     Step("grant", "revoke", Business.granted, fixed("g1", "misuse"), MANAGERS, "grant.role"),

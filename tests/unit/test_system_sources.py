@@ -75,6 +75,7 @@ def test_the_genesis_tells_its_contracts_who_founds_and_who_orders() -> None:
     assert decode_value(contracts[1].args) == [[member], 40]
     args = {contract.name: decode_value(contract.args) for contract in contracts[2:]}
     assert args.pop("identity") == [[["bureau", b"root"]]]
+    assert args.pop("algorithm") == [[]]
     assert all(arg == [] for arg in args.values())
     assert founders([party]) == [["bureau", "Bureau", ["manager"], ["ab" * 20]]]
 

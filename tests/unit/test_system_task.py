@@ -214,7 +214,7 @@ def test_a_revocation_of_the_fullest_grant_fits_into_one_transaction() -> None:
         order = changed(business.order(f"t{number:02}".ljust(64, "x")), 4, pairs)
         business.do("opco", "task", "create", *order)
     refused = business.refused("opco", "task", "create", *changed(order, 0, "one-more"))
-    assert refused == "task.queue"
+    assert refused == "queue.full"
     receipt = business.act("bureau", "grant", "revoke", "g1", "misuse")
     assert (receipt.status, len(receipt.events)) == (Code.ok, 33)
     assert receipt.gas_used < GAS_LIMIT // 2
@@ -234,7 +234,7 @@ def test_the_queue_of_a_party_is_bounded() -> None:
             order = business.order(f"t{number}-{place}", f"g{number + 1}")
             business.do("opco", "task", "create", *order)
     order = business.order("one-more", "g9")
-    assert business.refused("opco", "task", "create", *order) == "task.queue"
+    assert business.refused("opco", "task", "create", *order) == "queue.full"
     business.do("opco", "task", "cancel", "t0-0")
     business.do("opco", "task", "create", *order)
     assert queue(business, 0, 1) == ["t0-1"]

@@ -14,6 +14,7 @@ Names: TypeAlias = Mapping[str, str]  # argument or field -> form
 GRANT: Final = "grant"
 DATASET: Final = "dataset"
 DEMAND: Final = "demand"
+ALGORITHM: Final = "algorithm"
 TASK: Final = "task"
 PRODUCT: Final = "product"
 DELIVERY: Final = "delivery"
@@ -34,6 +35,7 @@ KINDS: Final = (
     GRANT,
     DATASET,
     DEMAND,
+    ALGORITHM,
     TASK,
     PRODUCT,
     DELIVERY,
@@ -64,6 +66,7 @@ ABOUT: Final = "about"
 FORMS: Final = frozenset({*KINDS, DATASETS, ALERTS, PARTIES, NODES, PARTICIPANTS, ABOUT})
 
 _ID = re.compile(r"[a-z0-9_.\-]{1,64}")
+_ALGORITHM_ID = re.compile(r"(?=.{3,64}$)[a-z0-9_.\-]+/[a-z0-9_.\-]+")  # NAME/VERSION
 
 
 def named(form: str, value: Value) -> Iterator[Subject]:
@@ -73,7 +76,8 @@ def named(form: str, value: Value) -> Iterator[Subject]:
     for an id, such as text of another form, names nothing.
     """
     if form in KINDS:
-        if isinstance(value, str) and _ID.fullmatch(value):
+        pattern = _ALGORITHM_ID if form == ALGORITHM else _ID
+        if isinstance(value, str) and pattern.fullmatch(value):
             yield form, value
         return
     if not isinstance(value, list):

@@ -19,6 +19,7 @@ from node.audit.acts.forms import (
     AGREEMENT,
     ALERT,
     ALERTS,
+    ALGORITHM,
     CONTRACT,
     DATASET,
     DATASETS,
@@ -99,6 +100,14 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "prescreen": {"demand_id": DEMAND},
         "review": {"demand_id": DEMAND, "datasets": DATASETS},
     },
+    "algorithm": {
+        "propose": {"algorithm_id": ALGORITHM},
+        "rebuild": {"algorithm_id": ALGORITHM},
+        "review": {"algorithm_id": ALGORITHM},
+        "disable": {"algorithm_id": ALGORITHM},
+        "suspend": {"algorithm_id": ALGORITHM},
+        "resume": {"algorithm_id": ALGORITHM},
+    },
     "grant": {
         "issue": {
             "grant_id": GRANT,
@@ -109,10 +118,22 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "revoke": {"grant_id": GRANT},
         "suspend": {"grant_id": GRANT},
         "resume": {"grant_id": GRANT},
-        "use": {"grant_id": GRANT, "task_id": TASK, "operator": PARTY, "datasets": DATASETS},
+        "use": {
+            "grant_id": GRANT,
+            "task_id": TASK,
+            "operator": PARTY,
+            "datasets": DATASETS,
+            "algorithm": ALGORITHM,
+        },
     },
+    "queue": {"enter": {}, "leave": {}},
     "task": {
-        "create": {"task_id": TASK, "grant_id": GRANT, "participants": PARTICIPANTS},
+        "create": {
+            "task_id": TASK,
+            "grant_id": GRANT,
+            "algorithm": ALGORITHM,
+            "participants": PARTICIPANTS,
+        },
         "accept": {"task_id": TASK},
         "report": {"task_id": TASK},
         "fail": {"task_id": TASK},
@@ -176,6 +197,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     "incident": {
         "open": {"incident_id": INCIDENT, "party_id": PARTY, "alerts": ALERTS},
         "suspend_grant": {"incident_id": INCIDENT, "grant_id": GRANT},
+        "suspend_algorithm": {"incident_id": INCIDENT, "algorithm_id": ALGORITHM},
         "cut_party": {"incident_id": INCIDENT},
         "note_freeze": {"incident_id": INCIDENT, "name": CONTRACT},
         "lift": {"incident_id": INCIDENT},
@@ -212,6 +234,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
 }
 
 _STEP: Final = {"name": CONTRACT, "party": PARTY}
+_OF_PROVIDER: Final = {"algorithm_id": ALGORITHM, "provider": PARTY}
 _COURSE: Final = {"task_id": TASK, "participants": PARTIES}
 
 EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
@@ -271,6 +294,15 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "DemandPrescreened": {"demand_id": DEMAND, "party_id": PARTY},
         "DemandReviewed": {"demand_id": DEMAND, "party_id": PARTY, "datasets": DATASETS},
     },
+    "algorithm": {
+        "AlgorithmProposed": _OF_PROVIDER,
+        "AlgorithmRebuilt": _OF_PROVIDER,
+        "AlgorithmReviewed": {**_OF_PROVIDER, "manager": PARTY},
+        "AlgorithmDisabled": _OF_PROVIDER,
+        "AlgorithmSuspended": _OF_PROVIDER,
+        "AlgorithmResumed": _OF_PROVIDER,
+    },
+    "queue": {},
     "grant": {
         "Granted": {
             "grant_id": GRANT,
@@ -284,7 +316,13 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "GrantResumed": {"grant_id": GRANT, "operator": PARTY},
     },
     "task": {
-        "TaskCreated": {**_COURSE, "grant_id": GRANT, "operator": PARTY, "consumer": PARTY},
+        "TaskCreated": {
+            **_COURSE,
+            "grant_id": GRANT,
+            "operator": PARTY,
+            "consumer": PARTY,
+            "algorithm": ALGORITHM,
+        },
         "TaskAccepted": {**_COURSE, "party_id": PARTY, "dataset_id": DATASET},
         "TaskReady": {**_COURSE, "grant_id": GRANT},
         "TaskReported": {**_COURSE, "party_id": PARTY, "dataset_id": DATASET},
@@ -412,13 +450,14 @@ accepted account accounts accuser act_id address agreement_digest algorithm algo
 approved args certificate check_name code_hash commitment count data_commitment deadline_ms
 description digest due_fen due_ms endpoint expires_ms finding fingerprint first first_digest
 first_height first_signature from_height from_ms grade groups head height in_force is_finished
-is_late is_match kind last limits location member members method name needs next_due_ms not_after_ms
-note number opened_ms organizations outcome output_commitment output_share parties_min passed
-payload_digest peer_id price_fen prices program program_hash protection public_key purpose question
-reason receipt_digest received_digest receiver_key replacement report_digest resources result_digest
-role roles row_count rule_hash salting scenario schema scope scores sealed_payload_digest second
-second_digest second_signature sequence serial service severity share_digest size source speaker
-stage status step tags text threshold title to_ms topic total_fen transaction transcript_root units
+is_late is_match item kind last layout_digest limits location member members method name needs
+next_due_ms not_after_ms note number opened_ms organizations outcome output_commitment output_share
+parameters parties_min passed payload_digest peer_id price_fen prices program program_hash
+protection public_key publisher_key purpose question rank reason receipt_digest received_digest
+receiver_key replacement report_digest resources result_digest role roles row_count rule_hash
+salting scenario schema scope scopes scores sealed_payload_digest second second_digest
+second_signature sequence serial service severity share_digest signature size source speaker stage
+status step tags text threshold title to_ms topic total_fen transaction transcript_root units
 until_ms uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())
