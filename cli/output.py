@@ -90,7 +90,7 @@ def show(answer: Answer, *, as_json: bool) -> int:
     if answer is None:
         return DONE
     if as_json:
-        print_json(_as_json(answer))
+        sys.stdout.write(json_text(answer))
     elif isinstance(answer, Text):
         sys.stdout.write(_printable(answer.text.removesuffix("\n"), kept="\n\t") + "\n")
     elif isinstance(answer, Fields):
@@ -100,9 +100,9 @@ def show(answer: Answer, *, as_json: bool) -> int:
     return answer.exit_code
 
 
-def print_json(value: Json) -> None:
-    """One JSON value, indented, on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+def json_text(answer: Fields | Table | Text) -> str:
+    """An answer as --json prints it: one JSON value, indented, and a line's end."""
+    return json.dumps(_as_json(answer), ensure_ascii=False, indent=2) + "\n"
 
 
 def print_json_line(value: Json) -> None:

@@ -21,7 +21,7 @@ from cli.domain import (
 from cli.language import say
 from cli.literals import Participant, parse_id, parse_participant, parse_public_key
 from cli.options import Invocation, verb
-from cli.output import Answer, Json, Table, note, waiting
+from cli.output import Answer, Json, Table, json_text, note, waiting
 from client.pages import page_of
 
 app = typer.Typer()
@@ -111,10 +111,17 @@ def result(
             metavar="KEY", help="Key that results are sealed to, as a path or NAME; default: yours."
         ),
     ] = "",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write what --json prints to this new file, for nobody else to read."
+        ),
+    ] = None,
 ) -> Answer:
     """Fetch the sealed shares of a finished task, open them and print the statistics (operator)."""
     from cli.results import open_results
     from crypto.keys import load_key
+    from node.keys import write_private
 
     path = ask.key_path_of(receiver) if receiver else ask.key_path
     private = load_key(path, ask.passphrase(path))
@@ -125,7 +132,10 @@ def result(
     ]
     if any(found.is_suppressed for found in results) and not ask.json:
         note(say("- stands for a group with too few rows: it was suppressed in the computation"))
-    return Table(("group", "column", "statistic", "value"), rows, title=task_id)
+    table = Table(("group", "column", "statistic", "value"), rows, title=task_id)
+    if output is not None:
+        write_private(output, json_text(table).encode())
+    return table
 
 
 @verb(app, "fail")

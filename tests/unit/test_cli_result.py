@@ -120,6 +120,22 @@ def test_the_statistics_are_printed(
     assert "suppressed" in told.err
 
 
+def test_results_are_kept_in_a_new_file_that_others_cannot_read(
+    session: OperatorSession,
+    keys: dict[str, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    finished(session.business, sm2.public_key(keys["operator"]))
+    kept = tmp_path / "result.json"
+    assert main(["task", "result", "t1", "--json", "--output", str(kept)]) == 0
+    assert kept.read_text(encoding="utf-8") == capsys.readouterr().out
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_text("before")
+    assert refusal_of(capsys, "--output", str(kept)) == "file"
+    assert kept.read_text() == "before"
+
+
 def test_results_for_another_key_need_that_key(
     session: OperatorSession, keys: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
