@@ -47,6 +47,7 @@ from ledger.values import Value
 from node.announce import Announcer
 from node.api.backend import EngineState, Situation, Viewed
 from node.api.levels import LEVELS, Level
+from node.api.porter import Porter
 from node.api.server import ApiServer
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, Executor
@@ -339,11 +340,13 @@ class Served:
 
 
 @contextmanager
-def served(chain: Chain) -> Iterator[str]:
+def served(chain: Chain, *, let_in: Porter | None = None) -> Iterator[str]:
     """host:port of the client interface over the chain's ledger, which answers everybody: what
     it says is to be proved, not who asks."""
     everybody = dict.fromkeys(LEVELS, frozenset({Level.PUBLIC}))
-    server = ApiServer(Served(chain), listen="127.0.0.1:0", porter=porter(), levels=everybody)
+    server = ApiServer(
+        Served(chain), listen="127.0.0.1:0", porter=let_in or porter(), levels=everybody
+    )
     server.start()
     try:
         yield f"127.0.0.1:{server.port}"

@@ -73,11 +73,18 @@ class LevelsOf(Protocol):
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")
+_passage: ContextVar[Passage] = ContextVar("passage")
 
 
 def caller() -> Caller:
     """Who makes the call that this thread answers."""
     return _caller.get()
+
+
+def drawing() -> Callable[[int], int]:
+    """Charges the call that this thread answers with more units; says for how many milliseconds it
+    has to rest then."""
+    return _passage.get().draw
 
 
 def wall_ms() -> int:
@@ -326,6 +333,7 @@ class Access(_Interceptor):
         except Exception as error:
             guard.refuse(context, method, error)
         _caller.set(found)
+        _passage.set(passage)
 
     def _watched(
         self, answers: Iterator[object], method: str, context: grpc.ServicerContext

@@ -60,6 +60,7 @@ class Passage:
         self._is_stream = is_stream
         self._kind = kind_of(request.method, is_stream=is_stream)
         self._ticket: Ticket | None = None
+        self._payer = ""  # the account that a call is drawn from; "": its host
         self._claimed = ""  # whose the header says it is
         self._is_repeated = False  # refused for its number alone
 
@@ -99,9 +100,10 @@ class Passage:
         is_stranger = set(request.levels) <= {Level.PUBLIC.value}
         if account and is_stranger:
             self.spoil()
+        self._payer = "" if is_stranger else account
         try:
             self._ticket = self._admission.enter(
-                "" if is_stranger else account,
+                self._payer,
                 request.peer,
                 cost=cost_of(request.method, self._size),
                 kind=self._kind,
@@ -111,6 +113,10 @@ class Passage:
             raise
         if self._is_stream:
             self._append(BEGUN, "")
+
+    def draw(self, cost: int) -> int:
+        """What a stream reads while it lasts; milliseconds for which it has to rest then."""
+        return self._admission.draw(self._payer, self._request.peer, cost)
 
     def leave(self, code: str) -> None:
         """The call has ended; `code` says why it was not answered, or is empty.

@@ -242,14 +242,19 @@ class Admission:
             now = self._now_s()
             self._require_left(account, host, now)
             self._require_place(ticket)
-            self._total.draw(cost, now)
-            if account:
-                self._callers.of(account, now).draw(cost, now)
-            else:
-                self._hosts.of(host, now).draw(cost, now)
-                self._anonymous.draw(cost, now)
+            for bucket in self._buckets(account, host, now):
+                bucket.draw(cost, now)
             self._under_way.update((name, kind) for name in ticket.names)
         return ticket
+
+    def draw(self, account: str, host: str, cost: int) -> int:
+        """More of a call that is under way, drawn as by `enter`; milliseconds to rest then."""
+        with self._lock:
+            now = self._now_s()
+            buckets = self._buckets(account, host, now)
+            for bucket in buckets:
+                bucket.draw(cost, now)
+            return max(bucket.wait_ms(now) for bucket in buckets)
 
     def leave(self, ticket: Ticket) -> None:
         """The call has ended, however it did."""
@@ -259,6 +264,12 @@ class Admission:
                 self._under_way[place] -= 1
                 if not self._under_way[place]:
                     del self._under_way[place]
+
+    def _buckets(self, account: str, host: str, now: float) -> list[Bucket]:
+        """All that a call is drawn from."""
+        if account:
+            return [self._total, self._callers.of(account, now)]
+        return [self._total, self._hosts.of(host, now), self._anonymous]
 
     def _require_left(self, account: str, host: str, now: float) -> None:
         """Raises Busy where one of the caller's buckets is empty."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Final
 
 import grpc
@@ -24,7 +24,7 @@ from ledger.model import (
 )
 from node import VERSION, intake, refusals, wire
 from node.api import guard, history, states
-from node.api.access import caller
+from node.api.access import caller, drawing
 from node.api.backend import Backend
 from node.api.levels import Level
 from node.mempool import Admitted
@@ -41,6 +41,10 @@ QUERY_SIZE_MAX = 64 << 10  # bytes
 QUERY_WINDOW_MS = 60_000
 HEARTBEAT_S = 2.0  # an idle event stream moves its cursor this often
 EVENTS_BLOCKS_MAX = 64  # heights read between two looks at whether the client is still there
+# A stream that is behind reads the disk for as long as its caller's quota lasts. By what it takes
+# (node.api.quotas): some 20 empty blocks, or some 300 receipts, take the time of a unit.
+BLOCKS_PER_UNIT = 16
+RECEIPTS_PER_UNIT = 256
 # What a status tells of the machine and of the links: not for everybody.
 INSIDE: Final = ("peers", "resident_bytes", "mempool_transactions", "jail", "is_jailed", "growth")
 COMMITTEES_MAX = 64  # of one answer: 1.7 MB of committees of 64
@@ -252,14 +256,19 @@ class NodeService(node_pb2_grpc.NodeServicer):
     def _follow(
         self, request: pb.FollowEventsRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.EventItem]:
-        announcer = self._backend.announcer
+        announcer, draw = self._backend.announcer, drawing()
         height, index = request.from_height, request.from_index
         while context.is_active():
             certified = announcer.certified_height
             last = min(certified, height + EVENTS_BLOCKS_MAX)
+            is_behind = last == height + EVENTS_BLOCKS_MAX
+            receipts = 0
             while height <= last:
-                yield from self._events_at(request, height, index)
+                receipts += yield from self._events_at(request, height, index)
                 height, index = height + 1, 0
+            if is_behind:
+                cost = EVENTS_BLOCKS_MAX // BLOCKS_PER_UNIT + receipts // RECEIPTS_PER_UNIT
+                time.sleep(draw(cost) / 1000)  # on a thread of its own
             if announcer.closed and height > certified:
                 self._backend.check_open()  # no more will come: say why, so that clients move on
                 return
@@ -268,11 +277,13 @@ class NodeService(node_pb2_grpc.NodeServicer):
 
     def _events_at(
         self, request: pb.FollowEventsRequest, height: int, first: int
-    ) -> Iterator[pb.EventItem]:
+    ) -> Generator[pb.EventItem, None, int]:
+        """The events of a height from index `first` on; returns how many receipts were read."""
         store = self._backend.store
         time_ms = store.header(height).time_ms
         index = -1
-        for receipt in store.receipts(height):
+        receipts = store.receipts(height)
+        for receipt in receipts:
             for event in receipt.events:
                 index += 1
                 if index < first or request.contract not in ("", event.contract):
@@ -285,6 +296,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
                         transaction_id=receipt.transaction_id,
                         time_ms=time_ms,
                     )
+        return len(receipts)
 
     @guard.unary
     def GetStatus(
