@@ -101,7 +101,7 @@ def run(bench: Bench, rounds: int, transactions: int) -> list[Measured]:
     """All workloads, taking turns."""
     now_ms = time.time_ns() // 1_000_000
     bench.prepare(now_ms)
-    chosen = workloads(now_ms)
+    chosen = workloads(now_ms, bench.session("operator").node.chain_id)
     sizes = [sum(len(stage) for stage in workload.cases(0)) for workload in chosen]
     measured = [
         Measured(workload.name, workload.item, size, workload.items)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from importlib import resources
 
 from client.gas import GAS_SMALL, GAS_WHOLE
+from client.grant_terms import terms_digest
 from crypto import sm3
-from ledger.values import Value, encode_value
+from ledger.values import Key, Value, encode_value
 
 SUPPLIERS = ("supplier-a", "supplier-b", "supplier-c")
 ALGORITHM = "statistics/1"
@@ -21,10 +22,13 @@ PROGRAM_SIZE = 300  # bytes; the insurance scenario's program has about as many
 SHARE_SIZE = 4096  # bytes of a sealed output share
 CERTIFICATE_SIZE = 900  # characters; a one-task certificate of an executor
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 TASK_GRANTS = 64  # tasks spread over as many: a grant has 32 open ones at most
 TASKS_OPEN = 240  # a supplier's queue takes 256
 WINDOW = 2_000  # transactions under way: two full blocks
+TASK_USES = 10_000  # of each of those
 DEMAND = "bench"
+CHANNEL = "bench"
 PROTECTION = "ABY3, semi-honest, honest majority"
 
 
@@ -63,16 +67,17 @@ def preparation(now_ms: int) -> list[Act]:
         Act("consumer", "demand", "file", [DEMAND, "Claims by plan", "pricing", ["claims"]]),
         Act("operator", "demand", "prescreen", [DEMAND, True, "complete"]),
         Act("manager", "demand", "review", [DEMAND, True, "lawful", _datasets()]),
-        *(_issue(_grant_of(number), now_ms) for number in range(TASK_GRANTS)),
+        Act("manager", "preapproval", "preapprove", _channel(now_ms)),
+        *(_drawn(_grant_of(number), now_ms) for number in range(TASK_GRANTS)),
     ]
 
 
-def workloads(now_ms: int) -> list[Workload]:
+def workloads(now_ms: int, chain_id: bytes) -> list[Workload]:
     """The reference first."""
     return [
         Workload("transfer", "transfers", _transfer),
         Workload("evidence", "records", _evidence),
-        Workload("grant", "grants", lambda number: [[_issue(f"granted-{number}", now_ms)]]),
+        Workload("grant", "grants", lambda number: _grant(number, now_ms, chain_id)),
         Workload("task", "tasks", lambda number: _task(number, now_ms), open_max=TASKS_OPEN),
     ]
 
@@ -122,10 +127,54 @@ def _catalogued(supplier: str) -> Act:
     return Act(supplier, "catalog", "register", args)
 
 
-def _issue(grant: str, now_ms: int) -> Act:
-    terms: list[Value] = [DEMAND, "operator", "insurance pricing", _datasets(), [ALGORITHM]]
-    expires_ms = now_ms + 30 * 24 * HOUR_MS
-    return Act("manager", "grant", "issue", [grant, *terms, expires_ms, 10**6])
+def _grant(number: int, now_ms: int, chain_id: bytes) -> Stages:
+    """A grant from its request to the second signature over its terms."""
+    terms = {**_terms(f"granted-{number}", now_ms), "channel_id": ""}
+    digest = terms_digest({**terms, "consumer": "consumer", "operator": "operator"}, chain_id)
+    name = terms["id"]
+    return [
+        [Act("operator", "grant", "request", [*terms.values()])],
+        [Act("manager", "grant", "review", [name])],
+        [Act("manager", "grant", "decide", [name, True, "lawful", digest])],
+        [Act("operator", "grant", "accept", [name, digest])],
+    ]
+
+
+def _drawn(grant: str, now_ms: int) -> Act:
+    """A grant of the scenario that was approved before: in force at once."""
+    terms = {**_terms(grant, now_ms), "uses_max": TASK_USES, "channel_id": CHANNEL}
+    return Act("operator", "grant", "request", [*terms.values()])
+
+
+def _terms(grant: str, now_ms: int) -> dict[Key, Value]:
+    """The arguments of grant.request, in their order, but for the channel."""
+    return {
+        "id": grant,
+        "demand_id": DEMAND,
+        **_scope(),
+        "from_ms": 0,
+        "expires_ms": now_ms + 30 * DAY_MS,
+        "uses_max": 10**6,
+        "assurance": "none",
+    }
+
+
+def _channel(now_ms: int) -> list[Value]:
+    uses_max, until_ms = TASK_USES * TASK_GRANTS, now_ms + 90 * DAY_MS
+    scope = _scope().values()
+    return [CHANNEL, "operator", *scope, uses_max, "none", 60 * DAY_MS, until_ms]
+
+
+def _scope() -> dict[Key, Value]:
+    return {
+        "scenario": "insurance pricing",
+        "datasets": _datasets(),
+        "algorithms": [ALGORITHM],
+        "outputs": ["statistics"],
+        "permissions": ["derive"],
+        "prohibitions": ["distribute"],
+        "duties": ["delete"],
+    }
 
 
 def _grant_of(task: int) -> str:

@@ -33,6 +33,7 @@ STORED: Final[Mapping[str, str]] = {
     "inquiry": "inquiries",
     "multisig": "accounts",
     "parties": "parties",
+    "preapproval": "channels",
     "product": "products",
 }
 ATTEMPTS = 3  # a record may change between the two questions, but not again and again

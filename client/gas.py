@@ -42,6 +42,7 @@ _MEASURED: Final = frozenset(
         "inquiry",
         "oversight",
         "parties",
+        "preapproval",
         "product",
         "proposal",
         "rules",
@@ -69,6 +70,8 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("task", "cancel"): GAS_MEDIUM,
         ("task", "expire"): GAS_MEDIUM,
         ("task", "report"): GAS_MEDIUM,  # a share of 48 KiB is kept
+        ("preapproval", "preapprove"): GAS_MEDIUM,  # looks 32 data sets up in the catalog
+        ("grant", "request"): GAS_MEDIUM,  # compares 32 data sets, and writes its terms down
         ("grant", "revoke"): GAS_LARGE,  # cancels 32 tasks of 16 participants
         ("governance", "confirm"): GAS_MEDIUM,  # 64 members; the last one seats a new committee
         ("proposal", "admit_observer"): GAS_MEDIUM,  # the sole organization decides at once

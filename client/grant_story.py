@@ -22,11 +22,17 @@ from ledger.values import Value, decode_value
 R = TypeVar("R")
 
 TASKS_MAX = 200  # followed, the newest; each is asked for by itself
-ROWS_MAX = 10_000  # looked at of one account, from the issue of the grant on
+ROWS_MAX = 10_000  # looked at of one account, from the request of the grant on
 PAGES_MAX = 1_000  # of one history: a node that goes on after 200,000 rows is not believed
 
 # Which calls are tried under a grant: the position and the kind of the id that they name.
 TRIED: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
+    ("grant", "request"): (0, "grant"),
+    ("grant", "review"): (0, "grant"),
+    ("grant", "decide"): (0, "grant"),
+    ("grant", "accept"): (0, "grant"),
+    ("grant", "withdraw"): (0, "grant"),
+    ("grant", "revoke"): (0, "grant"),
     ("task", "create"): (1, "grant"),
     ("task", "accept"): (0, "task"),
     ("task", "report"): (0, "task"),
@@ -198,10 +204,10 @@ def _refused(
 
 
 def _parties(steps: Sequence[Step]) -> set[str]:
-    """Whoever may have tried something: operator, consumer, participants, and who assessed."""
+    """Whoever may have tried something: operator, consumer, participants, who decided."""
     parties: set[str] = set()
     for step in steps:
-        for name in ("operator", "consumer", "party_id"):
+        for name in ("operator", "manager", "consumer", "party_id"):
             value = step.fields.get(name)
             if isinstance(value, str) and value:
                 parties.add(value)

@@ -93,7 +93,10 @@ def _algorithms(reader: Reader) -> Iterator[Waiting]:
 def _demands(reader: Reader) -> Iterator[Waiting]:
     if not reader.roles & {"operator", "manager"}:
         return
-    granted = {_text(row, "demand_id") for row in reader.rows("grant")}
+    over = ("refused", "withdrawn")  # the operator may ask again
+    asked = {
+        _text(row, "demand_id") for row in reader.rows("grant") if _text(row, "status") not in over
+    }
     for row in reader.rows("demand"):
         name, title, status = _text(row, "id"), _text(row, "title"), _text(row, "status")
         if status == "filed" and "operator" in reader.roles:
@@ -102,9 +105,32 @@ def _demands(reader: Reader) -> Iterator[Waiting]:
         if status == "forwarded" and "manager" in reader.roles:
             command = f"demand review {name} --pass|--refuse --dataset … --note …"
             yield _waiting("demand to review (审核)", name, title, command)
-        if status == "approved" and "manager" in reader.roles and name not in granted:
-            command = f"grant issue … --demand {name} --operator … --scenario … --dataset …"
-            yield _waiting("grant to issue (授权)", name, title, command)
+        if status != "approved" or "operator" not in reader.roles or name in asked:
+            continue
+        if _field(reader.view("demand", "show", name), "operator") == reader.party:
+            command = f"grant request … --demand {name} --scenario … --dataset … --algorithm …"
+            yield _waiting("grant to request (申请授权)", name, title, command)
+
+
+def _grants(reader: Reader) -> Iterator[Waiting]:
+    if not reader.roles & {"operator", "manager"}:
+        return
+    for row in reader.rows("grant"):
+        name, about, status = _text(row, "id"), _text(row, "scenario"), _text(row, "status")
+        if status not in ("requested", "in_review", "granted"):
+            continue
+        if reader.view("grant", "standing", name) != status:
+            continue  # its end has come meanwhile
+        due_ms = _number(row, "expires_ms")
+        if status == "requested" and "manager" in reader.roles:
+            command = f"grant review {name}"
+            yield _waiting("grant request to take up (授权受理)", name, about, command, due_ms)
+        if status == "in_review" and "manager" in reader.roles:
+            command = f"grant approve {name}, or: grant refuse {name} --note …"
+            yield _waiting("grant request to decide on (授权)", name, about, command, due_ms)
+        if status == "granted" and _text(row, "operator") == reader.party:
+            command = f"grant accept {name}"
+            yield _waiting("grant to countersign (会签)", name, about, command, due_ms)
 
 
 def _supplier_tasks(reader: Reader) -> Iterator[Waiting]:
@@ -315,6 +341,7 @@ def _joint_acts(reader: Reader) -> Iterator[Waiting]:
 PARTS: Final = (
     _algorithms,
     _demands,
+    _grants,
     _supplier_tasks,
     _operator_work,
     _products,

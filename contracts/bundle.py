@@ -39,6 +39,7 @@ SYSTEM_CONTRACTS = (
     "catalog",
     "demand",
     "algorithm",
+    "preapproval",
     "grant",
     "queue",
     "task",

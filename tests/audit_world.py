@@ -20,12 +20,13 @@ from crypto.providers.software import SoftwareProvider
 from executors.builtin import built_in
 from ledger.genesis import Genesis, GenesisParty
 from ledger.model import Receipt, Transaction, ValidatorSet
-from ledger.values import Value
+from ledger.values import Value, decode_value
 from tests.business import (
     ALGORITHM,
     CERTIFICATE,
     HOUR_MS,
     PROGRAM,
+    USAGE,
     code_of,
     dataset_of,
     dataset_text,
@@ -61,6 +62,12 @@ def note(dataset_id: str, text: str) -> None:
     seen.set(dataset_id)
     emit("Noted", dataset_id=dataset_id)
 """
+
+
+def terms_digest_of(asked: Receipt) -> Value:
+    """What manager and operator sign, from the receipt of the request."""
+    (event,) = asked.events
+    return {name: decode_value(value) for name, value in event.fields}["digest"]
 
 
 class Outcome(NamedTuple):
@@ -144,8 +151,14 @@ class AuditedChain(Chain):
         self.do("insurer", "demand.file", demand, "Claims by plan", "pricing", ["claims"])
         self.do("opco", "demand.prescreen", demand, True, "complete")
         self.do("bureau", "demand.review", demand, True, "lawful", datasets)
-        terms: list[Value] = [demand, "opco", "pricing", datasets, [ALGORITHM]]
-        self.do("bureau", "grant.issue", f"g{number}", *terms, self.now_ms + DAY_MS, uses_max)
+        grant = f"g{number}"
+        terms: list[Value] = [demand, "pricing", datasets, [ALGORITHM], *USAGE]
+        window: list[Value] = [0, self.now_ms + DAY_MS]
+        asked = self.do("opco", "grant.request", grant, *terms, *window, uses_max, "none", "")
+        signed = terms_digest_of(asked)
+        self.do("bureau", "grant.review", grant)
+        self.do("bureau", "grant.decide", grant, True, "lawful", signed)
+        self.do("opco", "grant.accept", grant, signed)
 
     def order(self, task: str, grant: str, suppliers: Sequence[str]) -> list[Value]:
         participants: list[Value] = [[supplier, dataset_of(supplier)] for supplier in suppliers]

@@ -48,6 +48,9 @@ ORGANIZATIONS = ("bureau", "opco", "health", "insurer")
 
 HOUR_MS = 3_600_000
 ALGORITHM = "statistics/1"
+SCENARIO = "insurance pricing"
+# Kinds of output, then what is permitted, prohibited and due.
+USAGE: list[Value] = [["statistics"], ["derive"], ["distribute"], ["delete"]]
 PROGRAM = b"program in canonical bytes"
 RECEIVER_KEY = bytes(range(64))
 PUBLISHER = sm3.digest(b"publisher of chipworks")
@@ -227,23 +230,58 @@ class Business:
         self.do("bureau", "demand", "review", demand_id, True, "lawful", all_datasets())
         return demand_id
 
-    def granted(self, grant_id: str = "g1", *, uses_max: int = 3, hours: int = 24) -> str:
+    def requested(
+        self, grant_id: str = "g1", *, uses_max: int = 3, hours: int = 24, channel: str = ""
+    ) -> str:
         demand_id = self.approved()
-        self.do("bureau", "grant", "issue", grant_id, *self.grant_terms(demand_id, uses_max, hours))
+        terms = self.grant_terms(demand_id, uses_max, hours)
+        self.do("opco", "grant", "request", grant_id, *changed(terms, -1, channel))
         return grant_id
 
+    def in_review(self, grant_id: str = "g1") -> str:
+        self.requested(grant_id)
+        self.do("bureau", "grant", "review", grant_id)
+        return grant_id
+
+    def signed(self, grant_id: str = "g1") -> str:
+        """The manager granted it, and the operator has not countersigned yet."""
+        self.in_review(grant_id)
+        self.do("bureau", "grant", "decide", grant_id, True, "lawful", self.terms_digest(grant_id))
+        return grant_id
+
+    def granted(self, grant_id: str = "g1", *, uses_max: int = 3, hours: int = 24) -> str:
+        demand_id = self.approved()
+        return self.authorize(grant_id, self.grant_terms(demand_id, uses_max, hours))
+
+    def authorize(self, grant_id: str, terms: Sequence[Value] | None = None) -> str:
+        """A grant under an approved demand, from its request to its second signature."""
+        asked = self.grant_terms() if terms is None else terms
+        self.do("opco", "grant", "request", grant_id, *asked)
+        self.do("bureau", "grant", "review", grant_id)
+        self.do("bureau", "grant", "decide", grant_id, True, "lawful", self.terms_digest(grant_id))
+        self.do("opco", "grant", "accept", grant_id, self.terms_digest(grant_id))
+        return grant_id
+
+    def terms_digest(self, grant_id: str) -> Value:
+        """What manager and operator sign."""
+        return self.ask_record("bureau", "grant", "show", grant_id)["digest"]
+
     def grant_terms(self, demand_id: str = "d1", uses_max: int = 3, hours: int = 24) -> list[Value]:
-        """The arguments of grant.issue after its id."""
+        """The arguments of grant.request after its id; the last one is the channel."""
         expires_ms = self.now_ms + hours * HOUR_MS
-        return [
-            demand_id,
-            "opco",
-            "insurance pricing",
-            all_datasets(),
-            [ALGORITHM],
-            expires_ms,
-            uses_max,
-        ]
+        scope: list[Value] = [SCENARIO, all_datasets(), [ALGORITHM], *USAGE]
+        return [demand_id, *scope, 0, expires_ms, uses_max, "none", ""]
+
+    def preapproved(self, channel_id: str = "c1", *, uses_max: int = 3) -> str:
+        """A channel for what `grant_terms` asks; the data sets must be in the catalogue."""
+        self.do("bureau", "preapproval", "preapprove", channel_id, *self.channel(uses_max))
+        return channel_id
+
+    def channel(self, uses_max: int = 3) -> list[Value]:
+        """The arguments of preapproval.preapprove after its id."""
+        scope: list[Value] = [SCENARIO, all_datasets(), [ALGORITHM], *USAGE]
+        until_ms = self.now_ms + 48 * HOUR_MS
+        return ["opco", *scope, uses_max, "none", 24 * HOUR_MS, until_ms]
 
     # --- the way of a task --------------------------------------------------------------------
 
@@ -350,4 +388,5 @@ def code_of(detail: str) -> str:
 
 def changed(values: Sequence[Value], position: int, value: Value) -> list[Value]:
     """`values` with one of them replaced."""
-    return [*values[:position], value, *values[position + 1 :]]
+    at = position % len(values)
+    return [*values[:at], value, *values[at + 1 :]]

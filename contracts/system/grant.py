@@ -1,11 +1,19 @@
-"""Grants: who may use which data, for what, how and how long (clauses 6.3a, 8.1.1).
+"""Grants: who may use which data, for what, how and how long (clauses 6.3a, 6.3b, 8.1.1).
 
-The manager issues a grant to the operator that forwarded an approved demand. The grant names the
-scenario, the data sets (of those matched to the demand), the algorithms, an end and a number of
-uses. It is checked when a task is created, accepted and reported, and when its product is
+The operator that forwarded an approved demand requests a grant: the data sets (of those matched to
+the demand), scenario, algorithms, kinds of output, what is permitted, prohibited and due (actions
+of ODRL 2.2), a window of time, a number of uses, the least assurance of the place of computing. A
+manager takes the request up and decides; the operator countersigns what was granted. Both name the
+SM3 of the same canonical terms (`terms_of`), so one text carries two signatures. Within a scenario
+that a manager has approved before (contract `preapproval`) the request is in force at once.
+
+A grant is checked when a task is created, accepted and reported, and when its product is
 registered, approved, offered and accepted; revoking it cancels every task still open under it.
 
-States: active <-> suspended; either -> revoked. Expiry and used-up uses follow from the record.
+States: requested -> in_review -> granted -> active <-> suspended; granted, active, suspended ->
+revoked; in_review -> refused; requested, in_review -> withdrawn; requested -> active (preapproved).
+What is not yet over when its end has come is `expired`: that, and used-up uses, nobody has to
+record.
 """
 
 from __future__ import annotations
@@ -22,18 +30,17 @@ from contracts.dialect import (
     record,
     replace,
     require,
+    sm3,
+    to_hex,
     view,
     view_contract,
 )
 
-SCENARIO_MAX = 512  # characters
-DATASETS_MAX = 32
-ALGORITHMS_MAX = 32
-ALGORITHM_MAX = 64  # characters of an algorithm id, such as statistics/1
-USES_MAX = 10**6
 TERM_MAX_MS = 5 * 366 * 24 * 3600 * 1000  # five years: nobody is granted data for ever
 REASON_MAX = 512  # characters
+NOTE_MAX = 1024  # characters
 PAGE_MAX = 100  # grants in one answer
+OPEN = ("requested", "in_review", "granted", "active", "suspended")  # what time can end
 
 
 @record
@@ -44,15 +51,25 @@ class Grant:
     demand_id: str
     consumer: str
     operator: str
-    manager: str  # party that issued it
     scenario: str
     datasets: list[str]
     algorithms: list[str]
-    issued_ms: int
+    outputs: list[str]
+    permissions: list[str]
+    prohibitions: list[str]
+    duties: list[str]
+    from_ms: int
     expires_ms: int
     uses_max: int
+    assurance: str
+    channel_id: str  # of a scenario approved before; "" if a manager decided on this one
+    requested_ms: int
+    digest: bytes = b""  # SM3 of the canonical terms
+    manager: str = ""  # party that took the request up, then that decided
+    decided_ms: int = 0
+    accepted_ms: int = 0  # in force since
     uses: int = 0
-    status: str = "active"
+    status: str = "requested"
     reason: str = ""
 
 
@@ -74,7 +91,7 @@ class Sides:
 
 @record
 class Course:
-    """What the contracts of oversight judge a grant by."""
+    """What the contracts of oversight judge a grant by; `status` is as it was last changed."""
 
     status: str
     operator: str
@@ -101,63 +118,130 @@ grant_count = Var(int)
 
 
 @call
-def issue(
+def request(
     grant_id: str,
     demand_id: str,
-    operator_party: str,
     scenario: str,
     datasets: list[str],
     algorithms: list[str],
+    outputs: list[str],
+    permissions: list[str],
+    prohibitions: list[str],
+    duties: list[str],
+    from_ms: int,
     expires_ms: int,
     uses_max: int,
+    assurance: str,
+    channel_id: str,
 ) -> None:
-    """The manager authorizes an operator for a demand and its scenario (6.3a)."""
-    manager = require_manager()
+    """The operator asks for the data of a demand; in force at once in a channel (6.3a, 6.3b)."""
+    operator = require_role("operator")
     require(is_name(grant_id), "grant.id: use 1 to 64 characters of a-z 0-9 _ - .")
     require(grant_id not in grants, "grant.exists: choose another id")
-    require(1 <= len(scenario) <= SCENARIO_MAX, "grant.scenario: state it in 1 to 512 characters")
     require(
         ctx.time_ms < expires_ms <= ctx.time_ms + TERM_MAX_MS,
         "grant.expires: choose a time in the next five years",
     )
-    require(1 <= uses_max <= USES_MAX, "grant.uses: allow 1 to 1000000 uses")
-    check_algorithms(algorithms)
-    consumer = check_demand(demand_id, operator_party, datasets)
-    grants[grant_id] = Grant(
+    require(0 <= from_ms < expires_ms, "grant.from: let it begin before it ends; 0 is at once")
+    asked = Grant(
         id=grant_id,
         demand_id=demand_id,
-        consumer=consumer,
-        operator=operator_party,
-        manager=manager,
+        consumer=check_demand(demand_id, operator, datasets),
+        operator=operator,
         scenario=scenario,
         datasets=datasets,
         algorithms=algorithms,
-        issued_ms=ctx.time_ms,
+        outputs=outputs,
+        permissions=permissions,
+        prohibitions=prohibitions,
+        duties=duties,
+        from_ms=from_ms,
         expires_ms=expires_ms,
         uses_max=uses_max,
+        assurance=assurance,
+        channel_id=channel_id,
+        requested_ms=ctx.time_ms,
     )
-    number = grant_count.get(0)
-    grant_by_number[number] = grant_id
-    grant_count.set(number + 1)
+    view_contract("preapproval", "ensure_sound", asked, returns=bool)
+    grant = replace(asked, digest=sm3(terms_of(asked).encode()))
+    enter(grant)
+    if channel_id != "":
+        manager = call_contract("preapproval", "draw", channel_id, asked, returns=str)
+        begin(replace(grant, manager=manager, decided_ms=ctx.time_ms))
+
+
+@call
+def review(grant_id: str) -> None:
+    """A manager takes a request up, so that all see that it is looked at (6.3a)."""
+    manager = require_role("manager")
+    grant = seen(known(grant_id))
+    require(grant.status == "requested", "grant.status: only a request can be taken up; see `show`")
+    grants[grant_id] = replace(grant, status="in_review", manager=manager)
+    emit("GrantInReview", grant_id=grant_id, manager=manager, operator=grant.operator)
+
+
+@call
+def decide(grant_id: str, approved: bool, note: str, digest: bytes) -> None:
+    """A manager grants the terms named by their SM3, or refuses them with a reason (6.3a)."""
+    manager = require_role("manager")
+    grant = seen(known(grant_id))
+    require(grant.status == "in_review", "grant.status: take it up with `review`; see `show`")
+    require(digest == grant.digest, "grant.digest: other terms were requested; read these")
+    require(approved or note != "", "grant.note: say why it is refused")
+    require(len(note) <= NOTE_MAX, "grant.note: use up to 1024 characters")
+    if approved:
+        check_demand(grant.demand_id, grant.operator, grant.datasets)
+    grants[grant_id] = replace(
+        grant,
+        status="granted" if approved else "refused",
+        manager=manager,
+        reason=note,
+        decided_ms=ctx.time_ms,
+    )
     emit(
-        "Granted",
+        "GrantDecided",
         grant_id=grant_id,
-        demand_id=demand_id,
-        operator=operator_party,
-        datasets=datasets,
-        algorithms=algorithms,
-        expires_ms=expires_ms,
-        uses_max=uses_max,
+        manager=manager,
+        operator=grant.operator,
+        approved=approved,
+        digest=digest,
+        note=note,
     )
 
 
 @call
+def accept(grant_id: str, digest: bytes) -> None:
+    """The operator countersigns the terms named by their SM3; the grant is in force (6.3a)."""
+    grant = require_own(grant_id)
+    require(grant.status == "granted", "grant.status: no manager has granted it; see `show`")
+    require(digest == grant.digest, "grant.digest: other terms were granted; read these")
+    begin(grant)
+
+
+@call
+def withdraw(grant_id: str, reason: str) -> None:
+    """The operator takes its request back before it is decided on."""
+    grant = require_own(grant_id)
+    require(
+        grant.status in ("requested", "in_review"),
+        "grant.status: it is decided on; a manager revokes what is granted",
+    )
+    check_reason(reason)
+    grants[grant_id] = replace(grant, status="withdrawn", reason=reason)
+    emit("GrantWithdrawn", grant_id=grant_id, operator=grant.operator, reason=reason)
+
+
+@call
 def revoke(grant_id: str, reason: str) -> None:
-    """The manager ends a grant; open tasks under it are cancelled at once."""
-    manager = require_manager()
+    """A manager ends what was granted; open tasks under it are cancelled at once (6.3a)."""
+    manager = require_role("manager")
     grant = known(grant_id)
     require(grant.status != "revoked", "grant.revoked: it is revoked already")
-    require(1 <= len(reason) <= REASON_MAX, "grant.reason: give a reason of 1 to 512 characters")
+    require(
+        grant.status in ("granted", "active", "suspended"),
+        "grant.status: nothing is granted; a request is refused with `decide`",
+    )
+    check_reason(reason)
     grants[grant_id] = replace(grant, status="revoked", reason=reason)
     emit("Revoked", grant_id=grant_id, party_id=manager, reason=reason)
     call_contract("task", "cancel_under", grant_id)
@@ -168,7 +252,7 @@ def suspend(grant_id: str, reason: str) -> None:
     """An emergency measure, for the contract incident alone: no use, no report, no delivery."""
     require(ctx.sender == "contract:incident", "grant.suspend: open an incident; it does this")
     grant = known(grant_id)
-    require(grant.status == "active", "grant.status: it is suspended or revoked already")
+    require(grant.status == "active", "grant.status: it is not in force, or suspended already")
     grants[grant_id] = replace(grant, status="suspended", reason=reason)
     emit("GrantSuspended", grant_id=grant_id, operator=grant.operator, reason=reason)
 
@@ -189,7 +273,11 @@ def use(grant_id: str, task_id: str, operator: str, datasets: list[str], algorit
     require(ctx.sender == "contract:task", "grant.use: create a task; it counts the use itself")
     grant = hold(grant_id)
     require(grant.operator == operator, "grant.operator: it was granted to another operator")
-    require(grant.uses < grant.uses_max, "grant.used_up: ask the manager for a new grant")
+    require(grant.uses < grant.uses_max, "grant.used_up: request a new grant")
+    require(
+        "derive" in grant.permissions or "use" in grant.permissions,
+        "grant.permission: it permits no computing; request one with `derive`",
+    )
     require(algorithm in grant.algorithms, "grant.algorithm: the grant does not name it")
     for dataset_id in datasets:  # shuxin: allow W005 the contract task bounds them
         require(dataset_id in grant.datasets, "grant.dataset: the grant does not name it")
@@ -209,11 +297,18 @@ def show(grant_id: str) -> Grant:
 
 @view
 def list_(offset: int, limit: int) -> list[Grant]:
-    """Grants in order of issue."""
+    """Grants in order of request."""
     require_reader()
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "grant.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, grant_count.get(0))
     return [grants[grant_by_number[number]] for number in range(offset, end)]
+
+
+@view
+def standing(grant_id: str) -> str:
+    """The status at this moment, which `expired` is one of; the record keeps the last change."""
+    require_reader()
+    return seen(known(grant_id)).status
 
 
 @view
@@ -240,11 +335,11 @@ def sides(grant_id: str) -> Sides:
 
 @view
 def is_valid(grant_id: str) -> bool:
-    """Does the grant stand: known, not revoked, not expired, its operator in good standing?"""
+    """Does the grant stand: in force, in its window, its operator in good standing?"""
     grant = grants.get(grant_id)
-    if grant is None or grant.status != "active" or ctx.time_ms >= grant.expires_ms:
+    if grant is None or grant.status != "active":
         return False
-    return is_operator(grant.operator)
+    return grant.from_ms <= ctx.time_ms < grant.expires_ms and is_operator(grant.operator)
 
 
 @view
@@ -259,10 +354,18 @@ def ensure_not_withdrawn(grant_id: str) -> bool:
     return in_force(grant_id).status == "active"
 
 
-def require_manager() -> str:
-    party = view_contract("parties", "acting_as", ctx.sender, "manager", returns=str)
-    require(party != "", "grant.role: sign with an account of an active manager")
+def require_role(role: str) -> str:
+    party = view_contract("parties", "acting_as", ctx.sender, role, returns=str)
+    require(party != "", "grant.role: sign with an account of an active operator, or of a manager")
     return party
+
+
+def require_own(grant_id: str) -> Grant:
+    """The grant as it stands now, if the sender's operator requested it."""
+    operator = require_role("operator")
+    grant = seen(known(grant_id))
+    require(grant.operator == operator, "grant.operator: another operator requested it")
+    return grant
 
 
 def require_reader() -> None:
@@ -281,37 +384,109 @@ def known(grant_id: str) -> Grant:
     return grant
 
 
+def seen(grant: Grant) -> Grant:
+    """As it stands at this block's time."""
+    if grant.status in OPEN and ctx.time_ms >= grant.expires_ms:
+        return replace(grant, status="expired")
+    return grant
+
+
 def in_force(grant_id: str) -> Grant:
-    """The grant, if it is neither revoked nor suspended."""
+    """The grant, if it was countersigned and is neither revoked nor suspended."""
     grant = known(grant_id)
-    require(grant.status != "revoked", "grant.revoked: ask the manager for a new grant")
-    require(grant.status == "active", "grant.on_hold: an incident suspends it; wait for its end")
+    require(grant.status != "revoked", "grant.revoked: request a new grant")
+    require(grant.status != "suspended", "grant.on_hold: an incident suspends it; wait for its end")
+    require(grant.status == "active", "grant.pending: it is not in force; see `show`")
     return grant
 
 
 def hold(grant_id: str) -> Grant:
     """The grant, if it stands at this block's time."""
     grant = in_force(grant_id)
-    require(ctx.time_ms < grant.expires_ms, "grant.expired: ask the manager for a new grant")
+    require(ctx.time_ms < grant.expires_ms, "grant.expired: request a new grant")
+    require(ctx.time_ms >= grant.from_ms, "grant.early: its window opens later; see `show`")
     require(is_operator(grant.operator), "grant.suspended: its operator is suspended")
     return grant
 
 
-def check_algorithms(algorithms: list[str]) -> None:
-    require(1 <= len(algorithms) <= ALGORITHMS_MAX, "grant.algorithms: name 1 to 32 algorithms")
-    for position, algorithm in enumerate(algorithms):
-        require(1 <= len(algorithm) <= ALGORITHM_MAX, "grant.algorithm_id: use 1 to 64 characters")
-        require(algorithm not in algorithms[:position], "grant.algorithm_twice: name each once")
+def enter(grant: Grant) -> None:
+    """Puts a request on record."""
+    grants[grant.id] = grant
+    number = grant_count.get(0)
+    grant_by_number[number] = grant.id
+    grant_count.set(number + 1)
+    emit(
+        "GrantRequested",
+        grant_id=grant.id,
+        demand_id=grant.demand_id,
+        operator=grant.operator,
+        datasets=grant.datasets,
+        algorithms=grant.algorithms,
+        channel_id=grant.channel_id,
+        digest=grant.digest,
+    )
+
+
+def begin(grant: Grant) -> None:
+    """Manager and operator have signed the same terms: the grant is in force."""
+    grants[grant.id] = replace(grant, status="active", accepted_ms=ctx.time_ms)
+    emit(
+        "Granted",
+        grant_id=grant.id,
+        demand_id=grant.demand_id,
+        operator=grant.operator,
+        manager=grant.manager,
+        scenario=grant.scenario,
+        datasets=grant.datasets,
+        algorithms=grant.algorithms,
+        expires_ms=grant.expires_ms,
+        uses_max=grant.uses_max,
+        digest=grant.digest,
+    )
+
+
+def terms_of(grant: Grant) -> str:
+    """The canonical terms: a line for each field, with its length, so that no two texts are alike.
+
+    client/grant_terms.py makes the same text of what `show` answers.
+    """
+    lines = [
+        "shuxin grant 1",
+        "chain " + to_hex(ctx.chain_id),
+        "grant " + grant.id,
+        "demand " + grant.demand_id,
+        "consumer " + grant.consumer,
+        "operator " + grant.operator,
+        f"scenario {len(grant.scenario)} {grant.scenario}",
+        f"window {grant.from_ms} {grant.expires_ms}",
+        f"uses {grant.uses_max}",
+        "assurance " + grant.assurance,
+        "channel " + grant.channel_id,
+    ]
+    lists = {
+        "datasets": grant.datasets,
+        "algorithms": grant.algorithms,
+        "outputs": grant.outputs,
+        "permissions": grant.permissions,
+        "prohibitions": grant.prohibitions,
+        "duties": grant.duties,
+    }
+    for name, items in lists.items():
+        lines.append(f"{name} {len(items)}")
+        lines.extend([f"{len(item)} {item}" for item in items])
+    return "\n".join(lines)
+
+
+def check_reason(reason: str) -> None:
+    require(1 <= len(reason) <= REASON_MAX, "grant.reason: give a reason of 1 to 512 characters")
 
 
 def check_demand(demand_id: str, operator: str, datasets: list[str]) -> str:
     """The consumer of the approved demand that `operator` and `datasets` must come from."""
     demand = view_contract("demand", "approval", demand_id, returns=Approval)
     require(demand.status == "approved", "grant.demand: the manager must approve the demand first")
-    require(demand.operator == operator, "grant.operator: grant to the operator that forwarded it")
+    require(demand.operator == operator, "grant.operator: the operator that forwarded it requests")
     require(is_operator(operator), "grant.suspended: its operator is suspended")
-    require(1 <= len(datasets) <= DATASETS_MAX, "grant.datasets: name 1 to 32 data sets")
-    for position, dataset_id in enumerate(datasets):
-        require(dataset_id not in datasets[:position], "grant.dataset_twice: name each once")
+    for dataset_id in datasets:
         require(dataset_id in demand.datasets, "grant.dataset: name only what the review matched")
     return demand.consumer

@@ -186,10 +186,17 @@ def granted(desk: Desk, datasets: list[str]) -> str:
     desk.ask("operator", "demand", "prescreen", demand, "--pass", "--note", "complete")
     desk.ask("manager", "demand", "review", demand, "--pass", *chosen)
     assert desk.ask("consumer", "demand", "show", demand)["status"] == "approved"
-    terms = ["--demand", demand, "--operator", "operator", "--scenario", "insurance", *chosen]
+    terms = ["--demand", demand, "--scenario", "insurance", *chosen, "--output-kind", "statistics"]
     terms += ["--algorithm", "statistics/1", "--expires", "+2d", "--uses", "3"]
-    issued = desk.ask("manager", "grant", "issue", grant, *terms)
-    events = issued["events"]
+    desk.ask("operator", "grant", "request", grant, *terms)
+    desk.ask("manager", "grant", "review", grant)
+    desk.ask("manager", "grant", "approve", grant, "--note", "lawful")
+    assert desk.ask("operator", "grant", "check", grant, code=1)["status"] == "granted"
+    read = str(desk.ask("operator", "grant", "terms", grant)["digest"])
+    other = desk.refused("operator", "grant", "accept", grant, "--digest", "00" * 32)
+    assert other == "grant.digest"
+    signed = desk.ask("operator", "grant", "accept", grant, "--digest", read)
+    events = signed["events"]
     assert isinstance(events, list)
     assert names_of(events) == ["grant.Granted"]
     assert desk.ask("operator", "grant", "check", grant)["valid"] is True

@@ -52,21 +52,26 @@ def test_a_grant_is_traced_from_request_to_revocation(
     found = told(nodes[0])
     assert all(told(node) == found for node in nodes[1:])
     assert [row["event"] for row in found["grant"]] == [
+        "grant.GrantRequested",
+        "grant.GrantInReview",
+        "grant.GrantDecided",
         "grant.Granted",
         "grant.Revoked",
         "evidence.EvidenceRecorded",
     ]
-    assert found["grant"][1]["transaction"] == revoked["transaction"]
-    assert [row["named_by"] for row in found["grant"]] == [["grant_id"], ["grant_id"], ["subject"]]
+    assert found["grant"][4]["transaction"] == revoked["transaction"]
+    named_by = [row["named_by"] for row in found["grant"]]
+    assert named_by == [*[["grant_id"]] * 5, ["subject"]]
     assert [row["event"] for row in found["demand"]] == [
         "demand.DemandFiled",
         "demand.DemandPrescreened",
         "demand.DemandReviewed",
+        "grant.GrantRequested",
         "grant.Granted",
     ]
     assert [row["event"] for row in found["dataset"]] == ["catalog.DatasetRegistered"]
     assert found["state"][0]["transaction"] == revoked["transaction"]
-    assert len(found["state"]) == 2 and "the purpose has ended" in str(found["state"][0]["value"])
+    assert len(found["state"]) == 5 and "the purpose has ended" in str(found["state"][0]["value"])
     assert found["manager"][0]["transaction"] == revoked["transaction"]
     refused = [row["status"] for row in found["consumer"] if row["method"] == "prescreen"]
     assert refused == ["refused"], "what was refused is traced, too"

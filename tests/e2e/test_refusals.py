@@ -162,7 +162,7 @@ def test_a_stranger_is_no_party(network: LocalNetwork) -> None:
 
 
 SUPPLIERS = ("supplier-a", "supplier-b", "supplier-c")
-GRANT_S = 6.0  # long enough to create a task, short enough to wait for its end
+GRANT_S = 10.0  # long enough to sign it and create a task, short enough to wait for its end
 
 
 @dataclass(frozen=True)
@@ -200,9 +200,17 @@ class Granted:
     def issue(self, grant: str, seconds: float) -> None:
         expires_ms = int((time.time() + seconds) * 1000)
         self.call(
-            "manager", "grant", "issue", grant, f"demand-{self.mark}", "operator", "pricing",
-            self.datasets, ["statistics/1"], expires_ms, 5,
+            "operator", "grant", "request", grant, f"demand-{self.mark}", "pricing",
+            self.datasets, ["statistics/1"], ["statistics"], ["derive"], [], [],
+            0, expires_ms, 5, "none", "",
         )  # fmt: skip
+        session = self.network.session("manager")
+        with session.node:
+            shown = session.view("grant", "show", grant)
+        assert isinstance(shown, dict)
+        self.call("manager", "grant", "review", grant)
+        self.call("manager", "grant", "decide", grant, True, "lawful", shown["digest"])
+        self.call("operator", "grant", "accept", grant, shown["digest"])
 
     def order(self, task: str, grant: str, seconds: float = GRANT_S / 2) -> list[Value]:
         participants: list[Value] = [

@@ -73,13 +73,33 @@ def test_clause_6_3a_the_manager_grants_a_demand_and_its_scenario_and_may_end_it
     business = Business()
     business.approved()
     terms: list[Value] = ["g1", *business.grant_terms()]
+    for who in others("operator"):
+        assert business.refused(who, "grant", "request", *terms) == "grant.role"
+    business.do("opco", "grant", "request", *terms)
+    business.do("bureau", "grant", "review", "g1")
+    decision: list[Value] = ["g1", True, "lawful", business.terms_digest("g1")]
     for who in others("manager"):
-        assert business.refused(who, "grant", "issue", *terms) == "grant.role"
-    business.do("bureau", "grant", "issue", *terms)
+        assert business.refused(who, "grant", "decide", *decision) == "grant.role"
+    business.do("bureau", "grant", "decide", *decision)
+    assert business.ask("opco", "grant", "is_valid", "g1") is False, "nobody countersigned it"
+    business.do("opco", "grant", "accept", "g1", business.terms_digest("g1"))
     grant = business.ask_record("opco", "grant", "show", "g1")
     assert (grant["demand_id"], grant["scenario"]) == ("d1", "insurance pricing")
     business.do("bureau", "grant", "revoke", "g1", "purpose was not kept")
     assert business.ask("opco", "grant", "is_valid", "g1") is False
+
+
+def test_clause_6_3b_a_request_within_what_was_approved_before_is_in_force_at_once() -> None:
+    """授权运营方建立快速审批通道."""
+    business = Business()
+    business.approved()
+    business.preapproved()
+    asked = changed(["g1", *business.grant_terms()], -1, "c1")
+    business.do("opco", "grant", "request", *asked)
+    assert business.ask("opco", "grant", "is_valid", "g1") is True
+    business.do("bureau", "preapproval", "close_channel", "c1", "the pilot is over")
+    again = changed(asked, 0, "g2")
+    assert business.refused("opco", "grant", "request", *again) == "preapproval.closed"
 
 
 def test_clause_6_3b_granted_data_and_products_are_registered() -> None:

@@ -37,7 +37,7 @@ def test_clause_8_1_1_authorization_is_unalterable_and_traceable() -> None:
     business = Business()
     business.created()
     again: list[Value] = ["g1", *business.grant_terms()]
-    assert business.refused("bureau", "grant", "issue", *again) == "grant.exists"
+    assert business.refused("opco", "grant", "request", *again) == "grant.exists"
     grant = business.ask_record("health", "grant", "show", "g1")
     assert (grant["manager"], grant["demand_id"], grant["uses"]) == ("bureau", "d1", 1)
     assert business.ask("health", "grant", "used_by", "g1", 1) == "t1"

@@ -78,7 +78,7 @@ def test_time_from_demand_to_delivery(audited: Audited, answers: list[Rows]) -> 
     for known in chain.outcomes:
         if known.receipt.status == 0:
             did[known.call].append(chain.store.header(known.height).time_ms)
-    filed, granted, offered = did["demand.file"], did["grant.issue"], did["delivery.offer"]
+    filed, granted, offered = did["demand.file"], did["grant.accept"], did["delivery.offer"]
     reported, answered = did["task.report"][1::2], did["delivery.accept"]
     expected = []
     for place, product in enumerate(("p1", "p2")):

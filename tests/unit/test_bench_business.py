@@ -19,10 +19,11 @@ def done(parties: Consortium, act: Act) -> Receipt:
 
 def test_every_case_goes_through_to_its_end(tmp_path: Path) -> None:
     parties = consortium(tmp_path)
-    now_ms = parties.one("manager").session.node.status().time_ms
+    node = parties.one("manager").session.node
+    now_ms = node.status().time_ms
     for act in preparation(now_ms):
         done(parties, act)
-    for workload in workloads(now_ms):
+    for workload in workloads(now_ms, node.chain_id):
         for number in (0, TASK_GRANTS):  # also a second one under the same grant
             for stage in workload.cases(number):
                 receipts = [done(parties, act) for act in stage]

@@ -55,7 +55,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["catalog", "register", "d", "--title", "t", "--column", "x", "--row-count", "1"],
         ["demand", "review", "d", "--pass", "--dataset", "not an id"],
         ["grant", "list", "--limit", "1000"],
-        ["grant", "issue", "g", "--expires", "soon"],
+        ["grant", "request", "g", "--expires", "soon"],
         ["task", "create", "t", "--participant", "nobody"],
         ["product", "register", "p", "--task", "t", "--title", "t", "--digest", "12"],
         ["delivery", "reject", "d", "--digest", "00" * 32],

@@ -17,8 +17,10 @@ DIGEST = "ab" * 32
 ADDRESS = "0" * 40
 CATALOG = ["--title", "t", "--column", "plan:text:what", "--column", "claims:integer"]
 CATALOG += ["--row-count", "3", "--commitment", DIGEST, "--tag", "health"]
-GRANT = ["--demand", "d", "--operator", "o", "--scenario", "s", "--dataset", "a"]
-GRANT += ["--dataset", "b", "--algorithm", "statistics/1", "--expires", "+30d", "--uses", "2"]
+SCOPE = ["--scenario", "s", "--dataset", "a", "--dataset", "b", "--algorithm", "statistics/1"]
+SCOPE += ["--output-kind", "statistics", "--uses", "2", "--prohibit", "distribute"]
+REQUEST = ["--demand", "d", *SCOPE, "--expires", "+30d", "--duty", "delete", "--from", "+1d"]
+CHANNEL = ["--operator", "o", *SCOPE, "--until", "+365d", "--term", "30"]
 PROGRAM = """
 algorithm = "statistics/1"
 rows = [10, 10, 10]
@@ -59,7 +61,11 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "demand.file": (["--title", "t", "--purpose", "p", "--need", "claims"], "demand"),
     "demand.prescreen": (["--pass", "--note", "n"], "demand"),
     "demand.review": (["--pass", "--dataset", "a"], "demand"),
-    "grant.issue": (GRANT, "grant"),
+    "grant.request": (REQUEST, "grant"),
+    "grant.review": ([], "grant"),
+    "grant.withdraw": (["--reason", "r"], "grant"),
+    "preapproval.preapprove": (CHANNEL, "grant"),
+    "preapproval.close_channel": (["--reason", "r"], "grant"),
     "grant.revoke": (["--reason", "r"], "grant"),
     "task.create": (TASK, "task"),
     "task.fail": (["--reason", "r"], "task"),

@@ -102,6 +102,9 @@ def told(story: Story) -> list[str]:
 
 
 RUN = [
+    "grant.GrantRequested",
+    "grant.GrantInReview",
+    "grant.GrantDecided",
     "grant.Granted",
     "grant.GrantUsed",
     "task.TaskCreated",
@@ -110,7 +113,7 @@ RUN = [
 ]
 
 
-def test_a_grant_that_is_revoked_in_flight_is_told_from_issue_to_the_refused_result() -> None:
+def test_a_grant_that_is_revoked_in_flight_is_told_from_request_to_the_refused_result() -> None:
     business = Recorded()
     business.running()
     business.report("health")
@@ -184,7 +187,7 @@ def test_an_expired_grant_is_told_with_what_came_too_late() -> None:
 def test_what_was_refused_for_another_grant_is_not_told() -> None:
     business = Recorded()
     business.running()
-    business.do("bureau", "grant", "issue", "g2", *business.grant_terms())
+    business.authorize("g2")
     business.do("opco", "task", "create", *business.order("t2", "g2"))
     business.do("bureau", "grant", "revoke", "g2", "misuse")
     business.refused("health", "task", "accept", *acceptance("health", "t2"))

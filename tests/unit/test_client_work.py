@@ -57,7 +57,7 @@ def test_nothing_waits_for_anybody_in_the_beginning() -> None:
         assert told(business, who) == []
 
 
-def test_a_demand_waits_for_the_operator_then_for_the_manager_then_for_a_grant() -> None:
+def test_a_demand_waits_for_the_operator_then_for_the_manager_then_for_a_request() -> None:
     business = Business()
     business.catalogued()
     business.filed()
@@ -68,9 +68,33 @@ def test_a_demand_waits_for_the_operator_then_for_the_manager_then_for_a_grant()
     assert told(business, "bureau") == [("demand to review", "d1")]
     datasets: list[Value] = [f"{supplier}-claims" for supplier in SUPPLIERS]
     business.do("bureau", "demand", "review", "d1", True, "lawful", datasets)
-    assert told(business, "bureau") == [("grant to issue", "d1")]
-    business.do("bureau", "grant", "issue", "g1", *business.grant_terms())
-    assert told(business, "bureau") == []
+    assert told(business, "opco") == [("grant to request", "d1")]
+    assert told(business, "bureau") == told(business, "rival") == []
+
+
+def test_a_grant_waits_for_the_manager_then_for_the_operator_that_requested_it() -> None:
+    business = Business()
+    business.requested()
+    assert told(business, "opco") == told(business, "rival") == []
+    assert told(business, "board") == [("grant request to take up", "g1")]
+    business.do("bureau", "grant", "review", "g1")
+    assert told(business, "board") == [("grant request to decide on", "g1")]
+    business.do("board", "grant", "decide", "g1", True, "", business.terms_digest("g1"))
+    assert told(business, "board") == told(business, "rival") == []
+    assert told(business, "opco") == [("grant to countersign", "g1")]
+    business.do("opco", "grant", "accept", "g1", business.terms_digest("g1"))
+    assert told(business, "opco") == []
+
+
+def test_a_request_that_was_refused_or_taken_back_may_be_made_again() -> None:
+    business = Business()
+    business.in_review()
+    business.do("bureau", "grant", "decide", "g1", False, "too wide", business.terms_digest("g1"))
+    assert told(business, "opco") == [("grant to request", "d1")]
+    business.do("opco", "grant", "request", "g2", *business.grant_terms())
+    assert told(business, "opco") == []
+    business.do("opco", "grant", "withdraw", "g2", "mistaken")
+    assert told(business, "opco") == [("grant to request", "d1")]
 
 
 def test_a_task_waits_for_each_supplier_until_it_did_its_part() -> None:

@@ -155,7 +155,7 @@ def test_an_agreement_over_a_grant_covers_what_is_made_under_it_and_nothing_else
     business.assessed()
     over_grant = changed(changed(agreed_terms(business), 0, "grant"), 1, "g1")
     business.do("opco", "agreement", "offer", "a1", *over_grant)
-    business.do("bureau", "grant", "issue", "g2", *business.grant_terms())
+    business.authorize("g2")
     business.do("opco", "agreement", "offer", "a2", *changed(over_grant, 1, "g2"))
     for agreement in ("a1", "a2"):
         for side in ("opco", "insurer"):

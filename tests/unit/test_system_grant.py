@@ -1,20 +1,25 @@
-"""Grants: from an approved demand only, within what was matched, until they end."""
+"""Grants: requested for an approved demand, decided, countersigned, in force until they end."""
 
 from __future__ import annotations
 
 import pytest
 
-from ledger.values import Value
+from client.grant_terms import TermsUnreadable, terms_digest, terms_text
+from ledger.values import Key, Value
 from tests.business import (
     ALGORITHM,
     HOUR_MS,
     STRANGER,
+    USAGE,
     Business,
+    Fields,
     all_datasets,
     changed,
     dataset_of,
+    digest,
 )
 
+CHAIN_ID = bytes(32)  # of the chain in memory
 FIVE_YEARS_MS = 5 * 366 * 24 * HOUR_MS
 
 
@@ -25,30 +30,48 @@ FIVE_YEARS_MS = 5 * 366 * 24 * HOUR_MS
         (0, "G", "grant.id"),
         (0, "g" * 65, "grant.id"),
         (1, "d2", "grant.demand"),
-        (2, "rival", "grant.operator"),
-        (2, "nobody", "grant.operator"),
-        (3, "", "grant.scenario"),
-        (3, "s" * 513, "grant.scenario"),
-        (4, [], "grant.datasets"),
-        (4, [f"x-{n}" for n in range(33)], "grant.datasets"),
-        (4, [dataset_of("health")] * 2, "grant.dataset_twice"),
-        (4, ["archive-births"], "grant.dataset"),
-        (5, [], "grant.algorithms"),
-        (5, [f"a/{n}" for n in range(33)], "grant.algorithms"),
-        (5, [""], "grant.algorithm_id"),
-        (5, ["a" * 65], "grant.algorithm_id"),
-        (5, [ALGORITHM, ALGORITHM], "grant.algorithm_twice"),
-        (7, 0, "grant.uses"),
-        (7, -1, "grant.uses"),
-        (7, 10**6 + 1, "grant.uses"),
+        (2, "", "grant.scenario"),
+        (2, "s" * 513, "grant.scenario"),
+        (3, [], "grant.datasets"),
+        (3, [dataset_of("health")] * 33, "grant.datasets"),
+        (3, [dataset_of("health")] * 2, "grant.dataset_twice"),
+        (3, ["archive-births"], "grant.dataset"),
+        (4, [], "grant.algorithms"),
+        (4, [f"a/{n}" for n in range(33)], "grant.algorithms"),
+        (4, [""], "grant.algorithm_id"),
+        (4, ["a" * 65], "grant.algorithm_id"),
+        (4, [ALGORITHM, ALGORITHM], "grant.algorithm_twice"),
+        (5, [], "grant.outputs"),
+        (5, [f"o-{n}" for n in range(17)], "grant.outputs"),
+        (5, ["Tables"], "grant.output"),
+        (5, ["model", "model"], "grant.output_twice"),
+        (6, [], "grant.permissions"),
+        (6, ["derive"] * 17, "grant.permissions"),
+        (6, ["compute"], "grant.action"),
+        (6, ["derive", "derive"], "grant.action_twice"),
+        (6, ["derive", "distribute"], "grant.action_twice"),  # it is prohibited as well
+        (7, ["compute"], "grant.action"),
+        (7, ["sell"] * 17, "grant.actions"),
+        (8, ["delete"] * 17, "grant.actions"),
+        (8, ["derive"], "grant.duty"),
+        (8, ["delete", "delete"], "grant.action_twice"),
+        (9, -1, "grant.from"),
+        (9, 2**60, "grant.from"),
+        (11, 0, "grant.uses"),
+        (11, -1, "grant.uses"),
+        (11, 10**6 + 1, "grant.uses"),
+        (12, "", "grant.assurance"),
+        (12, "high", "grant.assurance"),
+        (13, "c9", "preapproval.unknown"),
     ],
 )
-def test_a_malformed_grant_is_not_issued(position: int, value: Value, code: str) -> None:
+def test_a_malformed_request_is_refused(position: int, value: Value, code: str) -> None:
     business = Business()
     business.approved()
     business.forwarded("d2")
     terms: list[Value] = ["g1", *business.grant_terms()]
-    assert business.refused("bureau", "grant", "issue", *changed(terms, position, value)) == code
+    assert business.refused("opco", "grant", "request", *changed(terms, position, value)) == code
+    assert business.denied("opco", "grant", "show", "g1") == "grant.unknown"
 
 
 def test_a_grant_ends_in_the_next_five_years() -> None:
@@ -57,15 +80,15 @@ def test_a_grant_ends_in_the_next_five_years() -> None:
     terms: list[Value] = ["g1", *business.grant_terms()]
     # The next block is later than now_ms, so a second more is surely beyond the bound.
     for expires_ms in (0, business.now_ms, business.now_ms + FIVE_YEARS_MS + HOUR_MS):
-        late = changed(terms, 6, expires_ms)
-        assert business.refused("bureau", "grant", "issue", *late) == "grant.expires"
+        late = changed(terms, 10, expires_ms)
+        assert business.refused("opco", "grant", "request", *late) == "grant.expires"
 
 
 def test_a_grant_needs_a_known_demand() -> None:
     business = Business()
     business.catalogued()
     terms: list[Value] = ["g1", *business.grant_terms("d9")]
-    assert business.refused("bureau", "grant", "issue", *terms) == "demand.unknown"
+    assert business.refused("opco", "grant", "request", *terms) == "demand.unknown"
 
 
 @pytest.mark.parametrize("decision", ["filed", "returned", "forwarded", "rejected"])
@@ -79,22 +102,22 @@ def test_only_an_approved_demand_is_granted(decision: str) -> None:
     if decision == "rejected":
         business.do("bureau", "demand", "review", "d1", False, "no legal basis", [])
     terms: list[Value] = ["g1", *business.grant_terms()]
-    assert business.refused("bureau", "grant", "issue", *terms) == "grant.demand"
+    assert business.refused("opco", "grant", "request", *terms) == "grant.demand"
 
 
 def test_a_suspended_operator_is_granted_nothing() -> None:
     business = Business()
-    business.approved()
+    business.in_review()
     business.suspend("opco")
-    terms: list[Value] = ["g1", *business.grant_terms()]
-    assert business.refused("bureau", "grant", "issue", *terms) == "grant.suspended"
+    decision: list[Value] = ["g1", True, "", business.terms_digest("g1")]
+    assert business.refused("bureau", "grant", "decide", *decision) == "grant.suspended"
 
 
 def test_a_grant_id_is_given_once() -> None:
     business = Business()
     business.granted()
     terms: list[Value] = ["g1", *business.grant_terms()]
-    assert business.refused("board", "grant", "issue", *terms) == "grant.exists"
+    assert business.refused("opco", "grant", "request", *terms) == "grant.exists"
 
 
 def test_a_grant_tells_who_may_use_what_for_whom() -> None:
@@ -103,16 +126,192 @@ def test_a_grant_tells_who_may_use_what_for_whom() -> None:
     shown = business.ask_record("health", "grant", "show", "g1")
     assert (shown["consumer"], shown["operator"], shown["manager"]) == ("insurer", "opco", "bureau")
     assert (shown["datasets"], shown["algorithms"]) == (all_datasets(), [ALGORITHM])
+    usage = [shown[name] for name in ("outputs", "permissions", "prohibitions", "duties")]
+    assert usage == USAGE
     assert (shown["uses"], shown["uses_max"], shown["status"]) == (0, 3, "active")
     page = business.ask("health", "grant", "list", 0, 100)
     assert page == [shown]
 
 
+# --- the way to the second signature ---------------------------------------------------------
+
+
+def test_a_request_goes_through_review_decision_and_countersignature() -> None:
+    business = Business()
+    business.requested()
+    seen = [business.ask("bank", "grant", "standing", "g1")]
+    signed = business.terms_digest("g1")
+    steps: list[tuple[str, str, list[Value]]] = [
+        ("board", "review", []),
+        ("bureau", "decide", [True, "lawful", signed]),
+        ("opco", "accept", [signed]),
+    ]
+    for who, method, args in steps:
+        assert business.denied("opco", "grant", "ensure_valid", "g1") == "grant.pending"
+        assert business.refused("opco", "task", "create", *business.order()) == "grant.pending"
+        business.do(who, "grant", method, "g1", *args)
+        seen.append(business.ask("bank", "grant", "standing", "g1"))
+    assert seen == ["requested", "in_review", "granted", "active"]
+    shown = business.ask_record("bank", "grant", "show", "g1")
+    assert (shown["manager"], shown["reason"]) == ("bureau", "lawful")
+    times = [shown[f"{name}_ms"] for name in ("requested", "decided", "accepted")]
+    assert times == sorted(times, key=str) and len(set(map(str, times))) == 3
+    business.do("opco", "task", "create", *business.order())
+
+
+WAYS = {
+    "requested": Business.requested,
+    "in_review": Business.in_review,
+    "granted": Business.signed,
+    "active": Business.granted,
+}
+STEPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "review": ("bureau", "grant.status", ("requested",)),
+    "decide": ("bureau", "grant.status", ("in_review",)),
+    "accept": ("opco", "grant.status", ("granted",)),
+    "withdraw": ("opco", "grant.status", ("requested", "in_review")),
+    "revoke": ("bureau", "grant.status", ("granted", "active")),
+}
+
+
+def arguments(business: Business, method: str) -> list[Value]:
+    signed = business.terms_digest("g1")
+    given: dict[str, list[Value]] = {
+        "review": [],
+        "decide": [False, "too wide", signed],
+        "accept": [signed],
+        "withdraw": ["mistaken"],
+        "revoke": ["misuse"],
+    }
+    return given[method]
+
+
+@pytest.mark.parametrize("method", STEPS)
+@pytest.mark.parametrize("status", WAYS)
+def test_no_state_is_skipped(status: str, method: str) -> None:
+    business = Business()
+    WAYS[status](business)
+    who, code, allowed = STEPS[method]
+    call: list[Value] = ["g1", *arguments(business, method)]
+    if status in allowed:
+        business.do(who, "grant", method, *call)
+    else:
+        assert business.refused(who, "grant", method, *call) == code
+
+
+@pytest.mark.parametrize("end", ["refused", "withdrawn", "expired"])
+@pytest.mark.parametrize("method", STEPS)
+def test_what_is_over_stays_over(end: str, method: str) -> None:
+    business = Business()
+    business.in_review()
+    if end == "refused":
+        business.do("bureau", "grant", "decide", "g1", *arguments(business, "decide"))
+    elif end == "withdrawn":
+        business.do("opco", "grant", "withdraw", "g1", "mistaken")
+    else:
+        business.pass_time(24 * HOUR_MS)
+    assert business.ask("bank", "grant", "standing", "g1") == end
+    who, code, _allowed = STEPS[method]
+    call: list[Value] = ["g1", *arguments(business, method)]
+    assert business.refused(who, "grant", method, *call) == code
+    assert business.denied("opco", "grant", "ensure_valid", "g1") == "grant.pending"
+
+
+def test_a_grant_that_was_never_countersigned_can_be_revoked() -> None:
+    business = Business()
+    business.signed()
+    business.do("bureau", "grant", "revoke", "g1", "no longer lawful")
+    accept: list[Value] = ["g1", business.terms_digest("g1")]
+    assert business.refused("opco", "grant", "accept", *accept) == "grant.status"
+
+
+def test_both_sign_the_terms_that_were_requested_and_no_others() -> None:
+    business = Business()
+    business.in_review()
+    other = digest("other terms")
+    decide: list[Value] = ["g1", True, "", other]
+    assert business.refused("bureau", "grant", "decide", *decide) == "grant.digest"
+    signed = business.terms_digest("g1")
+    business.do("bureau", "grant", "decide", *changed(decide, 3, signed))
+    assert business.refused("opco", "grant", "accept", "g1", other) == "grant.digest"
+    business.do("opco", "grant", "accept", "g1", signed)
+
+
+def test_a_refusal_needs_a_reason_and_notes_are_bounded() -> None:
+    business = Business()
+    business.in_review()
+    signed = business.terms_digest("g1")
+    for approved, note in [(False, ""), (True, "n" * 1025)]:
+        decide: list[Value] = ["g1", approved, note, signed]
+        assert business.refused("bureau", "grant", "decide", *decide) == "grant.note"
+
+
+def test_a_demand_is_checked_again_when_it_is_granted() -> None:
+    business = Business()
+    business.in_review()
+    shown = business.ask_record("opco", "grant", "show", "g1")
+    assert shown["demand_id"] == "d1"
+    business.suspend("opco")
+    business.do("bureau", "parties", "readmit", "opco", "audit passed")
+    business.do("bureau", "grant", "decide", "g1", True, "", shown["digest"])
+
+
+# --- the terms as they are signed ------------------------------------------------------------
+
+
+def keyed(shown: Fields) -> dict[Key, Value]:
+    """A record as a session's view gives it."""
+    return {name: value for name, value in shown.items()}  # noqa: C416  # of another type
+
+
+def test_the_digest_is_made_of_the_terms_alike_in_the_contract_and_outside() -> None:
+    business = Business()
+    business.approved()
+    terms = business.grant_terms()
+    hostile: list[Value] = [
+        terms,
+        changed(terms, 1, "scenario\nuses 9"),
+        changed(terms, 1, "\u4fdd\u9669\U0001f600 12 x"),
+        changed(terms, 3, ["a\n1 b", ALGORITHM]),
+        changed(terms, 3, ["a", "1 b", ALGORITHM]),
+        changed(terms, 6, []),
+    ]
+    digests = set()
+    for number, asked in enumerate(hostile):
+        assert isinstance(asked, list)
+        business.do("opco", "grant", "request", f"g{number}", *asked)
+        shown = business.ask_record("opco", "grant", "show", f"g{number}")
+        assert terms_digest(keyed(shown), CHAIN_ID) == shown["digest"]
+        assert terms_digest(keyed(shown), bytes(31) + b"\x01") != shown["digest"], (
+            "of another chain"
+        )
+        digests.add(shown["digest"])
+    assert len(digests) == len(hostile)
+
+
+@pytest.mark.parametrize("field", ["demand_id", "scenario", "datasets", "uses_max", "from_ms"])
+def test_no_term_is_left_out_of_what_is_signed(field: str) -> None:
+    business = Business()
+    business.granted()
+    shown = keyed(business.ask_record("opco", "grant", "show", "g1"))
+    value = shown[field]
+    other: Value = value + 1 if isinstance(value, int) else "x" if isinstance(value, str) else []
+    assert terms_digest({**shown, field: other}, CHAIN_ID) != shown["digest"]
+    wrong: list[Value] = [None, b"x", True, [1]]
+    for broken in wrong:
+        with pytest.raises(TermsUnreadable):
+            terms_text({**shown, field: broken}, CHAIN_ID)
+
+
+# --- while it stands -------------------------------------------------------------------------
+
+
 def test_unknown_grants_are_named_as_such() -> None:
     business = Business()
     assert business.refused("bureau", "grant", "revoke", "g9", "misuse") == "grant.unknown"
-    assert business.denied("bureau", "grant", "show", "g9") == "grant.unknown"
-    assert business.denied("bureau", "grant", "ensure_valid", "g9") == "grant.unknown"
+    assert business.refused("bureau", "grant", "review", "g9") == "grant.unknown"
+    for view in ("show", "ensure_valid", "standing"):
+        assert business.denied("bureau", "grant", view, "g9") == "grant.unknown"
     assert business.ask("bureau", "grant", "is_valid", "g9") is False
     assert business.ask("bureau", "grant", "used_by", "g9", 1) == ""
 
@@ -130,20 +329,28 @@ def test_a_grant_is_valid_until_it_is_revoked() -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "r" * 513])
-def test_a_revocation_needs_a_reason_of_bounded_length(reason: str) -> None:
+def test_a_revocation_and_a_withdrawal_need_a_reason_of_bounded_length(reason: str) -> None:
     business = Business()
     business.granted()
     assert business.refused("bureau", "grant", "revoke", "g1", reason) == "grant.reason"
+    business.do("opco", "grant", "request", "g2", *business.grant_terms())
+    assert business.refused("opco", "grant", "withdraw", "g2", reason) == "grant.reason"
 
 
-def test_a_grant_is_valid_until_it_expires() -> None:
+def test_a_grant_is_valid_within_its_window() -> None:
     business = Business()
-    business.granted(hours=2)
+    business.approved()
+    window = changed(business.grant_terms(hours=3), 8, business.now_ms + HOUR_MS)
+    business.authorize("g1", window)
+    assert business.ask("health", "grant", "is_valid", "g1") is False
+    assert business.denied("health", "grant", "ensure_valid", "g1") == "grant.early"
+    assert business.refused("opco", "task", "create", *business.order()) == "grant.early"
     business.pass_time(HOUR_MS)
     assert business.ask("health", "grant", "is_valid", "g1") is True
-    business.pass_time(HOUR_MS)
+    business.pass_time(2 * HOUR_MS)
     assert business.ask("health", "grant", "is_valid", "g1") is False
     assert business.denied("health", "grant", "ensure_valid", "g1") == "grant.expired"
+    assert business.ask("health", "grant", "standing", "g1") == "expired"
 
 
 def test_a_grant_sleeps_while_its_operator_is_suspended() -> None:
@@ -156,12 +363,23 @@ def test_a_grant_sleeps_while_its_operator_is_suspended() -> None:
     assert business.ask("health", "grant", "is_valid", "g1") is True
 
 
-def test_nobody_counts_a_use_by_hand() -> None:
+def test_a_grant_that_permits_no_computing_is_used_by_no_task() -> None:
+    business = Business()
+    business.approved()
+    business.authorize("g1", changed(business.grant_terms(), 5, ["read"]))
+    assert business.refused("opco", "task", "create", *business.order()) == "grant.permission"
+    business.authorize("g2", changed(business.grant_terms(), 5, ["use"]))
+    business.do("opco", "task", "create", *business.order("t2", "g2"))
+
+
+def test_nobody_counts_a_use_or_suspends_by_hand() -> None:
     business = Business()
     business.granted()
     for who in ("opco", "bureau", "health", STRANGER):
         use: list[Value] = ["g1", "t1", "opco", all_datasets(), ALGORITHM]
         assert business.refused(who, "grant", "use", *use) == "grant.use"
+        assert business.refused(who, "grant", "suspend", "g1", "leak") == "grant.suspend"
+        assert business.refused(who, "grant", "resume", "g1", "over") == "grant.resume"
 
 
 def test_each_use_is_on_record() -> None:

@@ -38,6 +38,9 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("grant", "show", ["g1"], MEMBERS, "grant.reader"),
     ("grant", "list", [0, 10], MEMBERS, "grant.reader"),
     ("grant", "used_by", ["g1", 1], MEMBERS, "grant.reader"),
+    ("grant", "standing", ["g1"], MEMBERS, "grant.reader"),
+    ("preapproval", "show", ["c1"], MEMBERS, "preapproval.reader"),
+    ("preapproval", "list", [0, 10], MEMBERS, "preapproval.reader"),
     (
         "task",
         "show",
@@ -155,6 +158,7 @@ def story() -> Business:
     """A business told to the end, which these tests only read."""
     business = Business()
     business.offered()
+    business.preapproved()
     business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
     business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
     height = business.chain.height + 2

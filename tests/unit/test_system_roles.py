@@ -67,6 +67,11 @@ def a_forwarded_demand(business: Business) -> None:
     business.forwarded()
 
 
+def a_channel(business: Business) -> None:
+    business.catalogued()
+    business.preapproved()
+
+
 def an_observer(business: Business) -> None:
     business.do("bureau", "proposal", "admit_observer", "c1", *NEW_NODE)
     for who in ("opco", "health"):
@@ -218,8 +223,19 @@ STEPS = [
     Step("algorithm", "review", Business.vetting, fixed("scores/1", digest("image"), True, ""),
          MANAGERS, "algorithm.role"),
     Step("algorithm", "disable", nothing, fixed(ALGORITHM, "unsafe"), MANAGERS, "algorithm.role"),
-    Step("grant", "issue", Business.approved, lambda b: ["g1", *b.grant_terms()],
+    Step("preapproval", "preapprove", Business.catalogued, lambda b: ["c1", *b.channel()],
+         MANAGERS, "preapproval.role"),
+    Step("preapproval", "close_channel", a_channel, fixed("c1", "over"), MANAGERS,
+         "preapproval.role"),
+    Step("grant", "request", Business.approved, lambda b: ["g1", *b.grant_terms()],
+         ("opco",), "grant.role", "grant.operator"),
+    Step("grant", "review", Business.requested, fixed("g1"), MANAGERS, "grant.role"),
+    Step("grant", "decide", Business.in_review, lambda b: ["g1", True, "", b.terms_digest("g1")],
          MANAGERS, "grant.role"),
+    Step("grant", "accept", Business.signed, lambda b: ["g1", b.terms_digest("g1")],
+         ("opco",), "grant.role", "grant.operator"),
+    Step("grant", "withdraw", Business.requested, fixed("g1", "mistaken"),
+         ("opco",), "grant.role", "grant.operator"),
     Step("grant", "revoke", Business.granted, fixed("g1", "misuse"), MANAGERS, "grant.role"),
     Step("task", "create", Business.granted, lambda b: b.order(),
          ("opco",), "task.role", "grant.operator"),

@@ -208,8 +208,7 @@ def test_a_revocation_of_the_fullest_grant_fits_into_one_transaction() -> None:
     datasets: list[Value] = [pair[1] for pair in pairs if isinstance(pair, list)]
     business.forwarded()
     business.do("bureau", "demand", "review", "d1", True, "", datasets)
-    terms = changed(["g1", *business.grant_terms(uses_max=100)], 4, datasets)
-    business.do("bureau", "grant", "issue", *terms)
+    business.authorize("g1", changed(business.grant_terms(uses_max=100), 2, datasets))
     for number in range(32):
         order = changed(business.order(f"t{number:02}".ljust(64, "x")), 4, pairs)
         business.do("opco", "task", "create", *order)
@@ -228,8 +227,7 @@ def test_the_queue_of_a_party_is_bounded() -> None:
     business.granted(uses_max=1000)
     for number in range(9):
         if number > 0:
-            terms: list[Value] = [f"g{number + 1}", *business.grant_terms(uses_max=1000)]
-            business.do("bureau", "grant", "issue", *terms)
+            business.authorize(f"g{number + 1}", business.grant_terms(uses_max=1000))
         for place in range(32 if number < 8 else 0):
             order = business.order(f"t{number}-{place}", f"g{number + 1}")
             business.do("opco", "task", "create", *order)

@@ -95,8 +95,8 @@ def accesses_of(act: Act, reader: Reader) -> tuple[Access, ...]:
     """
     given, lineage = act.given, reader.lineage
     match act.contract, act.method:
-        case "grant", "issue":
-            return _granted(act, given, lineage)
+        case "grant", "request" | "accept":
+            return _granted(act, lineage)
         case "grant", "revoke":
             return _changed(act, AccessKind.REVOKED, given, lineage)
         case "incident", "suspend_grant":
@@ -116,26 +116,28 @@ def accesses_of(act: Act, reader: Reader) -> tuple[Access, ...]:
     return ()
 
 
-def _granted(act: Act, given: Mapping[str, Value], lineage: Lineage) -> tuple[Access, ...]:
-    grant = text(given.get("grant_id"))
+def _granted(act: Act, lineage: Lineage) -> tuple[Access, ...]:
+    """Both have signed: an operator that countersigned, or asked for what was preapproved."""
+    said = act.event("grant", "Granted") or {}
+    grant = text(said.get("grant_id"))
     line = lineage.grants.get(grant)
     if line is None:
         return ()
-    algorithms = ", ".join(texts(given.get("algorithms")))
+    algorithms = ", ".join(texts(said.get("algorithms")))
     terms = (
-        f"for {text(given.get('scenario'))}; algorithms {algorithms}; at most "
-        f"{shown(given.get('uses_max'))} uses; until {time_of(given.get('expires_ms'))}"
+        f"for {text(said.get('scenario'))}; algorithms {algorithms}; at most "
+        f"{shown(said.get('uses_max'))} uses; until {time_of(said.get('expires_ms'))}"
     )
     access = Access(
         act=act,
         kind=AccessKind.GRANTED,
         receiver=line.operator,
-        giver=act.by.party,
+        giver=text(said.get("manager")),
         what=f"grant:{grant}",
         grant=grant,
         datasets=line.datasets,
         columns=_columns(line.datasets, lineage),
-        digest="",
+        digest=octets(said.get("digest")).hex(),
         terms=terms,
     )
     return (access,)

@@ -13,6 +13,7 @@ from typing import Final
 from ledger.values import Value
 from node.audit.acts.act import Act, id_of
 from node.audit.acts.forms import (
+    CHANNEL,
     DATASET,
     DELIVERY,
     DEMAND,
@@ -34,6 +35,7 @@ _OWN = {
     "product": PRODUCT,
     "delivery": DELIVERY,
     "task": TASK,
+    "preapproval": CHANNEL,
     "grant": GRANT,
     "demand": DEMAND,
     "catalog": DATASET,
@@ -129,7 +131,11 @@ class Builder:
             ("demand", "file"): self._filed,
             ("demand", "prescreen"): self._prescreened,
             ("demand", "review"): self._reviewed,
-            ("grant", "issue"): self._granted,
+            ("preapproval", "preapprove"): self._preapproved,
+            ("grant", "request"): self._requested,
+            ("grant", "review"): self._taken_up,
+            ("grant", "decide"): self._decided,
+            ("grant", "accept"): self._countersigned,
             ("grant", "revoke"): self._revoked,
             ("task", "create"): self._ordered,
             ("task", "accept"): self._accepted,
@@ -183,16 +189,38 @@ class Builder:
         demand = DEMAND, text(given.get("demand_id"))
         self._edge(demand, relation, self._actor(), text(given.get("note")))
 
-    def _granted(self, given: Mapping[str, Value]) -> None:
+    def _preapproved(self, given: Mapping[str, Value]) -> None:
+        channel = CHANNEL, text(given.get("channel_id"))
+        self._fact(channel, scenario=given.get("scenario"), uses_max=given.get("uses_max"))
+        self._fact(channel, until=time_of(given.get("until_ms")))
+        self._edge(channel, "opened by", self._actor())
+
+    def _requested(self, given: Mapping[str, Value]) -> None:
         grant = GRANT, text(given.get("grant_id"))
         algorithms = ", ".join(texts(given.get("algorithms")))
         self._fact(grant, scenario=given.get("scenario"), algorithms=algorithms)
         self._fact(grant, uses_max=given.get("uses_max"), expires=time_of(given.get("expires_ms")))
         self._edge(grant, "answers", (DEMAND, text(given.get("demand_id"))))
-        self._edge(grant, "issued by", self._actor())
-        self._edge(grant, "granted to", self._party(text(given.get("operator_party"))))
+        self._edge(grant, "requested by", self._actor())
         for dataset in texts(given.get("datasets")):
             self._edge(grant, "covers", (DATASET, dataset))
+        if begun := self._event("grant", "Granted"):  # a manager had approved it before
+            self._edge(grant, "drawn from", (CHANNEL, text(given.get("channel_id"))))
+            self._edge(grant, "granted by", self._party(text(begun.get("manager"))), "beforehand")
+            self._countersigned(given)
+
+    def _taken_up(self, given: Mapping[str, Value]) -> None:
+        self._edge((GRANT, text(given.get("grant_id"))), "taken up by", self._actor())
+
+    def _decided(self, given: Mapping[str, Value]) -> None:
+        relation = "granted by" if given.get("approved") else "refused by"
+        grant = GRANT, text(given.get("grant_id"))
+        self._edge(grant, relation, self._actor(), text(given.get("note")))
+
+    def _countersigned(self, given: Mapping[str, Value]) -> None:
+        grant = GRANT, text(given.get("grant_id"))
+        digest = octets(self._event("grant", "Granted").get("digest")).hex()
+        self._edge(grant, "countersigned by", self._actor(), f"terms {digest}")
 
     def _revoked(self, given: Mapping[str, Value]) -> None:
         grant = GRANT, text(given.get("grant_id"))

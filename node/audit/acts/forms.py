@@ -12,6 +12,7 @@ Subject: TypeAlias = tuple[str, str]  # kind, id
 Names: TypeAlias = Mapping[str, str]  # argument or field -> form
 
 GRANT: Final = "grant"
+CHANNEL: Final = "channel"  # 快速审批通道: what is granted beforehand
 DATASET: Final = "dataset"
 DEMAND: Final = "demand"
 ALGORITHM: Final = "algorithm"
@@ -33,6 +34,7 @@ EVALUATION: Final = "evaluation"
 CONTRACT: Final = "contract"
 KINDS: Final = (
     GRANT,
+    CHANNEL,
     DATASET,
     DEMAND,
     ALGORITHM,

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from ledger.model import PUBLIC_KEY_SIZE, address_of
 from ledger.values import Value
 from node.audit.acts.forms import (
+    CHANNEL,
     DATASET,
     DELIVERY,
     DEMAND,
@@ -44,8 +45,8 @@ class GrantLine(NamedTuple):
     demand: str
     consumer: str
     operator: str
-    manager: str
     datasets: tuple[str, ...]
+    channel: str  # of a scenario approved before, or ""
 
 
 class TaskLine(NamedTuple):
@@ -77,6 +78,7 @@ class Lineage:
     def __init__(self) -> None:
         self.datasets: dict[str, DatasetLine] = {}
         self.demands: dict[str, str] = {}  # -> consumer
+        self.channels: dict[str, str] = {}  # -> manager
         self.grants: dict[str, GrantLine] = {}
         self.tasks: dict[str, TaskLine] = {}
         self.products: dict[str, ProductLine] = {}
@@ -89,8 +91,10 @@ class Lineage:
                 self._describe(arguments, party)
             case "demand", "file":
                 self.demands[text(arguments.get("demand_id"))] = party
-            case "grant", "issue":
-                self._issue(arguments, party)
+            case "preapproval", "preapprove":
+                self.channels[text(arguments.get("channel_id"))] = party
+            case "grant", "request":
+                self._request(arguments, party)
             case "task", "create":
                 self._create(arguments, party)
             case "product", "register":
@@ -110,14 +114,14 @@ class Lineage:
         )
         self.datasets[text(arguments.get("dataset_id"))] = DatasetLine(party, columns)
 
-    def _issue(self, arguments: Fields, party: str) -> None:
+    def _request(self, arguments: Fields, party: str) -> None:
         demand = text(arguments.get("demand_id"))
         self.grants[text(arguments.get("grant_id"))] = GrantLine(
             demand,
             self.demands.get(demand, ""),
-            text(arguments.get("operator_party")),
             party,
             texts(arguments.get("datasets")),
+            text(arguments.get("channel_id")),
         )
 
     def _create(self, arguments: Fields, party: str) -> None:
@@ -158,16 +162,23 @@ class Lineage:
             line = self.tasks[name]
             yield from ((DATASET, dataset) for dataset in line.datasets)
             yield GRANT, line.grant  # but of its data sets only those that the task uses
-            if line.grant in self.grants:
-                yield DEMAND, self.grants[line.grant].demand
+            yield from self._basis(line.grant)
         elif kind == GRANT and name in self.grants:
             yield from ((DATASET, dataset) for dataset in self.grants[name].datasets)
-            yield DEMAND, self.grants[name].demand
+            yield from self._basis(name)
+
+    def _basis(self, grant: str) -> Iterator[Subject]:
+        """What a grant was given on: a demand, and the channel it was drawn from."""
+        if grant in self.grants:
+            yield DEMAND, self.grants[grant].demand
+            if self.grants[grant].channel:
+                yield CHANNEL, self.grants[grant].channel
 
     def _kinds(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
         return (
             (DATASET, self.datasets),
             (DEMAND, self.demands),
+            (CHANNEL, self.channels),
             (GRANT, self.grants),
             (TASK, self.tasks),
             (PRODUCT, self.products),

@@ -172,10 +172,16 @@ def _data(custody: Custody) -> Iterator[Link]:
 def _authorized(custody: Custody) -> Iterator[Link]:
     for grant in custody.kinds(GRANT):
         yield _found(
-            "grant issued",
-            _from(custody, "issued by", grant),
-            f"a manager issued {grant[1]}",
-            f"nobody issued {grant[1]}",
+            "grant decided",
+            _from(custody, "granted by", grant),
+            f"a manager granted {grant[1]}",
+            f"no manager granted {grant[1]}",
+        )
+        yield _found(
+            "grant countersigned",
+            _from(custody, "countersigned by", grant),
+            f"the operator signed the terms of {grant[1]}, too",
+            f"no operator signed the terms of {grant[1]}",
         )
         yield _found(
             "decision on record",

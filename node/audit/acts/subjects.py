@@ -20,6 +20,7 @@ from node.audit.acts.forms import (
     ALERT,
     ALERTS,
     ALGORITHM,
+    CHANNEL,
     CONTRACT,
     DATASET,
     DATASETS,
@@ -108,13 +109,22 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "suspend": {"algorithm_id": ALGORITHM},
         "resume": {"algorithm_id": ALGORITHM},
     },
+    "preapproval": {
+        "preapprove": {"channel_id": CHANNEL, "operator_party": PARTY, "datasets": DATASETS},
+        "close_channel": {"channel_id": CHANNEL},
+        "draw": {"channel_id": CHANNEL},
+    },
     "grant": {
-        "issue": {
+        "request": {
             "grant_id": GRANT,
             "demand_id": DEMAND,
-            "operator_party": PARTY,
             "datasets": DATASETS,
+            "channel_id": CHANNEL,
         },
+        "review": {"grant_id": GRANT},
+        "decide": {"grant_id": GRANT},
+        "accept": {"grant_id": GRANT},
+        "withdraw": {"grant_id": GRANT},
         "revoke": {"grant_id": GRANT},
         "suspend": {"grant_id": GRANT},
         "resume": {"grant_id": GRANT},
@@ -235,6 +245,13 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
 
 _STEP: Final = {"name": CONTRACT, "party": PARTY}
 _OF_PROVIDER: Final = {"algorithm_id": ALGORITHM, "provider": PARTY}
+_ASKED: Final = {
+    "grant_id": GRANT,
+    "demand_id": DEMAND,
+    "operator": PARTY,
+    "datasets": DATASETS,
+}
+_CHANNEL: Final = {"channel_id": CHANNEL, "operator": PARTY, "manager": PARTY}
 _COURSE: Final = {"task_id": TASK, "participants": PARTIES}
 
 EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
@@ -303,13 +320,16 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "AlgorithmResumed": _OF_PROVIDER,
     },
     "queue": {},
+    "preapproval": {
+        "ChannelOpened": {**_CHANNEL, "datasets": DATASETS},
+        "ChannelClosed": _CHANNEL,
+    },
     "grant": {
-        "Granted": {
-            "grant_id": GRANT,
-            "demand_id": DEMAND,
-            "operator": PARTY,
-            "datasets": DATASETS,
-        },
+        "GrantRequested": {**_ASKED, "channel_id": CHANNEL},
+        "GrantInReview": {"grant_id": GRANT, "operator": PARTY, "manager": PARTY},
+        "GrantDecided": {"grant_id": GRANT, "operator": PARTY, "manager": PARTY},
+        "GrantWithdrawn": {"grant_id": GRANT, "operator": PARTY},
+        "Granted": {**_ASKED, "manager": PARTY},
         "GrantUsed": {"grant_id": GRANT, "task_id": TASK},
         "Revoked": {"grant_id": GRANT, "party_id": PARTY},
         "GrantSuspended": {"grant_id": GRANT, "operator": PARTY},
@@ -447,17 +467,17 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
 # Texts, digests, numbers and keys. `accuser` is a party or a node: the sender tells which.
 _PLAIN_NAMES: Final = """
 accepted account accounts accuser act_id address agreement_digest algorithm algorithms approvals
-approved args certificate check_name code_hash commitment count data_commitment deadline_ms
-description digest due_fen due_ms endpoint expires_ms finding fingerprint first first_digest
-first_height first_signature from_height from_ms grade groups head height in_force is_finished
-is_late is_match item kind last layout_digest limits location member members method name needs
-next_due_ms not_after_ms note number opened_ms organizations outcome output_commitment output_share
-parameters parties_min passed payload_digest peer_id price_fen prices program program_hash
-protection public_key publisher_key purpose question rank reason receipt_digest received_digest
-receiver_key replacement report_digest resources result_digest role roles row_count rule_hash
-salting scenario schema scope scopes scores sealed_payload_digest second second_digest
-second_signature sequence serial service severity share_digest signature size source speaker stage
-status step tags text threshold title to_ms topic total_fen transaction transcript_root units
-until_ms uses_max version view vm_version witnesses
+approved args asked assurance certificate check_name code_hash commitment count data_commitment
+deadline_ms description digest due_fen due_ms duties endpoint expires_ms finding fingerprint first
+first_digest first_height first_signature from_height from_ms grade groups head height in_force
+is_finished is_late is_match item kind last layout_digest limits location member members method name
+needs next_due_ms not_after_ms note number opened_ms organizations outcome output_commitment
+output_share outputs parameters parties_min passed payload_digest peer_id permissions price_fen
+prices program program_hash prohibitions protection public_key publisher_key purpose question rank
+reason receipt_digest received_digest receiver_key replacement report_digest resources result_digest
+role roles row_count rule_hash salting scenario schema scope scopes scores sealed_payload_digest
+second second_digest second_signature sequence serial service severity share_digest signature size
+source speaker stage status step tags term_ms text threshold title to_ms topic total_fen transaction
+transcript_root units until_ms uses_max version view vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())

@@ -82,8 +82,17 @@ GRANTS: Final = Table(
         names("algorithms"),
         integer("uses_max"),
         integer("uses"),
-        words("status", "active suspended revoked"),
-        moment("issued"),
+        names("outputs", "kinds"),
+        words("assurance", "least, of where it is computed"),
+        words("channel_id", "of a scenario approved before, or empty"),
+        words(
+            "status",
+            "requested in_review granted active suspended revoked refused withdrawn",
+        ),
+        moment("requested"),
+        moment("decided"),
+        moment("accepted", "by the operator: in force since"),
+        moment("starts"),
         moment("expires"),
         moment("revoked"),
         *_ORIGIN,
@@ -161,8 +170,15 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "product": _Kind(PRODUCTS, "product_id"),
     "delivery": _Kind(DELIVERIES, "delivery_id"),
 }
-# What an incident does to a grant, by the event that says so.
-_HOLDS: Final = {"GrantSuspended": "suspended", "GrantResumed": "active"}
+# What becomes of a grant, by the event that says so.
+_GRANT_STATUS: Final = {
+    "GrantInReview": "in_review",
+    "Granted": "active",
+    "GrantWithdrawn": "withdrawn",
+    "GrantSuspended": "suspended",
+    "GrantResumed": "active",
+    "Revoked": "revoked",
+}
 Fields = dict[str, Cell]
 
 
@@ -192,10 +208,8 @@ class Objects:
         for told in act.events:
             if told.contract == "task":
                 self._course(text(told.fields.get("task_id")), told.name, act.time_ms)
-            elif (told.contract, told.name) == ("grant", "GrantUsed"):
-                self._use(text(told.fields.get("grant_id")))
-            elif told.contract == "grant" and told.name in _HOLDS:
-                self._hold(text(told.fields.get("grant_id")), _HOLDS[told.name])
+            elif told.contract == "grant":
+                self._grant_course(told.name, told.fields, act.time_ms)
 
     def rows(self, table: Table) -> Iterator[Row]:
         """Of one of OBJECTS, in the order in which they were made."""
@@ -211,10 +225,8 @@ class Objects:
                 return {"status": "withdrawn", "withdrawn": act.time_ms}
             case "demand", _:
                 return _demanded(act, given)
-            case "grant", "issue":
-                return self._granted(act, given)
-            case "grant", "revoke":
-                return {"status": "revoked", "revoked": act.time_ms}
+            case "grant", "request":
+                return self._requested(act, given)
             case "task", "create":
                 return self._ordered(act, given)
             case "product", "register":
@@ -241,20 +253,24 @@ class Objects:
             "registered" if act.method == "register" else "updated": act.time_ms,
         }
 
-    def _granted(self, act: Act, given: Mapping[str, Value]) -> Fields:
+    def _requested(self, act: Act, given: Mapping[str, Value]) -> Fields:
         demand = text(given.get("demand_id"))
         return {
             "demand_id": demand,
             "consumer": self._reader.lineage.demands.get(demand, ""),
-            "operator": text(given.get("operator_party")),
-            "manager": act.by.party,
+            "operator": act.by.party,
+            "manager": "",
             "scenario": text(given.get("scenario")),
             "datasets": texts(given.get("datasets")),
             "algorithms": texts(given.get("algorithms")),
             "uses_max": _integer(given.get("uses_max")),
             "uses": 0,
-            "status": "active",
-            "issued": act.time_ms,
+            "outputs": texts(given.get("outputs")),
+            "assurance": text(given.get("assurance")),
+            "channel_id": text(given.get("channel_id")),
+            "status": "requested",
+            "requested": act.time_ms,
+            "starts": _integer(given.get("from_ms")) or None,
             "expires": _integer(given.get("expires_ms")),
         }
 
@@ -298,17 +314,26 @@ class Objects:
         elif event in ENDS:
             known.update(status=ENDS[event], ended=time_ms)
 
-    def _hold(self, grant: str, status: str) -> None:
-        known = self._found[GRANTS.name].get(grant)
-        if known is not None:
-            known.update(status=status)
-
-    def _use(self, grant: str) -> None:
-        known = self._found[GRANTS.name].get(grant)
-        if known is not None:
+    def _grant_course(self, event: str, said: Mapping[str, Value], time_ms: int) -> None:
+        known = self._found[GRANTS.name].get(text(said.get("grant_id")))
+        if known is None:
+            return
+        if event == "GrantUsed":
             uses = known["uses"]
             assert isinstance(uses, int)
             known["uses"] = uses + 1
+        elif event == "GrantDecided":
+            status = "granted" if said.get("approved") else "refused"
+            known.update(status=status, manager=text(said.get("manager")), decided=time_ms)
+        elif event in _GRANT_STATUS:
+            known.update(status=_GRANT_STATUS[event])
+        if event == "GrantInReview":
+            known.update(manager=text(said.get("manager")))
+        elif event == "Granted":
+            known.update(manager=text(said.get("manager")), accepted=time_ms)
+            known.setdefault("decided", time_ms)  # a manager decided on the scenario before
+        elif event == "Revoked":
+            known.update(revoked=time_ms)
 
 
 def party_rows(register: Register) -> Iterator[Row]:
