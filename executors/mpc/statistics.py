@@ -69,7 +69,7 @@ def function_of(program: StatisticsProgram) -> Callable[..., tuple[jax.Array, ja
             start = parties * (index + 1)
             values = jnp.concatenate(inputs[start : start + parties])
             _append(measure, program, frame, values, whole, fixed)
-        fixed = fixed or [frame.shown.astype(jnp.float64)]  # an output may not be missing
+        fixed = fixed or [_placeholder(frame)]  # an output may not be missing
         return jnp.concatenate(whole), jnp.concatenate(fixed)
 
     return statistics
@@ -82,6 +82,15 @@ def _frame(program: StatisticsProgram, codes: jax.Array) -> Frame:
     counts = masks.sum(axis=1)
     shown = (counts >= program.group_size_min).astype(jnp.int64)
     return Frame(codes, member, masks, counts, shown)
+
+
+def _placeholder(frame: Frame) -> jax.Array:
+    """Fixed-point numbers that nobody reads, where nothing else is one; they tell what flags tell.
+
+    A flag alone leaves the engine as shared bits, which are no additive share: a product does not.
+    """
+    shown = frame.shown.astype(jnp.float64)
+    return shown * shown
 
 
 def _append(
