@@ -33,6 +33,8 @@ GAS_LIMIT = 5_000_000  # a hundredth of a block; most steps use a hundredth of t
 CALL_TIMEOUT_S = 60.0  # two processors carry four nodes and three engines
 AGREE_TIMEOUT_S = 30.0
 AGREE_POLL_S = 0.2
+FOLLOW_TIMEOUT_S = 30.0  # a node that is a block behind takes a tenth of a second
+FOLLOW_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,9 @@ class Script:
             outcome = session.node.wait(wanted, timeout_s=CALL_TIMEOUT_S)
         except Refused as refusal:
             raise ScenarioFailed(f"{target} by {who.party} at {who.node}: {refusal}") from None
-        return outcome, _receipted(outcome, target, who.node, _since(began))
+        receipted = _receipted(outcome, target, who.node, _since(began))
+        wait_for_height(self.consortium, outcome.height)  # others read of it at their own nodes
+        return outcome, receipted
 
     def _add(self, kind: Kind, who: Member, told: Told, receipted: Receipted | None) -> None:
         step = Step(
@@ -193,6 +197,25 @@ class Script:
         )
         self._steps.append(step)
         self._teller.step(step)
+
+
+def wait_for_height(consortium: Consortium, height: int) -> None:
+    """Every node has the block at `height`. Raises ScenarioFailed."""
+    deadline = time.monotonic() + FOLLOW_TIMEOUT_S
+    while True:
+        behind = [
+            place.name
+            for place, status in zip(consortium.nodes, consortium.statuses(), strict=True)
+            if status is None or status.height < height
+        ]
+        if not behind:
+            return
+        if time.monotonic() > deadline:
+            raise ScenarioFailed(
+                f"{', '.join(behind)} did not reach block {height} within {FOLLOW_TIMEOUT_S:.0f} "
+                "s: see `shuxin net status` and the nodes' logs"
+            )
+        time.sleep(FOLLOW_POLL_S)
 
 
 def wait_for_agreement(consortium: Consortium) -> str:

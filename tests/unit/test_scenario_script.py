@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from rich.cells import cell_len
 
 from cli.main import main
+from client.status import NodeStatus
+from contracts.vm.testing import Chain
 from ledger.values import Value
 from scenarios.answers import field, list_of, record_of
-from scenarios.consortium import Consortium
+from scenarios.consortium import Consortium, NodePlace
 from scenarios.record import (
     Figures,
     Kind,
@@ -24,7 +27,7 @@ from scenarios.record import (
 )
 from scenarios.script import Script, Told, read_refusal
 from scenarios.story import WIDTH, Story, figures_lines
-from tests.scenario_world import Listener, consortium
+from tests.scenario_world import ChainNode, Listener, consortium
 
 FILE = "demand.file"
 DEMAND: tuple[Value, ...] = ("d1", "Claims", "pricing", ["claims"])
@@ -52,6 +55,43 @@ def test_a_call_becomes_a_step_that_can_be_found_on_the_chain(world: Consortium)
     assert step.receipted.height == outcome.height
     assert step.receipted.gas > 0
     assert listener.stages == [Stage.AGGREGATION]
+
+
+class Lagging(ChainNode):
+    """A node whose blocks come late: it has shown `late` statuses before it is up to date."""
+
+    def __init__(self, chain: Chain, late: int) -> None:
+        super().__init__(chain)
+        self.late = late
+
+    def status(self) -> NodeStatus:
+        self.late -= 1
+        found = super().status()
+        return found if self.late < 0 else dataclasses.replace(found, height=found.height - 1)
+
+
+def with_a_lagging_node(world: Consortium, late: int) -> tuple[Consortium, Lagging]:
+    node = world.clients[0]
+    assert isinstance(node, ChainNode)
+    lagging = Lagging(node.chain, late)
+    nodes = (*world.nodes, NodePlace("node1", ""))
+    return dataclasses.replace(world, nodes=nodes, clients=(node, lagging)), lagging
+
+
+def test_a_call_is_over_when_every_node_has_its_block(world: Consortium) -> None:
+    """Another party reads at another node, and must not find less."""
+    wider, lagging = with_a_lagging_node(world, late=2)
+    script_of(wider, Listener()).call(world.one("consumer"), TOLD, FILE, *DEMAND)
+    assert lagging.late < 0
+
+
+def test_a_node_that_stays_behind_stops_the_run_by_its_name(
+    world: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scenarios.script.FOLLOW_TIMEOUT_S", 0.0)
+    wider, _lagging = with_a_lagging_node(world, late=1_000)
+    with pytest.raises(ScenarioFailed, match="node1 did not reach block"):
+        script_of(wider, Listener()).call(world.one("consumer"), TOLD, FILE, *DEMAND)
 
 
 def test_a_call_that_is_refused_stops_the_run_and_says_why(world: Consortium) -> None:
