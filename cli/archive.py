@@ -10,6 +10,7 @@ import typer
 from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Table
+from cli.proofs import GenesisFile
 
 if TYPE_CHECKING:
     from ledger.genesis import Genesis
@@ -20,7 +21,6 @@ app = typer.Typer()
 Folder = Annotated[
     Path, typer.Argument(metavar="DIRECTORY", help="[archive] directory of a node, or a copy.")
 ]
-GenesisFile = Annotated[Path, typer.Option(help="The genesis file you trust.")]
 
 
 @verb(app, "list")

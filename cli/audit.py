@@ -16,6 +16,7 @@ from cli.audit_access import access
 from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json, note, progress
+from cli.proofs import GenesisFile
 
 if TYPE_CHECKING:
     from client.account import Account
@@ -36,9 +37,6 @@ TOLD_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 Archives = Annotated[
     Path | None,
     typer.Option(help="Folder of archives with the blocks that the source no longer has."),
-]
-GenesisFile = Annotated[
-    Path, typer.Option(help="The genesis file you trust; all else is checked against it.")
 ]
 
 

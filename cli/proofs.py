@@ -47,6 +47,10 @@ BundleOutput = Annotated[
     ),
 ]
 
+GenesisFile = Annotated[
+    Path, typer.Option(help="The genesis file you trust; all else is checked against it.")
+]
+
 
 # --- from a node ----------------------------------------------------------------------------
 
@@ -219,10 +223,10 @@ def explain(facts: Facts, *, raw: bool) -> dict[str, Json]:
             told = _state_told(facts, raw=raw)
         case StatesFacts():
             told = _states_told(facts)
-    return {"proven": True, **told, **_certified_fields(facts.certified, raw=raw)}
+    return {"proven": True, **told, **certified_fields(facts.certified, raw=raw)}
 
 
-def _certified_fields(certified: Certified, *, raw: bool) -> dict[str, Json]:
+def certified_fields(certified: Certified, *, raw: bool) -> dict[str, Json]:
     """The block that a quorum vouches for, and who signed."""
     return {
         "height": certified.height,
@@ -255,7 +259,7 @@ def _transaction_told(facts: TransactionFacts, *, raw: bool) -> dict[str, Json]:
         outcome = f"it was refused ({receipt.detail or receipt.error})"
     told: dict[str, Json] = {
         "verdict": f"proven: the account {facts.sender}{party} signed a call of "
-        f"{body.contract}.{body.method}; {_block(facts.certified)} includes it, and {outcome}",
+        f"{body.contract}.{body.method}; {block_told(facts.certified)} includes it, and {outcome}",
         "kind": "transaction",
         **_sender_fields(facts),
         "contract": body.contract,
@@ -273,14 +277,14 @@ def _transaction_told(facts: TransactionFacts, *, raw: bool) -> dict[str, Json]:
 
 
 def _state_told(facts: StateFacts, *, raw: bool) -> dict[str, Json]:
-    record = _evidence_record(facts)
+    record = evidence_record(facts)
     if record is not None:
         written = record["time_ms"]
         when = time_text(written) if isinstance(written, int) else "-"
         sentence = (
             f"{record['party']}, by the account {record['account']}, put {record['kind']} about "
             f"{record['subject']} on record as {record['id']} in block {record['height']} of "
-            f"{when}; {_block(facts.certified)} holds the record"
+            f"{when}; {block_told(facts.certified)} holds the record"
         )
         shown = {**record, "time_ms": written if raw else when}
         return {"verdict": f"proven: {sentence}", "kind": "state", "record": shown}
@@ -288,7 +292,7 @@ def _state_told(facts: StateFacts, *, raw: bool) -> dict[str, Json]:
     if contract is not None:
         owner = f", of the party {contract['owner']}," if contract["owner"] else ""
         sentence = (
-            f"in {_block(facts.certified)} the contract {contract['name']}{owner} is "
+            f"in {block_told(facts.certified)} the contract {contract['name']}{owner} is "
             f"{contract['status']} with version {contract['sequence']}, since block "
             f"{contract['height']}; the SM3 of its source is {contract['code_hash']}"
         )
@@ -299,7 +303,7 @@ def _state_told(facts: StateFacts, *, raw: bool) -> dict[str, Json]:
     if facts.value is not None:
         value = value_told(facts.namespace, facts.key, facts.value)
     return {
-        "verdict": f"proven: the state of {_block(facts.certified)} holds {held} under "
+        "verdict": f"proven: the state of {block_told(facts.certified)} holds {held} under "
         f"{place.sentence}",
         "kind": "state",
         **place.told,
@@ -317,14 +321,14 @@ def _states_told(facts: StatesFacts) -> dict[str, Json]:
         rows.append({**place, "present": value is not None, "value": told})
     held = sum(value is not None for value in facts.values)
     return {
-        "verdict": f"proven: of {len(rows)} keys the state of {_block(facts.certified)} holds "
+        "verdict": f"proven: of {len(rows)} keys the state of {block_told(facts.certified)} holds "
         f"{held} as listed, and nothing under the other {len(rows) - held}",
         "kind": "states",
         "keys": rows,
     }
 
 
-def _evidence_record(facts: StateFacts) -> dict[str, Json] | None:
+def evidence_record(facts: StateFacts) -> dict[str, Json] | None:
     """The fields by name, if this is a record of the form that the contract `evidence` stores."""
     if facts.namespace != EVIDENCE or facts.value is None:
         return None
@@ -352,7 +356,8 @@ def _contract_record(facts: StateFacts) -> dict[str, Json] | None:
     return {field: plain(getattr(record, field)) for field in record.__struct_fields__}
 
 
-def _block(certified: Certified) -> str:
+def block_told(certified: Certified) -> str:
+    """A block and its time, in a sentence."""
     return f"block {certified.height} of {time_text(certified.time_ms)}"
 
 

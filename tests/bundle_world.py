@@ -107,10 +107,10 @@ def proofs() -> Proofs:
             genesis=world.genesis,
             transaction=bundles[3],
             strangers=tuple(bundles[:3]),
-            state=_bundle(world, _state_claim(world, "evidence", KEY)),
-            absence=_bundle(world, _state_claim(world, "evidence", b"never")),
-            states=_bundle(world, _states_claim(world, PRESENT)),
-            mixed=_bundle(world, _states_claim(world, MIXED)),
+            state=bundle_of(world, state_claim(world, "evidence", KEY)),
+            absence=bundle_of(world, state_claim(world, "evidence", b"never")),
+            states=bundle_of(world, _states_claim(world, PRESENT)),
+            mixed=bundle_of(world, _states_claim(world, MIXED)),
         )
         world.store.close()
     return made
@@ -150,13 +150,13 @@ def moved() -> Moved:
             world.commit()
         for height in range(1, 8):
             world.certify(height)
-        handover = _bundle(world, _state_claim(world, "evidence", KEY))
+        handover = bundle_of(world, state_claim(world, "evidence", KEY))
         world.certify(8)
         made = Moved(
             genesis=world.genesis,
             committees=(world.validators, five, others),
             transaction=_transaction_bundle(world, 5, 1),
-            state=_bundle(world, _state_claim(world, "evidence", KEY)),
+            state=bundle_of(world, state_claim(world, "evidence", KEY)),
             handover=handover,
         )
         world.store.close()
@@ -173,16 +173,16 @@ def _transaction_bundle(world: World, height: int, place: int) -> Bundle:
         receipt_path=steps_of(path(receipts_leaves(receipts), place)),
         header=block.header,
         certificate=world.execution_certificate(height),
-        party=_state_claim(world, PARTY_NAMESPACE, party_key(_sender(wanted))),
+        party=state_claim(world, PARTY_NAMESPACE, party_key(_sender(wanted))),
     )
-    return _bundle(world, claim)
+    return bundle_of(world, claim)
 
 
 def _sender(transaction: Transaction) -> str:
     return address_of(decode(transaction.body, TransactionBody, size_max=4096).sender)
 
 
-def _bundle(world: World, claim: Claim) -> Bundle:
+def bundle_of(world: World, claim: Claim) -> Bundle:
     return Bundle(world.chain_id, world.validators, _changes(world), claim)
 
 
@@ -195,7 +195,7 @@ def _changes(world: World) -> tuple[CommitteeChange, ...]:
     )
 
 
-def _state_claim(world: World, namespace: str, key: bytes) -> StateClaim:
+def state_claim(world: World, namespace: str, key: bytes) -> StateClaim:
     found = world.store.prove_certified(namespace, key)
     assert found is not None
     _, proof, certificate = found

@@ -192,3 +192,30 @@ def test_what_does_not_exist_is_not_proven(network: LocalNetwork, tmp_path: Path
     assert "evidence.unknown" in evidence.stderr
     assert shuxin("tx", "prove", "00" * 32, *node).returncode == 1
     assert not output.exists()
+
+
+def test_a_folder_goes_on_record_and_one_of_its_files_is_proved_offline(
+    auditor: Auditor, network: LocalNetwork, tmp_path: Path
+) -> None:
+    folder, name = tmp_path / "logs", f"batch-{secrets.token_hex(6)}"
+    folder.mkdir()
+    for number in range(7):
+        (folder / f"{number}.log").write_text(f"line {number}\n")
+    home = ("--home", str(network.root / "parties" / "operator"))
+    about = ("--kind", "development.process", "--subject", "model-7")
+    manifest, proof = str(tmp_path / "manifest"), str(tmp_path / "proof")
+    record = ("evidence", "record-folder", name, str(folder), *about, "--manifest", manifest, *home)
+    for _ in range(2):
+        made = shuxin(*record, "--json")
+        assert made.returncode == 0, made.stderr
+        assert json.loads(made.stdout)["files"] == 7
+    file = folder / "3.log"
+    made = shuxin("evidence", "prove-file", manifest, str(file), "--output", proof, *home)
+    assert made.returncode == 0, made.stderr
+    genesis = ("--genesis", str(auditor.folder / "genesis.json"), "--node", NOWHERE)
+    checked = shuxin("evidence", "check-file", proof, str(file), *genesis)
+    assert checked.returncode == 0, checked.stderr
+    assert name in checked.stdout and "operator" in checked.stdout
+    file.write_text("line 4\n")
+    refused = shuxin("evidence", "check-file", proof, str(file), *genesis)
+    assert refused.returncode == 1 and "file_proof_invalid" in refused.stderr
