@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.candidates import beginning
 from cli.domain import (
     PAGE_DEFAULT,
     PAGE_MAX,
@@ -42,7 +43,18 @@ CONTRACT = "evidence"
 BATCH_MAX = 1024 * 1024  # files under one record, as the contract takes them
 COLUMNS = ("id", "kind", "subject", "party", "height", "time_ms", "note")
 
-Kind = Annotated[str, typer.Option(help="Kind of evidence, by stage; see docs/standard.md.")]
+
+def _kinds(incomplete: str) -> list[str]:
+    """What `--kind` may be, for shells."""
+    from contracts.system.evidence import KINDS
+
+    return beginning(KINDS, incomplete)
+
+
+Kind = Annotated[
+    str,
+    typer.Option(help="Kind of evidence, by stage; see docs/standard.md.", autocompletion=_kinds),
+]
 SubjectOption = Annotated[str, typer.Option(parser=parse_id, help="Id of what it is about.")]
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.candidates import COMPLETE_VARIABLE, words_in
 from cli.language import language_of, speak
 from cli.output import report
 
@@ -57,6 +58,7 @@ NOUNS: dict[str, str] = {
     "audit": "Replay a ledger or check a proof, trusting only a genesis (审计).",
     "archive": "Folders of archives, to which nodes move old blocks (归档).",
     "scenario": "Appendix A of the standard, end to end.",
+    "completion": "Completion of commands in bash, zsh and fish (命令补全).",
 }
 # Nouns that say a whole sentence: `shuxin work` is `shuxin work list`.
 ALONE: dict[str, str] = {"work": "list"}
@@ -66,7 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     speak(language_of(os.environ))
     given = _completed(list(sys.argv[1:] if arguments is None else arguments))
-    command = typer.main.get_command(_application(given))
+    words = given
+    if COMPLETE_VARIABLE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # typer names it nowhere else
+
+        completion_init()
+        words = words_in(os.environ)
+    command = typer.main.get_command(_application(words))
     try:
         command.main(args=given, prog_name="shuxin")
     except SystemExit as end:

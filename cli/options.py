@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec
 
 import typer
 
+from cli.candidates import keys_in
 from cli.client_file import CLIENT_FILE, ClientFile
 from cli.language import Language, language_of, speak
 from cli.output import Answer, CommandRefused, show
@@ -270,6 +271,11 @@ def home_default() -> Path:
     return Path(os.environ.get("SHUXIN_HOME") or ".")
 
 
+def _key_names(incomplete: str) -> list[str]:
+    """What `--key` may name, for shells."""
+    return keys_in(home_default() / KEYS_FOLDER, incomplete)
+
+
 # --- verbs ----------------------------------------------------------------------------------
 
 Json = Annotated[
@@ -304,6 +310,7 @@ Key = Annotated[
     typer.Option(
         help="Key to sign with: a path, NAME of keys/NAME.pem in the home, or sdf:LIBRARY#INDEX.",
         envvar="SHUXIN_KEY",
+        autocompletion=_key_names,
         rich_help_panel=COMMON_PANEL,
     ),
 ]
