@@ -189,7 +189,7 @@ def _custody(again: Store, height: int, product: str, reader: Reader) -> Custody
             "custody; `--question acts` shows the refused acts that name it"
         )
     chain = chain_of(product, reader.lineage)
-    builder = Builder(product, chain)
+    builder = Builder(product, chain, reader.lineage.accounts)
     again_read = Reader(again, height)
     for act in again_read.acts():
         if belongs(act, chain):

@@ -50,11 +50,15 @@ _TERMS: Final = {
     "grant": "授权 grant",
     "demand": "需求 demand",
     "dataset": "数据集 data set",
+    "agreement": "合同 agreement",
+    "statement": "对账单 statement",
     "evidence": "存证 evidence",
     "party": "相关方 party",
 }
 # What is shown below a node, in this order; edges to parties come first, as they were made.
-_DEEPER: Final = ("delivers", "made from", "runs", "runs under", "answers", "computes on", "covers")
+_DEEPER: Final = ("made from", "runs", "runs under", "answers", "computes on", "covers")
+# And what came upon it: these edges lead to it, and are told from their other end.
+_BELOW: Final = {"delivers": "delivered as", "is over": "agreed on in", "bills": "billed in"}
 
 
 def render(manifest: Manifest, found: Answers) -> str:
@@ -214,20 +218,18 @@ def _branch(custody: Custody, subject: Subject, above: set[Subject]) -> Iterator
         yield f'<div class="p">{shown(_short(facts))}</div>'
     outgoing = [edge for edge in custody.edges if edge.source == subject]
     for edge in outgoing:
-        if edge.relation not in _DEEPER:
+        if edge.relation not in _DEEPER and edge.relation not in _BELOW:
             yield _line(edge, edge.target)
     for edge in custody.edges:
         if edge.target == subject and edge.relation == "is about":
             yield _evidence(custody, edge)
-    below = [
-        edge for edge in custody.edges if edge.target == subject and edge.relation == "delivers"
-    ]
-    deeper = [edge for edge in outgoing if edge.relation in _DEEPER and edge.relation != "delivers"]
+    below = [edge for edge in custody.edges if edge.target == subject and edge.relation in _BELOW]
+    deeper = [edge for edge in outgoing if edge.relation in _DEEPER]
     deeper.sort(key=lambda edge: _DEEPER.index(edge.relation))
     if below or deeper:
         yield "<ul>"
         for edge in below:
-            yield _proof("delivered as", edge)
+            yield _proof(_BELOW[edge.relation], edge)
             yield from _branch(custody, edge.source, above)
         for edge in deeper:
             yield _proof(edge.relation, edge)

@@ -78,7 +78,8 @@ def check_answers(told: dict[str, Any], story: str) -> None:
     page = Path(answered["page"])
     tree = json.loads((page.parent / "custody.tree.json").read_text(encoding="utf-8"))
     proofs = {edge["transaction"] for edge in tree["edges"]}
-    named = ("catalog", "demand", "grant", "task", "evidence", "product", "delivery")
+    before = ("catalog", "demand", "grant", "task", "evidence", "product")
+    named = (*before, "delivery", "agreement", "billing")
     done = {
         step["transaction"]
         for step in told["steps"]

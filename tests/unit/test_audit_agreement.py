@@ -1,18 +1,21 @@
-"""An auditor sees under which signed agreement a product was delivered, and to whom."""
+"""An auditor sees under which signed agreement a product was delivered, and what it cost whom."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ledger.values import Value
 from node.audit.acts.access import Access, AccessKind, accesses
 from node.audit.acts.act import Act, Reader
-from node.audit.acts.custody import Builder, belongs, chain_of
+from node.audit.acts.custody import Builder, Custody, belongs, chain_of
 from node.audit.acts.links import links_of
 from tests.audit_world import AuditedChain
 from tests.business import HOUR_MS, digest
 
 AGREEMENT = digest("agreement")
+OTHER = digest("service")
+SERVICE: list[Value] = ["grant", "g1", "Questions", OTHER, "", 7, ""]
 
 
 def told(root: Path) -> AuditedChain:
@@ -32,6 +35,80 @@ def told(root: Path) -> AuditedChain:
     return chain
 
 
+def custody_of(acts: Iterable[Act], reader: Reader) -> Custody:
+    """Of p1, from all acts of the reader."""
+    story = chain_of("p1", reader.lineage)
+    builder = Builder("p1", story, reader.lineage.accounts)
+    for act in acts:
+        if belongs(act, story):
+            builder.add(act, reader.register)
+    return builder.custody
+
+
+def custody(chain: AuditedChain) -> Custody:
+    reader = Reader(chain.store, chain.store.height)
+    return custody_of(list(reader.acts()), reader)
+
+
+def missing(chain: AuditedChain) -> set[str]:
+    """What is said of money and signatures that are not there."""
+    names = {"delivery metered", "charge stated", "statement agreed", "statement paid"}
+    found = links_of(custody(chain))
+    return {
+        one.says for one in found if one.name in {*names, "both sides signed"} and not one.holds
+    }
+
+
+def test_each_step_from_a_delivery_to_its_payment_is_missed_until_it_is_there(
+    tmp_path: Path,
+) -> None:
+    chain = told(tmp_path)
+    chain.do("opco", "agreement.offer", "a2", *SERVICE, chain.now_ms + HOUR_MS)
+    assert missing(chain) == {"a2 lacks the signature of a side"}
+    for side in ("opco", "insurer"):
+        chain.do(side, "agreement.sign", "a2", OTHER)
+    assert missing(chain) == set()
+    chain.do("insurer", "delivery.accept", "v1", digest("payload"), True, "")
+    assert missing(chain) == {"v1 has a price, and nobody had it metered"}
+    chain.do("insurer", "billing.meter_delivery", "v1")
+    chain.do("opco", "billing.report_use", "a2", 3, digest("log"))
+    assert missing(chain) == {
+        "opco has not stated what it is owed for v1",
+        "opco has not stated what it is owed for a2",
+    }
+    chain.do("opco", "billing.issue", "s1", "insurer", chain.now_ms + 1)
+    assert missing(chain) == {
+        "s1 is neither accepted nor settled",
+        "nobody confirmed a payment of s1",
+    }
+    chain.do("insurer", "billing.contest", "s1", "one question had no answer")
+    chain.do("bureau", "billing.settle", "s1", 10_014, "that is so")
+    assert missing(chain) == {"nobody confirmed a payment of s1"}
+    chain.do("opco", "billing.confirm", "s1", digest("receipt"))
+    assert missing(chain) == set()
+    found = custody(chain)
+    assert found.fact(("statement", "s1"), "total_fen") == "10021"
+    assert found.fact(("statement", "s1"), "due_fen") == "10014"
+    bills = {(edge.source[1], edge.target) for edge in found.related("bills")}
+    assert bills == {("s1", ("delivery", "v1")), ("s1", ("agreement", "a2"))}
+
+
+def test_a_statement_takes_what_was_metered_since_the_one_before(tmp_path: Path) -> None:
+    chain = told(tmp_path)
+    chain.do("insurer", "delivery.accept", "v1", digest("payload"), True, "")
+    chain.do("insurer", "billing.meter_delivery", "v1")
+    chain.do("opco", "billing.issue", "s1", "insurer", chain.now_ms + 1)
+    chain.do("opco", "billing.report_use", "a1", 1, digest("log"))
+    chain.do("opco", "billing.issue", "s2", "insurer", chain.now_ms + 1)
+    reader = Reader(chain.store, chain.store.height)
+    for _act in reader.acts():
+        pass
+    assert reader.lineage.accounts.statements == {
+        "s1": (("delivery", "v1"),),
+        "s2": (("agreement", "a1"),),
+    }
+
+
 def test_a_delivery_under_an_agreement_has_its_link_and_its_access(tmp_path: Path) -> None:
     chain = told(tmp_path)
     reader = Reader(chain.store, chain.store.height)
@@ -43,13 +120,8 @@ def test_a_delivery_under_an_agreement_has_its_link_and_its_access(tmp_path: Pat
     (access,) = offered
     assert (access.receiver, access.giver, access.what) == ("insurer", "opco", "product:p1")
     assert AGREEMENT.hex() in access.terms
-    story = chain_of("p1", reader.lineage)
-    builder = Builder("p1", story)
-    for act in acts:
-        if belongs(act, story):
-            builder.add(act, reader.register)
-    links = [link for link in links_of(builder.custody) if link.name.startswith("agreement")]
-    (link,) = links
+    links = links_of(custody_of(acts, reader))
+    (link,) = (link for link in links if link.name == "agreement in force")
     assert (link.name, link.holds) == ("agreement in force", True)
     assert link.says == "v1 was offered under a1, which both sides had signed"
     (transaction,) = link.transactions

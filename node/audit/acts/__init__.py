@@ -9,6 +9,7 @@ subjects    which argument and which event field of which contract names which s
 interfaces  names of the arguments, by the source that the chain ran
 register    which party an account spoke for, and in what standing
 lineage     what was made of what: task of a grant, product of a task, delivery of a product
+accounts    which statement charges for what
 joint       what joint accounts did: calls that several members decided together
 act         the acts in order
 access      who was let in on what, and who received what

@@ -29,6 +29,7 @@ from node.audit.acts.register import Register, Standing
 from node.audit.acts.subjects import CALLS, EVENTS
 from node.audit.acts.values import text
 
+BILLING = "billing"  # the contract whose events are the accounts
 _CODE_MAX = 64  # characters of a dotted code; what is longer is no code
 
 
@@ -191,6 +192,9 @@ class Reader:
         if act.contract in self._known:
             self.lineage.follow(act.contract, act.method, given, act.by.party)
         known = [(e.contract, e.name, e.fields) for e in act.events if e.contract in self._known]
+        for contract, name, fields in known:
+            if contract == BILLING:
+                self.lineage.accounts.hear(name, fields)
         self._joint.follow(given, known)
         self.register.follow(act.contract, act.method, given, known, act.height)
 

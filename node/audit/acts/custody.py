@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.values import Value
+from node.audit.acts.accounts import Accounts, charged
 from node.audit.acts.act import Act, id_of
 from node.audit.acts.forms import (
+    AGREEMENT,
     CHANNEL,
     DATASET,
     DELIVERY,
@@ -21,6 +23,7 @@ from node.audit.acts.forms import (
     GRANT,
     PARTY,
     PRODUCT,
+    STATEMENT,
     TASK,
     Subject,
 )
@@ -39,7 +42,9 @@ _OWN = {
     "grant": GRANT,
     "demand": DEMAND,
     "catalog": DATASET,
+    "agreement": AGREEMENT,
 }
+_ABOUT_ANY = ("evidence", "billing")  # their acts are part of the story of whatever they name
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +105,18 @@ def chain_of(product: str, lineage: Lineage) -> frozenset[Subject]:
     """Whose acts make the custody of a product; `lineage` is that of the last act."""
     root = PRODUCT, product
     deliveries = (name for name, line in lineage.deliveries.items() if line.product == product)
-    return frozenset(
+    made = frozenset(
         {root, *lineage.through(root), *((DELIVERY, delivery) for delivery in deliveries)}
     )
+    agreed = made.union(lineage.contracts_over(made))
+    return agreed.union(lineage.bills_for(agreed))
 
 
 def belongs(act: Act, chain: frozenset[Subject]) -> bool:
     """Is the act part of the story of something in the chain? Refused ones are not."""
     if act.status:
         return False
-    if act.contract == "evidence":
+    if act.contract in _ABOUT_ANY:
         return not chain.isdisjoint(act.direct)
     kind = _OWN.get(act.contract)
     return any(subject in chain for subject in act.direct if subject[0] == kind)
@@ -118,9 +125,10 @@ def belongs(act: Act, chain: frozenset[Subject]) -> bool:
 class Builder:
     """Puts the acts of a chain, given in their order, into a graph."""
 
-    def __init__(self, product: str, chain: frozenset[Subject]) -> None:
+    def __init__(self, product: str, chain: frozenset[Subject], accounts: Accounts) -> None:
         self.custody = Custody(product)
         self._chain = chain
+        self._accounts = accounts  # as of the last act
         self._versions: dict[str, list[tuple[int, str]]] = {}  # data set: version, commitment
         self._act: Act
         self._register: Register
@@ -145,6 +153,18 @@ class Builder:
             ("delivery", "offer"): self._offered,
             ("delivery", "offer_under"): self._offered,
             ("delivery", "accept"): self._answered,
+            ("agreement", "offer"): self._put_up,
+            ("agreement", "sign"): self._signed,
+            ("agreement", "decline"): self._unmade,
+            ("agreement", "terminate"): self._unmade,
+            ("billing", "meter_task"): self._metered,
+            ("billing", "meter_delivery"): self._metered,
+            ("billing", "report_use"): self._metered,
+            ("billing", "issue"): self._stated,
+            ("billing", "accept"): self._bill_answered,
+            ("billing", "contest"): self._bill_answered,
+            ("billing", "settle"): self._bill_settled,
+            ("billing", "confirm"): self._bill_paid,
             ("evidence", "record"): self._evidence,
             ("evidence", "record_batch"): self._evidence,
         }
@@ -300,6 +320,67 @@ class Builder:
         for subject in about:
             self._edge(evidence, "is about", subject, text(given.get("note")))
         self._edge(evidence, "recorded by", self._actor())
+
+    def _put_up(self, given: Mapping[str, Value]) -> None:
+        agreement = AGREEMENT, text(given.get("agreement_id"))
+        event = self._event("agreement", "AgreementOffered")
+        self._fact(agreement, title=text(given.get("title")))
+        self._fact(agreement, digest=octets(given.get("digest")).hex())
+        self._fact(agreement, price_fen=given.get("price_fen"), service=given.get("service"))
+        self._fact(agreement, until=time_of(given.get("until_ms")))
+        over = text(given.get("kind")), text(given.get("subject"))
+        self._edge(agreement, "is over", over)
+        self._edge(agreement, "put up by", self._actor())
+        self._edge(agreement, "put up to", self._party(text(event.get("consumer"))))
+
+    def _signed(self, given: Mapping[str, Value]) -> None:
+        agreement = AGREEMENT, text(given.get("agreement_id"))
+        digest = octets(given.get("digest")).hex()
+        self._edge(agreement, "signed by", self._actor(), f"the text with SM3 {digest}")
+
+    def _unmade(self, given: Mapping[str, Value]) -> None:
+        relation = "declined by" if self._act.method == "decline" else "terminated by"
+        agreement = AGREEMENT, text(given.get("agreement_id"))
+        self._edge(agreement, relation, self._actor(), text(given.get("reason")))
+
+    def _metered(self, given: Mapping[str, Value]) -> None:
+        """Every entry that the act made: who owes whom for what."""
+        for told in self._act.events:
+            if (told.contract, told.name) != ("billing", "Metered"):
+                continue
+            subject, fields = charged(told.fields), told.fields
+            if subject is None or subject not in self._chain:
+                continue
+            units, price = shown(fields.get("units")), shown(fields.get("price_fen"))
+            note = f"{text(fields.get('kind'))}: {units} at {price} fen"
+            self._edge(subject, "charged to", self._party(text(fields.get("payer"))), note)
+            self._edge(subject, "owed to", self._party(text(fields.get("payee"))), note)
+
+    def _stated(self, given: Mapping[str, Value]) -> None:
+        statement = STATEMENT, text(given.get("statement_id"))
+        event = self._event("billing", "StatementIssued")
+        self._fact(statement, entries=event.get("count"), total_fen=event.get("total_fen"))
+        self._fact(statement, due_fen=event.get("total_fen"))
+        self._edge(statement, "stated by", self._actor())
+        self._edge(statement, "stated to", self._party(text(given.get("payer"))))
+        for subject in self._accounts.statements.get(statement[1], ()):
+            if subject in self._chain:
+                self._edge(statement, "bills", subject)
+
+    def _bill_answered(self, given: Mapping[str, Value]) -> None:
+        relation = "accepted by" if self._act.method == "accept" else "contested by"
+        statement = STATEMENT, text(given.get("statement_id"))
+        self._edge(statement, relation, self._actor(), text(given.get("reason")))
+
+    def _bill_settled(self, given: Mapping[str, Value]) -> None:
+        statement = STATEMENT, text(given.get("statement_id"))
+        self._fact(statement, due_fen=given.get("due_fen"))
+        self._edge(statement, "settled by", self._actor(), text(given.get("text")))
+
+    def _bill_paid(self, given: Mapping[str, Value]) -> None:
+        statement = STATEMENT, text(given.get("statement_id"))
+        digest = octets(given.get("receipt_digest")).hex()
+        self._edge(statement, "payment confirmed by", self._actor(), f"receipt with SM3 {digest}")
 
     def _ended(self) -> None:
         """How a task ended, whichever act ended it."""

@@ -12,13 +12,16 @@ from typing import Final, NamedTuple
 
 from ledger.model import PUBLIC_KEY_SIZE, address_of
 from ledger.values import Value
+from node.audit.acts.accounts import Accounts
 from node.audit.acts.forms import (
+    AGREEMENT,
     CHANNEL,
     DATASET,
     DELIVERY,
     DEMAND,
     GRANT,
     PRODUCT,
+    STATEMENT,
     TASK,
     Subject,
 )
@@ -72,6 +75,11 @@ class DeliveryLine(NamedTuple):
     consumer: str
 
 
+class AgreementLine(NamedTuple):
+    kind: str  # of its subject: product or grant
+    subject: str
+
+
 class Lineage:
     """All objects of the business so far, and what each was made of."""
 
@@ -83,6 +91,8 @@ class Lineage:
         self.tasks: dict[str, TaskLine] = {}
         self.products: dict[str, ProductLine] = {}
         self.deliveries: dict[str, DeliveryLine] = {}
+        self.agreements: dict[str, AgreementLine] = {}
+        self.accounts = Accounts()
 
     def follow(self, contract: str, method: str, arguments: Fields, party: str) -> None:
         """A transaction of `party` that succeeded."""
@@ -104,6 +114,9 @@ class Lineage:
                 product, consumer = arguments.get("product_id"), arguments.get("consumer_party")
                 offered = DeliveryLine(text(product), party, text(consumer))
                 self.deliveries[text(arguments.get("delivery_id"))] = offered
+            case "agreement", "offer":
+                over = AgreementLine(text(arguments.get("kind")), text(arguments.get("subject")))
+                self.agreements[text(arguments.get("agreement_id"))] = over
 
     def _describe(self, arguments: Fields, party: str) -> None:
         schema = arguments.get("schema")
@@ -166,6 +179,14 @@ class Lineage:
         elif kind == GRANT and name in self.grants:
             yield from ((DATASET, dataset) for dataset in self.grants[name].datasets)
             yield from self._basis(name)
+        elif kind == AGREEMENT and name in self.agreements:
+            over = self.agreements[name]
+            yield over
+            yield from self.through(over)
+        elif kind == STATEMENT:
+            for charge in self.accounts.statements.get(name, ()):
+                yield charge
+                yield from self.through(charge)
 
     def _basis(self, grant: str) -> Iterator[Subject]:
         """What a grant was given on: a demand, and the channel it was drawn from."""
@@ -173,6 +194,16 @@ class Lineage:
             yield DEMAND, self.grants[grant].demand
             if self.grants[grant].channel:
                 yield CHANNEL, self.grants[grant].channel
+
+    def contracts_over(self, chain: frozenset[Subject]) -> Iterator[Subject]:
+        """The agreements over something in the chain."""
+        yield from ((AGREEMENT, name) for name, over in self.agreements.items() if over in chain)
+
+    def bills_for(self, chain: frozenset[Subject]) -> Iterator[Subject]:
+        """The statements that charge for something in the chain."""
+        for name, charges in self.accounts.statements.items():
+            if not chain.isdisjoint(charges):
+                yield STATEMENT, name
 
     def _kinds(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
         return (
@@ -183,4 +214,6 @@ class Lineage:
             (TASK, self.tasks),
             (PRODUCT, self.products),
             (DELIVERY, self.deliveries),
+            (AGREEMENT, self.agreements),
+            (STATEMENT, self.accounts.statements),
         )

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.audit.acts.custody import Custody, Edge
-from node.audit.acts.forms import DATASET, DELIVERY, DEMAND, EVIDENCE, GRANT, PRODUCT, Subject
+from node.audit.acts.forms import (
+    AGREEMENT,
+    DATASET,
+    DELIVERY,
+    DEMAND,
+    EVIDENCE,
+    GRANT,
+    PRODUCT,
+    STATEMENT,
+    Subject,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,65 @@ def _agreement(custody: Custody, delivery: Subject) -> Iterator[Link]:
                 f"{party[1]} recorded the agreement that {delivery[1]} names",
                 f"{party[1]} has not recorded the agreement that {delivery[1]} names",
             )
+
+
+def _contracted(custody: Custody) -> Iterator[Link]:
+    """Nothing is asked or delivered under what one side alone has signed."""
+    for agreement in custody.kinds(AGREEMENT):
+        signed = _from(custody, "signed by", agreement)
+        by_both = signed if len({edge.target for edge in signed}) > 1 else []
+        yield _found(
+            "both sides signed",
+            by_both,
+            f"both sides signed the text of {agreement[1]}",
+            f"{agreement[1]} lacks the signature of a side",
+        )
+
+
+def _charged(custody: Custody) -> Iterator[Link]:
+    """What was delivered for a price is metered, and what was metered stands on a statement."""
+    for delivery in custody.kinds(DELIVERY):
+        agreement = AGREEMENT, custody.fact(delivery, "agreement")
+        has_price = custody.fact(agreement, "price_fen") not in ("", "0")
+        if _from(custody, "accepted by", delivery) and (
+            has_price or custody.fact(agreement, "service")
+        ):
+            yield _found(
+                "delivery metered",
+                _from(custody, "charged to", delivery),
+                f"{delivery[1]} was metered by its agreement",
+                f"{delivery[1]} has a price, and nobody had it metered",
+            )
+    for subject, payee in dict.fromkeys((e.source, e.target) for e in custody.related("owed to")):
+        stated = {edge.source for edge in custody.related("stated by", payee)}
+        yield _found(
+            "charge stated",
+            [edge for edge in custody.related("bills", subject) if edge.source in stated],
+            f"{payee[1]} stated what it is owed for {subject[1]}",
+            f"{payee[1]} has not stated what it is owed for {subject[1]}",
+        )
+
+
+def _billed(custody: Custody) -> Iterator[Link]:
+    """A statement is accepted, or settled by a manager, and paid."""
+    for statement in custody.kinds(STATEMENT):
+        agreed = (
+            edge
+            for relation in ("accepted by", "settled by")
+            for edge in _from(custody, relation, statement)
+        )
+        yield _found(
+            "statement agreed",
+            list(agreed),
+            f"what {statement[1]} makes due was accepted or settled",
+            f"{statement[1]} is neither accepted nor settled",
+        )
+        yield _found(
+            "statement paid",
+            _from(custody, "payment confirmed by", statement),
+            f"the payee confirmed the payment of {statement[1]}",
+            f"nobody confirmed a payment of {statement[1]}",
+        )
 
 
 def _opened(custody: Custody) -> Iterator[Link]:
@@ -206,6 +275,9 @@ def _authorized(custody: Custody) -> Iterator[Link]:
 
 _FINDERS: Final[tuple[Callable[[Custody], Iterator[Link]], ...]] = (
     _delivered,
+    _contracted,
+    _charged,
+    _billed,
     _opened,
     _assessed,
     _computed,
