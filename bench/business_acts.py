@@ -27,6 +27,8 @@ TASK_GRANTS = 64  # tasks spread over as many: a grant has 32 open ones at most
 TASKS_OPEN = 240  # a supplier's queue takes 256
 WINDOW = 2_000  # transactions under way: two full blocks
 TASK_USES = 10_000  # of each of those
+# Title, kind, format, quality, delivery, purpose and scenario of the demand.
+WANTED = ("Claims by plan", "claims", "table", "complete", "sealed file", "pricing", "insurance")
 DEMAND = "bench"
 CHANNEL = "bench"
 PROTECTION = "ABY3, semi-honest, honest majority"
@@ -63,8 +65,8 @@ def preparation(now_ms: int) -> list[Act]:
     return [
         Act("operator", "contract", "deploy", ["transfer", source, encode_value([[]])], GAS_WHOLE),
         Act("consumer", "transfer", "faucet", []),
-        *(_catalogued(supplier) for supplier in SUPPLIERS),
-        Act("consumer", "demand", "file", [DEMAND, "Claims by plan", "pricing", ["claims"]]),
+        *(act for supplier in SUPPLIERS for act in _catalogued(supplier)),
+        Act("consumer", "demand", "file", [DEMAND, *WANTED, ["claims"]]),
         Act("operator", "demand", "prescreen", [DEMAND, True, "complete"]),
         Act("manager", "demand", "review", [DEMAND, True, "lawful", _datasets()]),
         Act("manager", "preapproval", "preapprove", _channel(now_ms)),
@@ -120,11 +122,17 @@ def _report(task: str, supplier: str) -> list[Value]:
     return [task, _digest("program"), transcript, transcript, share, [120, 4096], PROTECTION]
 
 
-def _catalogued(supplier: str) -> Act:
+def _catalogued(supplier: str) -> list[Act]:
+    """From the draft into the catalogue."""
     schema: list[Value] = [["age", "integer", "in years"], ["claims", "decimal", "in yuan"]]
     text: list[Value] = [f"Claims of {supplier}", "by person and year", ["insurance"], schema]
-    args = [_dataset(supplier), *text, 6730, 3, _digest(supplier)]
-    return Act(supplier, "catalog", "register", args)
+    dataset = _dataset(supplier)
+    rows: list[Value] = [6730, _digest(supplier), [["completeness", 1_000_000]]]
+    return [
+        Act(supplier, "catalog", "draft", [dataset, "", *text, "health insurance", 3, 90]),
+        Act(supplier, "catalog", "collect", [dataset, *rows]),
+        Act(supplier, "catalog", "register", [dataset]),
+    ]
 
 
 def _grant(number: int, now_ms: int, chain_id: bytes) -> Stages:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import Description, Id, Reason, Title, add_reads, call
+from cli.domain import (
+    Category,
+    Description,
+    Figures,
+    ForDemand,
+    Grade,
+    Id,
+    Reason,
+    Tags,
+    Title,
+    UpdateDays,
+    add_reads,
+    call,
+    lists,
+    record_fields,
+)
 from cli.literals import Column, parse_column, parse_digest
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields, Table, plain
+from cli.output import Answer, Table
+
+if TYPE_CHECKING:
+    from ledger.values import Value
 
 app = typer.Typer()
 CONTRACT = "catalog"
 
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Word to find it by; repeatable.")]
 Columns = Annotated[
     list[Column],
     typer.Option(
@@ -22,77 +39,89 @@ Columns = Annotated[
     ),
 ]
 RowCount = Annotated[int, typer.Option(min=0, help="Number of rows.")]
-Grade = Annotated[int, typer.Option(min=1, max=4, help="1 public to 4 highly sensitive.")]
 Commitment = Annotated[
     bytes,
     typer.Option(parser=parse_digest, help="64 hex digits, as `shuxin dataset show` prints them."),
 ]
 
 add_reads(
-    app, CONTRACT, columns=("id", "owner", "title", "row_count", "grade", "version", "status")
+    app,
+    CONTRACT,
+    columns=("id", "owner", "title", "category", "grade", "row_count", "version", "status"),
 )
 
 
-@verb(app, "register")
-def register(
+@verb(app, "draft")
+def draft(
     ask: Invocation,
     dataset_id: Id,
     title: Title,
     columns: Columns,
-    row_count: RowCount,
-    commitment: Commitment,
+    category: Category,
+    grade: Grade,
+    update_days: UpdateDays,
     description: Description = "",
     tags: Tags = None,
-    grade: Grade = 2,
+    demand: ForDemand = "",
 ) -> Answer:
-    """Add a data set to the catalog (supplier)."""
-    return call(
-        ask,
-        CONTRACT,
-        "register",
-        dataset_id,
-        title,
-        description,
-        list(tags or ()),
-        [tuple(column) for column in columns],
-        row_count,
-        grade,
-        commitment,
-    )
+    """Describe a data set whose rows are still to be collected (supplier)."""
+    words: list[Value] = [*(tags or ())]
+    text = (title, description, words, lists(columns))
+    return call(ask, CONTRACT, "draft", dataset_id, demand, *text, category, grade, update_days)
+
+
+@verb(app, "describe")
+def describe(
+    ask: Invocation,
+    dataset_id: Id,
+    title: Title,
+    columns: Columns,
+    category: Category,
+    grade: Grade,
+    update_days: UpdateDays,
+    description: Description = "",
+    tags: Tags = None,
+) -> Answer:
+    """Describe a data set anew; its rows stay what they are (supplier)."""
+    words: list[Value] = [*(tags or ())]
+    text = (title, description, words, lists(columns))
+    return call(ask, CONTRACT, "describe", dataset_id, *text, category, grade, update_days)
+
+
+@verb(app, "collect")
+def collect(
+    ask: Invocation,
+    dataset_id: Id,
+    row_count: RowCount,
+    commitment: Commitment,
+    figures: Figures,
+) -> Answer:
+    """Commit to the rows of a draft, and say how good they are (supplier)."""
+    return call(ask, CONTRACT, "collect", dataset_id, row_count, commitment, lists(figures))
+
+
+@verb(app, "register")
+def register(ask: Invocation, dataset_id: Id) -> Answer:
+    """Enter a collected data set in the catalog, for others to use (supplier)."""
+    return call(ask, CONTRACT, "register", dataset_id)
 
 
 @verb(app, "update")
 def update(
     ask: Invocation,
     dataset_id: Id,
-    title: Title,
-    columns: Columns,
     row_count: RowCount,
     commitment: Commitment,
-    description: Description = "",
-    tags: Tags = None,
-    grade: Grade = 2,
+    figures: Figures,
 ) -> Answer:
-    """Describe newer rows of a data set; earlier commitments stay on record (supplier)."""
-    return call(
-        ask,
-        CONTRACT,
-        "update",
-        dataset_id,
-        title,
-        description,
-        list(tags or ()),
-        [tuple(column) for column in columns],
-        row_count,
-        grade,
-        commitment,
-    )
+    """Commit to newer rows of a data set; earlier commitments stay on record (supplier)."""
+    return call(ask, CONTRACT, "update", dataset_id, row_count, commitment, lists(figures))
 
 
-@verb(app, "withdraw")
-def withdraw(ask: Invocation, dataset_id: Id, reason: Reason) -> Answer:
+@verb(app, "retire")
+def retire(ask: Invocation, dataset_id: Id, reason: Reason) -> Answer:
     """Take a data set out of use for new tasks (supplier)."""
-    return call(ask, CONTRACT, "withdraw", dataset_id, reason)
+    return call(ask, CONTRACT, "retire", dataset_id, reason)
 
 
 @verb(app, "search")
@@ -119,14 +148,13 @@ def search(
     return Table(("id",), [(dataset_id,) for dataset_id in found])
 
 
-@verb(app, "commitment")
-def commitment(
-    ask: Invocation, dataset_id: Id, version: Annotated[int, typer.Argument(min=1)]
+@verb(app, "version")
+def version(
+    ask: Invocation, dataset_id: Id, number: Annotated[int, typer.Argument(min=1)]
 ) -> Answer:
     """Show what the supplier committed to in an earlier version."""
     with ask.session() as session:
-        value = session.view(CONTRACT, "commitment_at", dataset_id, version)
-    return Fields({"id": dataset_id, "version": version, "commitment": plain(value)})
+        return record_fields(session.view(CONTRACT, "version", dataset_id, number), raw=ask.json)
 
 
 def _step(step: object) -> tuple[list[str], int]:

@@ -7,14 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import Description, Id, SourceFile, Title, call, time_text
+from cli.domain import (
+    Category,
+    Description,
+    ForDemand,
+    Grade,
+    Id,
+    OptionalFigures,
+    SourceFile,
+    Tags,
+    Title,
+    UpdateDays,
+    call,
+    lists,
+    time_text,
+)
 from cli.language import say
-from cli.literals import LiteralInvalid
+from cli.literals import LiteralInvalid, QualityFigure
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, waiting
 
 if TYPE_CHECKING:
-    from executors.data.registry import DataSet
+    from executors.data.registry import DataSet, Registry
+    from ledger.values import Value
 
 app = typer.Typer()
 USES_SHOWN_MAX = 100  # newest steps of tasks that `show` prints
@@ -94,7 +109,7 @@ def remove(
     if not sure:
         raise CommandRefused(
             "dataset.unsure",
-            f"nothing was removed: add --sure, after `shuxin catalog withdraw {dataset_id}`",
+            f"nothing was removed: add --sure, after `shuxin catalog retire {dataset_id}`",
         )
     registry.remove(dataset_id)
     return Fields({"id": dataset_id, "removed": True})
@@ -105,27 +120,65 @@ def register(
     ask: Invocation,
     dataset_id: Id,
     title: Title,
+    category: Category,
+    grade: Grade,
+    update_days: UpdateDays,
     description: Description = "",
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="Repeatable.")] = None,
-    grade: Annotated[int, typer.Option(min=1, max=4, help="1 public to 4 highly sensitive.")] = 2,
+    tags: Tags = None,
+    demand: ForDemand = "",
+    figures: OptionalFigures = None,
 ) -> Answer:
-    """Enter a data set of this home in the catalog, with its commitment (supplier)."""
+    """Draft, collect and register a data set of this home in the catalog (supplier).
+
+    What was done before, as when the command was cut off, is not done again.
+    """
     from executors.data.registry import Registry
 
-    dataset = Registry(ask.home).show(dataset_id)
-    return call(
-        ask,
-        "catalog",
-        "register",
-        dataset_id,
-        title,
-        description,
-        list(tags or ()),
-        [list(column) for column in dataset.schema.catalogued()],
-        dataset.row_count,
-        grade,
-        dataset.commitment,
-    )
+    registry = Registry(ask.home)
+    dataset = registry.show(dataset_id)
+    words: list[Value] = [*(tags or ())]
+    text = (title, description, words, lists(dataset.schema.catalogued()))
+    done = _status_of(ask, dataset_id)
+    if done == "":
+        call(ask, "catalog", "draft", dataset_id, demand, *text, category, grade, update_days)
+    if done in ("", "draft"):
+        rows = _rows(registry, dataset, figures or [])
+        call(ask, "catalog", "collect", dataset_id, *rows)
+    return call(ask, "catalog", "register", dataset_id)
+
+
+@verb(app, "update")
+def update(ask: Invocation, dataset_id: Id, figures: OptionalFigures = None) -> Answer:
+    """Commit in the catalog to the rows that this home holds now (supplier)."""
+    from executors.data.registry import Registry
+
+    registry = Registry(ask.home)
+    rows = _rows(registry, registry.show(dataset_id), figures or [])
+    return call(ask, "catalog", "update", dataset_id, *rows)
+
+
+def _status_of(ask: Invocation, dataset_id: str) -> str:
+    """Of the data set in the catalogue; "" if there is none."""
+    from client.errors import Refused
+
+    with ask.session() as session:
+        try:
+            entry = session.view("catalog", "show", dataset_id)
+        except Refused as refusal:
+            if refusal.detail.startswith("catalog.unknown"):
+                return ""
+            raise
+    status = entry.get("status") if isinstance(entry, dict) else ""
+    return status if isinstance(status, str) else ""
+
+
+def _rows(
+    registry: Registry, dataset: DataSet, figures: list[QualityFigure]
+) -> tuple[int, bytes, list[Value]]:
+    """What the catalogue takes of the rows; how complete they are is counted, not told."""
+    counted = QualityFigure("completeness", registry.completeness_ppm(dataset.dataset_id))
+    named = [counted, *(figure for figure in figures if figure.measure != counted.measure)]
+    return dataset.row_count, dataset.commitment, lists(named)
 
 
 def _described(dataset: DataSet, *, as_json: bool) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""Data demands (数据需求): filed by a consumer, prescreened (预审), reviewed (审核)."""
+"""Data demands (数据需求): filed, prescreened (预审), reviewed (审核), collected for (归集)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,27 @@ from typing import Annotated
 
 import typer
 
-from cli.domain import Decision, Id, Note, OptionalDatasetIds, Title, add_reads, call
+from cli.domain import (
+    DatasetIds,
+    Deadline,
+    Decision,
+    Id,
+    Note,
+    OptionalDatasetIds,
+    Title,
+    add_reads,
+    call,
+)
+from cli.literals import parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer
 
 app = typer.Typer()
 CONTRACT = "demand"
 
-add_reads(app, CONTRACT, columns=("id", "consumer", "title", "status", "datasets", "filed_ms"))
+add_reads(
+    app, CONTRACT, columns=("id", "consumer", "title", "kind", "status", "datasets", "filed_ms")
+)
 
 
 @verb(app, "file")
@@ -21,11 +34,17 @@ def file(
     ask: Invocation,
     demand_id: Id,
     title: Title,
-    purpose: Annotated[str, typer.Option(help="What the data is wanted for.")],
-    needs: Annotated[list[str], typer.Option("--need", help="Kind of data; repeatable.")],
+    kind: Annotated[str, typer.Option(help="Kind of data (种类).")],
+    data_format: Annotated[str, typer.Option("--format", help="In what form (格式).")],
+    quality: Annotated[str, typer.Option(help="How good it has to be (质量).")],
+    delivery: Annotated[str, typer.Option(help="In what way it is delivered (交付方式).")],
+    purpose: Annotated[str, typer.Option(help="What the data is wanted for (用途).")],
+    scenario: Annotated[str, typer.Option(help="Where it is used (应用场景).")],
+    needs: Annotated[list[str], typer.Option("--need", help="A need in words; repeatable.")],
 ) -> Answer:
     """File a demand for public data (consumer)."""
-    return call(ask, CONTRACT, "file", demand_id, title, purpose, list(needs))
+    wanted = (title, kind, data_format, quality, delivery, purpose, scenario)
+    return call(ask, CONTRACT, "file", demand_id, *wanted, list(needs))
 
 
 @verb(app, "prescreen")
@@ -44,3 +63,30 @@ def review(
 ) -> Answer:
     """Approve a demand with matching data sets of the catalog, or refuse it (manager)."""
     return call(ask, CONTRACT, "review", demand_id, approved, note, list(datasets or ()))
+
+
+@verb(app, "collect")
+def collect(
+    ask: Invocation,
+    demand_id: Id,
+    suppliers: Annotated[
+        list[str], typer.Option("--supplier", parser=parse_id, help="Who collects; repeatable.")
+    ],
+    order: Annotated[str, typer.Option(help="What they are to collect.")],
+    due: Deadline,
+    note: Note = "",
+) -> Answer:
+    """Have suppliers collect what the catalog lacks, or change that order (manager)."""
+    return call(ask, CONTRACT, "collect", demand_id, note, list(suppliers), order, due)
+
+
+@verb(app, "match")
+def match(ask: Invocation, demand_id: Id, datasets: DatasetIds, note: Note = "") -> Answer:
+    """Match what was collected for a demand: it is ready to be granted (manager)."""
+    return call(ask, CONTRACT, "match", demand_id, note, list(datasets))
+
+
+@verb(app, "abandon")
+def abandon(ask: Invocation, demand_id: Id, note: Note) -> Answer:
+    """Give a collection up, and reject the demand (manager)."""
+    return call(ask, CONTRACT, "abandon", demand_id, note)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.language import say
-from cli.literals import parse_digest, parse_id, parse_moment
+from cli.literals import QualityFigure, parse_digest, parse_figure, parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table, plain, waiting
 from cli.records import shown
@@ -30,6 +30,23 @@ Note = Annotated[str, typer.Option(help="A sentence that is kept with the decisi
 Reason = Annotated[str, typer.Option(help="Why; kept on the chain.")]
 Title = Annotated[str, typer.Option(help="Title for people.")]
 Description = Annotated[str, typer.Option(help="What it is, for people.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Word to find it by; repeatable.")]
+Category = Annotated[str, typer.Option(help="Class of the data (分类), such as health insurance.")]
+Grade = Annotated[int, typer.Option(min=1, max=4, help="1 public to 4 highly sensitive (分级).")]
+UpdateDays = Annotated[
+    int, typer.Option(min=0, max=3650, help="Newer rows come every so many days; 0: never.")
+]
+_FIGURE = typer.Option(
+    "--quality",
+    parser=parse_figure,
+    metavar="MEASURE=PERCENT",
+    help="How good the rows are, such as completeness=99.5; repeatable.",
+)
+Figures = Annotated[list[QualityFigure], _FIGURE]
+OptionalFigures = Annotated[list[QualityFigure] | None, _FIGURE]
+ForDemand = Annotated[
+    str, typer.Option("--demand", help="The demand that asks you to collect it, if one does.")
+]
 _DATASET = typer.Option("--dataset", parser=parse_id, help="Data set; repeat for several.")
 DatasetIds = Annotated[list[str], _DATASET]
 OptionalDatasetIds = Annotated[list[str] | None, _DATASET]
@@ -73,6 +90,11 @@ def quorum(contract: str, method: str, *, as_json: bool) -> AbstractContextManag
     """Shows that a call was sent, until a quorum has certified what it did."""
     named = f"{contract}.{method}"
     return waiting(say("{method}: waiting for a quorum", method=named), as_json=as_json)
+
+
+def lists(tuples: Sequence[tuple[str | int, ...]]) -> list[Value]:
+    """Tuples as a contract takes them."""
+    return [list(item) for item in tuples]
 
 
 def receipt_fields(outcome: Outcome, *, as_json: bool) -> dict[str, Json]:

@@ -29,6 +29,7 @@ HASHED_FILE_CHUNK = 1 << 20  # bytes read at a time
 ID = re.compile(r"[a-z0-9_.-]{1,64}")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _FRACTION = re.compile(r"-?[0-9]*\.[0-9]+|-?[0-9]+\.")
+_PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?", re.ASCII)
 _SPAN = re.compile(r"\+([0-9]{1,6})(s|m|h|d)")
 _SPAN_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "null": None}
@@ -65,6 +66,13 @@ class ServicePrice(NamedTuple):
 
     service: str
     price_fen: int
+
+
+class QualityFigure(NamedTuple):
+    """How good rows are in one respect, in millionths."""
+
+    measure: str
+    ppm: int
 
 
 class Column(NamedTuple):
@@ -204,6 +212,15 @@ def parse_price(text: str) -> ServicePrice:
     if not _INTEGER.fullmatch(fen):
         raise LiteralInvalid(f"{text[:80]!r}: write SERVICE=FEN, whole fen for a unit")
     return ServicePrice(parse_id(service), int(fen))
+
+
+def parse_figure(text: str) -> QualityFigure:
+    """`MEASURE=PERCENT` with up to four decimals, such as completeness=99.5."""
+    measure, _, percent = text.partition("=")
+    found = _PERCENT.fullmatch(percent)
+    if not measure or found is None:
+        raise LiteralInvalid(f"{text[:80]!r}: write MEASURE=PERCENT, such as completeness=99.5")
+    return QualityFigure(measure, int(found[1]) * 10_000 + int((found[2] or "").ljust(4, "0")))
 
 
 def parse_column(text: str) -> Column:

@@ -43,6 +43,7 @@ NOUNS: dict[str, str] = {
     "inquiry": "Audits asked of parties, and answers (审计问询).",
     "evaluation": "Periodic evaluation of parties (绩效评价).",
     "catalog": "Data catalog: registered data sets (数据目录).",
+    "quality": "How good catalogued data is, and monitoring of it (数据质量、监测).",
     "demand": "Data demands, prescreen and review (数据需求、预审、审核).",
     "algorithm": "Algorithm images: proposed, vetted, disabled (算法镜像).",
     "grant": "Grants: who may use which data for what (授权).",

@@ -22,7 +22,11 @@ SUBJECTS_MAX: Final = 20  # what the contract `alert` looks at in one view
 # Contract that lists the subjects, checks that look at them, states that are worth a look.
 _BROKEN = ("disputed", "failed", "expired")
 _WALKS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
-    ("catalog", ("late_update",), ("listed",)),
+    (
+        "catalog",
+        ("late_update", "quality_fallen", "quantity_fallen"),
+        ("registered", "updated"),
+    ),
     ("grant", ("quota_used", "expiry_near", "unusual_rate"), ("active",)),
     ("task", ("task_broken",), _BROKEN),
     (

@@ -45,6 +45,7 @@ _MEASURED: Final = frozenset(
         "preapproval",
         "product",
         "proposal",
+        "quality",
         "rules",
         "tariff",
         "task",
@@ -59,11 +60,18 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("incident", "suspend_algorithm"): GAS_MEDIUM,
         ("billing", "issue"): GAS_LARGE,  # adds 200 entries up
         ("billing", "meter_task"): GAS_MEDIUM,  # 16 participants
-        ("catalog", "register"): GAS_MEDIUM,  # a table of 128 columns
+        ("catalog", "draft"): GAS_MEDIUM,  # a table of 64 columns
+        ("catalog", "describe"): GAS_MEDIUM,
+        ("catalog", "collect"): GAS_MEDIUM,  # rewrites its description
+        ("catalog", "register"): GAS_MEDIUM,
         ("catalog", "update"): GAS_MEDIUM,
-        ("catalog", "withdraw"): GAS_MEDIUM,
+        ("catalog", "retire"): GAS_MEDIUM,
+        ("demand", "file"): GAS_MEDIUM,
         ("demand", "prescreen"): GAS_MEDIUM,  # rewrites a demand with its full texts
         ("demand", "review"): GAS_MEDIUM,  # looks 32 data sets up in the catalog
+        ("demand", "collect"): GAS_MEDIUM,  # asks after 16 suppliers
+        ("demand", "match"): GAS_MEDIUM,
+        ("demand", "abandon"): GAS_MEDIUM,
         ("task", "create"): GAS_MEDIUM,  # 16 participants, each queue and data set
         ("task", "accept"): GAS_MEDIUM,  # keeps a certificate, tells 16 participants
         ("task", "fail"): GAS_MEDIUM,  # lets them all go again

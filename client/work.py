@@ -99,13 +99,18 @@ def _demands(reader: Reader) -> Iterator[Waiting]:
     }
     for row in reader.rows("demand"):
         name, title, status = _text(row, "id"), _text(row, "title"), _text(row, "status")
-        if status == "filed" and "operator" in reader.roles:
+        if status == "submitted" and "operator" in reader.roles:
             command = f"demand prescreen {name} --pass|--refuse --note …"
             yield _waiting("demand to prescreen (预审)", name, title, command)
         if status == "forwarded" and "manager" in reader.roles:
-            command = f"demand review {name} --pass|--refuse --dataset … --note …"
+            command = (
+                f"demand review {name} --pass|--refuse --dataset … --note …, "
+                f"or: demand collect {name} --supplier … --order … --due …"
+            )
             yield _waiting("demand to review (审核)", name, title, command)
-        if status != "approved" or "operator" not in reader.roles or name in asked:
+        if status == "collecting" and "manager" in reader.roles:
+            yield from _collection(reader, name, title, _number(row, "due_ms"))
+        if status not in ("approved", "ready") or "operator" not in reader.roles or name in asked:
             continue
         if _field(reader.view("demand", "show", name), "operator") == reader.party:
             command = f"grant request … --demand {name} --scenario … --dataset … --algorithm …"
@@ -131,6 +136,41 @@ def _grants(reader: Reader) -> Iterator[Waiting]:
         if status == "granted" and _text(row, "operator") == reader.party:
             command = f"grant accept {name}"
             yield _waiting("grant to countersign (会签)", name, about, command, due_ms)
+
+
+def _collection(reader: Reader, name: str, title: str, due_ms: int) -> Iterator[Waiting]:
+    """For the manager, once something came in."""
+    came = _collected(reader.view("demand", "show", name))
+    if came:
+        chosen = " ".join(f"--dataset {dataset}" for _supplier, dataset in came)
+        command = f"demand match {name} {chosen}"
+        yield _waiting("collected data to match (匹配)", name, title, command, due_ms)
+
+
+def _supplier_data(reader: Reader) -> Iterator[Waiting]:
+    """What a supplier is asked to collect and has registered nothing of."""
+    if "supplier" not in reader.roles:
+        return
+    for row in reader.rows("demand"):
+        if _text(row, "status") != "collecting":
+            continue
+        name = _text(row, "id")
+        demand = reader.view("demand", "show", name)
+        done = [supplier for supplier, _dataset in _collected(demand)]
+        if reader.party not in done and reader.party in _items(_field(demand, "suppliers")):
+            command = f"dataset register … --demand {name}, or: catalog draft … --demand {name}"
+            due_ms = _number(row, "due_ms")
+            yield _waiting("data to collect (归集)", name, _text(row, "title"), command, due_ms)
+
+
+def _collected(demand: Value) -> list[tuple[str, str]]:
+    """Supplier and data set, of what was registered for a demand."""
+    found: list[tuple[str, str]] = []
+    for pair in _items(_field(demand, "collected")):
+        names = [name for name in _items(pair) if isinstance(name, str)]
+        if len(names) == 2:
+            found.append((names[0], names[1]))
+    return found
 
 
 def _supplier_tasks(reader: Reader) -> Iterator[Waiting]:
@@ -341,6 +381,7 @@ def _joint_acts(reader: Reader) -> Iterator[Waiting]:
 PARTS: Final = (
     _algorithms,
     _demands,
+    _supplier_data,
     _grants,
     _supplier_tasks,
     _operator_work,

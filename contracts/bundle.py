@@ -37,6 +37,7 @@ SYSTEM_CONTRACTS = (
     "identity",
     "accusation",
     "catalog",
+    "quality",
     "demand",
     "algorithm",
     "preapproval",

@@ -70,7 +70,8 @@ def stages(script: Script, cast: Cast, plot: Plot) -> None:
         if plot.limits:
             script.remark(f"What is not there yet (局限): {plot.limits}.")
             script.finding("limits", plot.limits)
-        aggregation(script, cast, plot.collection, plot.wanted)
+        scenario = plot.terms.scenario
+        aggregation(script, cast, plot.collection, plot.wanted, scenario=scenario)
     with _stage(script, cast, plot, Stage.AUTHORIZATION):
         authorization(script, cast, plot.terms)
         tariff(script, cast)

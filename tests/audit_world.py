@@ -24,11 +24,13 @@ from ledger.values import Value, decode_value
 from tests.business import (
     ALGORITHM,
     CERTIFICATE,
+    DEMAND,
     HOUR_MS,
     PROGRAM,
     USAGE,
     code_of,
     dataset_of,
+    dataset_rows,
     dataset_text,
     digest,
     result,
@@ -142,13 +144,16 @@ class AuditedChain(Chain):
 
     def catalogue(self, *suppliers: str) -> None:
         for supplier in suppliers:
-            self.do(supplier, "catalog.register", dataset_of(supplier), *dataset_text(supplier))
+            dataset = dataset_of(supplier)
+            self.do(supplier, "catalog.draft", dataset, "", *dataset_text(supplier))
+            self.do(supplier, "catalog.collect", dataset, *dataset_rows(supplier))
+            self.do(supplier, "catalog.register", dataset)
 
     def grant(self, number: int, suppliers: Sequence[str], *, uses_max: int = 3) -> None:
         """Demand dN of the insurer, and grant gN for the operator."""
         datasets: list[Value] = [dataset_of(supplier) for supplier in suppliers]
         demand = f"d{number}"
-        self.do("insurer", "demand.file", demand, "Claims by plan", "pricing", ["claims"])
+        self.do("insurer", "demand.file", demand, *DEMAND)
         self.do("opco", "demand.prescreen", demand, True, "complete")
         self.do("bureau", "demand.review", demand, True, "lawful", datasets)
         grant = f"g{number}"

@@ -57,6 +57,17 @@ PUBLISHER = sm3.digest(b"publisher of chipworks")
 PUBLISHER_KEY = sm2.public_key(PUBLISHER)
 PARAMETERS = (("rounds", "int", "how often"), ("seed", "text", ""))
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+# The arguments of demand.file after the id.
+DEMAND: list[Value] = [
+    "Claims by plan",
+    "claims of insured persons",
+    "table by plan",
+    "complete years",
+    "sealed file",
+    "pricing",
+    "insurance pricing",
+    ["claims"],
+]
 SCHEMA: list[Value] = [["age", "integer", "in years"], ["claims", "decimal", "in yuan"]]
 
 
@@ -213,10 +224,21 @@ class Business:
     def catalogued(self) -> None:
         """Each supplier registered one data set."""
         for supplier in SUPPLIERS:
-            self.do(supplier, "catalog", "register", dataset_of(supplier), *dataset_text(supplier))
+            self.enter(supplier, dataset_of(supplier))
+
+    def drafted(self, who: str, dataset_id: str = "x", demand_id: str = "") -> str:
+        self.do(who, "catalog", "draft", dataset_id, demand_id, *dataset_text(who))
+        return dataset_id
+
+    def enter(self, who: str, dataset_id: str = "x", demand_id: str = "") -> str:
+        """A data set from its draft into the catalogue."""
+        self.drafted(who, dataset_id, demand_id)
+        self.do(who, "catalog", "collect", dataset_id, *dataset_rows(who))
+        self.do(who, "catalog", "register", dataset_id)
+        return dataset_id
 
     def filed(self, demand_id: str = "d1") -> str:
-        self.do("insurer", "demand", "file", demand_id, "Claims by plan", "pricing", ["claims"])
+        self.do("insurer", "demand", "file", demand_id, *DEMAND)
         return demand_id
 
     def forwarded(self, demand_id: str = "d1") -> str:
@@ -228,6 +250,14 @@ class Business:
         self.catalogued()
         self.forwarded(demand_id)
         self.do("bureau", "demand", "review", demand_id, True, "lawful", all_datasets())
+        return demand_id
+
+    def collecting(self, demand_id: str = "d1") -> str:
+        """The catalogue lacks what is asked for: all suppliers of SUPPLIERS are to collect."""
+        self.forwarded(demand_id)
+        due_ms = self.now_ms + 48 * HOUR_MS
+        order: list[Value] = ["not there yet", [*SUPPLIERS], "claims of 2026", due_ms]
+        self.do("bureau", "demand", "collect", demand_id, *order)
         return demand_id
 
     def requested(
@@ -355,10 +385,15 @@ def all_datasets() -> list[Value]:
     return [dataset_of(supplier) for supplier in SUPPLIERS]
 
 
-def dataset_text(supplier: str, *, rows: str = "rows") -> list[Value]:
-    """The arguments of catalog.register and update after the id."""
+def dataset_text(supplier: str) -> list[Value]:
+    """The arguments of catalog.describe after the id, and of draft after the demand."""
     title = f"Claims of {supplier}"
-    return [title, "by person and year", ["insurance"], SCHEMA, 6730, 3, digest(supplier + rows)]
+    return [title, "by person and year", ["insurance"], SCHEMA, "health insurance", 3, 90]
+
+
+def dataset_rows(supplier: str, *, rows: str = "rows") -> list[Value]:
+    """The arguments of catalog.collect and update after the id."""
+    return [6730, digest(supplier + rows), [["completeness", 990_000], ["accuracy", 970_000]]]
 
 
 def acceptance(supplier: str, task_id: str = "t1") -> list[Value]:

@@ -119,12 +119,14 @@ class TaskOutcome:
 
 
 @record
-class Freshness:
-    """What the contract `catalog` tells of a data set."""
+class DatasetCourse:
+    """What the contract `quality` tells of a data set."""
 
     owner: str
-    status: str
-    updated_ms: int
+    is_listed: bool
+    lost_percent: int
+    fallen_ppm: int
+    due_ms: int
 
 
 @record
@@ -305,7 +307,7 @@ def look(check_name: str, subject: str) -> Finding:
     is_due = False
     party, measured = "", 0
     if limit.stage == "aggregation":
-        party, measured, is_due = look_at_dataset(subject, limit.limit)
+        party, measured, is_due = look_at_dataset(check_name, subject, limit.limit)
     elif check_name == "bill_unanswered":
         party, measured, is_due = look_at_bill(subject, limit.limit)
     elif limit.stage == "delivery":
@@ -328,10 +330,15 @@ def look(check_name: str, subject: str) -> Finding:
     )
 
 
-def look_at_dataset(subject: str, limit: int) -> tuple[str, int, bool]:
-    entry = view_contract("catalog", "freshness", subject, returns=Freshness)
-    days = (ctx.time_ms - entry.updated_ms) // DAY_MS
-    return entry.owner, days, entry.status == "listed" and days >= limit
+def look_at_dataset(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("quality", "course", subject, returns=DatasetCourse)
+    if check_name == "quality_fallen":
+        measured = found.fallen_ppm
+    elif check_name == "quantity_fallen":
+        measured = found.lost_percent
+    else:
+        measured = max(ctx.time_ms - found.due_ms, 0) // DAY_MS if found.due_ms > 0 else 0
+    return found.owner, measured, found.is_listed and measured >= limit
 
 
 def look_at_grant(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:

@@ -1,9 +1,12 @@
-"""Data demands and their way to an approval (clauses 6.2a to 6.2c, 6.6.4a).
+"""Data demands and their way to data (clauses 6.2a to 6.2d, 6.6.4a).
 
-A consumer files what it needs and why; an operator prescreens it and so forwards it; the manager
-reviews it and matches data sets of the catalogue to it.
+A consumer says which data it needs, in what form, how good, how delivered, for what and in which
+scenario; an operator prescreens it and so forwards it. The manager reviews it and matches data
+sets of the catalogue, or, where the data is not collected yet, has suppliers collect it by a day:
+what they register for the demand comes in here, and then the manager matches it.
 
-States: filed -> forwarded | returned; forwarded -> approved | rejected.
+States: submitted -> forwarded | returned; forwarded -> approved | collecting | rejected;
+collecting -> ready | rejected. A grant builds on `approved` or `ready`.
 """
 
 from __future__ import annotations
@@ -23,11 +26,17 @@ from contracts.dialect import (
 )
 
 TITLE_MAX = 128  # characters
+KIND_MAX = 128  # characters of kind, format and delivery, each
+QUALITY_MAX = 512  # characters
+SCENARIO_MAX = 512  # characters; as a grant takes them
 PURPOSE_MAX = 2048  # characters
 NEEDS_MAX = 32
 NEED_MAX = 256  # characters of one need
 NOTE_MAX = 1024  # characters
 DATASETS_MAX = 32  # per demand: bounds the walk over the catalogue
+SUPPLIERS_MAX = 16  # asked for one demand; as many as may take part in a task
+ORDER_MAX = 1024  # characters of what they are to collect
+COLLECTION_MAX_MS = 2 * 366 * 24 * 3600 * 1000  # two years: no demand waits for ever
 PAGE_MAX = 100  # demands in one answer
 
 
@@ -38,16 +47,25 @@ class Demand:
     id: str
     consumer: str
     title: str
+    kind: str
+    data_format: str
+    quality: str
+    delivery: str
     purpose: str
+    scenario: str
     needs: list[str]
-    datasets: list[str]  # matched in the review
+    datasets: list[str]  # matched by the manager
+    suppliers: list[str]  # that are asked to collect
+    collected: list[tuple[str, str]]  # supplier, data set registered for this demand
     filed_ms: int
-    status: str = "filed"
+    status: str = "submitted"
     operator: str = ""
     prescreen_note: str = ""
     manager: str = ""
-    review_note: str = ""
-    decided_ms: int = 0  # time of the review
+    review_note: str = ""  # of the manager's last decision
+    decided_ms: int = 0  # time of that decision
+    order: str = ""  # what is to be collected
+    due_ms: int = 0  # by when
 
 
 @record
@@ -57,9 +75,11 @@ class DemandSummary:
     id: str
     consumer: str
     title: str
+    kind: str
     status: str
     datasets: list[str]
     filed_ms: int
+    due_ms: int  # of its collection; 0 if there is none
 
 
 @record
@@ -73,20 +93,36 @@ class Approval:
 
 
 demands = Map(str, Demand)
-# Each list is kept twice: under "" for manager and operators, and under the consumer's own id.
+asked = Map((str, str), bool)  # supplier, demand: it is in the supplier's list
+# Each list is kept twice: under "" for manager and operators, and under the party's own id.
 demand_by_number = Map((str, int), str)
 demand_count = Map(str, int)
 
 
 @call
-def file(demand_id: str, title: str, purpose: str, needs: list[str]) -> None:
-    """A consumer files a demand for public data (6.2a)."""
+def file(
+    demand_id: str,
+    title: str,
+    kind: str,
+    data_format: str,
+    quality: str,
+    delivery: str,
+    purpose: str,
+    scenario: str,
+    needs: list[str],
+) -> None:
+    """A consumer files a demand: kind, format, quality and delivery of data, and why (6.6.4a)."""
     consumer = acting_as("consumer")
     require(consumer != "", "demand.role: sign with an account of an active consumer")
     require(is_name(demand_id), "demand.id: use 1 to 64 characters of a-z 0-9 _ - .")
     require(demand_id not in demands, "demand.exists: choose another id")
     require(1 <= len(title) <= TITLE_MAX, "demand.title: use 1 to 128 characters")
+    require(1 <= len(kind) <= KIND_MAX, "demand.kind: name the kind of data in 1 to 128 characters")
+    require(1 <= len(data_format) <= KIND_MAX, "demand.format: name it in 1 to 128 characters")
+    require(1 <= len(quality) <= QUALITY_MAX, "demand.quality: state it in 1 to 512 characters")
+    require(1 <= len(delivery) <= KIND_MAX, "demand.delivery: name the way in 1 to 128 characters")
     require(1 <= len(purpose) <= PURPOSE_MAX, "demand.purpose: state it in 1 to 2048 characters")
+    require(1 <= len(scenario) <= SCENARIO_MAX, "demand.scenario: state it in 1 to 512 characters")
     require(1 <= len(needs) <= NEEDS_MAX, "demand.needs: name 1 to 32 needs")
     for need in needs:
         require(1 <= len(need) <= NEED_MAX, "demand.need: state each in 1 to 256 characters")
@@ -94,9 +130,16 @@ def file(demand_id: str, title: str, purpose: str, needs: list[str]) -> None:
         id=demand_id,
         consumer=consumer,
         title=title,
+        kind=kind,
+        data_format=data_format,
+        quality=quality,
+        delivery=delivery,
         purpose=purpose,
+        scenario=scenario,
         needs=needs,
         datasets=[],
+        suppliers=[],
+        collected=[],
         filed_ms=ctx.time_ms,
     )
     enlist("", demand_id)
@@ -110,7 +153,9 @@ def prescreen(demand_id: str, passed: bool, note: str) -> None:
     operator = acting_as("operator")
     require(operator != "", "demand.role: sign with an account of an active operator")
     demand = known(demand_id)
-    require(demand.status == "filed", "demand.status: only a filed demand can be prescreened")
+    require(
+        demand.status == "submitted", "demand.status: only a submitted demand can be prescreened"
+    )
     check_note(note, passed)
     status = "forwarded" if passed else "returned"
     demands[demand_id] = replace(demand, status=status, operator=operator, prescreen_note=note)
@@ -120,8 +165,7 @@ def prescreen(demand_id: str, passed: bool, note: str) -> None:
 @call
 def review(demand_id: str, approved: bool, note: str, datasets: list[str]) -> None:
     """The manager decides, and matches data sets of the catalogue (6.2c)."""
-    manager = acting_as("manager")
-    require(manager != "", "demand.role: sign with an account of an active manager")
+    manager = require_manager()
     demand = known(demand_id)
     require(
         demand.status == "forwarded",
@@ -132,14 +176,7 @@ def review(demand_id: str, approved: bool, note: str, datasets: list[str]) -> No
         check_datasets(datasets)
     else:
         require(len(datasets) == 0, "demand.datasets: a rejected demand matches none")
-    demands[demand_id] = replace(
-        demand,
-        status="approved" if approved else "rejected",
-        manager=manager,
-        review_note=note,
-        datasets=datasets,
-        decided_ms=ctx.time_ms,
-    )
+    decide(demand, "approved" if approved else "rejected", manager, note, datasets)
     emit(
         "DemandReviewed",
         demand_id=demand_id,
@@ -149,21 +186,106 @@ def review(demand_id: str, approved: bool, note: str, datasets: list[str]) -> No
     )
 
 
+@call
+def collect(demand_id: str, note: str, suppliers: list[str], order: str, due_ms: int) -> None:
+    """The manager has suppliers collect what the catalogue lacks, by a day (6.2d).
+
+    While data is being collected, suppliers, order and day may be set anew.
+    """
+    manager = require_manager()
+    demand = known(demand_id)
+    require(
+        demand.status in ("forwarded", "collecting"),
+        "demand.status: only a demand that an operator forwarded can be collected for",
+    )
+    check_note(note, demand.status == "forwarded")
+    require(1 <= len(order) <= ORDER_MAX, "demand.order: say what to collect, in 1 to 1024")
+    require(
+        ctx.time_ms < due_ms <= ctx.time_ms + COLLECTION_MAX_MS,
+        "demand.due: choose a time in the next two years",
+    )
+    check_suppliers(suppliers)
+    demands[demand_id] = replace(
+        demand,
+        status="collecting",
+        manager=manager,
+        review_note=note,
+        suppliers=suppliers,
+        order=order,
+        due_ms=due_ms,
+        decided_ms=ctx.time_ms,
+    )
+    for supplier in suppliers:
+        if supplier != demand.consumer and not asked.get((supplier, demand_id), False):
+            asked[supplier, demand_id] = True
+            enlist(supplier, demand_id)
+    emit(
+        "DemandCollecting",
+        demand_id=demand_id,
+        party_id=manager,
+        suppliers=suppliers,
+        due_ms=due_ms,
+    )
+
+
+@call
+def take_in(demand_id: str, supplier: str, dataset_id: str) -> None:
+    """A data set was registered for the demand; for the catalog contract alone (6.2d).
+
+    It counts while the demand waits for this supplier; later it is an entry like any other.
+    """
+    require(ctx.sender == "contract:catalog", "demand.take_in: register a data set; it does this")
+    demand = known(demand_id)
+    if is_awaited(demand, supplier):
+        collected = demand.collected
+        collected.append((supplier, dataset_id))
+        demands[demand_id] = replace(demand, collected=collected)
+        emit("DataCollected", demand_id=demand_id, party_id=supplier, dataset_id=dataset_id)
+
+
+@call
+def match(demand_id: str, note: str, datasets: list[str]) -> None:
+    """The manager matches what was collected, and what else is listed (6.2c, 6.2d)."""
+    manager = require_manager()
+    demand = known(demand_id)
+    require(demand.status == "collecting", "demand.status: only while data is being collected")
+    check_note(note, True)
+    check_datasets(datasets)
+    collected = [dataset_id for _supplier, dataset_id in demand.collected if dataset_id in datasets]
+    require(
+        len(collected) > 0,
+        "demand.collected: match something that was registered for it, or `abandon` the collection",
+    )
+    decide(demand, "ready", manager, note, datasets)
+    emit("DemandReady", demand_id=demand_id, party_id=manager, datasets=datasets)
+
+
+@call
+def abandon(demand_id: str, note: str) -> None:
+    """The manager gives the collection up, and so rejects the demand."""
+    manager = require_manager()
+    demand = known(demand_id)
+    require(demand.status == "collecting", "demand.status: only while data is being collected")
+    check_note(note, False)
+    decide(demand, "rejected", manager, note, [])
+    emit("DemandAbandoned", demand_id=demand_id, party_id=manager)
+
+
 @view
 def show(demand_id: str) -> Demand:
-    """One demand: for its consumer, operators and the manager, for a demand tells of plans."""
+    """One demand: for its consumer, its suppliers, operators and managers: it tells of plans."""
     scope = reader_scope()
     demand = known(demand_id)
     require(
-        scope == "" or scope == demand.consumer,
-        "demand.reader: only its consumer, an operator or the manager may read it",
+        scope == "" or scope == demand.consumer or scope in demand.suppliers,
+        "demand.reader: only its consumer, its suppliers, an operator or the manager may read it",
     )
     return demand
 
 
 @view
 def list_(offset: int, limit: int) -> list[DemandSummary]:
-    """Demands in order of filing: all for operators and the manager, its own for a consumer."""
+    """Demands in order: all for operators and managers, for others what they filed or collect."""
     scope = reader_scope()
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "demand.page: ask for 1 to 100 from 0 up")
     end = min(offset + limit, demand_count.get(scope, 0))
@@ -177,8 +299,20 @@ def approval(demand_id: str) -> Approval:
     return Approval(demand.status, demand.consumer, demand.operator, demand.datasets)
 
 
+@view
+def awaits(demand_id: str, supplier: str) -> bool:
+    """Is this supplier asked to collect for the demand now? For other contracts."""
+    return is_awaited(known(demand_id), supplier)
+
+
 def acting_as(role: str) -> str:
     return view_contract("parties", "acting_as", ctx.sender, role, returns=str)
+
+
+def require_manager() -> str:
+    manager = acting_as("manager")
+    require(manager != "", "demand.role: sign with an account of an active manager")
+    return manager
 
 
 def reader_scope() -> str:
@@ -204,9 +338,11 @@ def summary(demand_id: str) -> DemandSummary:
         demand.id,
         demand.consumer,
         demand.title,
+        demand.kind,
         demand.status,
         demand.datasets,
         demand.filed_ms,
+        demand.due_ms,
     )
 
 
@@ -216,8 +352,32 @@ def enlist(scope: str, demand_id: str) -> None:
     demand_count[scope] = number + 1
 
 
+def decide(demand: Demand, status: str, manager: str, note: str, datasets: list[str]) -> None:
+    demands[demand.id] = replace(
+        demand,
+        status=status,
+        manager=manager,
+        review_note=note,
+        datasets=datasets,
+        decided_ms=ctx.time_ms,
+    )
+
+
+def is_awaited(demand: Demand, supplier: str) -> bool:
+    is_open = demand.status == "collecting" and len(demand.collected) < DATASETS_MAX
+    return is_open and supplier in demand.suppliers
+
+
+def check_suppliers(suppliers: list[str]) -> None:
+    require(1 <= len(suppliers) <= SUPPLIERS_MAX, "demand.suppliers: name 1 to 16 suppliers")
+    for position, supplier in enumerate(suppliers):
+        require(supplier not in suppliers[:position], "demand.supplier_twice: name each once")
+        is_one = view_contract("parties", "party_has_role", supplier, "supplier", returns=bool)
+        require(is_one, "demand.supplier: name active parties with the role supplier")
+
+
 def check_note(note: str, is_positive: bool) -> None:
-    require(is_positive or note != "", "demand.note: say why the demand goes no further")
+    require(is_positive or note != "", "demand.note: say why it is so decided")
     require(len(note) <= NOTE_MAX, "demand.note: use up to 1024 characters")
 
 

@@ -484,7 +484,10 @@ def check_reason(reason: str) -> None:
 def check_demand(demand_id: str, operator: str, datasets: list[str]) -> str:
     """The consumer of the approved demand that `operator` and `datasets` must come from."""
     demand = view_contract("demand", "approval", demand_id, returns=Approval)
-    require(demand.status == "approved", "grant.demand: the manager must approve the demand first")
+    require(
+        demand.status in ("approved", "ready"),
+        "grant.demand: the manager must approve the demand first, and match data to it",
+    )
     require(demand.operator == operator, "grant.operator: the operator that forwarded it requests")
     require(is_operator(operator), "grant.suspended: its operator is suspended")
     for dataset_id in datasets:

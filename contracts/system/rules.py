@@ -37,9 +37,12 @@ KINDS = (
 )
 SEVERITIES = ("notice", "warning", "critical")
 # Check, stage, default limit, least and most limit, default severity. The unit is that of the
-# check: percent of the uses, hours, days, uses in a day; 1 where there is nothing to set.
+# check: days late, millionths of a figure, percent of the rows or of the uses, hours, uses in a
+# day; 1 where there is nothing to set.
 CHECKS = (
-    ("late_update", "aggregation", 90, 1, 3650, "notice"),
+    ("late_update", "aggregation", 1, 1, 3650, "notice"),
+    ("quality_fallen", "aggregation", 50000, 1, 1000000, "warning"),
+    ("quantity_fallen", "aggregation", 20, 1, 100, "warning"),
     ("quota_used", "authorization", 80, 1, 100, "warning"),
     ("expiry_near", "authorization", 168, 1, 8760, "notice"),
     ("unusual_rate", "development", 100, 1, 1000000, "warning"),

@@ -54,6 +54,7 @@ def plot() -> Plot:
         collection=_collection(districts),
         wanted=Wanted(
             title="小微企业信用评分卡 Scorecard for loans to small firms (on generated data)",
+            kind="loans of small firms and what the government knows of each firm",
             purpose="To judge applications for loans to small firms, and to see which sectors grow",
             items=(
                 "number of firms and their loans by sector, tax grade, arrears and outcome",
@@ -96,6 +97,7 @@ def _collection(districts: tuple[tuple[Firm, ...], ...]) -> Collection:
         preparation="Firms are generated district by district (按区生成)",
         description="GENERATED: loans of small firms and what the government knows of each firm",
         tag="generated-sme-loans",
+        category="credit of enterprises",
         grade=GRADE,
         holdings=tuple(
             _holding(district, firms) for district, firms in zip(DISTRICTS, districts, strict=True)

@@ -58,6 +58,7 @@ def plot() -> Plot:
         collection=_collection(split(periods)),
         wanted=Wanted(
             title="试验药疗效 Response to a drug against seizures",
+            kind="seizures of patients under treatment",
             purpose="To see whether a model of response holds for patients of several hospitals",
             items=(
                 "number of two-week periods by severity before and treatment",
@@ -128,6 +129,7 @@ def _collection(parts: Sequence[Sequence[Period]]) -> Collection:
         preparation="Rows are cut by the number of the patient (按患者编号划分)",
         description="Seizures of patients of a trial, a row per patient and two weeks, without ids",
         tag="trial-seizures",
+        category="clinical trials",
         grade=GRADE,
         holdings=tuple(_holding(place, part) for place, part in enumerate(parts, 1)),
     )

@@ -35,6 +35,7 @@ def plot() -> Plot:
         collection=_collection(),
         wanted=Wanted(
             title="保险计划的赔付统计 Claims by insurance plan",
+            kind="claims and outpatient visits of insured persons",
             purpose="Pricing of a new health insurance plan: what plans cost by person and year",
             items=(
                 "number of person-years by plan",
@@ -81,6 +82,7 @@ def _collection() -> Collection:
         preparation="Rows are cut by site (按地区划分)",
         description="Yearly claims of insured persons, one row per person and year, without ids",
         tag="insurance-claims",
+        category="health insurance",
         grade=GRADE,
         holdings=tuple(
             _holding(sites, rows) for sites, rows in zip(SITES, split(load_rows()), strict=True)

@@ -55,6 +55,7 @@ def plot() -> Plot:
         collection=_collection(split(travellers)),
         wanted=Wanted(
             title="火车出行的客群 Travellers who take the train",
+            kind="how travellers went, what they paid and how long they waited",
             purpose="To aim a campaign of a railway at travellers like those who take the train",
             items=(
                 "number of travellers by household income, party and choice",
@@ -101,6 +102,7 @@ def _collection(parts: tuple[tuple[Traveller, ...], ...]) -> Collection:
         preparation="Rows are cut by the number of the traveller (按旅客编号划分)",
         description="How travellers between three cities went, one row each, without their numbers",
         tag="travel-choices",
+        category="transport",
         grade=GRADE,
         holdings=tuple(_holding(place, part) for place, part in enumerate(parts, 1)),
     )

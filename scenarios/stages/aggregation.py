@@ -37,8 +37,10 @@ class Collection:
     preparation: str  # how it was cut into parts
     description: str
     tag: str
-    grade: int  # 1 public to 4 core
+    category: str  # class of the data (分类)
+    grade: int  # 1 public to 4 core (分级)
     holdings: tuple[Holding, ...]
+    update_days: int = 0  # newer rows come every so many days; 0: the data is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,19 @@ class Wanted:
     """What the consumer asks for, and what operator and manager say to it."""
 
     title: str
+    kind: str
     purpose: str
     items: tuple[str, ...]
     prescreened: str
     reviewed: str
+    data_format: str = "one table of statistics"
+    quality: str = "of all rows that suppliers committed to; small groups left out"
+    delivery: str = "file sealed to the consumer's SM2 key"
 
 
-def aggregation(script: Script, cast: Cast, collection: Collection, wanted: Wanted) -> None:
+def aggregation(
+    script: Script, cast: Cast, collection: Collection, wanted: Wanted, *, scenario: str
+) -> None:
     """Data sets are added, catalogued and evidenced; a demand is filed, prescreened, reviewed."""
     script.finding("data", collection.origin)
     script.remark(
@@ -61,7 +69,7 @@ def aggregation(script: Script, cast: Cast, collection: Collection, wanted: Want
     )
     for supplier, holding in zip(cast.suppliers, collection.holdings, strict=True):
         bring_in(script, cast, supplier, collection, holding)
-    demand(script, cast, wanted)
+    demand(script, cast, wanted, scenario=scenario)
 
 
 def bring_in(
@@ -82,27 +90,7 @@ def bring_in(
             ),
         ),
     )
-    texts = holding.sheet.texts
-    schema: list[Value] = [
-        [name, kind, texts[name]] for name, kind, _remark in dataset.schema.catalogued()
-    ]
-    script.call(
-        supplier,
-        Told(
-            "registers description and commitment",
-            "数据目录登记",
-            (("data set", dataset_id), ("grade", str(collection.grade))),
-        ),
-        "catalog.register",
-        dataset_id,
-        holding.title,
-        f"{collection.description}. {collection.origin}",
-        [collection.tag, cast.run_id],
-        schema,
-        dataset.row_count,
-        collection.grade,
-        dataset.commitment,
-    )
+    catalogue(script, cast, supplier, collection, holding)
     report = papers.quality_report(
         dataset_id, holding.sheet, {**holding.quality, "source": collection.origin}
     )
@@ -118,7 +106,62 @@ def bring_in(
     )
 
 
-def demand(script: Script, cast: Cast, wanted: Wanted) -> None:
+def catalogue(
+    script: Script, cast: Cast, supplier: Member, collection: Collection, holding: Holding
+) -> None:
+    """A supplier takes its data set from the draft into the catalogue (6.6.3a, 8.1.1)."""
+    dataset_id = cast.dataset(supplier)
+    registry = Registry(script.consortium.executor_home(supplier.party))
+    dataset = registry.show(dataset_id)
+    texts = holding.sheet.texts
+    schema: list[Value] = [
+        [name, kind, texts[name]] for name, kind, _remark in dataset.schema.catalogued()
+    ]
+    script.call(
+        supplier,
+        Told(
+            "describes the data set: class, grade, columns",
+            "数据分类分级、编目",
+            (
+                ("data set", dataset_id),
+                ("class", collection.category),
+                ("grade", str(collection.grade)),
+            ),
+        ),
+        "catalog.draft",
+        dataset_id,
+        "",
+        holding.title,
+        f"{collection.description}. {collection.origin}",
+        [collection.tag, cast.run_id],
+        schema,
+        collection.category,
+        collection.grade,
+        collection.update_days,
+    )
+    complete_ppm = registry.completeness_ppm(dataset_id)
+    script.call(
+        supplier,
+        Told(
+            "commits to its rows, and says how complete they are",
+            "数据归集",
+            (("complete", f"{complete_ppm / 10_000:g} % of the cells"),),
+        ),
+        "catalog.collect",
+        dataset_id,
+        dataset.row_count,
+        dataset.commitment,
+        [["completeness", complete_ppm]],
+    )
+    script.call(
+        supplier,
+        Told("enters it in the catalogue", "数据目录登记"),
+        "catalog.register",
+        dataset_id,
+    )
+
+
+def demand(script: Script, cast: Cast, wanted: Wanted, *, scenario: str) -> None:
     """The consumer files a demand; it is forwarded, and the manager matches all data sets to it."""
     script.call(
         cast.consumer,
@@ -126,7 +169,12 @@ def demand(script: Script, cast: Cast, wanted: Wanted) -> None:
         "demand.file",
         cast.demand,
         wanted.title,
+        wanted.kind,
+        wanted.data_format,
+        wanted.quality,
+        wanted.delivery,
         wanted.purpose,
+        scenario,
         list[Value](wanted.items),
     )
     script.call(

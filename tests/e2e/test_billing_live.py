@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.desk import DIGEST, Desk, catalogued, granted
 from tests.e2e.harness import LocalNetwork
-from tests.e2e.test_cli_live import DIGEST, Desk, catalogued, granted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from crypto import sm3
+from tests.e2e.desk import Desk
 from tests.e2e.harness import LocalNetwork
-from tests.e2e.test_cli_live import Desk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cli import supervisor
+from tests.e2e.desk import Desk, catalogued, granted
 from tests.e2e.harness import LocalNetwork
-from tests.e2e.test_cli_live import Desk, catalogued, granted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -69,7 +69,11 @@ def test_a_grant_is_traced_from_request_to_revocation(
         "grant.GrantRequested",
         "grant.Granted",
     ]
-    assert [row["event"] for row in found["dataset"]] == ["catalog.DatasetRegistered"]
+    assert [row["event"] for row in found["dataset"]] == [
+        "catalog.DatasetDrafted",
+        "catalog.DatasetCollected",
+        "catalog.DatasetRegistered",
+    ]
     assert found["state"][0]["transaction"] == revoked["transaction"]
     assert len(found["state"]) == 5 and "the purpose has ended" in str(found["state"][0]["value"])
     assert found["manager"][0]["transaction"] == revoked["transaction"]

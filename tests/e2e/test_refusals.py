@@ -25,6 +25,7 @@ from ledger.model import TAG_TRANSACTION, Transaction, TransactionBody
 from ledger.values import Value, encode_value
 from node import refusals
 from shuxin.v1 import node_pb2, node_pb2_grpc
+from tests.business import DEMAND
 from tests.e2e.harness import LocalNetwork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -189,11 +190,13 @@ class Granted:
     def approve(self) -> None:
         for supplier, dataset in zip(SUPPLIERS, self.datasets, strict=True):
             schema: Value = [["cost", "int", "claim"]]
-            self.call(
-                supplier, "catalog", "register", dataset, "t", "d", ["x"], schema, 5, 3, bytes(32)
-            )
+            text: list[Value] = ["t", "d", ["x"], schema, "claims", 3, 0]
+            self.call(supplier, "catalog", "draft", dataset, "", *text)
+            rows: list[Value] = [5, bytes(32), [["completeness", 1_000_000]]]
+            self.call(supplier, "catalog", "collect", dataset, *rows)
+            self.call(supplier, "catalog", "register", dataset)
         demand = f"demand-{self.mark}"
-        self.call("consumer", "demand", "file", demand, "title", "purpose", ["claims"])
+        self.call("consumer", "demand", "file", demand, *DEMAND)
         self.call("operator", "demand", "prescreen", demand, True, "complete")
         self.call("manager", "demand", "review", demand, True, "lawful", self.datasets)
 

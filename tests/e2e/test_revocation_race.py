@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.business import CERTIFICATE
-from tests.e2e.harness import LocalNetwork
-from tests.e2e.test_cli_live import (
+from tests.e2e.desk import (
     DIGEST,
     SUPPLIERS,
     Desk,
@@ -18,6 +17,7 @@ from tests.e2e.test_cli_live import (
     created,
     granted,
 )
+from tests.e2e.harness import LocalNetwork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ledger.values import Value
 from tests.business import (
     ALGORITHM,
+    DEMAND,
     OFFER,
     PARTIES,
     Business,
@@ -16,6 +17,7 @@ from tests.business import (
     all_datasets,
     changed,
     dataset_of,
+    dataset_rows,
     dataset_text,
     digest,
 )
@@ -29,13 +31,13 @@ def others(*roles: str) -> list[str]:
 def test_clause_6_2a_a_consumer_files_its_demand_with_the_operator() -> None:
     """数据需求方提出公共数据需求."""
     business = Business()
-    demand: list[Value] = ["d1", "Claims by plan", "pricing of elevator insurance", ["claims"]]
+    demand: list[Value] = ["d1", *DEMAND]
     for who in others("consumer"):
         assert business.refused(who, "demand", "file", *demand) == "demand.role"
     assert business.do("insurer", "demand", "file", *demand) == [
         ("DemandFiled", {"demand_id": "d1", "party_id": "insurer"})
     ]
-    assert business.ask_record("opco", "demand", "show", "d1")["status"] == "filed"
+    assert business.ask_record("opco", "demand", "show", "d1")["status"] == "submitted"
 
 
 def test_clause_6_2b_the_operator_collects_prescreens_and_forwards_demands() -> None:
@@ -117,7 +119,7 @@ def test_clause_6_4a_the_operator_develops_within_what_was_granted_only() -> Non
     """授权运营方在授权范围内实施数据开发利用."""
     business = Business()
     business.granted(uses_max=1)
-    business.do("social", "catalog", "register", "social-births", *dataset_text("social"))
+    business.enter("social", "social-births")
     order = business.order()
     beyond: list[Value] = [["health", dataset_of("health")], ["social", "social-births"]]
     other_data = changed(order, 4, beyond)
@@ -192,12 +194,14 @@ def test_clause_6_6_3_a_supplier_catalogues_grades_and_updates_its_data() -> Non
     """数据提供方: 强化数据分类分级及编目归集, 更新的及时性."""
     business = Business()
     for who in others("supplier"):
-        refused = business.refused(who, "catalog", "register", "x", *dataset_text("health"))
+        refused = business.refused(who, "catalog", "draft", "x", "", *dataset_text("health"))
         assert refused == "catalog.role"
     business.catalogued()
-    ungraded = changed(["x", *dataset_text("health")], 6, 0)
-    assert business.refused("health", "catalog", "register", *ungraded) == "catalog.grade"
-    newer = dataset_text("health", rows="newer")
+    for position, code in ((5, "catalog.category"), (6, "catalog.grade")):
+        text: list[Value] = ["x", "", *dataset_text("health")]
+        bare = changed(text, position + 1, "" if position == 5 else 0)
+        assert business.refused("health", "catalog", "draft", *bare) == code
+    newer = dataset_rows("health", rows="newer")
     business.do("health", "catalog", "update", dataset_of("health"), *newer)
     assert business.ask_record("opco", "catalog", "show", dataset_of("health"))["version"] == 2
 
@@ -205,8 +209,11 @@ def test_clause_6_6_3_a_supplier_catalogues_grades_and_updates_its_data() -> Non
 def test_clause_6_6_4_the_consumer_states_its_needs_and_accepts_what_it_received() -> None:
     """数据需求方: 明确数据种类等要求; 及时、准确接收数据并验收."""
     business = Business()
-    vague = business.refused("insurer", "demand", "file", "d0", "Claims", "pricing", [])
-    assert vague == "demand.needs"
+    said = ("kind", "format", "quality", "delivery", "purpose", "scenario")
+    for position, what in enumerate(said, 1):
+        vague = changed(DEMAND, position, "")
+        assert business.refused("insurer", "demand", "file", "d0", *vague) == f"demand.{what}"
+    assert business.refused("insurer", "demand", "file", "d0", *DEMAND[:-1], []) == "demand.needs"
     business.offered()
     answer: list[Value] = ["v1", digest("payload"), True, "complete"]
     for who in others("consumer"):

@@ -15,7 +15,7 @@ from tests.business import (
     acceptance,
     changed,
     dataset_of,
-    dataset_text,
+    dataset_rows,
     digest,
 )
 
@@ -26,10 +26,10 @@ def test_clause_8_1_1_aggregation_rows_cannot_be_altered_unnoticed() -> None:
     business.created()
     altered = changed(acceptance("health"), 3, digest("altered rows"))
     assert business.refused("health", "task", "accept", *altered) == "task.commitment"
-    newer = dataset_text("health", rows="altered rows")
+    newer = dataset_rows("health", rows="altered rows")
     business.do("health", "catalog", "update", dataset_of("health"), *newer)
-    earlier = business.ask("opco", "catalog", "commitment_at", dataset_of("health"), 1)
-    assert earlier == digest("healthrows")
+    earlier = business.ask_record("opco", "catalog", "version", dataset_of("health"), 1)
+    assert earlier["commitment"] == digest("healthrows")
 
 
 def test_clause_8_1_1_authorization_is_unalterable_and_traceable() -> None:

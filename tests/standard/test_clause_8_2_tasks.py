@@ -15,6 +15,7 @@ from tests.business import (
     acceptance,
     changed,
     dataset_of,
+    dataset_rows,
     dataset_text,
     digest,
     result,
@@ -38,10 +39,10 @@ def test_clause_8_2_2b2_data_sets_are_added_deleted_and_their_use_is_shown() -> 
         business.report(supplier)
     use = business.ask_record("health", "catalog", "participation", dataset_id)
     assert (use["status"], use["finished"]) == ("used", 1)
-    business.do("health", "catalog", "withdraw", dataset_id, "outdated")
-    assert business.ask_record("opco", "catalog", "show", dataset_id)["status"] == "withdrawn"
+    business.do("health", "catalog", "retire", dataset_id, "outdated")
+    assert business.ask_record("opco", "catalog", "show", dataset_id)["status"] == "retired"
     refused = business.refused("opco", "task", "create", *business.order("t2"))
-    assert refused == "catalog.withdrawn"
+    assert refused == "catalog.unlisted"
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,9 @@ def test_clause_8_2_2b3_metadata_describe_data_sets_and_find_them(query: list[Va
     text = changed(text, 1, "by patient")
     text = changed(text, 2, ["vital"])
     text = changed(text, 3, [["born", "date", ""]])
-    text = changed(text, 4, 9_001)
-    business.do("health", "catalog", "update", dataset_of("health"), *text)
+    business.do("health", "catalog", "describe", dataset_of("health"), *text)
+    rows = changed(dataset_rows("health"), 0, 9_001)
+    business.do("health", "catalog", "update", dataset_of("health"), *rows)
     found = business.ask_record("insurer", "catalog", "search", *query)
     assert found["datasets"] == [dataset_of("health")]
 

@@ -147,7 +147,7 @@ def test_what_nobody_names_is_refused(
 def test_a_grant_that_only_refused_acts_name_is_answered_with_them(
     audited: Audited, whole: Replayed, tmp_path: Path
 ) -> None:
-    period = Asked((Question.ACTS,), grant="g1", to_ms=audited.chain.store.header(8).time_ms)
+    period = Asked((Question.ACTS,), grant="g1", to_ms=audited.chain.store.header(14).time_ms)
     tables = answered(whole, tmp_path / "out", period)
     assert [(row["error"], row["refusal"]) for row in tables["acts"]] == [
         ("refused", "grant.unknown")

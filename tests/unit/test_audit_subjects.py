@@ -19,7 +19,8 @@ from contracts.vm.testing import Chain, account
 from ledger.values import Value
 from node.audit.acts.forms import ALGORITHM, DATASETS, FORMS, GRANT, KINDS, PARTICIPANTS, named
 from node.audit.acts.interfaces import MACHINE
-from node.audit.acts.subjects import CALLS, EVENTS, PLAIN
+from node.audit.acts.plain import PLAIN
+from node.audit.acts.subjects import CALLS, EVENTS
 
 
 @cache

@@ -16,7 +16,10 @@ from tests.fake_session import FakeSession, contract_module, opened
 DIGEST = "ab" * 32
 ADDRESS = "0" * 40
 CATALOG = ["--title", "t", "--column", "plan:text:what", "--column", "claims:integer"]
-CATALOG += ["--row-count", "3", "--commitment", DIGEST, "--tag", "health"]
+CATALOG += ["--category", "health", "--grade", "3", "--update-days", "90", "--tag", "health"]
+ROWS = ["--row-count", "3", "--commitment", DIGEST, "--quality", "completeness=99.5"]
+DEMAND = ["--title", "t", "--kind", "k", "--format", "f", "--quality", "q", "--delivery", "d"]
+DEMAND += ["--purpose", "p", "--scenario", "s", "--need", "claims"]
 SCOPE = ["--scenario", "s", "--dataset", "a", "--dataset", "b", "--algorithm", "statistics/1"]
 SCOPE += ["--output-kind", "statistics", "--uses", "2", "--prohibit", "distribute"]
 REQUEST = ["--demand", "d", *SCOPE, "--expires", "+30d", "--duty", "delete", "--from", "+1d"]
@@ -55,12 +58,19 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "parties.remove_account": ([ADDRESS], "party"),
     "parties.suspend": (["--reason", "r"], "party"),
     "parties.readmit": (["--reason", "r"], "party"),
-    "catalog.register": (CATALOG, "catalog"),
-    "catalog.update": (CATALOG, "catalog"),
-    "catalog.withdraw": (["--reason", "r"], "catalog"),
-    "demand.file": (["--title", "t", "--purpose", "p", "--need", "claims"], "demand"),
+    "catalog.draft": ([*CATALOG, "--demand", "d"], "catalog"),
+    "catalog.describe": (CATALOG, "catalog"),
+    "catalog.collect": (ROWS, "catalog"),
+    "catalog.register": ([], "catalog"),
+    "catalog.update": (ROWS, "catalog"),
+    "catalog.retire": (["--reason", "r"], "catalog"),
+    "quality.measure": (["--quality", "accuracy=97", "--digest", DIGEST], "quality"),
+    "demand.file": (DEMAND, "demand"),
     "demand.prescreen": (["--pass", "--note", "n"], "demand"),
     "demand.review": (["--pass", "--dataset", "a"], "demand"),
+    "demand.collect": (["--supplier", "s", "--order", "o", "--due", "+30d"], "demand"),
+    "demand.match": (["--dataset", "a"], "demand"),
+    "demand.abandon": (["--note", "n"], "demand"),
     "grant.request": (REQUEST, "grant"),
     "grant.review": ([], "grant"),
     "grant.withdraw": (["--reason", "r"], "grant"),

@@ -13,7 +13,7 @@ from client.node import Outcome
 from contracts.vm.codes import Code, ViewRefused
 from ledger.model import Transaction
 from ledger.values import Value
-from tests.business import SUPPLIERS, Business, dataset_text
+from tests.business import SUPPLIERS, Business
 from tests.fake_session import FakeSession, opened
 
 DAY_MS = 24 * 3_600_000
@@ -89,7 +89,7 @@ def test_more_subjects_than_one_view_and_one_page_hold_are_all_looked_at() -> No
     business = Business()
     for number in range(103):
         supplier = SUPPLIERS[number % 3]
-        business.do(supplier, "catalog", "register", f"d-{number:03}", *dataset_text(supplier))
+        business.enter(supplier, f"d-{number:03}")
     business.pass_time(91 * DAY_MS)
     due = scan_all(Speaker(business, "bureau"))
     assert found(due) == [("late_update", f"d-{number:03}") for number in range(103)]

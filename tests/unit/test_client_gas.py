@@ -22,9 +22,8 @@ from ledger.model import TransactionBody
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS
 from tests.gas_world import Machinery
-from tests.largest import ALGORITHM, DIGEST, name, vet, wide
+from tests.largest import ALGORITHM, DIGEST, enter_catalogue, name, vet, wide
 
-COLUMNS = 64  # the most that the catalogue takes
 ACTIONS: list[Value] = [*preapproval.ACTIONS[:16]]
 PROHIBITED: list[Value] = [*preapproval.ACTIONS[16:]]
 DUE: list[Value] = [*preapproval.DUTIES]
@@ -46,7 +45,7 @@ class Largest(Machinery):
         self.certify()
         self.accuse()
         self.admit()
-        pairs = self.register()
+        pairs = enter_catalogue(self, self.chain.time_ms)
         self.grant([pair[1] for pair in pairs])
         self.compute([[party, dataset] for party, dataset in pairs[::2]])
         self.deliver()
@@ -74,26 +73,8 @@ class Largest(Machinery):
         self.do("manager", "parties", "suspend", name("operator"), wide(512))
         self.do("manager", "parties", "readmit", name("operator"), wide(512))
 
-    def register(self) -> list[tuple[str, str]]:
-        """Two data sets of each supplier."""
-        pairs = []
-        columns: list[Value] = [
-            [f"c{number:02}".ljust(64, "c"), "t" * 32, wide(128)] for number in range(COLUMNS)
-        ]
-        tags: list[Value] = [f"{number:02}".ljust(32, "t") for number in range(16)]
-        text: list[Value] = [wide(128), wide(2048), tags, columns, 10**12, 4, DIGEST]
-        for number in range(32):
-            who, dataset = f"supplier-{number // 2:02}", name(f"dataset-{number:02}")
-            self.do(who, "catalog", "register", dataset, *text)
-            pairs.append((name(who), dataset))
-        self.do("supplier-00", "catalog", "update", pairs[0][1], *text)
-        return pairs
-
     def grant(self, datasets: list[str]) -> None:
-        needs: list[Value] = [f"{number:02}" + wide(254) for number in range(32)]
         chosen: list[Value] = [*datasets]
-        self.do("consumer", "demand", "file", name("d"), wide(128), wide(2048), needs)
-        self.do("operator", "demand", "prescreen", name("d"), True, wide(1024))
         self.do("manager", "demand", "review", name("d"), True, wide(1024), chosen)
         vet(self)
         self.algorithms: list[Value] = [f"{number:02}" + wide(62) for number in range(31)]
@@ -142,7 +123,7 @@ class Largest(Machinery):
         self.do("manager", "grant", "revoke", name("h"), wide(512))
         self.chain.advance(time_ms=101 * HOUR_MS)
         self.do("consumer", "task", "expire", name("late"))
-        self.do("supplier-15", "catalog", "withdraw", name("dataset-31"), wide(512))
+        self.do("supplier-15", "catalog", "retire", name("dataset-31"), wide(512))
 
     def rule(self) -> None:
         """A plan that sets every limit of its stage, and a version that supersedes it."""
@@ -291,6 +272,8 @@ FOR_CONTRACTS_ONLY = {
     ("queue", "enter"),
     ("queue", "leave"),
     ("catalog", "engage"),
+    ("quality", "declare"),
+    ("demand", "take_in"),
     ("catalog", "release"),
     ("grant", "use"),
     ("preapproval", "draw"),

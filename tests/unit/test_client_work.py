@@ -97,6 +97,21 @@ def test_a_request_that_was_refused_or_taken_back_may_be_made_again() -> None:
     assert told(business, "opco") == [("grant to request", "d1")]
 
 
+def test_a_collection_waits_for_its_suppliers_then_for_the_manager() -> None:
+    business = Business()
+    business.collecting()
+    for supplier in SUPPLIERS:
+        assert told(business, supplier) == [("data to collect", "d1")]
+    assert told(business, "archive") == told(business, "bureau") == []
+    business.enter("health", "x", "d1")
+    assert told(business, "health") == []
+    (item,) = work(business, "bureau")
+    assert (item.subject, item.command) == ("d1", "shuxin demand match d1 --dataset x")
+    business.do("bureau", "demand", "match", "d1", "", ["x"])
+    assert told(business, "social") == told(business, "bureau") == []
+    assert told(business, "opco") == [("grant to request", "d1")]
+
+
 def test_a_task_waits_for_each_supplier_until_it_did_its_part() -> None:
     business = Business()
     business.created()

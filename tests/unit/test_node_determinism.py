@@ -130,10 +130,9 @@ def calls() -> list[tuple[str, str, list[Value]]]:
         kind = "development.process" if i % 3 else "no.such.kind"
         found.append(("evidence", "record", [name, kind, f"s-{i % 4}", bytes(32), "n" * i]))
         schema: Value = [["cost", "int", "c"], ["plan", "str", "p"]]
-        found.append(
-            ("catalog", "register", [f"d-{i}", "t", "d", ["b", "a"], schema, i, 2, bytes(32)])
-        )
-        found.append(("demand", "file", [f"q-{i}", "t", "p", ["z", "y", "x"]]))
+        found.append(("catalog", "draft", [f"d-{i}", "", "t", "d", ["b", "a"], schema, "c", 2, i]))
+        wanted = ["t", "k", "f", "q", "d", "p", "s"]
+        found.append(("demand", "file", [f"q-{i}", *wanted, ["z", "y", "x"]]))
     found.append(("nowhere", "call", []))
     return found
 

@@ -27,10 +27,11 @@ from scenarios.record import (
 )
 from scenarios.script import Script, Told, read_refusal
 from scenarios.story import WIDTH, Story, figures_lines
+from tests import business
 from tests.scenario_world import ChainNode, Listener, consortium
 
 FILE = "demand.file"
-DEMAND: tuple[Value, ...] = ("d1", "Claims", "pricing", ["claims"])
+DEMAND: tuple[Value, ...] = ("d1", *business.DEMAND)
 TOLD = Told("files a demand", "数据需求")
 
 

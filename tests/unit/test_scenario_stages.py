@@ -86,7 +86,8 @@ class Run:
 
     def granted(self) -> None:
         with self.script.during(Stage.AGGREGATION):
-            aggregation(self.script, self.cast, self.plot.collection, self.plot.wanted)
+            told = self.plot.collection, self.plot.wanted
+            aggregation(self.script, self.cast, *told, scenario=self.plot.terms.scenario)
         with self.script.during(Stage.AUTHORIZATION):
             authorization(self.script, self.cast, self.plot.terms)
             tariff(self.script, self.cast)

@@ -12,6 +12,7 @@ from tests.business import (
     Business,
     changed,
     dataset_of,
+    dataset_rows,
     dataset_text,
     digest,
 )
@@ -107,14 +108,49 @@ def test_rows_that_nobody_renewed_are_found_until_they_are_updated() -> None:
     business = Business()
     business.catalogued()
     subject = dataset_of("health")
-    business.pass_time(91 * DAY_MS)
+    business.pass_time(90 * DAY_MS)  # as often as the entry promises
+    assert says(business, "late_update", subject) == "fine", "a day is given"
+    business.pass_time(DAY_MS)
     alert = raised(business, "late_update", subject)
-    assert (alert["party"], alert["stage"], alert["measured"]) == ("health", "aggregation", 91)
-    business.do("health", "catalog", "update", subject, *dataset_text("health", rows="newer"))
+    assert (alert["party"], alert["stage"], alert["measured"]) == ("health", "aggregation", 1)
+    business.do("health", "catalog", "update", subject, *dataset_rows("health", rows="newer"))
     assert says(business, "late_update", subject) == "fine"
     business.pass_time(91 * DAY_MS)
-    business.do("health", "catalog", "withdraw", subject, "outdated")
-    assert says(business, "late_update", subject) == "fine", "nobody waits for withdrawn rows"
+    business.do("health", "catalog", "describe", subject, *changed(dataset_text("health"), 6, 0))
+    assert says(business, "late_update", subject) == "fine", "no newer rows are promised"
+    business.do("health", "catalog", "describe", subject, *dataset_text("health"))
+    assert says(business, "late_update", subject) == "due"
+    business.do("health", "catalog", "retire", subject, "outdated")
+    assert says(business, "late_update", subject) == "fine", "nobody waits for retired rows"
+
+
+def test_rows_that_are_worse_than_before_are_found_whoever_measures_them() -> None:
+    business = Business()
+    business.catalogued()
+    subject = dataset_of("health")
+    assert says(business, "quality_fallen", subject) == "fine"
+    business.do("opco", "quality", "measure", subject, [["accuracy", 920_001]], b"")
+    assert says(business, "quality_fallen", subject) == "fine", "less than five in a hundred"
+    business.do("bureau", "quality", "measure", subject, [["accuracy", 870_001]], digest("report"))
+    alert = raised(business, "quality_fallen", subject)
+    assert (alert["party"], alert["measured"], alert["limit"]) == ("health", 50_000, 50_000)
+    business.do("health", "quality", "measure", subject, [["accuracy", 870_001]], b"")
+    assert says(business, "quality_fallen", subject) == "fine", "the supplier finds the same"
+
+
+def test_rows_that_became_far_fewer_are_found() -> None:
+    business = Business()
+    business.catalogued()
+    subject = dataset_of("health")
+    rows = dataset_rows("health", rows="newer")
+    business.do("health", "catalog", "update", subject, *changed(rows, 0, 5385))
+    assert says(business, "quantity_fallen", subject) == "fine"
+    business.do("health", "catalog", "update", subject, *changed(rows, 0, 4308))
+    alert = raised(business, "quantity_fallen", subject)
+    assert (alert["party"], alert["measured"], alert["severity"]) == ("health", 20, "warning")
+    business.do("health", "catalog", "update", subject, *changed(rows, 0, 0))
+    business.do("health", "catalog", "update", subject, *rows)
+    assert says(business, "quantity_fallen", subject) == "fine", "more than none"
 
 
 @pytest.mark.parametrize("subject", ["p1", "v1"])

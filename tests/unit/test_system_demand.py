@@ -1,13 +1,24 @@
-"""Demands: filed, forwarded or returned, approved or rejected, and nothing else."""
+"""Demands: forwarded or returned, approved, collected for or rejected, and nothing else."""
 
 from __future__ import annotations
 
 import pytest
 
 from ledger.values import Value
-from tests.business import Business, all_datasets, changed, dataset_of
+from tests.business import (
+    DEMAND,
+    HOUR_MS,
+    STRANGER,
+    SUPPLIERS,
+    Business,
+    all_datasets,
+    changed,
+    dataset_of,
+    dataset_rows,
+    dataset_text,
+)
 
-DEMAND: list[Value] = ["d1", "Claims by plan", "pricing", ["claims"]]
+FILED: list[Value] = ["d1", *DEMAND]
 
 
 @pytest.mark.parametrize(
@@ -18,25 +29,35 @@ DEMAND: list[Value] = ["d1", "Claims by plan", "pricing", ["claims"]]
         (0, "d" * 65, "demand.id"),
         (1, "", "demand.title"),
         (1, "t" * 129, "demand.title"),
-        (2, "", "demand.purpose"),
-        (2, "p" * 2049, "demand.purpose"),
-        (3, [], "demand.needs"),
-        (3, ["need"] * 33, "demand.needs"),
-        (3, [""], "demand.need"),
-        (3, ["n" * 257], "demand.need"),
+        (2, "", "demand.kind"),
+        (2, "k" * 129, "demand.kind"),
+        (3, "", "demand.format"),
+        (3, "f" * 129, "demand.format"),
+        (4, "", "demand.quality"),
+        (4, "q" * 513, "demand.quality"),
+        (5, "", "demand.delivery"),
+        (5, "d" * 129, "demand.delivery"),
+        (6, "", "demand.purpose"),
+        (6, "p" * 2049, "demand.purpose"),
+        (7, "", "demand.scenario"),
+        (7, "s" * 513, "demand.scenario"),
+        (8, [], "demand.needs"),
+        (8, ["need"] * 33, "demand.needs"),
+        (8, [""], "demand.need"),
+        (8, ["n" * 257], "demand.need"),
     ],
 )
 def test_a_malformed_demand_is_not_filed(position: int, value: Value, code: str) -> None:
     business = Business()
-    assert business.refused("insurer", "demand", "file", *changed(DEMAND, position, value)) == code
-    business.do("insurer", "demand", "file", *DEMAND)
+    assert business.refused("insurer", "demand", "file", *changed(FILED, position, value)) == code
+    business.do("insurer", "demand", "file", *FILED)
 
 
 def test_a_demand_id_is_given_once_even_to_another_consumer() -> None:
     business = Business()
     business.filed()
     for who in ("insurer", "bank"):
-        assert business.refused(who, "demand", "file", *DEMAND) == "demand.exists"
+        assert business.refused(who, "demand", "file", *FILED) == "demand.exists"
 
 
 def test_unknown_demands_are_named_as_such() -> None:
@@ -96,7 +117,7 @@ def test_a_review_matches_listed_data_sets_or_none(
 ) -> None:
     business = Business()
     business.catalogued()
-    business.do("social", "catalog", "withdraw", dataset_of("social"), "outdated")
+    business.do("social", "catalog", "retire", dataset_of("social"), "outdated")
     business.forwarded()
     review: list[Value] = ["d1", approved, "considered", datasets]
     assert business.refused("bureau", "demand", "review", *review) == code
@@ -105,7 +126,7 @@ def test_a_review_matches_listed_data_sets_or_none(
 def test_a_consumer_reads_its_own_demands_only() -> None:
     business = Business()
     business.filed()
-    business.do("bank", "demand", "file", "d2", "Incomes", "credit", ["income"])
+    business.do("bank", "demand", "file", "d2", *DEMAND)
     for who in ("bureau", "opco", "rival"):
         assert page_ids(business, who) == ["d1", "d2"]
         business.ask(who, "demand", "show", "d2")
@@ -116,6 +137,153 @@ def test_a_consumer_reads_its_own_demands_only() -> None:
     assert business.denied("health", "demand", "show", "d1") == "demand.reader"
     for offset, limit in [(-1, 1), (0, 0), (0, 101)]:
         assert business.denied("bureau", "demand", "list", offset, limit) == "demand.page"
+
+
+def order(business: Business) -> list[Value]:
+    """The arguments of demand.collect."""
+    return ["d1", "not there yet", ["health"], "claims of 2026", business.now_ms + HOUR_MS]
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "d9", "demand.unknown"),
+        (1, "n" * 1025, "demand.note"),
+        (2, [], "demand.suppliers"),
+        (2, [f"s-{number}" for number in range(17)], "demand.suppliers"),
+        (2, ["health", "health"], "demand.supplier_twice"),
+        (2, ["health", "insurer"], "demand.supplier"),
+        (2, ["unheard-of"], "demand.supplier"),
+        (2, ["archive"], "demand.supplier"),  # suspended
+        (3, "", "demand.order"),
+        (3, "o" * 1025, "demand.order"),
+        (4, 0, "demand.due"),
+        (4, 1 << 60, "demand.due"),
+    ],
+)
+def test_a_malformed_order_to_collect_is_refused(position: int, value: Value, code: str) -> None:
+    business = Business()
+    business.forwarded()
+    business.suspend("archive")
+    bad = changed(order(business), position, value)
+    assert business.refused("bureau", "demand", "collect", *bad) == code
+    business.do("bureau", "demand", "collect", *order(business))
+
+
+def test_what_suppliers_register_for_a_demand_comes_in_and_is_matched() -> None:
+    business = Business()
+    business.enter("archive", "old")
+    business.collecting()
+    match: list[Value] = ["d1", "as asked", ["x", "old"]]
+    assert business.refused("bureau", "demand", "match", *match) == "demand.dataset_unknown"
+    business.drafted("health", "x", "d1")
+    business.do("health", "catalog", "collect", "x", *dataset_rows("health"))
+    assert business.refused("bureau", "demand", "match", *match) == "demand.dataset_unknown"
+    events = business.do("health", "catalog", "register", "x")
+    taken = {"demand_id": "d1", "party_id": "health", "dataset_id": "x"}
+    assert events[0] == ("DataCollected", taken)
+    only_old = changed(match, 2, ["old"])
+    assert business.refused("bureau", "demand", "match", *only_old) == "demand.collected"
+    business.do("board", "demand", "match", *match)
+    demand = business.ask_record("insurer", "demand", "show", "d1")
+    assert (demand["status"], demand["datasets"]) == ("ready", ["x", "old"])
+    assert (demand["collected"], demand["manager"]) == ([["health", "x"]], "board")
+    approval = business.ask_record("insurer", "demand", "approval", "d1")
+    assert (approval["status"], approval["datasets"]) == ("ready", ["x", "old"])
+
+
+def test_a_ready_demand_is_granted_like_an_approved_one() -> None:
+    business = Business()
+    business.collecting()
+    for supplier in SUPPLIERS:
+        business.enter(supplier, dataset_of(supplier), "d1")
+    business.do("bureau", "demand", "match", "d1", "", all_datasets())
+    business.authorize("g1")
+
+
+def test_what_comes_in_after_the_collection_is_an_entry_like_any_other() -> None:
+    business = Business()
+    business.collecting()
+    for dataset_id in ("x", "late"):
+        business.drafted("health", dataset_id, "d1")
+        business.do("health", "catalog", "collect", dataset_id, *dataset_rows("health"))
+    business.do("health", "catalog", "register", "x")
+    business.do("bureau", "demand", "match", "d1", "", ["x"])
+    events = business.do("health", "catalog", "register", "late")
+    assert [name for name, _fields in events] == ["DatasetRegistered"]
+    shown = business.ask_record("bureau", "demand", "show", "d1")
+    assert shown["collected"] == [["health", "x"]]
+
+
+def test_a_collection_may_be_ordered_anew_and_who_is_named_no_more_is_not_awaited() -> None:
+    business = Business()
+    business.collecting()
+    again = changed(order(business), 2, ["archive"])
+    silent = changed(again, 1, "")
+    assert business.refused("bureau", "demand", "collect", *silent) == "demand.note"
+    business.do("bureau", "demand", "collect", *again)
+    assert business.ask("bank", "demand", "awaits", "d1", "archive") is True
+    assert business.ask("bank", "demand", "awaits", "d1", "health") is False
+    assert business.denied("health", "demand", "show", "d1") == "demand.reader"
+    assert business.ask_record("archive", "demand", "show", "d1")["order"] == "claims of 2026"
+    assert page_ids(business, "archive") == page_ids(business, "health") == ["d1"]
+    business.do("bureau", "demand", "collect", *changed(again, 2, ["health", "archive"]))
+    assert page_ids(business, "archive") == page_ids(business, "health") == ["d1"]
+
+
+def test_a_collection_that_is_given_up_rejects_the_demand() -> None:
+    business = Business()
+    business.collecting()
+    assert business.refused("bureau", "demand", "abandon", "d1", "") == "demand.note"
+    business.do("bureau", "demand", "abandon", "d1", "nobody has such data")
+    assert business.ask_record("insurer", "demand", "show", "d1")["status"] == "rejected"
+    for method, args in (
+        ("abandon", ["d1", "again"]),
+        ("match", ["d1", "", ["x"]]),
+        ("collect", order(business)),
+    ):
+        assert business.refused("bureau", "demand", method, *args) == "demand.status"
+
+
+def test_only_a_forwarded_demand_is_collected_for_or_reviewed() -> None:
+    business = Business()
+    business.filed()
+    for method, args in (
+        ("collect", order(business)),
+        ("match", ["d1", "", ["x"]]),
+        ("abandon", ["d1", "no"]),
+    ):
+        assert business.refused("bureau", "demand", method, *args) == "demand.status"
+    business.do("opco", "demand", "prescreen", "d1", True, "")
+    business.do("bureau", "demand", "collect", *order(business))
+    assert business.refused("bureau", "demand", "review", "d1", False, "no", []) == "demand.status"
+
+
+def test_a_demand_takes_in_no_more_than_a_review_may_match() -> None:
+    business = Business()
+    business.collecting()
+    for number in range(32):
+        business.enter("health", f"x-{number}", "d1")
+    full = business.refused("health", "catalog", "draft", "y", "d1", *dataset_text("health"))
+    assert full == "catalog.demand"
+    assert len(business.ask_record("bureau", "demand", "show", "d1")["collected"]) == 32  # type: ignore[arg-type]
+
+
+def test_only_the_catalog_contract_says_what_came_in() -> None:
+    business = Business()
+    business.collecting()
+    for who in ("health", "bureau", "opco", STRANGER):
+        assert business.refused(who, "demand", "take_in", "d1", "health", "x") == "demand.take_in"
+
+
+def test_a_demand_as_long_as_allowed_fits_into_storage() -> None:
+    business = Business()
+    words: list[Value] = ["数" * size for size in (128, 128, 128, 512, 128, 2048, 512)]
+    business.do("insurer", "demand", "file", "d1", *words, ["数" * 256] * 32)
+    business.do("opco", "demand", "prescreen", "d1", True, "数" * 1024)
+    longest = changed(changed(order(business), 1, "数" * 1024), 3, "数" * 1024)
+    business.do("bureau", "demand", "collect", *longest)
+    assert business.ask_record("health", "demand", "show", "d1")["order"] == "数" * 1024
 
 
 def page_ids(business: Business, who: str) -> list[Value]:

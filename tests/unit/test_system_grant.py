@@ -91,16 +91,21 @@ def test_a_grant_needs_a_known_demand() -> None:
     assert business.refused("opco", "grant", "request", *terms) == "demand.unknown"
 
 
-@pytest.mark.parametrize("decision", ["filed", "returned", "forwarded", "rejected"])
+@pytest.mark.parametrize(
+    "decision", ["submitted", "returned", "forwarded", "collecting", "rejected"]
+)
 def test_only_an_approved_demand_is_granted(decision: str) -> None:
     business = Business()
     business.catalogued()
     business.filed()
-    if decision != "filed":
+    if decision != "submitted":
         passed = decision != "returned"
         business.do("opco", "demand", "prescreen", "d1", passed, "considered")
     if decision == "rejected":
         business.do("bureau", "demand", "review", "d1", False, "no legal basis", [])
+    if decision == "collecting":
+        order: list[Value] = ["", ["health"], "claims", business.now_ms + HOUR_MS]
+        business.do("bureau", "demand", "collect", "d1", *order)
     terms: list[Value] = ["g1", *business.grant_terms()]
     assert business.refused("opco", "grant", "request", *terms) == "grant.demand"
 

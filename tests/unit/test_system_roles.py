@@ -11,15 +11,18 @@ from contracts.vm.testing import account
 from ledger.values import Value
 from tests.business import (
     ALGORITHM,
+    DEMAND,
     HOUR_MS,
     OFFER,
     PARTIES,
     STRANGER,
+    SUPPLIERS,
     Business,
     acceptance,
     agreed_terms,
     all_datasets,
     dataset_of,
+    dataset_rows,
     dataset_text,
     digest,
     result,
@@ -70,6 +73,20 @@ def a_forwarded_demand(business: Business) -> None:
 def a_channel(business: Business) -> None:
     business.catalogued()
     business.preapproved()
+
+
+def a_collection(business: Business) -> None:
+    business.collecting()
+    business.enter("health", "x", "d1")
+
+
+def a_draft(business: Business) -> None:
+    business.drafted("health")
+
+
+def a_collected_draft(business: Business) -> None:
+    business.drafted("health")
+    business.do("health", "catalog", "collect", "x", *dataset_rows("health"))
 
 
 def an_observer(business: Business) -> None:
@@ -203,15 +220,32 @@ STEPS = [
          fixed("c2", "dismiss_observer", "n", "", "why"), VOTERS, "proposal.role"),
     Step("governance", "set_address", nothing, fixed("node-health", "/ip4/10.0.0.1/tcp/1"),
          ("health",), "governance.owner"),
-    Step("catalog", "register", nothing, fixed("x", *dataset_text("archive")),
+    Step("catalog", "draft", nothing, fixed("x", "", *dataset_text("archive")),
          SUPPLIERS_ALL, "catalog.role"),
+    Step("catalog", "draft", Business.collecting, fixed("x", "d1", *dataset_text("health")),
+         SUPPLIERS, "catalog.role", "catalog.demand"),
+    Step("catalog", "describe", Business.catalogued,
+         fixed(dataset_of("health"), *dataset_text("archive")),
+         ("health",), "catalog.role", "catalog.owner"),
+    Step("catalog", "collect", a_draft, fixed("x", *dataset_rows("health")),
+         ("health",), "catalog.role", "catalog.owner"),
+    Step("catalog", "register", a_collected_draft, fixed("x"),
+         ("health",), "catalog.role", "catalog.owner"),
     Step("catalog", "update", Business.catalogued,
-         fixed(dataset_of("health"), *dataset_text("health", rows="newer")),
+         fixed(dataset_of("health"), *dataset_rows("health", rows="newer")),
          ("health",), "catalog.role", "catalog.owner"),
-    Step("catalog", "withdraw", Business.catalogued, fixed(dataset_of("health"), "outdated"),
+    Step("catalog", "retire", Business.catalogued, fixed(dataset_of("health"), "outdated"),
          ("health",), "catalog.role", "catalog.owner"),
-    Step("demand", "file", nothing, fixed("d1", "Claims", "pricing", ["claims"]),
-         CONSUMERS, "demand.role"),
+    Step("quality", "measure", Business.catalogued,
+         fixed(dataset_of("health"), [["accuracy", 1]], b""),
+         ("health", *OPERATORS, *MANAGERS), "quality.role"),
+    Step("demand", "file", nothing, fixed("d1", *DEMAND), CONSUMERS, "demand.role"),
+    Step("demand", "collect", Business.forwarded,
+         lambda b: ["d1", "missing", ["health"], "claims", b.now_ms + HOUR_MS],
+         MANAGERS, "demand.role"),
+    Step("demand", "match", a_collection, fixed("d1", "", ["x"]), MANAGERS, "demand.role"),
+    Step("demand", "abandon", Business.collecting, fixed("d1", "nobody has it"),
+         MANAGERS, "demand.role"),
     Step("demand", "prescreen", Business.filed, fixed("d1", True, ""),
          OPERATORS, "demand.role"),
     Step("demand", "review", a_forwarded_demand,

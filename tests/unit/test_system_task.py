@@ -18,7 +18,7 @@ from tests.business import (
     acceptance,
     changed,
     dataset_of,
-    dataset_text,
+    dataset_rows,
     digest,
 )
 
@@ -52,7 +52,7 @@ PAIRS: list[Value] = [[supplier, dataset_of(supplier)] for supplier in SUPPLIERS
 def test_a_malformed_task_is_not_created(position: int, value: Value, code: str) -> None:
     business = Business()
     business.granted()
-    business.do("social", "catalog", "register", "social-births", *dataset_text("social"))
+    business.enter("social", "social-births")
     bad = changed(business.order(), position, value)
     assert business.refused("opco", "task", "create", *bad) == code
     assert business.ask_record("opco", "grant", "show", "g1")["uses"] == 0
@@ -91,14 +91,14 @@ def test_no_task_under_a_revoked_grant() -> None:
     assert business.refused("opco", "task", "create", *business.order()) == "grant.revoked"
 
 
-def test_no_task_with_a_suspended_supplier_or_a_withdrawn_data_set() -> None:
+def test_no_task_with_a_suspended_supplier_or_a_retired_data_set() -> None:
     business = Business()
     business.granted()
     business.suspend("social")
     assert business.refused("opco", "task", "create", *business.order()) == "task.supplier"
     business.do("bureau", "parties", "readmit", "social", "audit passed")
-    business.do("civil", "catalog", "withdraw", dataset_of("civil"), "outdated")
-    assert business.refused("opco", "task", "create", *business.order()) == "catalog.withdrawn"
+    business.do("civil", "catalog", "retire", dataset_of("civil"), "outdated")
+    assert business.refused("opco", "task", "create", *business.order()) == "catalog.unlisted"
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,8 @@ def test_a_malformed_acceptance_is_refused(position: int, value: Value, code: st
 def test_rows_that_changed_since_they_were_catalogued_take_no_part() -> None:
     business = Business()
     business.created()
-    business.do(
-        "health", "catalog", "update", dataset_of("health"), *dataset_text("health", rows="newer")
-    )
+    rows = dataset_rows("health", rows="newer")
+    business.do("health", "catalog", "update", dataset_of("health"), *rows)
     assert business.refused("health", "task", "accept", *acceptance("health")) == "task.commitment"
     newer = changed(acceptance("health"), 3, digest("healthnewer"))
     business.do("health", "task", "accept", *newer)
@@ -203,7 +202,7 @@ def test_a_revocation_of_the_fullest_grant_fits_into_one_transaction() -> None:
         dataset_id = f"dataset-{number:02}".ljust(64, "x")
         founding: list[Value] = [supplier, "Office", ["supplier"], [account(supplier)]]
         business.do("bureau", "parties", "register", *founding)
-        business.do(supplier, "catalog", "register", dataset_id, *dataset_text(supplier))
+        business.enter(supplier, dataset_id)
         pairs.append([supplier, dataset_id])
     datasets: list[Value] = [pair[1] for pair in pairs if isinstance(pair, list)]
     business.forwarded()

@@ -6,6 +6,7 @@ the last height that held.
 values      contract values as JSON
 forms       kinds of subjects, and how arguments and fields name them
 subjects    which argument and which event field of which contract names which subject
+plain       names that name no subject
 interfaces  names of the arguments, by the source that the chain ran
 register    which party an account spoke for, and in what standing
 lineage     what was made of what: task of a grant, product of a task, delivery of a product

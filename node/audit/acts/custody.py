@@ -43,6 +43,7 @@ _OWN = {
     "demand": DEMAND,
     "catalog": DATASET,
     "agreement": AGREEMENT,
+    "quality": DATASET,
 }
 _ABOUT_ANY = ("evidence", "billing")  # their acts are part of the story of whatever they name
 
@@ -133,12 +134,19 @@ class Builder:
         self._act: Act
         self._register: Register
         self._tell: Mapping[tuple[str, str], Callable[[Mapping[str, Value]], None]] = {
-            ("catalog", "register"): self._dataset,
-            ("catalog", "update"): self._dataset,
-            ("catalog", "withdraw"): self._withdrawn,
+            ("catalog", "draft"): self._described,
+            ("catalog", "describe"): self._described,
+            ("catalog", "collect"): self._collected,
+            ("catalog", "register"): self._listed,
+            ("catalog", "update"): self._collected,
+            ("catalog", "retire"): self._retired,
+            ("quality", "measure"): self._measured,
             ("demand", "file"): self._filed,
             ("demand", "prescreen"): self._prescreened,
             ("demand", "review"): self._reviewed,
+            ("demand", "collect"): self._asked,
+            ("demand", "match"): self._matched,
+            ("demand", "abandon"): self._reviewed,
             ("preapproval", "preapprove"): self._preapproved,
             ("grant", "request"): self._requested,
             ("grant", "review"): self._taken_up,
@@ -179,24 +187,41 @@ class Builder:
 
     # --- what each act says ---------------------------------------------------------------------
 
-    def _dataset(self, given: Mapping[str, Value]) -> None:
+    def _described(self, given: Mapping[str, Value]) -> None:
         dataset = DATASET, text(given.get("dataset_id"))
-        versions = self._versions.setdefault(dataset[1], [])
+        self._fact(dataset, title=text(given.get("title")), category=given.get("category"))
+        self._fact(dataset, grade=given.get("grade"), update_days=given.get("update_days"))
+        self._edge(dataset, "described by", self._actor(), f"grade {shown(given.get('grade'))}")
+        if given.get("demand_id"):
+            self._edge(dataset, "collected for", (DEMAND, text(given.get("demand_id"))))
+
+    def _collected(self, given: Mapping[str, Value]) -> None:
+        dataset = DATASET, text(given.get("dataset_id"))
+        is_new = self._act.method == "collect"  # until it is registered, rows may be replaced
+        versions = [] if is_new else self._versions.get(dataset[1], [])
         version, commitment = len(versions) + 1, octets(given.get("commitment")).hex()
-        versions.append((version, commitment))
-        self._fact(dataset, title=text(given.get("title")))
-        self._fact(dataset, grade=given.get("grade"), rows=given.get("row_count"))
-        self._fact(dataset, commitment=commitment, version=version)
-        relation = "registered by" if version == 1 else "updated by"
+        self._versions[dataset[1]] = [*versions, (version, commitment)]
+        self._fact(dataset, rows=given.get("row_count"), commitment=commitment, version=version)
+        relation = "collected by" if is_new else "updated by"
         self._edge(dataset, relation, self._actor(), f"version {version}")
 
-    def _withdrawn(self, given: Mapping[str, Value]) -> None:
+    def _listed(self, given: Mapping[str, Value]) -> None:
         dataset = DATASET, text(given.get("dataset_id"))
-        self._edge(dataset, "withdrawn by", self._actor(), text(given.get("reason")))
+        self._edge(dataset, "registered by", self._actor())
+
+    def _retired(self, given: Mapping[str, Value]) -> None:
+        dataset = DATASET, text(given.get("dataset_id"))
+        self._edge(dataset, "retired by", self._actor(), text(given.get("reason")))
+
+    def _measured(self, given: Mapping[str, Value]) -> None:
+        event = self._event("quality", "QualityMeasured")
+        note = f"version {shown(event.get('version'))}: {shown(given.get('figures'))}"
+        self._edge((DATASET, text(given.get("dataset_id"))), "measured by", self._actor(), note)
 
     def _filed(self, given: Mapping[str, Value]) -> None:
         demand = DEMAND, text(given.get("demand_id"))
         self._fact(demand, title=text(given.get("title")), purpose=given.get("purpose"))
+        self._fact(demand, kind=given.get("kind"), scenario=given.get("scenario"))
         self._edge(demand, "filed by", self._actor())
 
     def _prescreened(self, given: Mapping[str, Value]) -> None:
@@ -208,6 +233,16 @@ class Builder:
         relation = "approved by" if given.get("approved") else "rejected by"
         demand = DEMAND, text(given.get("demand_id"))
         self._edge(demand, relation, self._actor(), text(given.get("note")))
+
+    def _asked(self, given: Mapping[str, Value]) -> None:
+        demand = DEMAND, text(given.get("demand_id"))
+        self._edge(demand, "collection ordered by", self._actor(), text(given.get("order")))
+        for supplier in texts(given.get("suppliers")):
+            self._edge(demand, "asked of", self._party(supplier))
+
+    def _matched(self, given: Mapping[str, Value]) -> None:
+        demand = DEMAND, text(given.get("demand_id"))
+        self._edge(demand, "matched by", self._actor(), text(given.get("note")))
 
     def _preapproved(self, given: Mapping[str, Value]) -> None:
         channel = CHANNEL, text(given.get("channel_id"))

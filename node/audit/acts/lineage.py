@@ -97,7 +97,7 @@ class Lineage:
     def follow(self, contract: str, method: str, arguments: Fields, party: str) -> None:
         """A transaction of `party` that succeeded."""
         match contract, method:
-            case "catalog", "register" | "update":
+            case "catalog", "draft" | "describe":
                 self._describe(arguments, party)
             case "demand", "file":
                 self.demands[text(arguments.get("demand_id"))] = party

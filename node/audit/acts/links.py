@@ -263,15 +263,21 @@ def _authorized(custody: Custody) -> Iterator[Link]:
             f"no decision or agreement behind {grant[1]} is on record",
         )
     for demand in custody.kinds(DEMAND):
-        steps = (("filed by", "filed"), ("forwarded by", "forwarded"), ("approved by", "approved"))
-        for relation, done in steps:
+        for relations, done in _DEMANDED:
             yield _found(
                 f"demand {done}",
-                _from(custody, relation, demand),
+                [edge for relation in relations for edge in _from(custody, relation, demand)],
                 f"{demand[1]} was {done}",
                 f"{demand[1]} was never {done}",
             )
 
+
+# Data that was collected for a demand is matched; what was there is approved at once.
+_DEMANDED: Final = (
+    (("filed by",), "filed"),
+    (("forwarded by",), "forwarded"),
+    (("approved by", "matched by"), "approved"),
+)
 
 _FINDERS: Final[tuple[Callable[[Custody], Iterator[Link]], ...]] = (
     _delivered,

@@ -5,7 +5,7 @@ The tables speak about the contracts of the genesis (contracts/system) and the m
 look of a value. What another contract calls `dataset_id` may be anything, so its arguments name
 nothing; where it calls a contract of the genesis, the events of that one tell.
 
-`PLAIN` has the names that are no subject. A method, an event or a name that is in neither fails
+`plain` has the names that are no subject. A method, an event or a name that is in neither fails
 tests/unit/test_audit_subjects.py.
 """
 
@@ -90,16 +90,27 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     },
     "accusation": {"accuse": {}},
     "catalog": {
+        "draft": {"dataset_id": DATASET, "demand_id": DEMAND},
+        "describe": {"dataset_id": DATASET},
+        "collect": {"dataset_id": DATASET},
         "register": {"dataset_id": DATASET},
         "update": {"dataset_id": DATASET},
-        "withdraw": {"dataset_id": DATASET},
+        "retire": {"dataset_id": DATASET},
         "engage": {"dataset_id": DATASET, "party_id": PARTY},
         "release": {"dataset_id": DATASET},
+    },
+    "quality": {
+        "declare": {"dataset_id": DATASET, "party_id": PARTY},
+        "measure": {"dataset_id": DATASET},
     },
     "demand": {
         "file": {"demand_id": DEMAND},
         "prescreen": {"demand_id": DEMAND},
         "review": {"demand_id": DEMAND, "datasets": DATASETS},
+        "collect": {"demand_id": DEMAND, "suppliers": PARTIES},
+        "take_in": {"demand_id": DEMAND, "supplier": PARTY, "dataset_id": DATASET},
+        "match": {"demand_id": DEMAND, "datasets": DATASETS},
+        "abandon": {"demand_id": DEMAND},
     },
     "algorithm": {
         "propose": {"algorithm_id": ALGORITHM},
@@ -302,14 +313,22 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
     },
     "accusation": {"Accused": {"validator": NODE}},
     "catalog": {
-        "DatasetRegistered": {"dataset_id": DATASET, "party_id": PARTY},
+        "DatasetDrafted": {"dataset_id": DATASET, "party_id": PARTY, "demand_id": DEMAND},
+        "DatasetDescribed": {"dataset_id": DATASET, "party_id": PARTY},
+        "DatasetCollected": {"dataset_id": DATASET, "party_id": PARTY},
+        "DatasetRegistered": {"dataset_id": DATASET, "party_id": PARTY, "demand_id": DEMAND},
         "DatasetUpdated": {"dataset_id": DATASET, "party_id": PARTY},
-        "DatasetWithdrawn": {"dataset_id": DATASET, "party_id": PARTY},
+        "DatasetRetired": {"dataset_id": DATASET, "party_id": PARTY},
     },
+    "quality": {"QualityMeasured": {"dataset_id": DATASET, "party_id": PARTY}},
     "demand": {
         "DemandFiled": {"demand_id": DEMAND, "party_id": PARTY},
         "DemandPrescreened": {"demand_id": DEMAND, "party_id": PARTY},
         "DemandReviewed": {"demand_id": DEMAND, "party_id": PARTY, "datasets": DATASETS},
+        "DemandCollecting": {"demand_id": DEMAND, "party_id": PARTY, "suppliers": PARTIES},
+        "DataCollected": {"demand_id": DEMAND, "party_id": PARTY, "dataset_id": DATASET},
+        "DemandReady": {"demand_id": DEMAND, "party_id": PARTY, "datasets": DATASETS},
+        "DemandAbandoned": {"demand_id": DEMAND, "party_id": PARTY},
     },
     "algorithm": {
         "AlgorithmProposed": _OF_PROVIDER,
@@ -463,21 +482,3 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "EngineCancelled": {},
     },
 }
-
-# Texts, digests, numbers and keys. `accuser` is a party or a node: the sender tells which.
-_PLAIN_NAMES: Final = """
-accepted account accounts accuser act_id address agreement_digest algorithm algorithms approvals
-approved args asked assurance certificate check_name code_hash commitment count data_commitment
-deadline_ms description digest due_fen due_ms duties endpoint expires_ms finding fingerprint first
-first_digest first_height first_signature from_height from_ms grade groups head height in_force
-is_finished is_late is_match item kind last layout_digest limits location member members method name
-needs next_due_ms not_after_ms note number opened_ms organizations outcome output_commitment
-output_share outputs parameters parties_min passed payload_digest peer_id permissions price_fen
-prices program program_hash prohibitions protection public_key publisher_key purpose question rank
-reason receipt_digest received_digest receiver_key replacement report_digest resources result_digest
-role roles row_count rule_hash salting scenario schema scope scopes scores sealed_payload_digest
-second second_digest second_signature sequence serial service severity share_digest signature size
-source speaker stage status step tags term_ms text threshold title to_ms topic total_fen transaction
-transcript_root units until_ms uses_max version view vm_version witnesses
-"""
-PLAIN: Final = frozenset(_PLAIN_NAMES.split())

@@ -38,15 +38,20 @@ DATASETS: Final = Table(
     (
         words("id"),
         words("owner", "party"),
+        words("demand_id", "for which it was collected, if any"),
         words("title"),
+        words("category"),
         integer("grade", "1 public to 4 highly sensitive"),
+        integer("update_days", "newer rows come this often; 0 never"),
         integer("rows"),
         integer("version"),
         words("commitment"),
-        words("status", "listed withdrawn"),
+        words("status", "draft collected registered updated retired"),
+        moment("drafted"),
+        moment("collected", "the rows that were registered first"),
         moment("registered"),
         moment("updated"),
-        moment("withdrawn"),
+        moment("retired"),
         *_ORIGIN,
     ),
 )
@@ -57,14 +62,22 @@ DEMANDS: Final = Table(
         words("id"),
         words("consumer"),
         words("title"),
+        words("kind"),
+        words("data_format"),
+        words("quality"),
+        words("delivery"),
         words("purpose"),
+        words("scenario"),
         words("operator", "that prescreened it"),
-        words("manager", "that reviewed it"),
-        names("datasets", "matched in the review"),
-        words("status", "filed forwarded returned approved rejected"),
+        words("manager", "that decided last"),
+        names("datasets", "matched by the manager"),
+        names("suppliers", "that are to collect for it"),
+        names("collected", "data sets registered for it"),
+        words("status", "submitted forwarded returned approved collecting ready rejected"),
         moment("filed"),
         moment("prescreened"),
-        moment("reviewed"),
+        moment("reviewed", "the manager's last decision"),
+        moment("due", "of the collection"),
         *_ORIGIN,
     ),
 )
@@ -179,6 +192,8 @@ _GRANT_STATUS: Final = {
     "GrantResumed": "active",
     "Revoked": "revoked",
 }
+# What a consumer says of the data that it needs, by the name of argument and column.
+_WANTED: Final = ("kind", "data_format", "quality", "delivery", "purpose", "scenario")
 Fields = dict[str, Cell]
 
 
@@ -210,6 +225,8 @@ class Objects:
                 self._course(text(told.fields.get("task_id")), told.name, act.time_ms)
             elif told.contract == "grant":
                 self._grant_course(told.name, told.fields, act.time_ms)
+            elif (told.contract, told.name) == ("demand", "DataCollected"):
+                self._take_in(text(told.fields.get("demand_id")), told.fields.get("dataset_id"))
 
     def rows(self, table: Table) -> Iterator[Row]:
         """Of one of OBJECTS, in the order in which they were made."""
@@ -219,10 +236,8 @@ class Objects:
     def _changes(self, act: Act, given: Mapping[str, Value]) -> Fields | None:
         """What an act says of the object that it names; None for nothing."""
         match act.contract, act.method:
-            case "catalog", "register" | "update":
-                return self._described(act, given)
-            case "catalog", "withdraw":
-                return {"status": "withdrawn", "withdrawn": act.time_ms}
+            case "catalog", _:
+                return self._catalogued(act, given)
             case "demand", _:
                 return _demanded(act, given)
             case "grant", "request":
@@ -238,20 +253,40 @@ class Objects:
                 return _delivered(act, given)
         return None
 
-    def _described(self, act: Act, given: Mapping[str, Value]) -> Fields:
-        known = self._found[DATASETS.name].get(text(given.get("dataset_id")), {})
-        version = known.get("version", 0)
-        assert isinstance(version, int)
-        return {
-            "owner": act.by.party,
-            "title": text(given.get("title")),
-            "grade": _integer(given.get("grade")),
-            "rows": _integer(given.get("row_count")),
-            "version": version + 1,
-            "commitment": octets(given.get("commitment")).hex(),
-            "status": "listed",
-            "registered" if act.method == "register" else "updated": act.time_ms,
-        }
+    def _catalogued(self, act: Act, given: Mapping[str, Value]) -> Fields | None:
+        match act.method:
+            case "draft" | "describe":
+                described: Fields = {
+                    "title": text(given.get("title")),
+                    "category": text(given.get("category")),
+                    "grade": _integer(given.get("grade")),
+                    "update_days": _integer(given.get("update_days")),
+                }
+                if act.method == "draft":
+                    described |= {
+                        "owner": act.by.party,
+                        "demand_id": text(given.get("demand_id")),
+                        "status": "draft",
+                        "drafted": act.time_ms,
+                    }
+                return described
+            case "collect" | "update":
+                known = self._found[DATASETS.name].get(text(given.get("dataset_id")), {})
+                before = known.get("version", 0) if act.method == "update" else 0
+                assert isinstance(before, int)
+                status = "updated" if act.method == "update" else "collected"
+                return {
+                    "rows": _integer(given.get("row_count")),
+                    "version": before + 1,
+                    "commitment": octets(given.get("commitment")).hex(),
+                    "status": status,
+                    status: act.time_ms,
+                }
+            case "register":
+                return {"status": "registered", "registered": act.time_ms}
+            case "retire":
+                return {"status": "retired", "retired": act.time_ms}
+        return None
 
     def _requested(self, act: Act, given: Mapping[str, Value]) -> Fields:
         demand = text(given.get("demand_id"))
@@ -314,6 +349,13 @@ class Objects:
         elif event in ENDS:
             known.update(status=ENDS[event], ended=time_ms)
 
+    def _take_in(self, demand: str, dataset: Value) -> None:
+        known = self._found[DEMANDS.name].get(demand)
+        if known is not None:
+            had = known["collected"]
+            assert isinstance(had, tuple)
+            known["collected"] = (*had, text(dataset))
+
     def _grant_course(self, event: str, said: Mapping[str, Value], time_ms: int) -> None:
         known = self._found[GRANTS.name].get(text(said.get("grant_id")))
         if known is None:
@@ -349,9 +391,11 @@ def _demanded(act: Act, given: Mapping[str, Value]) -> Fields | None:
             return {
                 "consumer": act.by.party,
                 "title": text(given.get("title")),
-                "purpose": text(given.get("purpose")),
+                **{name: text(given.get(name)) for name in _WANTED},
                 "datasets": (),
-                "status": "filed",
+                "suppliers": (),
+                "collected": (),
+                "status": "submitted",
                 "filed": act.time_ms,
             }
         case "prescreen":
@@ -362,6 +406,21 @@ def _demanded(act: Act, given: Mapping[str, Value]) -> Fields | None:
                 "manager": act.by.party,
                 "datasets": texts(given.get("datasets")),
                 "status": "approved" if given.get("approved") else "rejected",
+                "reviewed": act.time_ms,
+            }
+        case "collect":
+            return {
+                "manager": act.by.party,
+                "suppliers": texts(given.get("suppliers")),
+                "status": "collecting",
+                "reviewed": act.time_ms,
+                "due": _integer(given.get("due_ms")),
+            }
+        case "match" | "abandon":
+            return {
+                "manager": act.by.party,
+                "datasets": texts(given.get("datasets")),
+                "status": "ready" if act.method == "match" else "rejected",
                 "reviewed": act.time_ms,
             }
     return None

@@ -1,0 +1,150 @@
+"""Quality of rows: who measured what, and by how much it fell."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.values import Value
+from tests.business import (
+    STRANGER,
+    Business,
+    changed,
+    dataset_of,
+    dataset_rows,
+    digest,
+)
+
+SUBJECT = dataset_of("health")
+MEASURED: list[Value] = [SUBJECT, [["accuracy", 900_000]], b""]
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "unheard-of", "catalog.unknown"),
+        (0, "draft", "quality.unlisted"),
+        (0, "old", "quality.unlisted"),
+        (1, [], "quality.figures"),
+        (1, [["accuracy", 1]] * 7, "quality.figures"),
+        (1, [["Accuracy", 1]], "quality.measure"),
+        (1, [["accuracy", 1], ["accuracy", 1]], "quality.measure_twice"),
+        (1, [["accuracy", -1]], "quality.ppm"),
+        (1, [["accuracy", 1_000_001]], "quality.ppm"),
+        (2, bytes(31), "quality.report"),
+        (2, bytes(33), "quality.report"),
+    ],
+)
+def test_a_malformed_measurement_is_refused(position: int, value: Value, code: str) -> None:
+    business = Business()
+    business.catalogued()
+    business.drafted("health", "draft")
+    business.enter("health", "old")
+    business.do("health", "catalog", "retire", "old", "outdated")
+    bad = changed(MEASURED, position, value)
+    assert business.refused("opco", "quality", "measure", *bad) == code
+    business.do("opco", "quality", "measure", *MEASURED)
+
+
+def figures(business: Business) -> dict[Value, tuple[Value, ...]]:
+    """Of SUBJECT: measure -> ppm, ppm before, version, party."""
+    shown = business.ask_record("bank", "quality", "show", SUBJECT)["figures"]
+    assert isinstance(shown, list)
+    return {
+        one["measure"]: (one["ppm"], one["before_ppm"], one["version"], one["party"])
+        for one in shown
+        if isinstance(one, dict)
+    }
+
+
+def test_a_figure_says_who_measured_which_rows_and_what_it_was_before() -> None:
+    business = Business()
+    business.catalogued()
+    assert figures(business) == {
+        "completeness": (990_000, -1, 1, "health"),
+        "accuracy": (970_000, -1, 1, "health"),
+    }
+    business.do("opco", "quality", "measure", *MEASURED)
+    assert figures(business)["accuracy"] == (900_000, 970_000, 1, "opco")
+    assert figures(business)["completeness"] == (990_000, -1, 1, "health")
+    rows = changed(dataset_rows("health", rows="newer"), 2, [["accuracy", 950_000]])
+    business.do("health", "catalog", "update", SUBJECT, *rows)
+    assert figures(business) == {
+        "completeness": (990_000, -1, 1, "health"),
+        "accuracy": (950_000, 900_000, 2, "health"),
+    }
+
+
+def test_who_measures_the_same_rows_again_hides_no_fall() -> None:
+    business = Business()
+    business.catalogued()
+    business.do("opco", "quality", "measure", *MEASURED)
+    business.do("opco", "quality", "measure", *MEASURED)
+    assert figures(business)["accuracy"] == (900_000, 970_000, 1, "opco")
+    rows = changed(dataset_rows("health", rows="newer"), 2, [["accuracy", 800_000]])
+    business.do("health", "catalog", "update", SUBJECT, *rows)
+    business.do("health", "quality", "measure", SUBJECT, [["accuracy", 810_000]], b"")
+    assert figures(business)["accuracy"] == (810_000, 900_000, 2, "health")
+
+
+def test_rows_that_are_collected_anew_before_registration_are_compared_with_nothing() -> None:
+    business = Business()
+    business.drafted("health", SUBJECT)
+    for ppm in (900_000, 400_000):
+        rows = changed(dataset_rows("health"), 2, [["accuracy", ppm]])
+        business.do("health", "catalog", "collect", SUBJECT, *rows)
+    assert figures(business) == {"accuracy": (400_000, -1, 1, "health")}
+
+
+def test_all_measurements_stay_on_record_in_order() -> None:
+    business = Business()
+    business.catalogued()
+    business.do("opco", "quality", "measure", *changed(MEASURED, 2, digest("report")))
+    history = business.ask("bank", "quality", "history", SUBJECT, 0, 100)
+    assert isinstance(history, list)
+    told = [
+        (row["number"], row["party"], row["report"]) for row in history if isinstance(row, dict)
+    ]
+    assert told == [(1, "health", b""), (2, "opco", digest("report"))]
+    assert business.ask("bank", "quality", "history", SUBJECT, 1, 1) == history[1:]
+    assert business.ask("bank", "quality", "history", "unheard-of", 0, 1) == []
+    assert business.ask_record("bank", "quality", "show", SUBJECT)["measurements"] == 2
+    for offset, limit in [(-1, 1), (0, 0), (0, 101)]:
+        assert business.denied("bank", "quality", "history", SUBJECT, offset, limit) == (
+            "quality.page"
+        )
+    assert business.denied("bank", "quality", "show", "unheard-of") == "quality.unknown"
+
+
+def test_quantity_quality_and_renewal_are_monitored_together() -> None:
+    business = Business()
+    business.catalogued()
+    business.drafted("health", "draft")
+    business.do("health", "catalog", "update", SUBJECT, *changed(dataset_rows("health"), 0, 5000))
+    updated_ms = business.now_ms
+    business.do("opco", "quality", "measure", *MEASURED)
+    seen = business.ask("opco", "quality", "monitor", [SUBJECT, "draft"])
+    assert isinstance(seen, list) and isinstance(seen[0], dict) and isinstance(seen[1], dict)
+    assert seen[0] == {
+        "id": SUBJECT,
+        "owner": "health",
+        "status": "updated",
+        "version": 2,
+        "row_count": 5000,
+        "rows_before": 6730,
+        "worst_ppm": 900_000,
+        "fallen_ppm": 70_000,
+        "updated_ms": updated_ms,
+        "due_ms": updated_ms + 90 * 24 * 3_600_000,
+    }
+    assert (seen[1]["status"], seen[1]["worst_ppm"], seen[1]["fallen_ppm"]) == ("draft", -1, 0)
+    asked: list[Value] = ["x"] * 51
+    assert business.denied("opco", "quality", "monitor", asked) == "quality.datasets"
+    assert business.denied("opco", "quality", "monitor", ["x"]) == "catalog.unknown"
+
+
+def test_only_the_catalog_contract_declares_figures_of_new_rows() -> None:
+    business = Business()
+    business.catalogued()
+    declared: list[Value] = [SUBJECT, 1, "health", [["accuracy", 1_000_000]]]
+    for who in ("health", "opco", "bureau", STRANGER):
+        assert business.refused(who, "quality", "declare", *declared) == "quality.declare"
