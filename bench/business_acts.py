@@ -14,11 +14,13 @@ from importlib import resources
 from client.gas import GAS_SMALL, GAS_WHOLE
 from client.grant_terms import terms_digest
 from crypto import sm3
+from ledger.merkle import root_of
 from ledger.values import Key, Value, encode_value
 
 SUPPLIERS = ("supplier-a", "supplier-b", "supplier-c")
 ALGORITHM = "statistics/1"
 PROGRAM_SIZE = 300  # bytes; the insurance scenario's program has about as many
+BATCH_SIZE = 1_000  # digests under one root
 SHARE_SIZE = 4096  # bytes of a sealed output share
 CERTIFICATE_SIZE = 900  # characters; a one-task certificate of an executor
 HOUR_MS = 3_600_000
@@ -26,7 +28,8 @@ DAY_MS = 24 * HOUR_MS
 TASK_GRANTS = 64  # tasks spread over as many: a grant has 32 open ones at most
 TASKS_OPEN = 240  # a supplier's queue takes 256
 WINDOW = 2_000  # transactions under way: two full blocks
-TASK_USES = 10_000  # of each of those
+USES_MAX = 10**6  # the most that a grant or channel may have
+TASK_USES = 10_000  # of each of the tasks' grants; the rest is for grants by channel
 # Title, kind, format, quality, delivery, purpose and scenario of the demand.
 WANTED = ("Claims by plan", "claims", "table", "complete", "sealed file", "pricing", "insurance")
 DEMAND = "bench"
@@ -70,7 +73,7 @@ def preparation(now_ms: int) -> list[Act]:
         Act("operator", "demand", "prescreen", [DEMAND, True, "complete"]),
         Act("manager", "demand", "review", [DEMAND, True, "lawful", _datasets()]),
         Act("manager", "preapproval", "preapprove", _channel(now_ms)),
-        *(_drawn(_grant_of(number), now_ms) for number in range(TASK_GRANTS)),
+        *(_drawn(_grant_of(number), now_ms, TASK_USES) for number in range(TASK_GRANTS)),
     ]
 
 
@@ -79,7 +82,11 @@ def workloads(now_ms: int, chain_id: bytes) -> list[Workload]:
     return [
         Workload("transfer", "transfers", _transfer),
         Workload("evidence", "records", _evidence),
+        Workload("evidence batch", "records", _batch, items=BATCH_SIZE),
         Workload("grant", "grants", lambda number: _grant(number, now_ms, chain_id)),
+        Workload(
+            "grant by channel", "grants", lambda number: [[_drawn(f"drawn-{number}", now_ms, 1)]]
+        ),
         Workload("task", "tasks", lambda number: _task(number, now_ms), open_max=TASKS_OPEN),
     ]
 
@@ -95,6 +102,14 @@ def _evidence(number: int) -> Stages:
     return [
         [Act("operator", "evidence", "record", [name, "development.process", name, digest, ""])]
     ]
+
+
+def _batch(number: int) -> Stages:
+    """One record for many digests, by the root over them."""
+    name = f"batch-{number}"
+    digests = [(number * BATCH_SIZE + place).to_bytes(32, "big") for place in range(BATCH_SIZE)]
+    about: list[Value] = [name, "development.process", name, root_of(digests), BATCH_SIZE]
+    return [[Act("operator", "evidence", "record_batch", [*about, "plain", "", ""])]]
 
 
 def _task(number: int, now_ms: int) -> Stages:
@@ -148,9 +163,9 @@ def _grant(number: int, now_ms: int, chain_id: bytes) -> Stages:
     ]
 
 
-def _drawn(grant: str, now_ms: int) -> Act:
+def _drawn(grant: str, now_ms: int, uses_max: int) -> Act:
     """A grant of the scenario that was approved before: in force at once."""
-    terms = {**_terms(grant, now_ms), "uses_max": TASK_USES, "channel_id": CHANNEL}
+    terms = {**_terms(grant, now_ms), "uses_max": uses_max, "channel_id": CHANNEL}
     return Act("operator", "grant", "request", [*terms.values()])
 
 
@@ -162,15 +177,14 @@ def _terms(grant: str, now_ms: int) -> dict[Key, Value]:
         **_scope(),
         "from_ms": 0,
         "expires_ms": now_ms + 30 * DAY_MS,
-        "uses_max": 10**6,
+        "uses_max": USES_MAX,
         "assurance": "none",
     }
 
 
 def _channel(now_ms: int) -> list[Value]:
-    uses_max, until_ms = TASK_USES * TASK_GRANTS, now_ms + 90 * DAY_MS
-    scope = _scope().values()
-    return [CHANNEL, "operator", *scope, uses_max, "none", 60 * DAY_MS, until_ms]
+    scope, until_ms = _scope().values(), now_ms + 90 * DAY_MS
+    return [CHANNEL, "operator", *scope, USES_MAX, "none", 60 * DAY_MS, until_ms]
 
 
 def _scope() -> dict[Key, Value]:

@@ -35,7 +35,9 @@ def ends_of(workload: Workload) -> set[str]:
     return {
         "transfer": {"Transfer"},
         "evidence": {"EvidenceRecorded"},
+        "evidence batch": {"EvidenceRecorded"},
         "grant": {"Granted"},
+        "grant by channel": {"GrantRequested", "Granted"},
         "task": {"TaskFinished"},
     }[workload.name]
 
