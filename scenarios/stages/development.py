@@ -16,7 +16,7 @@ from ledger.values import Value
 from scenarios import papers
 from scenarios.answers import field, list_of, record_of, records_in
 from scenarios.cast import Cast
-from scenarios.comparison import RELATIVE_MAX, compare, pooled_results
+from scenarios.comparison import RELATIVE_MAX, Agreement, compare, pooled_results
 from scenarios.consortium import Member
 from scenarios.record import ScenarioFailed, TableRecord
 from scenarios.script import Script, Told
@@ -126,13 +126,19 @@ def check(
     )
     script.table(comparison_table(found, sheets[0].texts))
     largest = max(one.relative for one in found)
-    script.finding(
-        "comparison",
-        f"{sum(one.values for one in found)} values beside the pooled computation: "
-        f"{sum(one.values for one in found if one.is_exact)} equal, the others differ by at most "
-        f"{largest:.2g} of the value (allowed {RELATIVE_MAX:g})",
-    )
+    script.finding("comparison", _compared(found))
     script.measured("largest_relative_difference", largest)
+
+
+def _compared(found: Sequence[Agreement]) -> str:
+    values = sum(one.values for one in found)
+    equal = sum(one.values for one in found if one.absolute == 0)
+    said = f"{values} values beside the pooled computation: {equal} equal"
+    if equal == values:
+        return said
+    largest = max(one.relative for one in found)
+    bound = f"{largest:.2g} of the value (allowed {RELATIVE_MAX:g})"
+    return f"{said}, the others differ by at most {bound}"
 
 
 def _derive(

@@ -217,4 +217,5 @@ def test_the_chain_says_that_the_data_is_generated(played: Played) -> None:
 def test_the_story_and_the_record_say_so_too(played: Played) -> None:
     findings = played.script.findings
     assert "GENERATED" in findings["data"] and "generated" in findings["limits"]
+    assert findings["comparison"] == "144 values beside the pooled computation: 144 equal"
     assert any("GENERATED" in remark for remark in played.listener.remarks)
