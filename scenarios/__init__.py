@@ -24,6 +24,7 @@ executors there is nothing to tell.
     grid         rows sorted into the cells of a few factors, and what was counted in each
     glm          logistic and Poisson regression from counts in cells
     response     a model of who responds, from joint counts
+    rental/      Appendix A, 1: group-rental detection (群租房管理), on generated data
     insurance/   Appendix A, 2: smart insurance (智慧保险)
     drug/        Appendix A, 3: AI drug discovery, double blind (“AI”+创新药)
     marketing/   Appendix A, 5: precision marketing (市场精准营销)

@@ -59,6 +59,10 @@ class Member:
         (folder / name).write_bytes(content)
         return sm3.digest(content)
 
+    def document(self, name: str) -> bytes:
+        """What it filed by that name."""
+        return (self.home / DOCUMENTS / name).read_bytes()
+
     def receive(self, name: str, content: bytes) -> Path:
         """Takes what another party hands over outside the chain."""
         folder = self.home / INBOX

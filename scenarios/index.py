@@ -19,6 +19,14 @@ class Scenario:
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
+        name="rental",
+        chinese="群租房管理",
+        title="norms of use to find dwellings let by bed, on generated data of three districts",
+        appendix="A.1 (1)",
+        module="scenarios.rental.run",
+        needs=("numpy", "spu"),
+    ),
+    Scenario(
         name="insurance",
         chinese="智慧保险",
         title="joint claim statistics of three suppliers, by insurance plan",

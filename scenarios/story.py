@@ -40,6 +40,7 @@ FINDINGS = {
     "limits": "局限 limits",
     "model": "模型 model",
     "targets": "客群 targets",
+    "suspects": "疑似 suspects",
     "effect": "疗效 effect",
     "double_blind": "双盲 double blind",
     "product": "产品 product",
