@@ -27,6 +27,7 @@ executors there is nothing to tell.
     rental/      Appendix A, 1: group-rental detection (群租房管理), on generated data
     insurance/   Appendix A, 2: smart insurance (智慧保险)
     drug/        Appendix A, 3: AI drug discovery, double blind (“AI”+创新药)
+    trial/       Appendix A, 4: patients for a clinical trial (临床试验受试者匹配)
     marketing/   Appendix A, 5: precision marketing (市场精准营销)
     credit/      Appendix A, 6: credit risk of small firms (金融风控精准招商), on generated data
 

@@ -43,6 +43,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         needs=("numpy", "spu", "statsmodels"),
     ),
     Scenario(
+        name="trial",
+        chinese="临床试验受试者匹配",
+        title="patients of three hospitals who meet the criteria of a clinical trial",
+        appendix="A.1 (4)",
+        module="scenarios.trial.run",
+        needs=("numpy", "spu", "statsmodels"),
+    ),
+    Scenario(
         name="marketing",
         chinese="市场精准营销",
         title="segments for a campaign, from joint counts of three platforms",

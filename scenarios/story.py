@@ -41,6 +41,7 @@ FINDINGS = {
     "model": "模型 model",
     "targets": "客群 targets",
     "suspects": "疑似 suspects",
+    "match": "匹配 match",
     "effect": "疗效 effect",
     "double_blind": "双盲 double blind",
     "product": "产品 product",

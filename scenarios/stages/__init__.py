@@ -7,6 +7,7 @@
     delivery        a contract is signed, the product reaches its consumer (交付)
     agreement       how the two sides sign (数据服务合同)
     use             the consumer asks about the product, and its use is metered (使用)
+    onward          what the consumer may pass on, suppliers use at home (下发)
     settlement      statements, what the consumer says to them, payment (结算)
     oversight       the right is taken back, the evidence is read (监督管理)
 

@@ -206,7 +206,7 @@ def test_norms_that_are_not_the_registered_ones_are_not_acted_on(played: Played)
     honest = consumer.document(f"{cast.product}.json")
     consumer.keep(f"{cast.product}.json", honest.replace(b'"form"', b'"form" '))
     try:
-        with pytest.raises(ScenarioFailed, match="other norms than were registered"):
+        with pytest.raises(ScenarioFailed, match="another product than was registered"):
             dispatch(played.script, cast, short())
     finally:
         consumer.keep(f"{cast.product}.json", honest)
