@@ -120,7 +120,7 @@ def _task(number: int, now_ms: int) -> Stages:
     deadline_ms = now_ms + 24 * HOUR_MS
     order: list[Value] = [task, _grant_of(number), ALGORITHM, program, participants, key]
     return [
-        [Act("operator", "task", "create", [*order, deadline_ms])],
+        [Act("operator", "task", "create", [*order, deadline_ms, "", ""])],
         [Act(supplier, "task", "accept", _acceptance(task, supplier)) for supplier in SUPPLIERS],
         [Act(supplier, "task", "report", _report(task, supplier)) for supplier in SUPPLIERS],
     ]

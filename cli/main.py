@@ -47,6 +47,7 @@ NOUNS: dict[str, str] = {
     "demand": "Data demands, prescreen and review (数据需求、预审、审核).",
     "algorithm": "Algorithm images: proposed, vetted, disabled (算法镜像).",
     "grant": "Grants: who may use which data for what (授权).",
+    "job": "Jobs: several tasks, planned, confirmed and scheduled (作业).",
     "task": "Computing tasks on granted data (任务).",
     "product": "Data products made by tasks (数据产品).",
     "agreement": "Service contracts of operator and consumer, signed by both (合同).",

@@ -85,6 +85,8 @@ def create(
         [tuple(participant) for participant in participants],
         receiver_key,
         deadline,
+        "",
+        "",
     )
 
 

@@ -40,6 +40,7 @@ _MEASURED: Final = frozenset(
         "multisig",
         "incident",
         "inquiry",
+        "job",
         "oversight",
         "parties",
         "preapproval",
@@ -72,6 +73,10 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("demand", "collect"): GAS_MEDIUM,  # asks after 16 suppliers
         ("demand", "match"): GAS_MEDIUM,
         ("demand", "abandon"): GAS_MEDIUM,
+        ("job", "create"): GAS_LARGE,  # 16 steps of 16 participants each
+        ("job", "abandon"): GAS_LARGE,  # ends as many tasks
+        ("job", "cancel"): GAS_LARGE,
+        ("job", "expire"): GAS_LARGE,
         ("task", "create"): GAS_MEDIUM,  # 16 participants, each queue and data set
         ("task", "accept"): GAS_MEDIUM,  # keeps a certificate, tells 16 participants
         ("task", "fail"): GAS_MEDIUM,  # lets them all go again

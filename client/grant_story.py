@@ -33,6 +33,11 @@ TRIED: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
     ("grant", "accept"): (0, "grant"),
     ("grant", "withdraw"): (0, "grant"),
     ("grant", "revoke"): (0, "grant"),
+    ("job", "create"): (2, "grant"),
+    ("job", "confirm"): (0, "job"),
+    ("job", "dispatch"): (0, "job"),
+    ("job", "finish"): (0, "job"),
+    ("job", "verify"): (0, "job"),
     ("task", "create"): (1, "grant"),
     ("task", "accept"): (0, "task"),
     ("task", "report"): (0, "task"),
@@ -44,7 +49,7 @@ TRIED: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
 }
 # Which field of an event must name the grant, by contract. A field `subject` or `target` may mean
 # something else of the same id: what they tell of the grant itself its own events tell as well.
-NAMES: Final[Mapping[str, str]] = {"grant": "grant_id", "task": "grant_id", "product": "grant_id"}
+NAMES: Final[Mapping[str, str]] = dict.fromkeys(("grant", "job", "task", "product"), "grant_id")
 
 
 class Records(Protocol):
@@ -104,9 +109,11 @@ def grant_story(node: Records, grant_id: str, accounts_of: Callable[[str], Seque
 
     `accounts_of` gives the addresses of a party, also former ones.
     """
-    found = _Found({"grant": {grant_id}, "task": set(), "product": set(), "delivery": set()}, {})
+    kinds = ("job", "task", "product", "delivery")
+    found = _Found({"grant": {grant_id}, **{kind: set() for kind in kinds}}, {})
     for contract, field in NAMES.items():
         _follow(node, found, grant_id, contract=contract, field=field)
+    found.ids["job"] |= set(_texts(found, "job.JobCreated", "job_id"))
     tasks = _texts(found, "grant.GrantUsed", "task_id")
     for task_id in tasks[-TASKS_MAX:]:
         found.ids["task"].add(task_id)

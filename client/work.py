@@ -173,6 +173,55 @@ def _collected(demand: Value) -> list[tuple[str, str]]:
     return found
 
 
+def _jobs(reader: Reader) -> Iterator[Waiting]:
+    for row in reader.rows("job"):
+        name, title, due_ms = _text(row, "id"), _text(row, "title"), _number(row, "deadline_ms")
+        for what, command in _job_acts(reader, row):
+            yield _waiting(what, name, title, f"job {command}", due_ms)
+
+
+def _job_acts(reader: Reader, row: Row) -> Iterator[tuple[str, str]]:
+    name, status = _text(row, "id"), _text(row, "status")
+    is_operator = _text(row, "operator") == reader.party
+    if status == "created" and reader.party in _items(row.get("parties")):
+        said = _items(_field(reader.view("job", "show", name), "confirmed"))
+        if reader.party not in said:
+            digest = row.get("digest")
+            shown = digest.hex() if isinstance(digest, bytes) else ""
+            yield "job to confirm (确认)", f"confirm {name} --digest {shown}"
+    if status == "queued" and is_operator:
+        first = reader.view("job", "queue", reader.party, 0, 1)
+        if [_field(item, "id") for item in _items(first)] == [name]:
+            yield "job to dispatch (调度)", f"dispatch {name}"
+    if status in ("dispatched", "running") and is_operator:
+        for step in _ready(reader.view("job", "show", name)):
+            yield "step to start (步骤)", f"start {name} {step} --task … --program … --deadline …"
+        if _number(row, "finished") == _number(row, "step_count"):
+            yield "result to name (结果)", f"finish {name} --digest file:RESULT"
+    if status == "disputed" and is_operator:
+        yield "result to name anew (争议)", f"finish {name} --digest file:RESULT"
+    if status == "disputed" and "manager" in reader.roles:
+        yield "dispute to decide (争议)", f"close {name} --note …"
+    if status == "result" and _text(row, "consumer") == reader.party:
+        command = (
+            f"verify {name} --digest file:RECEIVED, or: job dispute {name} --digest … --note …"
+        )
+        yield "result to verify (核验)", command
+    if status == "verified" and is_operator:
+        yield "job to close (关闭)", f"close {name}"
+
+
+def _ready(file: Value) -> Iterator[str]:
+    """Steps that a task may begin now: those before them finished, and none is under way."""
+    states = {_field(one, "name"): one for one in _items(_field(file, "progress"))}
+    for step in _items(_field(file, "steps")):
+        name = _field(step, "name")
+        state = _field(states.get(name), "status")
+        before = [_field(states.get(one), "status") for one in _items(_field(step, "after"))]
+        if state in ("waiting", "ended") and all(status == "finished" for status in before):
+            yield name if isinstance(name, str) else ""
+
+
 def _supplier_tasks(reader: Reader) -> Iterator[Waiting]:
     if "supplier" not in reader.roles:
         return
@@ -383,6 +432,7 @@ PARTS: Final = (
     _demands,
     _supplier_data,
     _grants,
+    _jobs,
     _supplier_tasks,
     _operator_work,
     _products,

@@ -43,6 +43,8 @@ SYSTEM_CONTRACTS = (
     "preapproval",
     "grant",
     "queue",
+    "step",
+    "job",
     "task",
     "evidence",
     "product",

@@ -78,7 +78,8 @@ class Cast:
         ]
         receiver_key = self.operator.session.account.public_key
         deadline_ms = now_ms() + TASK_TERM_MS
-        return [task_id, self.grant, algorithm, program, participants, receiver_key, deadline_ms]
+        words: list[Value] = [task_id, self.grant, algorithm, program, participants, receiver_key]
+        return [*words, deadline_ms, "", ""]
 
 
 def cast_of(consortium: Consortium, run_id: str, *, holding: str, suppliers: int) -> Cast:

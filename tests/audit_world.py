@@ -168,7 +168,8 @@ class AuditedChain(Chain):
     def order(self, task: str, grant: str, suppliers: Sequence[str]) -> list[Value]:
         participants: list[Value] = [[supplier, dataset_of(supplier)] for supplier in suppliers]
         key = self.people["opco"].public_key
-        return [task, grant, ALGORITHM, PROGRAM, participants, key, self.now_ms + HOUR_MS]
+        words: list[Value] = [task, grant, ALGORITHM, PROGRAM, participants, key]
+        return [*words, self.now_ms + HOUR_MS, "", ""]
 
     def compute(self, task: str, grant: str, suppliers: Sequence[str]) -> None:
         self.do("opco", "task.create", *self.order(task, grant, suppliers))

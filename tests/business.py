@@ -319,7 +319,8 @@ class Business:
         """The arguments of task.create."""
         participants: list[Value] = [[supplier, dataset_of(supplier)] for supplier in SUPPLIERS]
         deadline_ms = self.now_ms + hours * HOUR_MS
-        return [task_id, grant_id, ALGORITHM, PROGRAM, participants, RECEIVER_KEY, deadline_ms]
+        words: list[Value] = [task_id, grant_id, ALGORITHM, PROGRAM, participants, RECEIVER_KEY]
+        return [*words, deadline_ms, "", ""]
 
     def created(self, task_id: str = "t1", *, uses_max: int = 3, hours: int = 1) -> str:
         grant_id = self.granted(uses_max=uses_max)
@@ -345,6 +346,63 @@ class Business:
         for supplier in SUPPLIERS:
             self.report(supplier, task_id)
         return task_id
+
+    # --- the way of a job ---------------------------------------------------------------------
+
+    def plan(self, job_id: str = "j1", *, priority: int = 5, hours: int = 9) -> list[Value]:
+        """The arguments of job.create: two steps at once, and a third after both."""
+        steps: list[Value] = [step("first"), step("second"), step("third", "first", "second")]
+        return [job_id, "Claims", "g1", priority, self.now_ms + hours * HOUR_MS, steps]
+
+    def planned(self, job_id: str = "j1", *, priority: int = 5) -> str:
+        if self.ask("opco", "grant", "is_valid", "g1") is False:
+            self.granted(uses_max=9)
+        self.do("opco", "job", "create", *self.plan(job_id, priority=priority))
+        return job_id
+
+    def job(self, job_id: str = "j1") -> Fields:
+        """The job's record, as its operator reads it."""
+        found = self.ask_record("opco", "job", "show", job_id)["job"]
+        assert isinstance(found, dict)
+        return {str(name): value for name, value in found.items()}
+
+    def queued(self, job_id: str = "j1", *, priority: int = 5) -> str:
+        self.planned(job_id, priority=priority)
+        for party in (*SUPPLIERS, "insurer"):
+            self.do(party, "job", "confirm", job_id, self.job(job_id)["digest"])
+        return job_id
+
+    def dispatched(self, job_id: str = "j1") -> str:
+        self.queued(job_id)
+        self.do("opco", "job", "dispatch", job_id)
+        return job_id
+
+    def step_order(self, name: str, task_id: str, job_id: str = "j1") -> list[Value]:
+        """The arguments of task.create for a step of the plan."""
+        return [*self.order(task_id)[:7], job_id, name]
+
+    def step_done(self, name: str, task_id: str, job_id: str = "j1") -> None:
+        """A task of its own carries the step out."""
+        self.do("opco", "task", "create", *self.step_order(name, task_id, job_id))
+        for act in (self.accept, self.report):
+            for supplier in SUPPLIERS:
+                act(supplier, task_id)
+
+    def all_done(self, job_id: str = "j1") -> str:
+        self.dispatched(job_id)
+        for name in ("first", "second", "third"):
+            self.step_done(name, f"{job_id}-{name}", job_id)
+        return job_id
+
+    def with_result(self, job_id: str = "j1") -> str:
+        self.all_done(job_id)
+        self.do("opco", "job", "finish", job_id, digest("result"))
+        return job_id
+
+    def verified(self, job_id: str = "j1") -> str:
+        self.with_result(job_id)
+        self.do("insurer", "job", "verify", job_id, digest("result"), True, "")
+        return job_id
 
     # --- the way of a product -------------------------------------------------------------------
 
@@ -376,6 +434,19 @@ def agreed_terms(business: Business) -> list[Value]:
     until_ms = business.now_ms + 20 * HOUR_MS
     text = digest("agreement")
     return ["product", "p1", "Claims by plan", text, "registry", 10_000, "", until_ms]
+
+
+def step(name: str, *after: str) -> Value:
+    """A step of a plan: the computation of Business.order."""
+    return {
+        "name": name,
+        "component": ALGORITHM,
+        "program_hash": sm3.digest(PROGRAM),
+        "participants": [[supplier, dataset_of(supplier)] for supplier in SUPPLIERS],
+        "receiver_key": RECEIVER_KEY,
+        "after": list(after),
+        "resources": [["cpu_millis", 2000], ["memory_mib", 1024]],
+    }
 
 
 OFFER: list[Value] = ["insurer", digest("agreement"), digest("payload")]

@@ -6,7 +6,7 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from types import ModuleType
 from typing import get_args, get_origin, get_type_hints
 
@@ -66,6 +66,11 @@ def fits(value: Value, kind: object) -> bool:
     origin, inner = get_origin(kind), get_args(kind)
     if origin is list:
         return isinstance(value, list) and all(fits(item, inner[0]) for item in value)
+    if isinstance(kind, type) and is_dataclass(kind):  # a record is given by its fields
+        hints = get_type_hints(kind)
+        if not isinstance(value, dict) or set(value) != set(hints):
+            return False
+        return all(fits(value[name], hints[name]) for name in hints)
     if origin is tuple:
         return isinstance(value, list | tuple) and all(map(fits, value, inner))
     return type(value) is kind

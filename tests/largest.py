@@ -6,7 +6,7 @@ from typing import Protocol
 
 from contracts.system.catalog import COLUMNS_MAX
 from contracts.system.quality import MEASURES
-from contracts.vm.testing import account
+from contracts.vm.testing import Chain, account
 from crypto import sm2, sm3
 from executors.images import publisher_message
 from ledger.model import address_of
@@ -109,3 +109,72 @@ def _collect(
         taken.append(dataset)
     play.do("manager", "demand", "match", name("e"), wide(1024), taken)
     play.do("manager", "demand", "abandon", name("f"), wide(1024))
+
+
+def work(
+    play: Play,
+    chain: Chain,
+    ordered: tuple[Value, bytes, list[Value], bytes],
+    *,
+    report: tuple[str, list[Value]],
+) -> None:
+    """Jobs of as many steps and parties as may be: one to its end, sixteen for the revocation of
+    the grant h, and some that end in other ways. `report` is a certificate, and what each says."""
+    component, program, pairs, key = ordered
+    names = [f"{number:02}".ljust(64, "s") for number in range(16)]
+    kinds = ("cpu_millis", "memory_mib", "disk_mib", "bandwidth_kbps")
+    resources: list[Value] = [[kind, 10**12] for kind in kinds]
+
+    def steps(*, wide_graph: bool) -> list[Value]:
+        return [
+            {
+                "name": step,
+                "component": component,
+                "program_hash": sm3.digest(program),
+                "participants": pairs,
+                "receiver_key": key,
+                "after": [*names[:place]] if wide_graph else [],
+                "resources": resources,
+            }
+            for place, step in enumerate(names)
+        ]
+
+    suppliers = [f"supplier-{number:02}" for number in range(16)]
+    deadline_ms = chain.time_ms + 100 * HOUR_MS
+
+    def queued(job: str, grant: str, plan: list[Value]) -> None:
+        words: list[Value] = [name(job), wide(128), name(grant), 5, deadline_ms, plan]
+        play.do("operator", "job", "create", *words)
+        found = chain.view(account("operator"), "job", "show", name(job))
+        assert isinstance(found, dict) and isinstance(found["job"], dict)
+        for who in (*suppliers, "consumer"):
+            play.do(who, "job", "confirm", name(job), found["job"]["digest"])
+
+    def order(job: str, step: str, task: str, grant: str) -> None:
+        words: list[Value] = [component, program, pairs, key, deadline_ms, name(job), step]
+        play.do("operator", "task", "create", name(task), name(grant), *words)
+
+    queued("whole", "g", steps(wide_graph=True))
+    play.do("operator", "job", "dispatch", name("whole"))
+    certificate, said = report
+    for place, step in enumerate(names):
+        order("whole", step, f"w{place}", "g")
+        for who in suppliers:
+            words: list[Value] = [name(f"w{place}"), wide(128), certificate, DIGEST]
+            play.do(who, "task", "accept", *words)
+        for who in suppliers:
+            play.do(who, "task", "report", name(f"w{place}"), *said)
+    play.do("operator", "job", "finish", name("whole"), DIGEST)
+    play.do("consumer", "job", "verify", name("whole"), DIGEST, False, wide(1024))
+    play.do("manager", "job", "close", name("whole"), wide(1024))
+    for job, who, verb in (("c", "manager", "cancel"), ("a", "consumer", "abandon")):
+        queued(job, "g", steps(wide_graph=False))
+        play.do("operator", "job", "dispatch", name(job))
+        for place, step in enumerate(names):
+            order(job, step, f"{job}{place}", "g")
+        play.do(who, "job", verb, name(job), wide(512))
+    queued("e", "g", steps(wide_graph=False))
+    # The revocation of h cancels them all, and as many tasks.
+    for number in range(16):
+        words = [name(f"h{number}"), wide(128), name("h"), 5, deadline_ms, steps(wide_graph=True)]
+        play.do("operator", "job", "create", *words)

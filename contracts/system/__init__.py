@@ -14,6 +14,8 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     algorithm   算法镜像   what executors may run, vetted                 开发 development
     grant       授权       who may use which data for what                授权 authorization
     queue       队列       open work, in order                            开发 development
+    step        步骤       the plans of jobs, to the letter               开发 development
+    job         作业       several tasks in an order, confirmed by all    开发 development
     task        任务       joint computations: accepted, run, reported    开发 development
     evidence    存证       digests of what parties must be able to show   all stages
     product     数据产品   results registered (登记) and assessed         开发 development

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contracts.dialect import Map, call, ctx, require, view
 
-USERS = ("contract:task",)
+USERS = ("contract:task", "contract:job")
 SCOPES_MAX = 32  # queues that one item is in: those of a grant and of 16 participants, and some
 RANK_MAX = 10**15
 OPEN_MAX = 1_024  # items of one queue, whatever its user allows: one answer sorts them all
@@ -65,5 +65,5 @@ def items(scope: str) -> list[str]:
 
 
 def require_user() -> str:
-    require(ctx.sender in USERS, "queue.user: tasks enter and leave queues by themselves")
+    require(ctx.sender in USERS, "queue.user: tasks and jobs enter and leave queues by themselves")
     return ctx.sender

@@ -1,11 +1,11 @@
 """Tasks: joint computations of several suppliers, from order to result (clauses 8.2.6a to f).
 
-An operator creates a task under a grant; the grant is checked and one use of it counted. Every
+An operator creates a task under a grant, alone or for a step of a job; one use is counted. Every
 participant accepts with its endpoint, a one-task certificate and the commitment to its rows; when
 the last one has accepted, the task is dispatched and executors start. Every participant reports
 the program it ran, a root over its transcript and its share of the output, sealed to the receiver.
-Equal program hashes finish the task, differing ones make it disputed.
-The grant is checked again at each of these steps; its revocation cancels open tasks.
+Equal program hashes finish the task, differing ones make it disputed. Grant and algorithm are
+checked at each of these steps; revocation cancels open tasks.
 
 States: created -> running -> finished | disputed; open ones -> failed | cancelled | expired.
 """
@@ -60,6 +60,8 @@ class Task:
     receiver_key: bytes
     deadline_ms: int
     created_ms: int
+    job_id: str  # whose step it carries out; "" if it stands alone
+    step: str
     status: str = "created"
     accepted: int = 0  # participants that accepted
     reported: int = 0  # participants that reported
@@ -115,7 +117,7 @@ class Outcome:
 
 @record
 class Terms:
-    """What a task takes over from its grant, as the grant contract tells it."""
+    """What a task takes over from its grant."""
 
     consumer: str
     expires_ms: int
@@ -139,18 +141,18 @@ def create(
     participants: list[tuple[str, str]],
     receiver_key: bytes,
     deadline_ms: int,
+    job_id: str,
+    step: str,
 ) -> None:
-    """An operator orders a computation within a grant (6.4a, 8.2.6b)."""
+    """An operator orders a computation within a grant (6.4a, 8.2.6b); `job_id` "" is for none."""
     operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
     require(operator != "", "task.role: sign with an account of an active operator")
     require(is_name(task_id), "task.id: use 1 to 64 characters of a-z 0-9 _ - .")
     require(task_id not in tasks, "task.exists: choose another id")
     require(1 <= len(program) <= PROGRAM_MAX, "task.program: use 1 to 16384 bytes")
     require(len(receiver_key) == KEY_SIZE, "task.receiver_key: use the 64 bytes of an SM2 key")
-    require(
-        ctx.time_ms < deadline_ms <= ctx.time_ms + TERM_MAX_MS,
-        "task.deadline: choose a time within the next week",
-    )
+    is_within = ctx.time_ms < deadline_ms <= ctx.time_ms + TERM_MAX_MS
+    require(is_within, "task.deadline: choose a time within the next week")
     check_participants(participants)
     datasets = [dataset_id for _party, dataset_id in participants]
     terms = call_contract(
@@ -159,6 +161,11 @@ def create(
     require(deadline_ms <= terms.expires_ms, "task.deadline: it must not outlast the grant")
     view_contract("algorithm", "ensure_runnable", algorithm, returns=bool)
     program_hash = sm3(program)
+    if job_id != "":
+        ordered = (algorithm, program_hash, participants, receiver_key)
+        call_contract(
+            "job", "take", job_id, step, task_id, grant_id, operator, deadline_ms, ordered
+        )
     programs[task_id] = program
     tasks[task_id] = Task(
         id=task_id,
@@ -171,6 +178,8 @@ def create(
         receiver_key=receiver_key,
         deadline_ms=deadline_ms,
         created_ms=ctx.time_ms,
+        job_id=job_id,
+        step=step,
     )
     enlist(task_id, grant_id, participants)
     emit(
@@ -280,9 +289,8 @@ def fail(task_id: str, reason: str) -> None:
     require(1 <= len(reason) <= REASON_MAX, "task.reason: give a reason of 1 to 512 characters")
     require_open(task)
     end(task_id, "failed", reason)
-    emit(
-        "TaskFailed", task_id=task_id, participants=parties_of(task), party_id=party, reason=reason
-    )
+    names = parties_of(task)
+    emit("TaskFailed", task_id=task_id, participants=names, party_id=party, reason=reason)
 
 
 @call
@@ -290,10 +298,8 @@ def cancel(task_id: str) -> None:
     """The operator that created it, or the manager, calls a task off (8.2.6e)."""
     task = known(task_id)
     party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
-    require(
-        party == task.operator or is_manager(),
-        "task.role: only the operator that created it or the manager may cancel a task",
-    )
+    may_cancel = party == task.operator or is_manager()
+    require(may_cancel, "task.role: only the operator that created it or the manager may cancel it")
     require_open(task)
     end(task_id, "cancelled", "cancelled by " + party)
     emit("TaskCancelled", task_id=task_id, participants=parties_of(task), party_id=party)
@@ -303,10 +309,16 @@ def cancel(task_id: str) -> None:
 def cancel_under(grant_id: str) -> None:
     """Cancels what is open under a revoked grant; for the grant contract alone (6.3a)."""
     require(ctx.sender == "contract:grant", "task.cancel_under: revoke the grant instead")
-    for task_id in view_contract("queue", "items", "grant:" + grant_id, returns=list[str]):
-        task = tasks[task_id]
-        end(task_id, "cancelled", "the grant was revoked")
-        emit("TaskCancelled", task_id=task_id, participants=parties_of(task), party_id="")
+    call_contract("job", "cancel_under", grant_id)
+    open_tasks = view_contract("queue", "items", "grant:" + grant_id, returns=list[str])
+    cancel_all(open_tasks, "the grant was revoked")
+
+
+@call
+def call_off(task_ids: list[str]) -> None:
+    """Cancels the open tasks of a job that ended; for the job contract alone (8.2.6e)."""
+    require(ctx.sender == "contract:job", "task.call_off: end the job instead")
+    cancel_all(task_ids, "its job ended")
 
 
 @call
@@ -327,12 +339,9 @@ def show(task_id: str) -> TaskFile:
     task = known(task_id)
     require_reader(task)
     names = parties_of(task)
-    return TaskFile(
-        task=task,
-        program=programs[task_id],
-        acceptances=[acceptances[task_id, who] for who in names if (task_id, who) in acceptances],
-        reports=[reports[task_id, party] for party in names if (task_id, party) in reports],
-    )
+    accepted = [acceptances[task_id, who] for who in names if (task_id, who) in acceptances]
+    reported = [reports[task_id, who] for who in names if (task_id, who) in reports]
+    return TaskFile(task, programs[task_id], accepted, reported)
 
 
 @view
@@ -370,8 +379,8 @@ def open_for(party_id: str, offset: int, limit: int) -> list[Task]:
         "task.reader: only the party itself and the manager see its queue",
     )
     require(offset >= 0 and 1 <= limit <= PAGE_MAX, "task.page: ask for 1 to 100 from 0 up")
-    queue = view_contract("queue", "items", "party:" + party_id, returns=list[str])
-    return [tasks[task_id] for task_id in queue[offset : offset + limit]]
+    waiting = view_contract("queue", "items", "party:" + party_id, returns=list[str])
+    return [tasks[task_id] for task_id in waiting[offset : offset + limit]]
 
 
 @view
@@ -396,9 +405,8 @@ def parties_of(task: Task) -> list[str]:
 
 def require_participant(task_id: str) -> tuple[str, str]:
     """The sender's party, and the data set that it brings to the task."""
-    task = known(task_id)
     sender = view_contract("parties", "active_party_of", ctx.sender, returns=str)
-    for party, dataset_id in task.participants:
+    for party, dataset_id in known(task_id).participants:
         if party == sender:
             return party, dataset_id
     require(False, "task.participant: only parties that the task names may do this")
@@ -417,19 +425,18 @@ def require_cover(task: Task) -> None:
 
 def require_reader(task: Task) -> None:
     reader = view_contract("parties", "active_party_of", ctx.sender, returns=str)
-    is_concerned = reader in (task.operator, task.consumer) or reader in parties_of(task)
+    is_side = reader in (task.operator, task.consumer)
     require(
-        reader != "" and (is_concerned or is_manager()),
+        reader != "" and (is_side or reader in parties_of(task) or is_manager()),
         "task.reader: only its operator, participants and consumer, and the manager, may read it",
     )
 
 
 def check_participants(participants: list[tuple[str, str]]) -> None:
     require(PARTIES_MIN <= len(participants) <= PARTIES_MAX, "task.participants: name 2 to 16")
-    seen: list[str] = []
-    for party, _dataset_id in participants:
-        require(party not in seen, "task.participant_twice: name each party once")
-        seen.append(party)
+    names = [party for party, _dataset_id in participants]
+    for position, party in enumerate(names):
+        require(party not in names[:position], "task.participant_twice: name each party once")
         is_supplier = view_contract("parties", "party_has_role", party, "supplier", returns=bool)
         require(is_supplier, "task.supplier: each participant must be an active supplier")
 
@@ -460,16 +467,30 @@ def conclude(task_id: str) -> None:
     """Ends a task that all have reported: agreeing program hashes finish it (8.2.5c)."""
     names = parties_of(tasks[task_id])
     first = reports[task_id, names[0]].program_hash
-    for party in names:
-        if reports[task_id, party].program_hash != first:
-            end(task_id, "disputed", "the participants ran different programs")
-            emit("TaskDisputed", task_id=task_id, participants=names)
-            return
+    if [party for party in names if reports[task_id, party].program_hash != first] != []:
+        end(task_id, "disputed", "the participants ran different programs")
+        emit("TaskDisputed", task_id=task_id, participants=names)
+        return
     end(task_id, "finished", "")
     emit("TaskFinished", task_id=task_id, participants=names, program_hash=first)
 
 
 def end(task_id: str, status: str, reason: str) -> None:
+    settle(task_id, status, reason)
+    task = tasks[task_id]
+    if task.job_id != "":
+        call_contract("job", "step_ended", task.job_id, task.step, task_id, status)
+
+
+def cancel_all(task_ids: list[str], reason: str) -> None:
+    """Without a word to their jobs, which ended first."""
+    for task_id in task_ids:
+        settle(task_id, "cancelled", reason)
+        names = parties_of(tasks[task_id])
+        emit("TaskCancelled", task_id=task_id, participants=names, party_id="")
+
+
+def settle(task_id: str, status: str, reason: str) -> None:
     task = tasks[task_id]
     tasks[task_id] = replace(task, status=status, reason=reason, ended_ms=ctx.time_ms)
     for _party, dataset_id in task.participants:

@@ -220,7 +220,8 @@ class Granted:
             [supplier, dataset] for supplier, dataset in zip(SUPPLIERS, self.datasets, strict=True)
         ]
         deadline_ms = int((time.time() + seconds) * 1000)
-        return [task, grant, "statistics/1", b"program", participants, bytes(64), deadline_ms]
+        words: list[Value] = [task, grant, "statistics/1", b"program", participants, bytes(64)]
+        return [*words, deadline_ms, "", ""]
 
 
 @pytest.fixture(scope="module")

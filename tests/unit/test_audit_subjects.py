@@ -17,10 +17,19 @@ from contracts.vm.code_records import CONTRACT
 from contracts.vm.code_records import EVENTS as STEPS
 from contracts.vm.testing import Chain, account
 from ledger.values import Value
-from node.audit.acts.forms import ALGORITHM, DATASETS, FORMS, GRANT, KINDS, PARTICIPANTS, named
+from node.audit.acts.events import EVENTS
+from node.audit.acts.forms import (
+    ALGORITHM,
+    DATASETS,
+    FORMS,
+    GRANT,
+    KINDS,
+    PARTICIPANTS,
+    named,
+)
 from node.audit.acts.interfaces import MACHINE
 from node.audit.acts.plain import PLAIN
-from node.audit.acts.subjects import CALLS, EVENTS
+from node.audit.acts.subjects import CALLS
 
 
 @cache

@@ -22,7 +22,7 @@ from ledger.model import TransactionBody
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS
 from tests.gas_world import Machinery
-from tests.largest import ALGORITHM, DIGEST, enter_catalogue, name, vet, wide
+from tests.largest import ALGORITHM, DIGEST, enter_catalogue, name, vet, wide, work
 
 ACTIONS: list[Value] = [*preapproval.ACTIONS[:16]]
 PROHIBITED: list[Value] = [*preapproval.ACTIONS[16:]]
@@ -107,7 +107,7 @@ class Largest(Machinery):
         key, deadline_ms = b"k" * 64, self.chain.time_ms + 100 * HOUR_MS
         program = b"p" * (16 << 10)
         suppliers = [f"supplier-{number:02}" for number in range(16)]
-        order: list[Value] = [self.algorithms[-1], program, pairs, key, deadline_ms]
+        order: list[Value] = [self.algorithms[-1], program, pairs, key, deadline_ms, "", ""]
         for task, grant in [("done", "g"), ("cancelled", "g"), ("failed", "g"), ("late", "g")]:
             self.do("operator", "task", "create", name(task), name(grant), *order)
         certificate = "-----BEGIN CERTIFICATE-----" + wide(4000)
@@ -115,14 +115,18 @@ class Largest(Machinery):
             self.do(who, "task", "accept", name("done"), wide(128), certificate, DIGEST)
         for who in suppliers:
             said: list[Value] = [DIGEST, DIGEST, DIGEST, b"s" * (48 << 10), [2**200] * 16]
-            self.do(who, "task", "report", name("done"), *said, wide(256))
+            said.append(wide(256))
+            self.do(who, "task", "report", name("done"), *said)
         self.do("manager", "task", "cancel", name("cancelled"))
         self.do("supplier-15", "task", "fail", name("failed"), wide(512))
+        ordered = (self.algorithms[-1], program, pairs, key)
+        work(self, self.chain, ordered, report=(certificate, said))
         for number in range(32):
             self.do("operator", "task", "create", name(f"t{number}"), name("h"), *order)
         self.do("manager", "grant", "revoke", name("h"), wide(512))
         self.chain.advance(time_ms=101 * HOUR_MS)
         self.do("consumer", "task", "expire", name("late"))
+        self.do("consumer", "job", "expire", name("e"))
         self.do("supplier-15", "catalog", "retire", name("dataset-31"), wide(512))
 
     def rule(self) -> None:
@@ -269,6 +273,9 @@ def calls_of_system_contracts() -> Iterator[tuple[str, str]]:
 FOR_CONTRACTS_ONLY = {
     ("algorithm", "suspend"),
     ("algorithm", "resume"),
+    *(("job", method) for method in ("take", "step_ended", "cancel_under")),
+    *(("step", method) for method in ("plan", "begin", "end", "stop")),
+    ("task", "call_off"),
     ("queue", "enter"),
     ("queue", "leave"),
     ("catalog", "engage"),

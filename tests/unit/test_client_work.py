@@ -260,6 +260,32 @@ def test_an_incident_waits_for_its_measures_and_then_for_its_end() -> None:
     assert told(business, "bureau") == [("measures to lift or keep", "i1")]
 
 
+def test_a_job_waits_for_who_has_to_do_its_next_step() -> None:
+    business = Business()
+    business.planned()
+    assert told(business, "insurer") == [("job to confirm", "j1")]
+    for party in (*SUPPLIERS, "insurer"):
+        assert ("job to confirm", "j1") in told(business, party)
+        business.do(party, "job", "confirm", "j1", business.job()["digest"])
+        assert ("job to confirm", "j1") not in told(business, party)
+    assert told(business, "opco") == [("job to dispatch", "j1")]
+    business.do("opco", "job", "dispatch", "j1")
+    assert told(business, "opco") == [("step to start", "j1")] * 2
+    business.step_done("first", "t1")
+    business.step_done("second", "t2")
+    assert ("step to start", "j1") in told(business, "opco")
+    business.step_done("third", "t3")
+    assert ("result to name", "j1") in told(business, "opco")
+    business.do("opco", "job", "finish", "j1", digest("result"))
+    assert told(business, "insurer") == [("result to verify", "j1")]
+    business.do("insurer", "job", "verify", "j1", digest("other"), False, "torn")
+    assert ("dispute to decide", "j1") in told(business, "bureau")
+    assert ("result to name anew", "j1") in told(business, "opco")
+    business.do("opco", "job", "finish", "j1", digest("other"))
+    business.do("insurer", "job", "verify", "j1", digest("other"), True, "")
+    assert ("job to close", "j1") in told(business, "opco")
+
+
 def test_an_image_waits_for_every_manager_until_one_vets_it() -> None:
     business = Business()
     business.vetting()

@@ -54,6 +54,16 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("task", "list", [0, 10], ("opco", "rival", "bureau", "board"), "task.reader"),
     ("task", "share", ["t1", "health"], ("opco", "health"), "task.reader"),
     ("task", "open_for", ["health", 0, 10], ("health", "bureau", "board"), "task.reader"),
+    (
+        "job",
+        "show",
+        ["j1"],
+        ("opco", "health", "social", "civil", "insurer", "bureau", "board"),
+        "job.reader",
+    ),
+    ("job", "list", [0, 10], MEMBERS, "job.reader"),
+    ("job", "queue", ["opco", 0, 10], ("opco", "bureau", "board"), "job.reader"),
+    ("step", "course", ["j1"], (), "step.job"),
     ("algorithm", "show", [ALGORITHM], MEMBERS, "algorithm.reader"),
     ("algorithm", "list", [0, 10], MEMBERS, "algorithm.reader"),
     ("product", "show", ["p1"], MEMBERS, "product.reader"),
@@ -150,6 +160,7 @@ OPEN = {
     "quality": "course",
     "evidence": "is_recorded",
     "grant": "course sides is_valid ensure_valid ensure_not_withdrawn",
+    "preapproval": "ensure_sound",
     "product": "lineage",
     "task": "outcome",
 }
@@ -163,6 +174,7 @@ def story() -> Business:
     business = Business()
     business.offered()
     business.preapproved()
+    business.planned()
     business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
     business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
     height = business.chain.height + 2

@@ -201,6 +201,11 @@ def an_overdue_task(business: Business) -> None:
     business.pass_time(HOUR_MS)
 
 
+def an_overdue_job(business: Business) -> None:
+    business.planned()
+    business.pass_time(9 * HOUR_MS)
+
+
 STEPS = [
     Step("parties", "register", nothing, fixed("new", "New", ["supplier"], [account("new")]),
          MANAGERS, "parties.role"),
@@ -282,6 +287,22 @@ STEPS = [
     Step("task", "cancel", Business.running, fixed("t1"),
          ("opco", *MANAGERS), "task.role"),
     Step("task", "expire", an_overdue_task, fixed("t1"), tuple(PARTIES), "task.role"),
+    Step("job", "create", Business.granted, lambda b: b.plan(), ("opco",), "job.role",
+         "job.operator"),
+    Step("job", "confirm", Business.planned, lambda b: ["j1", b.job()["digest"]],
+         ("health", "social", "civil", "insurer"), "job.party"),
+    Step("job", "dispatch", Business.queued, fixed("j1"), ("opco",), "job.owner"),
+    Step("task", "create", Business.dispatched, lambda b: b.step_order("first", "t1"),
+         ("opco",), "task.role", "grant.operator"),
+    Step("job", "finish", Business.all_done, fixed("j1", digest("r")), ("opco",), "job.owner"),
+    Step("job", "verify", Business.with_result, fixed("j1", digest("result"), True, ""),
+         ("insurer",), "job.consumer"),
+    Step("job", "close", Business.verified, fixed("j1", ""), ("opco", *MANAGERS), "job.close"),
+    Step("job", "abandon", Business.dispatched, fixed("j1", "no room"),
+         ("opco", "health", "social", "civil", "insurer"), "job.party"),
+    Step("job", "cancel", Business.queued, fixed("j1", "late"), ("opco", *MANAGERS),
+         "job.cancel"),
+    Step("job", "expire", an_overdue_job, fixed("j1"), tuple(PARTIES), "job.member"),
     Step("rules", "draft", nothing,
          fixed("r1", "rule", "delivery", "T", digest("r"), "", []), MANAGERS, "rules.role"),
     Step("rules", "draft", nothing,

@@ -5,7 +5,8 @@ the last height that held.
 
 values      contract values as JSON
 forms       kinds of subjects, and how arguments and fields name them
-subjects    which argument and which event field of which contract names which subject
+subjects    which argument of which contract names which subject
+events      which field of which event does
 plain       names that name no subject
 interfaces  names of the arguments, by the source that the chain ran
 register    which party an account spoke for, and in what standing

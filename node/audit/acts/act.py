@@ -21,12 +21,13 @@ from ledger.model import (
 )
 from ledger.store import Store
 from ledger.values import Value, decode_value
+from node.audit.acts.events import EVENTS
 from node.audit.acts.forms import ABOUT, KINDS, Names, Subject, named
 from node.audit.acts.interfaces import Interfaces, paired
 from node.audit.acts.joint import JointActs, JointCall
 from node.audit.acts.lineage import Lineage
 from node.audit.acts.register import Register, Standing
-from node.audit.acts.subjects import CALLS, EVENTS
+from node.audit.acts.subjects import CALLS
 from node.audit.acts.values import text
 
 BILLING = "billing"  # the contract whose events are the accounts

@@ -17,6 +17,7 @@ DATASET: Final = "dataset"
 DEMAND: Final = "demand"
 ALGORITHM: Final = "algorithm"
 TASK: Final = "task"
+JOB: Final = "job"
 PRODUCT: Final = "product"
 DELIVERY: Final = "delivery"
 AGREEMENT: Final = "agreement"
@@ -39,6 +40,7 @@ KINDS: Final = (
     DEMAND,
     ALGORITHM,
     TASK,
+    JOB,
     PRODUCT,
     DELIVERY,
     AGREEMENT,
