@@ -8,11 +8,12 @@ import typer
 
 from cli.domain import Deadline, DigestOption, Id, Reason, Title, add_reads, call
 from cli.literals import parse_id
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused
 
 app = typer.Typer()
 CONTRACT = "agreement"
+forms = Forms(app, CONTRACT)
 
 add_reads(
     app,
@@ -21,7 +22,7 @@ add_reads(
 )
 
 
-@verb(app, "offer")
+@forms.verb("offer")
 def offer(
     ask: Invocation,
     agreement_id: Id,

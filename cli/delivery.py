@@ -8,18 +8,19 @@ import typer
 
 from cli.domain import DigestOption, Id, Note, add_reads, call
 from cli.literals import parse_digest, parse_id
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer
 
 app = typer.Typer()
 CONTRACT = "delivery"
+forms = Forms(app, "delivery")
 
 add_reads(
     app, CONTRACT, columns=("id", "product_id", "operator", "consumer", "status", "offered_ms")
 )
 
 
-@verb(app, "offer")
+@forms.verb("offer")
 def offer(
     ask: Invocation,
     delivery_id: Id,

@@ -8,7 +8,7 @@ import typer
 
 from cli.domain import Deadline, DigestOption, Id, Note, add_reads, call
 from cli.literals import Score, parse_date, parse_id, parse_score
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 CONTRACT = "evaluation"
+forms = Forms(app, "evaluation")
 
 add_reads(
     app,
@@ -28,7 +29,7 @@ Date = Annotated[int, typer.Option(parser=parse_date, help="A date, or an ISO ti
 Text = Annotated[str, typer.Option(help="The reasons; kept on the chain.")]
 
 
-@verb(app, "publish")
+@forms.verb("publish")
 def publish(
     ask: Invocation,
     evaluation_id: Id,

@@ -27,7 +27,7 @@ from cli.domain import (
     records_table,
 )
 from cli.literals import parse_digest, parse_id, parse_moment
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, plain, waiting
 from cli.records import shown
 from client.pages import page_of
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 CONTRACT = "grant"
+forms = Forms(app, "grant")
 CHANNELS = "preapproval"
 DAY_MS = 24 * 3600 * 1000
 
@@ -86,7 +87,7 @@ add_reads(
 # --- an operator requests, a manager decides, the operator countersigns ------------------------
 
 
-@verb(app, "request")
+@forms.verb("request")
 def request(
     ask: Invocation,
     grant_id: Id,
@@ -194,7 +195,7 @@ def revoke(ask: Invocation, grant_id: Id, reason: Reason) -> Answer:
 # --- what a manager approves beforehand ---------------------------------------------------------
 
 
-@verb(app, "preapprove")
+@forms.verb("preapprove")
 def preapprove(
     ask: Invocation,
     channel_id: Id,

@@ -8,11 +8,12 @@ import typer
 
 from cli.domain import DigestOption, Id, Reason, Title, add_reads, call
 from cli.literals import parse_algorithm, parse_digest, parse_id
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer
 
 app = typer.Typer()
 CONTRACT = "incident"
+forms = Forms(app, "incident")
 
 add_reads(
     app,
@@ -23,7 +24,7 @@ add_reads(
 Number = Annotated[int, typer.Option(min=1, help="Number of the measure; see `incident show`.")]
 
 
-@verb(app, "open")
+@forms.verb("open")
 def open_incident(
     ask: Invocation,
     incident_id: Id,

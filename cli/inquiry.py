@@ -8,11 +8,12 @@ import typer
 
 from cli.domain import Deadline, Decision, DigestOption, Id, add_reads, call
 from cli.literals import parse_id
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer
 
 app = typer.Typer()
 CONTRACT = "inquiry"
+forms = Forms(app, "inquiry")
 
 add_reads(
     app, CONTRACT, columns=("id", "asker", "party", "stage", "scope", "due_ms", "status", "passed")
@@ -21,7 +22,7 @@ add_reads(
 Finding = Annotated[str, typer.Option(help="What was found, or is missing.")]
 
 
-@verb(app, "ask")
+@forms.verb("ask")
 def ask_party(
     ask: Invocation,
     inquiry_id: Id,

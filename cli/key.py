@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli.options import KEYS_FOLDER, Invocation, verb
+from cli.common import KEYS_FOLDER
+from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, Text
 
 app = typer.Typer()

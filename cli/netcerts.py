@@ -11,7 +11,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.options import KEYS_FOLDER, PASSPHRASE_FILE
+from cli.common import KEYS_FOLDER
+from cli.options import PASSPHRASE_FILE
 from crypto import sm2
 from crypto.files import replace_file
 from crypto.keys import save_key

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.client_file import render_client_config
+from cli.common import KEYS_FOLDER
 from cli.netcerts import (
     certify_node,
     create_authority,
@@ -26,7 +27,7 @@ from cli.netcerts import (
     open_authority,
     root_certificates,
 )
-from cli.options import KEYS_FOLDER, PASSPHRASE_FILE
+from cli.options import PASSPHRASE_FILE
 from cli.output import CommandRefused
 from cli.supervisor import Program
 from client.account import Account

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec
 
 import typer
 
-from cli.candidates import keys_in
 from cli.client_file import CLIENT_FILE, ClientFile
+from cli.common import COMMON, KEYS_FOLDER, REPLACEABLE, home_default
+from cli.forms import FORM, FormFile, template_of
 from cli.language import Language, language_of, speak
-from cli.output import Answer, CommandRefused, show
+from cli.output import Answer, CommandRefused, Text, show
 from cli.trust import Verification, verifying
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ if TYPE_CHECKING:
 
 NODE_DEFAULT = "127.0.0.1:7100"
 GENESIS_FILE = "genesis.json"
-KEYS_FOLDER = "keys"
 PASSPHRASE_FILE = "passphrase"
-COMMON_PANEL = "Common options"
 
 P = ParamSpec("P")
 
@@ -266,128 +265,7 @@ def _held_by_agent(key: Path) -> bytes | None:
         return None  # whoever has a terminal is asked there
 
 
-def home_default() -> Path:
-    """SHUXIN_HOME, or the current directory."""
-    return Path(os.environ.get("SHUXIN_HOME") or ".")
-
-
-def _key_names(incomplete: str) -> list[str]:
-    """What `--key` may name, for shells."""
-    return keys_in(home_default() / KEYS_FOLDER, incomplete)
-
-
 # --- verbs ----------------------------------------------------------------------------------
-
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=COMMON_PANEL)
-]
-Lang = Annotated[
-    Language | None,
-    typer.Option(
-        help="Language of what people read; default: of the locale (LC_ALL, LC_MESSAGES, LANG).",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-Home = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the network or client (client.toml, keys/); default SHUXIN_HOME or here.",
-        envvar="SHUXIN_HOME",
-        show_envvar=False,
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-Node = Annotated[
-    str,
-    typer.Option(
-        help="Node to ask: [tls://|sm://]host:port; after commas, others for when it is away.",
-        envvar="SHUXIN_NODE",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-Key = Annotated[
-    str,
-    typer.Option(
-        help="Key to sign with: a path, NAME of keys/NAME.pem in the home, or sdf:LIBRARY#INDEX.",
-        envvar="SHUXIN_KEY",
-        autocompletion=_key_names,
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-Verify = Annotated[
-    bool,
-    typer.Option(
-        "--verify/--no-verify",
-        help="Check proofs of what the node says, from a trusted genesis on.",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-TrustedGenesis = Annotated[
-    Path | None,
-    typer.Option(
-        "--genesis",
-        exists=True,
-        dir_okay=False,
-        help="Genesis file you trust; default: of the home, or what the first node sent.",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-MaxAge = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="SECONDS",
-        help="How old the newest block may be; default: the chain's heartbeat and a minute.",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-TlsCa = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-ca",
-        exists=True,
-        dir_okay=False,
-        help="PEM file: the CA of nodes at tls://, or the roots of gateways at sm:// addresses.",
-        envvar="SHUXIN_TLS_CA",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-PassphraseFile = Annotated[
-    Path | None,
-    typer.Option(
-        help="File whose first line is the passphrase of the key.",
-        envvar="SHUXIN_PASSPHRASE_FILE",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-
-Certificate = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True,
-        dir_okay=False,
-        help="Registered certificate to ask nodes by: what it gives to the key, and no more.",
-        envvar="SHUXIN_CERTIFICATE",
-        rich_help_panel=COMMON_PANEL,
-    ),
-]
-
-_COMMON = (
-    ("json", Json, False),
-    ("lang", Lang, None),
-    ("home", Home, None),
-    ("node", Node, ""),
-    ("key", Key, ""),
-    ("passphrase_file", PassphraseFile, None),
-    ("verify", Verify, True),
-    ("genesis", TrustedGenesis, None),
-    ("max_age", MaxAge, None),
-    ("tls_ca", TlsCa, None),
-    ("certificate", Certificate, None),
-)
-# A command that itself checks against a genesis, or makes one, has an option of that name; one that
-# puts a certificate somewhere asks no node by one.
-_REPLACEABLE = frozenset({"genesis", "certificate"})
 
 
 def verb(
@@ -400,23 +278,68 @@ def verb(
     def register(
         function: Callable[Concatenate[Invocation, P], Answer],
     ) -> Callable[Concatenate[Invocation, P], Answer]:
-        app.command(name)(_with_common_options(function))
+        app.command(name)(_with_common_options(function, has_form=False))
         return function
 
     return register
 
 
+class Forms:
+    """The verbs of a noun whose options may also come from a file; adds the verb `template`."""
+
+    def __init__(self, app: typer.Typer, noun: str) -> None:
+        self._app = app
+        self._noun = noun
+        self._commands: dict[str, Callable[..., None]] = {}
+        verb(app, "template")(self._template)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The verbs that take a form."""
+        return tuple(self._commands)
+
+    def verb(
+        self, name: str
+    ) -> Callable[
+        [Callable[Concatenate[Invocation, P], Answer]], Callable[Concatenate[Invocation, P], Answer]
+    ]:
+        """As the function `verb`, with the option `--file`."""
+
+        def register(
+            function: Callable[Concatenate[Invocation, P], Answer],
+        ) -> Callable[Concatenate[Invocation, P], Answer]:
+            self._commands[name] = _with_common_options(function, has_form=True)
+            self._app.command(name)(self._commands[name])
+            return function
+
+        return register
+
+    def _template(
+        self,
+        ask: Invocation,
+        name: Annotated[str, typer.Argument(metavar="VERB", help="The verb that takes it.")],
+    ) -> Answer:
+        """Print a form to be filled in, for `--file`."""
+        if name not in self._commands:
+            known = ", ".join(self.names)
+            raise CommandRefused("form.verb", f"these verbs of {self._noun} take forms: {known}")
+        return Text(template_of(self._noun, name, self._commands[name]))
+
+
 def _with_common_options(
-    function: Callable[Concatenate[Invocation, P], Answer],
+    function: Callable[Concatenate[Invocation, P], Answer], *, has_form: bool
 ) -> Callable[..., None]:
     signature = inspect.signature(function, eval_str=True)
     own = list(signature.parameters.values())[1:]
     taken = {parameter.name for parameter in own}
     common = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, kind, default in _COMMON
-        if name not in taken & _REPLACEABLE
+        for name, kind, default in COMMON
+        if name not in taken & REPLACEABLE
     ]
+    if has_form:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        common.insert(0, inspect.Parameter(FORM, kind, default=None, annotation=FormFile))
     names = [parameter.name for parameter in common]
     assert taken.isdisjoint(names), "the common options are not a command's own"
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]

@@ -8,16 +8,17 @@ import typer
 
 from cli.domain import Decision, Description, DigestOption, Id, Note, Title, add_reads, call
 from cli.literals import parse_id
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer
 
 app = typer.Typer()
 CONTRACT = "product"
+forms = Forms(app, "product")
 
 add_reads(app, CONTRACT, columns=("id", "task_id", "operator", "consumer", "title", "status"))
 
 
-@verb(app, "register")
+@forms.verb("register")
 def register(
     ask: Invocation,
     product_id: Id,

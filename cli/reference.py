@@ -10,8 +10,8 @@ from typing import get_args, get_origin
 
 import typer
 
+from cli.forms import COMMON_PANEL
 from cli.main import NOUNS
-from cli.options import COMMON_PANEL
 
 HEAD = """# Commands
 

@@ -18,7 +18,7 @@ from cli.domain import (
     records_table,
 )
 from cli.literals import Threshold, parse_threshold
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer, Fields, plain
 from client.pages import page_of
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 CONTRACT = "rules"
+forms = Forms(app, "rule")
 
 add_reads(
     app,
@@ -40,7 +41,7 @@ Stage = Annotated[
 Number = Annotated[int, typer.Option(min=1, help="Number of the version.")]
 
 
-@verb(app, "draft")
+@forms.verb("draft")
 def draft(
     ask: Invocation,
     rule_id: Id,

@@ -20,12 +20,13 @@ from cli.domain import (
 )
 from cli.language import say
 from cli.literals import Participant, parse_id, parse_participant, parse_public_key
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer, Json, Table, json_text, note, waiting
 from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "task"
+forms = Forms(app, "task")
 COLUMNS = ("id", "operator", "algorithm", "participants", "status", "deadline_ms", "reason")
 
 add_list(app, CONTRACT, columns=COLUMNS)
@@ -46,7 +47,7 @@ def show(ask: Invocation, task_id: Id) -> Answer:
     )
 
 
-@verb(app, "create")
+@forms.verb("create")
 def create(
     ask: Invocation,
     task_id: Id,
