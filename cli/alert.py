@@ -15,6 +15,7 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import Filter, StatusFilter
 from cli.language import say
 from cli.literals import parse_digest, parse_id
 from cli.options import Invocation, verb
@@ -22,7 +23,6 @@ from cli.output import Answer, Table, waiting
 from cli.records import shown
 from cli.scan import COLUMNS as SCAN_COLUMNS
 from cli.scan import raise_all, scan_all
-from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "alert"
@@ -39,22 +39,14 @@ def list_records(
     party: Annotated[
         str | None, typer.Option(parser=parse_id, help="Those about a party that you supervise.")
     ] = None,
-    status: Annotated[
-        str, typer.Option(help="Of the page, only open, acknowledged or closed ones.")
-    ] = "",
+    status: StatusFilter = None,
     offset: Annotated[int, typer.Option(min=0, help="Skip so many.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
 ) -> Answer:
     """List alerts: all for managers, otherwise those about your party and your reports."""
     whose: tuple[str, ...] = ("list",) if party is None else ("list_of", party)
     with ask.session() as session:
-        records = page_of(session.view, CONTRACT, *whose, offset=offset, limit=limit)
-    if status:
-        records = [
-            record
-            for record in records
-            if isinstance(record, dict) and record.get("status") == status
-        ]
+        records = Filter(status).page(session.view, CONTRACT, *whose, offset=offset, limit=limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
 
 

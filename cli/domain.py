@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.filters import Filter, PartyFilter, StatusFilter
 from cli.language import say
 from cli.literals import QualityFigure, parse_digest, parse_figure, parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table, plain, waiting
 from cli.records import shown
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from client.node import Outcome
@@ -126,7 +126,7 @@ def event_fields(event: Event, *, as_json: bool) -> dict[str, Json]:
 
 
 def add_reads(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:
-    """Adds `list` (a page of records, these columns) and `show ID` (one record, whole)."""
+    """Adds `list` (records, these columns), `watch [ID]` and `show ID` (one record, whole)."""
     add_list(app, contract, columns=columns)
 
     @verb(app, "show")
@@ -137,18 +137,43 @@ def add_reads(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> Non
 
 
 def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:
-    """Adds `list`."""
+    """Adds `list` and `watch`."""
 
     @verb(app, "list")
     def list_records(
         ask: Invocation,
-        offset: Annotated[int, typer.Option(min=0, help="Skip so many.")] = 0,
+        status: StatusFilter = None,
+        party: PartyFilter = None,
+        offset: Annotated[int, typer.Option(min=0, help="Skip so many records.")] = 0,
         limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
     ) -> Answer:
         """List what is recorded, in order of entry."""
+        wanted = Filter(status, party)
         with ask.session() as session:
-            records = page_of(session.view, contract, "list", offset=offset, limit=limit)
+            records = wanted.page(session.view, contract, "list", offset=offset, limit=limit)
         return records_table(records, columns=columns, whole=ask.json)
+
+    add_watch(app, contract)
+
+
+def add_watch(app: typer.Typer, contract: str) -> None:
+    """Adds `watch`."""
+
+    @verb(app, "watch")
+    def watch(
+        ask: Invocation,
+        identifier: Annotated[str, typer.Argument(metavar="[ID]", help="Only what names it.")] = "",
+        from_height: Annotated[
+            int | None, typer.Option(min=0, help="First height wanted; default: from now on.")
+        ] = None,
+        count: Annotated[int, typer.Option(min=0, help="Stop after so many; 0: never.")] = 0,
+    ) -> Answer:
+        """Print what happens to it, as it is certified, one line each; interrupt to stop."""
+        from cli.watching import Wanted, follow
+
+        wanted = Wanted(contract, subject=identifier, from_height=from_height, count=count)
+        follow(ask, wanted)
+        return None
 
 
 def records_table(records: Value, *, columns: Sequence[str], whole: bool = False) -> Answer:

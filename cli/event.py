@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cli.domain import time_text
-from cli.language import say
 from cli.options import Invocation, verb
-from cli.output import Answer, Json, note, plain, print_json_line, print_line
-
-if TYPE_CHECKING:
-    from client.node import ChainEvent
+from cli.output import Answer
+from cli.watching import Wanted
+from cli.watching import follow as follow_events
 
 app = typer.Typer()
 
@@ -37,49 +34,13 @@ def follow(
     ] = 0,
 ) -> Answer:
     """Print events as they are certified, one line each; interrupt to stop."""
-    if not ask.json:
-        note(
-            say(
-                "following {nodes} from height {height}; interrupt to stop",
-                nodes=ask.target,
-                height=from_height,
-            )
-        )
-    seen = 0
-    with ask.connection() as node:
-        events = node.events(
-            from_height=from_height, from_index=from_index, contract=contract, name=name
-        )
-        for event in events:
-            if until_height and event.height > until_height:
-                break
-            if event.name:
-                _print(event, as_json=ask.json)
-                seen += 1
-            elif until_height and event.height == until_height:
-                break
-            if count and seen >= count:
-                break
-    return None
-
-
-def _print(event: ChainEvent, *, as_json: bool) -> None:
-    fields: dict[str, Json] = {name: plain(value) for name, value in event.fields.items()}
-    if as_json:
-        print_json_line(
-            {
-                "height": event.height,
-                "index": event.index,
-                "transaction": event.transaction_id.hex(),
-                "contract": event.contract,
-                "name": event.name,
-                "fields": fields,
-                "time_ms": event.time_ms,
-            }
-        )
-        return
-    told = " ".join(f"{name}={value}" for name, value in fields.items())
-    print_line(
-        f"{event.height}/{event.index}  {time_text(event.time_ms)}  "
-        f"{event.contract}.{event.name}  {told}"
+    wanted = Wanted(
+        contract=contract,
+        name=name,
+        from_height=from_height,
+        from_index=from_index,
+        count=count,
+        until_height=until_height,
     )
+    follow_events(ask, wanted)
+    return None

@@ -132,7 +132,7 @@ def test_alerts_are_listed_by_party_and_status(
     assert main(["alert", "list", "--party", "opco", "--status", "open"]) == 0
     printed = capsys.readouterr().out
     assert "alert-1" in printed and "alert-2" not in printed
-    assert session.calls == [("alert", "list_of", ("opco", 0, 50))]
+    assert session.calls == [("alert", "list_of", ("opco", 0, 100))]
 
 
 def test_what_is_no_record_of_a_list_is_passed_over(

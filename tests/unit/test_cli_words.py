@@ -86,11 +86,25 @@ def named() -> frozenset[str]:
     return frozenset(name for name in found if NAME.fullmatch(name))
 
 
+def status_places(tree: ast.Module) -> dict[str, int]:
+    """Functions with an argument `status`, and at which place it is."""
+    found: dict[str, int] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            names = [argument.arg for argument in node.args.args]
+            if "status" in names:
+                found[node.name] = names.index("status")
+    return found
+
+
 def stati() -> Iterator[str]:
     """Words that contracts give to a field `status`."""
     for _name, tree in trees("contracts/system"):
+        places = status_places(tree)
         for node in ast.walk(tree):
             match node:
+                case ast.Call(func=ast.Name(id=called), args=args) if called in places:
+                    yield from written_out(args[places[called] : places[called] + 1])
                 case ast.keyword(arg="status", value=value) if not isinstance(value, ast.Call):
                     yield from texts(value)
                 case (

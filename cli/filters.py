@@ -1,0 +1,98 @@
+"""Which records of a list are wanted: `--status` and `--party` of the verb `list`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+
+from cli.language import catalogue, code_of
+from cli.literals import LiteralInvalid, parse_id
+from client.pages import page_of, rows_of
+
+if TYPE_CHECKING:
+    from client.pages import Row, View
+    from ledger.values import Value
+
+# Fields by which records of the system contracts name the parties that they concern.
+PARTY_FIELDS: Final = frozenset(
+    {
+        "asker",
+        "consumer",
+        "evaluator",
+        "manager",
+        "operator",
+        "owner",
+        "participants",
+        "parties",
+        "party",
+        "payee",
+        "payer",
+        "proposer",
+        "provider",
+        "suppliers",
+    }
+)
+
+
+def parse_status(text: str) -> str:
+    """A word that statuses have, in English or Chinese, by its English. Raises LiteralInvalid."""
+    known = catalogue().values["status"]
+    word = code_of("status", text)
+    if word in known:
+        return word
+    near = get_close_matches(text, [*known, *known.values()], n=3)
+    meant = f"; did you mean {', '.join(near)}?" if near else ""
+    raise LiteralInvalid(f"{text[:40]!r} is no status of any record{meant}")
+
+
+def _statuses(incomplete: str) -> list[str]:
+    return [word for word in catalogue().values["status"] if word.startswith(incomplete)]
+
+
+StatusFilter = Annotated[
+    str | None,
+    typer.Option(
+        parser=parse_status,
+        metavar="STATUS",
+        help="Only records that stand so.",
+        autocompletion=_statuses,
+    ),
+]
+PartyFilter = Annotated[
+    str | None,
+    typer.Option(parser=parse_id, metavar="PARTY", help="Only records that concern this party."),
+]
+
+
+class Filter(NamedTuple):
+    """None leaves nothing out."""
+
+    status: str | None = None
+    party: str | None = None
+
+    def fits(self, row: Row) -> bool:
+        """Whether a record is wanted."""
+        if self.status is not None and row.get("status") != self.status:
+            return False
+        party = self.party
+        return party is None or any(_has(row.get(name), party) for name in PARTY_FIELDS)
+
+    def page(
+        self, view: View, contract: str, method: str, *args: Value, offset: int, limit: int
+    ) -> list[Value]:
+        """Up to `limit` wanted records of those from `offset` on. Raises Refused."""
+        if self == Filter():
+            return page_of(view, contract, method, *args, offset=offset, limit=limit)
+        rows = rows_of(view, contract, method, *args, offset=offset)
+        found = islice((row for row in rows if self.fits(row)), limit)
+        return [dict(row) for row in found]
+
+
+def _has(value: Value, party: str) -> bool:
+    """Whether a field names the party: itself, or in a list, such as of party and data set."""
+    if isinstance(value, list | tuple):
+        return any(_has(item, party) for item in value)
+    return value == party
