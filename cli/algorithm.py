@@ -18,7 +18,7 @@ from cli.domain import (
     record_fields,
 )
 from cli.literals import Column, parse_algorithm, parse_digest, parse_parameter
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, plain, waiting
 from cli.records import shown
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 CONTRACT = "algorithm"
+forms = Forms(app, "algorithm")
 
 add_list(
     app,
@@ -66,7 +67,7 @@ def show(ask: Invocation, algorithm_id: AlgorithmId) -> Answer:
         return record_fields(shown(session, CONTRACT, algorithm_id), raw=ask.json)
 
 
-@verb(app, "propose")
+@forms.verb("propose")
 def propose(
     ask: Invocation,
     algorithm_id: AlgorithmId,

@@ -23,7 +23,7 @@ from cli.domain import (
     record_fields,
 )
 from cli.literals import Column, parse_column, parse_digest
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer, Table
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 CONTRACT = "catalog"
+forms = Forms(app, "catalog")
 
 Columns = Annotated[
     list[Column],
@@ -51,7 +52,7 @@ add_reads(
 )
 
 
-@verb(app, "draft")
+@forms.verb("draft")
 def draft(
     ask: Invocation,
     dataset_id: Id,
@@ -70,7 +71,7 @@ def draft(
     return call(ask, CONTRACT, "draft", dataset_id, demand, *text, category, grade, update_days)
 
 
-@verb(app, "describe")
+@forms.verb("describe")
 def describe(
     ask: Invocation,
     dataset_id: Id,

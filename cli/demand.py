@@ -18,18 +18,19 @@ from cli.domain import (
     call,
 )
 from cli.literals import parse_id
-from cli.options import Invocation, verb
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer
 
 app = typer.Typer()
 CONTRACT = "demand"
+forms = Forms(app, "demand")
 
 add_reads(
     app, CONTRACT, columns=("id", "consumer", "title", "kind", "status", "datasets", "filed_ms")
 )
 
 
-@verb(app, "file")
+@forms.verb("file")
 def file(
     ask: Invocation,
     demand_id: Id,
@@ -65,7 +66,7 @@ def review(
     return call(ask, CONTRACT, "review", demand_id, approved, note, list(datasets or ()))
 
 
-@verb(app, "collect")
+@forms.verb("collect")
 def collect(
     ask: Invocation,
     demand_id: Id,

@@ -245,12 +245,18 @@ class Invocation:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """The account at the node: for calls and views."""
+        """The account at the node: for calls and views; what is refused comes with advice."""
+        from cli.advice import advised
+        from client.errors import Refused
         from client.session import Session
 
         account = self.account()
         with self.connection() as node:
-            yield Session(node, account)
+            session = Session(node, account)
+            try:
+                yield session
+            except Refused as refusal:
+                raise advised(session, refusal) from None
 
 
 def _held_by_agent(key: Path) -> bytes | None:

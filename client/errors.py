@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from ledger.values import Value
+
+    Asked: TypeAlias = tuple[str, str, tuple[Value, ...]]  # contract, method, arguments
 
 
 class ClientError(Exception):
@@ -10,12 +16,16 @@ class ClientError(Exception):
 
 
 class Refused(ClientError):
-    """The node, or the contract it ran, said no; `code` is stable, `detail` says what to do."""
+    """The node, or the contract it ran, said no; `code` is stable, `detail` says what to do.
+
+    `asked` is the call or view of a session that was refused.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail
+        self.asked: Asked | None = None
 
 
 class NodeUnavailable(ClientError):

@@ -53,9 +53,15 @@ class Session:
         outcome = self.node.wait(self.node.submit(transaction), timeout_s=timeout_s)
         if outcome.receipt.status != 0:
             receipt = outcome.receipt
-            raise Refused(receipt.error, receipt.detail or _ADVICE.get(receipt.status, ""))
+            refusal = Refused(receipt.error, receipt.detail or _ADVICE.get(receipt.status, ""))
+            refusal.asked = (contract, method, args)
+            raise refusal
         return outcome
 
     def view(self, contract: str, method: str, *args: Value) -> Value:
-        """Reads a view as this account."""
-        return self.node.view(self.account, contract, method, *args)
+        """Reads a view as this account. Raises Refused."""
+        try:
+            return self.node.view(self.account, contract, method, *args)
+        except Refused as refusal:
+            refusal.asked = (contract, method, args)
+            raise

@@ -1,0 +1,161 @@
+"""What to do after a contract said no: who you are to it, how its record stands, who acts next.
+
+A contract's sentence knows its rule, and not the chain around it. Where a command ends with such a
+sentence, this asks the node for the record that it is about and adds what follows from that, with
+the command. What cannot be asked is left out: the contract's own sentence always stays.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from cli.domain import time_text
+from cli.language import say, word
+from cli.main import NOUNS as KNOWN
+from client.errors import ClientError, Refused
+
+if TYPE_CHECKING:
+    from client.session import Session
+    from ledger.values import Key, Value
+
+OWN_CODE: Final = re.compile(r"([a-z_]+)\.([a-z0-9_]+): ")
+# Contract -> its noun, and the argument that is the id of its record, where these are other words.
+NOUNS: Final[Mapping[str, str]] = {"parties": "party", "rules": "rule"}
+IDS: Final[Mapping[str, str]] = {"catalog": "dataset_id"}
+# Contracts whose records are named in refusals of others, such as `delivery.product`.
+ABOUT: Final = frozenset(
+    ("agreement", "algorithm", "delivery", "demand", "grant", "product", "task")
+)
+# Refusals that say who may, not how a record stands.
+WHO: Final = frozenset(
+    ("consumer", "operator", "owner", "participant", "provider", "reader", "role", "self", "side")
+)
+# Contract and status -> who acts next, and the command; {id} is the record's.
+NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
+    ("agreement", "offered"): ("consumer", "agreement sign {id} --digest file:TEXT"),
+    ("catalog", "draft"): ("supplier", "catalog collect {id} …"),
+    ("catalog", "collected"): ("supplier", "catalog register {id}"),
+    ("delivery", "offered"): ("consumer", "delivery accept {id} --digest file:RECEIVED"),
+    ("demand", "submitted"): ("operator", "demand prescreen {id} --pass|--refuse"),
+    ("demand", "forwarded"): ("manager", "demand review {id} --pass|--refuse"),
+    ("demand", "collecting"): ("manager", "demand match {id} --dataset …"),
+    ("grant", "requested"): ("manager", "grant review {id}"),
+    ("grant", "in_review"): ("manager", "grant approve {id}"),
+    ("grant", "granted"): ("operator", "grant accept {id}"),
+    ("product", "registered"): ("manager", "product approve {id} --pass|--refuse"),
+    ("task", "finished"): ("operator", "product register … --task {id} --digest …"),
+}
+ANEW: Final = frozenset(("expired", "used_up", "revoked", "refused"))  # grants that are over
+
+
+def advised(session: Session, refusal: Refused) -> Refused:
+    """The refusal with what to do about it, as far as that can be found out."""
+    own = OWN_CODE.match(refusal.detail)
+    if refusal.asked is None or own is None:
+        return refusal
+    contract, method, args = refusal.asked
+    try:
+        told = _advice(session, own[1], own[2], named(contract, method, args))
+    except ClientError:
+        return refusal
+    if not told:
+        return refusal
+    better = Refused(refusal.code, f"{refusal.detail}; {told}")
+    better.asked = refusal.asked
+    return better
+
+
+def named(contract: str, method: str, args: tuple[Value, ...]) -> dict[str, Value]:
+    """The arguments of a call by the names that the system contracts of this release give them."""
+    from contracts.bundle import SYSTEM_CONTRACTS
+
+    if contract not in SYSTEM_CONTRACTS:
+        return {}
+    module = importlib.import_module(f"contracts.system.{contract}")
+    function = getattr(module, f"{method}_", None) or getattr(module, method, None)
+    if not inspect.isfunction(function):
+        return {}
+    return dict(zip(inspect.signature(function).parameters, args, strict=False))
+
+
+def _advice(session: Session, contract: str, what: str, given: Mapping[str, Value]) -> str:
+    if what in WHO:
+        return _speaker(session)
+    about = what if what in ABOUT else contract
+    noun, identifier = _subject(about, given)
+    if noun not in KNOWN:
+        return ""
+    if what == "unknown":
+        return say("list what there is: shuxin {noun} list", noun=noun)
+    if not identifier or what in ("exists", "id"):
+        return ""
+    record = session.view(about, "show", identifier)
+    if not isinstance(record, dict):
+        return ""
+    return "; ".join(_standing(session, about, noun, identifier, record))
+
+
+def _speaker(session: Session) -> str:
+    address = session.account.address
+    standing = session.view("parties", "standing", address)
+    match standing:
+        case [str(party), list(roles)] | (str(party), list(roles)) if party:
+            shown = ", ".join(word("role", str(role)) for role in roles)
+            return say(
+                "your key speaks for {party} ({roles}); name another with --key",
+                party=party,
+                roles=shown,
+            )
+        case _:
+            return say("your key speaks for no active party: shuxin party whois {id}", id=address)
+
+
+def _subject(contract: str, given: Mapping[str, Value]) -> tuple[str, str]:
+    """The noun of a contract, and the id of its record that the call named; "" if it named none."""
+    noun = NOUNS.get(contract, contract)
+    value = given.get(IDS.get(contract, f"{noun}_id"))
+    return noun, value if isinstance(value, str) else ""
+
+
+def _standing(
+    session: Session, contract: str, noun: str, identifier: str, record: Mapping[Key, Value]
+) -> Iterator[str]:
+    """How the record stands, and what may follow."""
+    status = record.get("status")
+    if contract == "task" and isinstance(record.get("task"), dict):
+        task = record["task"]
+        status = task.get("status") if isinstance(task, dict) else None
+    if contract == "grant":
+        status = session.view("grant", "standing", identifier)
+    if not isinstance(status, str):
+        return
+    shown = word("status", status)
+    yield say("{noun} {id} is {status}", noun=noun, id=identifier, status=shown)
+    if contract == "grant":
+        yield from _of_grant(record, status)
+    if following := NEXT.get((contract, status)):
+        role, command = following
+        filled = command.format(id=identifier)
+        yield say("next, {role}: shuxin {command}", role=word("role", role), command=filled)
+
+
+def _of_grant(record: Mapping[Key, Value], status: str) -> Iterator[str]:
+    """Why a grant cannot be used, and how to have another one."""
+    uses, uses_max = record.get("uses"), record.get("uses_max")
+    expires, reason = record.get("expires_ms"), record.get("reason")
+    is_used_up = isinstance(uses, int) and isinstance(uses_max, int) and uses >= uses_max
+    if status == "expired" and isinstance(expires, int):
+        yield say("it ended {time}", time=time_text(expires))
+    if is_used_up:
+        yield say("it was used {uses} of {most} times", uses=uses, most=uses_max)
+    if status in ("revoked", "suspended", "refused") and reason:
+        yield say("the reason: {reason}", reason=reason)
+    if status in ANEW or is_used_up:
+        yield say(
+            "its operator asks anew: shuxin grant request … --demand {demand}",
+            demand=record.get("demand_id"),
+        )
