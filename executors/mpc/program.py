@@ -16,6 +16,8 @@ Definitions, the same here, in `statistics` and in `plain`:
 
 A group of fewer than `group_size_min` rows is suppressed inside the computation: its shares hold
 zeros, so that not even the receiver can learn about few persons.
+One suppressed group among others that are shown is no secret where the number of all rows is known,
+as it is from the catalogue: choose groups so that none is too small, or several are.
 """
 
 from __future__ import annotations

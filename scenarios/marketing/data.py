@@ -31,11 +31,11 @@ TRAIN = "train"
 OTHER = "other"
 _TRAIN_MODE = 2
 _MODES = range(1, 5)
-LOW_BELOW = 20  # household income, thousand dollars of 1987 a year
-HIGH_FROM = 40
+LOW_BELOW = 15  # household income, thousand dollars of 1987 a year
+HIGH_FROM = 30  # bands in which no cell is too small to be shown
 
 INCOME = Factor(
-    "income", {"low": "收入低 below 20", "middle": "收入中 20-39", "high": "收入高 40 and more"}
+    "income", {"low": "收入低 below 15", "middle": "收入中 15-29", "high": "收入高 30 and more"}
 )
 PARTY = Factor("party", {"alone": "独行 alone", "group": "同行 in a group"})
 CHOICE = Factor("choice", {OTHER: "其他 other", TRAIN: "火车 train"})
