@@ -20,7 +20,7 @@ from cli.domain import (
     record_fields,
     records_table,
 )
-from cli.jobplans import JobView, bfia_of, read_job
+from cli.jobplans import JobView, read_job
 from cli.literals import parse_digest, parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Text
@@ -83,6 +83,8 @@ def show(ask: Invocation, job_id: Id) -> Answer:
 @verb(app, "bfia")
 def bfia(ask: Invocation, job_id: Id) -> Answer:
     """Print a job in the fields of the BFIA interconnection interface, as JSON."""
+    from cli.bfia import bfia_of
+
     with ask.session() as session:
 
         def provider_of(algorithm: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,8 +12,6 @@ from contracts.system import step as contract
 
 if TYPE_CHECKING:
     from ledger.values import Value
-
-BFIA_VERSION: Final = "1.2.0"  # of the interface's control layer (repository secretflow/InterOp)
 
 
 class JobText(msgspec.Struct, frozen=True):
@@ -87,57 +83,3 @@ def read_job(value: Value) -> JobView:
     assert isinstance(record, dict), "it was converted"
     rest = {name: part for name, part in value.items() if name != "job"}
     return JobView(job, tuple(file.steps), {**record, **rest})
-
-
-def bfia_of(view: JobView, provider_of: Callable[[str], str]) -> str:
-    """The job in the fields of the BFIA interface, as JSON; what that has no field for is left
-    out, and named in docs/development.md."""
-    job = view.job
-    hosts = dict.fromkeys(party for step in view.steps for party, _dataset in step.participants)
-    told = {
-        "job_id": job.id,
-        "flow_id": job.digest.hex(),
-        "dag": {
-            "version": BFIA_VERSION,
-            "components": [_component(step, provider_of) for step in view.steps],
-        },
-        "config": {
-            "version": BFIA_VERSION,
-            "initiator": {"role": "guest", "node_id": job.operator},
-            "role": {"guest": [job.operator], "host": list(hosts), "arbiter": []},
-            "job_params": {
-                "common": {
-                    "grant_id": job.grant_id,
-                    "priority": job.priority,
-                    "deadline_ms": job.deadline_ms,
-                }
-            },
-            "task_params": {
-                "common": {
-                    step.name: {
-                        "program_hash": step.program_hash.hex(),
-                        "receiver_key": step.receiver_key.hex(),
-                        "resources": dict(step.resources),
-                    }
-                    for step in view.steps
-                }
-            },
-        },
-    }
-    return json.dumps(told, indent=2, ensure_ascii=False)
-
-
-def _component(step: StepText, provider_of: Callable[[str], str]) -> dict[str, object]:
-    name, _, version = step.component.partition("/")
-    data = [
-        {"type": "dataset", "key": f"{party}.{dataset}"} for party, dataset in step.participants
-    ]
-    before = [{"type": "result", "key": f"{earlier}.result"} for earlier in step.after]
-    return {
-        "name": step.name,
-        "componentName": name,
-        "version": version,
-        "provider": provider_of(step.component),
-        "input": [*data, *before],
-        "output": [{"type": "result", "key": "result"}],
-    }
