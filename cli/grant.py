@@ -101,8 +101,9 @@ def request(
     prohibitions: Prohibitions = None,
     duties: Duties = None,
     begin: Annotated[
-        int, typer.Option("--from", parser=parse_moment, help="Not before; by default at once.")
-    ] = 0,
+        int | None,
+        typer.Option("--from", parser=parse_moment, help="Not before; by default at once."),
+    ] = None,
     uses: Annotated[int, typer.Option(min=1, help="How often it may be used.")] = 1,
     assurance: Assurance = "none",
     channel: Annotated[
@@ -124,7 +125,7 @@ def request(
         list(permissions),
         list(prohibitions or ()),
         list(duties or ()),
-        begin,
+        begin or 0,
         expires,
         uses,
         assurance,
