@@ -32,7 +32,7 @@ ABOUT: Final = frozenset(
 )
 # Refusals that say who may, not how a record stands.
 WHO: Final = frozenset(
-    ("consumer", "operator", "owner", "participant", "provider", "reader", "role", "self", "side")
+    ("consumer", "operator", "owner", "participant", "reader", "role", "self", "side")
 )
 # Contract and status -> who acts next, and the command; {id} is the record's.
 NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {

@@ -10,6 +10,7 @@ import typer
 
 from cli.language import catalogue, code_of
 from cli.literals import LiteralInvalid, parse_id
+from cli.output import CommandRefused
 from client.pages import page_of, rows_of
 
 if TYPE_CHECKING:
@@ -74,11 +75,19 @@ class Filter(NamedTuple):
     party: str | None = None
 
     def fits(self, row: Row) -> bool:
-        """Whether a record is wanted."""
-        if self.status is not None and row.get("status") != self.status:
-            return False
-        party = self.party
-        return party is None or any(_has(row.get(name), party) for name in PARTY_FIELDS)
+        """Whether a record is wanted. Raises CommandRefused for one that cannot be judged."""
+        if self.status is not None:
+            if "status" not in row:
+                raise CommandRefused("list.status", "these records have no status: leave it out")
+            if row["status"] != self.status:
+                return False
+        if self.party is None:
+            return True
+        # The records of parties themselves are the only ones with roles.
+        named = [name for name in row if name in PARTY_FIELDS or (name == "id" and "roles" in row)]
+        if not named:
+            raise CommandRefused("list.party", "these records name no party: leave it out")
+        return any(_has(row[name], self.party) for name in named)
 
     def page(
         self, view: View, contract: str, method: str, *args: Value, offset: int, limit: int

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "shuxin-batch/1"
 CHUNK: Final = 1 << 20  # bytes read at a time
-LINE_MAX: Final = 4 * NAME_MAX + 1024  # bytes: a name of control characters is written fourfold
-UNSYNCED_MAX: Final = 64 << 20  # bytes hashed before the lines about them are handed to the disk
+LINE_MAX: Final = 6 * NAME_MAX + 1024  # bytes: JSON writes a control character as six
+UNSYNCED_MAX: Final = 64 << 20  # bytes hashed before the lines about them outlive a kill
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -300,6 +300,15 @@ def test_a_node_that_refuses_for_another_reason_is_told(
     assert "evidence.role" in capsys.readouterr().err
 
 
+def test_the_longest_name_fits_a_line_however_it_is_written(folder: Path) -> None:
+    """JSON writes a control character as six bytes."""
+    (folder / ("\x01" * 255)).write_bytes(b"x")
+    batch = taken(folder)
+    assert load_manifest(manifest_of(folder)) == batch
+    entry = msgspec.structs.replace(batch.entries[0], file="\x01" * 4095)
+    assert len(msgspec.json.encode(entry)) < folders.LINE_MAX
+
+
 def test_a_manifest_that_is_read_while_it_grows_has_its_whole_lines(tmp_path: Path) -> None:
     place = tmp_path / "m"
     place.write_bytes(HEAD + ENTRY % (b"ab" * 32) + (ENTRY % (b"cd" * 32))[:-1])

@@ -14,6 +14,7 @@ from cli.filters import PARTY_FIELDS, Filter, parse_status
 from cli.literals import LiteralInvalid
 from cli.main import main
 from cli.options import Invocation
+from cli.output import CommandRefused
 from client.node import ChainEvent
 from ledger.values import Key, Value
 from tests.fake_session import FakeSession, opened
@@ -75,9 +76,10 @@ def test_without_a_filter_one_page_is_asked_for(
         ({"participants": [["health", "d-1"], ["opco", "d-2"]]}, True),
         ({"suppliers": ["health", "opco"]}, True),
         ({"participants": [["health", "opco2"]]}, False),
-        ({"title": "opco", "id": "opco"}, False),
+        ({"title": "opco", "id": "opco", "party": "health"}, False),
+        ({"id": "opco", "roles": ["operator"]}, True),
+        ({"id": "health", "roles": ["operator"]}, False),
         ({"operator": None}, False),
-        ({}, False),
     ],
 )
 def test_a_record_concerns_the_parties_that_its_fields_name(
@@ -91,7 +93,13 @@ def test_both_filters_hold_at_once() -> None:
     assert both.fits({"status": "active", "operator": "opco"})
     assert not both.fits({"status": "revoked", "operator": "opco"})
     assert not both.fits({"status": "active", "operator": "other"})
-    assert not both.fits({"operator": "opco"})
+
+
+def test_a_filter_that_a_list_cannot_have_is_refused_and_not_passed_over() -> None:
+    with pytest.raises(CommandRefused, match="list.status"):
+        Filter(status="active").fits({"id": "joint", "members": []})
+    with pytest.raises(CommandRefused, match="list.party"):
+        Filter(party="opco").fits({"id": "joint", "members": []})
 
 
 def test_a_status_is_taken_in_either_language() -> None:
