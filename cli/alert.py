@@ -11,6 +11,7 @@ from cli.domain import (
     PAGE_MAX,
     Id,
     Note,
+    add_watch,
     call,
     record_fields,
     records_table,
@@ -31,6 +32,9 @@ COLUMNS = ("id", "check", "severity", "party", "subject", "count", "last_ms", "s
 Subject = Annotated[
     str, typer.Argument(parser=parse_id, metavar="SUBJECT", help="Grant, task, data set, delivery.")
 ]
+
+
+add_watch(app, CONTRACT)
 
 
 @verb(app, "list")

@@ -15,6 +15,7 @@ from cli.domain import (
     DigestOption,
     Id,
     Note,
+    add_watch,
     call,
     record_fields,
     records_table,
@@ -57,6 +58,9 @@ Kind = Annotated[
 ]
 SubjectOption = Annotated[str, typer.Option(parser=parse_id, help="Id of what it is about.")]
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
+
+
+add_watch(app, CONTRACT)
 
 
 @verb(app, "record")

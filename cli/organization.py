@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.domain import record_fields, records_table
+from cli.domain import add_watch, record_fields, records_table
 from cli.literals import parse_digest
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields
@@ -20,6 +20,9 @@ COLUMNS = ("organization", "name", "fingerprint", "not_after_ms", "since", "stat
 Fingerprint = Annotated[
     bytes, typer.Argument(parser=parse_digest, metavar="FINGERPRINT", help="64 hex digits.")
 ]
+
+
+add_watch(app, CONTRACT)
 
 
 @verb(app, "list")

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from cli.domain import PAGE_DEFAULT, Figures, Id, call, lists, record_fields, records_table
+from cli.domain import (
+    PAGE_DEFAULT,
+    Figures,
+    Id,
+    add_watch,
+    call,
+    lists,
+    record_fields,
+    records_table,
+)
 from cli.literals import parse_digest
 from cli.options import Invocation, verb
 from cli.output import Answer
@@ -28,6 +37,9 @@ MONITORED_COLUMNS = (
     "due_ms",
 )
 MEASURED_COLUMNS = ("number", "version", "party", "figures", "measured_ms")
+
+
+add_watch(app, CONTRACT)
 
 
 @verb(app, "measure")

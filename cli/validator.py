@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.contradictions import load_contradiction
-from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, call, quorum, receipt_fields, records_table
+from cli.domain import (
+    PAGE_DEFAULT,
+    PAGE_MAX,
+    Id,
+    add_watch,
+    call,
+    quorum,
+    receipt_fields,
+    records_table,
+)
 from cli.literals import parse_id, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table
@@ -28,6 +37,9 @@ HISTORY = ("first_height", "last_height", "decided_height", "members", "quorum",
 ACCUSED = ("validator", "kind", "view", "height", "accuser", "recorded_height", "recorded_ms")
 
 NodeName = Annotated[str, typer.Argument(parser=parse_id, metavar="NAME")]
+
+
+add_watch(app, CONTRACT)
 
 
 @verb(app, "list")

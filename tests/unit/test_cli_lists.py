@@ -12,7 +12,7 @@ import pytest
 
 from cli.filters import PARTY_FIELDS, Filter, parse_status
 from cli.literals import LiteralInvalid
-from cli.main import main
+from cli.main import NOUNS, main
 from cli.options import Invocation
 from cli.output import CommandRefused
 from client.node import ChainEvent
@@ -218,3 +218,10 @@ def test_events_are_followed_to_an_end(
     assert main(["event", "follow", *words, "--json"]) == 0
     assert heights(capsys) == told
     assert node.asked == [(0, 0, "", "")]
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_every_noun_that_is_a_contract_is_watched(noun: str) -> None:
+    module = importlib.import_module(f"cli.{noun}")
+    if hasattr(module, "CONTRACT"):
+        assert "watch" in [command.name for command in module.app.registered_commands]
