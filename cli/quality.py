@@ -48,12 +48,12 @@ def measure(
     dataset_id: Id,
     figures: Figures,
     digest: Annotated[
-        bytes,
-        typer.Option(parser=parse_digest, help="SM3 of the report, or file:PATH.", show_default=""),
-    ] = b"",
+        bytes | None,
+        typer.Option(parser=parse_digest, help="SM3 of the report, or file:PATH."),
+    ] = None,
 ) -> Answer:
     """Put on record how good the present rows are (supplier, operator, manager)."""
-    return call(ask, CONTRACT, "measure", dataset_id, lists(figures), digest)
+    return call(ask, CONTRACT, "measure", dataset_id, lists(figures), digest or b"")
 
 
 @verb(app, "show")

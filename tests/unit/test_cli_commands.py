@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -83,6 +85,19 @@ def test_every_command_has_a_help_line_and_the_common_options(noun: str) -> None
         assert (callback.__doc__ or "").strip(), f"shuxin {noun} {command.name} says nothing"
         options = set(callback.__annotations__)
         assert {"json", "home", "node", "key", "passphrase_file"} <= options, command.name
+
+
+@pytest.mark.parametrize("noun", sorted(NOUNS))
+def test_a_default_is_no_value_that_a_parser_would_have_to_read(noun: str) -> None:
+    """Typer gives a default to the parser of the option; 0 for a time ended `grant request`."""
+    import importlib
+
+    for command in importlib.import_module(f"cli.{noun}").app.registered_commands:
+        assert command.callback is not None
+        for parameter in inspect.signature(command.callback).parameters.values():
+            infos = [info for info in get_args(parameter.annotation) if hasattr(info, "parser")]
+            if infos and infos[0].parser is not None:
+                assert parameter.default in (None, parameter.empty), command.name
 
 
 @pytest.mark.parametrize("noun", sorted(NOUNS))
