@@ -200,13 +200,14 @@ class Script:
 
 
 def wait_for_height(consortium: Consortium, height: int) -> None:
-    """Every node has the block at `height`. Raises ScenarioFailed."""
+    """Every node answers views from the block at `height` on. Raises ScenarioFailed."""
     deadline = time.monotonic() + FOLLOW_TIMEOUT_S
     while True:
         behind = [
             place.name
             for place, status in zip(consortium.nodes, consortium.statuses(), strict=True)
-            if status is None or status.height < height
+            # A node that has the block answers from the one before until a quorum certified it.
+            if status is None or status.certified_height < height
         ]
         if not behind:
             return

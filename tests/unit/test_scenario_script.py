@@ -68,7 +68,11 @@ class Lagging(ChainNode):
     def status(self) -> NodeStatus:
         self.late -= 1
         found = super().status()
-        return found if self.late < 0 else dataclasses.replace(found, height=found.height - 1)
+        return (
+            found
+            if self.late < 0
+            else dataclasses.replace(found, certified_height=found.height - 1)
+        )
 
 
 def with_a_lagging_node(world: Consortium, late: int) -> tuple[Consortium, Lagging]:
