@@ -76,13 +76,17 @@ class Run:
 
     def __init__(self, root: Path) -> None:
         self.world: Consortium = consortium(root)
-        self.cast: Cast = cast_of(self.world, "test", holding="claims", suppliers=3)
         self.listener = Listener()
         self.plot = short_plot()
-        self.script = Script("insurance", "test", self.world, self.listener)
+        self.begin("test")
         node = self.world.clients[0]
         assert isinstance(node, ChainNode)
         self.node = node
+
+    def begin(self, run_id: str) -> None:
+        """A run of this id, on the chain as it is."""
+        self.cast: Cast = cast_of(self.world, run_id, holding="claims", suppliers=3)
+        self.script = Script("insurance", run_id, self.world, self.listener)
 
     def granted(self) -> None:
         with self.script.during(Stage.AGGREGATION):
@@ -253,11 +257,17 @@ def test_a_suppressed_number_is_no_answer() -> None:
     assert [one.value for one in answers(hidden, asked)] == ["", ""]
 
 
-def test_the_tariff_of_an_earlier_run_is_used_again(run: Run) -> None:
+def test_another_run_on_the_same_network_uses_the_tariff_and_bills_only_its_own(run: Run) -> None:
     run.settled()
-    tariff(run.script, run.cast)
+    first = run.shown("billing", run.cast.statement(run.cast.operator))
+    run.begin("again")
+    run.settled()
+    assert any("tariff of an earlier run" in remark for remark in run.listener.remarks)
     assert len(listed(run.cast.manager.session.view("tariff", "list", 0, 100))) == 1
-    assert "earlier run" in run.listener.remarks[-1]
+    second = run.shown("billing", run.cast.statement(run.cast.operator))
+    assert first["id"] != second["id"]
+    for name in ("count", "total_fen", "due_fen", "status"):
+        assert first[name] == second[name]
 
 
 def test_a_payment_is_labelled_as_one_of_a_demonstration(run: Run) -> None:
