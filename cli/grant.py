@@ -7,6 +7,7 @@ from what the node answers. What a manager approved beforehand is a channel (`pr
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,7 @@ from cli.domain import (
 )
 from cli.literals import parse_digest, parse_id, parse_moment
 from cli.options import Forms, Invocation, verb
-from cli.output import Answer, CommandRefused, Fields, plain, waiting
+from cli.output import Answer, CommandRefused, Fields, Text, plain, waiting
 from cli.records import shown
 from client.pages import page_of
 
@@ -271,6 +272,24 @@ def check(ask: Invocation, grant_id: Id) -> Answer:
         standing = plain(session.view(CONTRACT, "standing", grant_id))
     fields = {"id": grant_id, "valid": is_valid, "status": standing}
     return Fields(fields, exit_code=0 if is_valid is True else 1)
+
+
+@verb(app, "odrl")
+def odrl(
+    ask: Invocation,
+    grant_id: Id,
+    output: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+) -> Answer:
+    """Show a grant as a policy of ODRL 2.2 (JSON-LD)."""
+    from client.odrl import policy_of
+
+    with ask.session() as session:
+        policy = policy_of(_grant(session, grant_id), session.node.chain_id)
+    text = json.dumps(policy, ensure_ascii=False, indent=1)
+    if output is not None:
+        output.write_text(text + "\n", encoding="utf-8")
+        return Fields({"id": grant_id, "written": str(output)})
+    return Fields(json.loads(text)) if ask.json else Text(text)
 
 
 @verb(app, "history")

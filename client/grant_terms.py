@@ -21,22 +21,22 @@ class TermsUnreadable(Exception):
 
 def terms_text(grant: Mapping[Key, Value], chain_id: bytes) -> str:
     """The canonical terms of a grant as `grant.show` answers it. Raises TermsUnreadable."""
-    scenario = _text(grant, "scenario")
+    scenario = text_of(grant, "scenario")
     lines = [
         "shuxin grant 1",
         f"chain {chain_id.hex()}",
-        f"grant {_text(grant, 'id')}",
-        f"demand {_text(grant, 'demand_id')}",
-        f"consumer {_text(grant, 'consumer')}",
-        f"operator {_text(grant, 'operator')}",
+        f"grant {text_of(grant, 'id')}",
+        f"demand {text_of(grant, 'demand_id')}",
+        f"consumer {text_of(grant, 'consumer')}",
+        f"operator {text_of(grant, 'operator')}",
         f"scenario {len(scenario)} {scenario}",
-        f"window {_number(grant, 'from_ms')} {_number(grant, 'expires_ms')}",
-        f"uses {_number(grant, 'uses_max')}",
-        f"assurance {_text(grant, 'assurance')}",
-        f"channel {_text(grant, 'channel_id')}",
+        f"window {number_of(grant, 'from_ms')} {number_of(grant, 'expires_ms')}",
+        f"uses {number_of(grant, 'uses_max')}",
+        f"assurance {text_of(grant, 'assurance')}",
+        f"channel {text_of(grant, 'channel_id')}",
     ]
     for name in LISTS:
-        items = _texts(grant, name)
+        items = texts_of(grant, name)
         lines.append(f"{name} {len(items)}")
         lines.extend(f"{len(item)} {item}" for item in items)
     return "\n".join(lines)
@@ -47,21 +47,22 @@ def terms_digest(grant: Mapping[Key, Value], chain_id: bytes) -> bytes:
     return sm3.digest(terms_text(grant, chain_id).encode())
 
 
-def _text(grant: Mapping[Key, Value], name: str) -> str:
+def text_of(grant: Mapping[Key, Value], name: str) -> str:
+    """A text of the record. Raises TermsUnreadable; so do the next two."""
     value = grant.get(name)
     if not isinstance(value, str):
         raise TermsUnreadable(f"the answer of the node has no text {name}")
     return value
 
 
-def _number(grant: Mapping[Key, Value], name: str) -> int:
+def number_of(grant: Mapping[Key, Value], name: str) -> int:
     value = grant.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise TermsUnreadable(f"the answer of the node has no number {name}")
     return value
 
 
-def _texts(grant: Mapping[Key, Value], name: str) -> list[str]:
+def texts_of(grant: Mapping[Key, Value], name: str) -> list[str]:
     value = grant.get(name)
     items = [item for item in value if isinstance(item, str)] if isinstance(value, list) else None
     if items is None or not isinstance(value, list) or len(items) != len(value):

@@ -74,8 +74,6 @@ ACTIONS = (
 DUTIES = (
     "acceptTracking",
     "anonymize",
-    "attachPolicy",
-    "attachSource",
     "attribute",
     "compensate",
     "delete",
