@@ -95,8 +95,11 @@ def inside_fields(found: Inside) -> dict[str, Json]:
         wrong["HALTED"] = found.halted
     if found.jail_missing:
         wrong["JAIL"] = "INCOMPLETE: contracts reach what the node's user can"
+    if found.damage:
+        wrong["DAMAGE"] = list(found.damage)
     if found.archiving_failure:
         wrong["archiving_fails"] = found.archiving_failure
+    block = datetime.datetime.fromtimestamp(found.block_ms / 1000, datetime.UTC)
     return {
         **wrong,
         "name": found.name,
@@ -105,6 +108,8 @@ def inside_fields(found: Inside) -> dict[str, Json]:
         "phase": found.phase,
         "height": found.height,
         "certified_height": found.certified_height,
+        "block": f"{block:%Y-%m-%d %H:%M:%S} UTC",
+        "clock_off_ms": found.clock_off_ms,
         "view": found.view,
         "primary": found.primary,
         "index": None if found.index < 0 else found.index,

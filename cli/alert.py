@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import relay
+from cli.admin import Data
 from cli.domain import (
     PAGE_DEFAULT,
     PAGE_MAX,
@@ -20,10 +23,13 @@ from cli.filters import Filter, StatusFilter
 from cli.language import say
 from cli.literals import parse_digest, parse_id
 from cli.options import Invocation, verb
-from cli.output import Answer, Table, waiting
+from cli.output import Answer, CommandRefused, Table, waiting
 from cli.records import shown
 from cli.scan import COLUMNS as SCAN_COLUMNS
 from cli.scan import raise_all, scan_all
+
+if TYPE_CHECKING:
+    from node.admin.anomalies import Anomaly
 
 app = typer.Typer()
 CONTRACT = "alert"
@@ -84,6 +90,52 @@ def scan(
         due = scan_all(session)
         rows = due if dry_run else raise_all(session, due)
     return Table(SCAN_COLUMNS, [list(row) for row in rows])
+
+
+@verb(app, "relay")
+def relay_node(
+    ask: Invocation,
+    data_dir: Data,
+    name: Annotated[
+        str, typer.Option(help="Name of the node while it does not answer; else it says so itself.")
+    ] = "",
+    still_s: Annotated[
+        int, typer.Option("--still", min=1, metavar="SECONDS", help="A stop: no block for so long.")
+    ] = 120,
+    free_mb: Annotated[
+        int, typer.Option("--free", min=1, metavar="MB", help="Less room on the disk is a warning.")
+    ] = 5_000,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is wrong.")] = False,
+) -> Answer:
+    """Bring what is wrong with a node of this machine on chain, for a timer (its party)."""
+    import time
+
+    now_ms = time.time_ns() // 1_000_000
+    named = name or data_dir.resolve().parent.name
+    found = _wrong(data_dir, named, now_ms, still_s=still_s, free_mb=free_mb)
+    file = relay.place(ask.home, data_dir)
+    seen = relay.merged(relay.load(file), found, now_ms)
+    if dry_run or not seen:
+        return Table(relay.COLUMNS, relay.rows([relay.Told(one, "") for one in seen]))
+    relay.save(file, seen)  # it stays where the chain stands still, for the next run
+    with ask.session() as session:
+        party = session.view("parties", "active_party_of", session.account.address)
+        if not isinstance(party, str) or not party:
+            raise CommandRefused("relay.party", "sign with --key of an account of an active party")
+        told = relay.relay(session, party, relay.stage_of(session, party), seen)
+    relay.save(file, [])
+    return Table(relay.COLUMNS, relay.rows(told))
+
+
+def _wrong(data_dir: Path, name: str, now_ms: int, *, still_s: int, free_mb: int) -> list[Anomaly]:
+    from node.admin.anomalies import Bounds, anomalies, away
+    from node.admin.ask import AdminAway, status
+
+    try:
+        inside = status(data_dir)
+    except AdminAway as error:
+        return [away(name, str(error))]
+    return anomalies(inside, now_ms, Bounds(still_s=still_s, free_warning_mb=free_mb))
 
 
 @verb(app, "report")

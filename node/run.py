@@ -298,7 +298,7 @@ class Node:
             workers=(self._engine, view_engine),
         )
 
-        orders = Orders(config, self.reception, self._switch, self._credentials)
+        orders = Orders(config, self.reception, self._switch, self._credentials, self.clock)
         self._admin = AdminDoor(config.data_dir, self.access_log, orders.carry_out, stop_process)
 
     def _open_api(self) -> ApiServer:

@@ -296,6 +296,14 @@ def findings(check_name: str, subjects: list[str]) -> list[Finding]:
 
 
 @view
+def report_due(party_id: str, topic: str) -> bool:
+    """Would a report of this topic tell anything new? Not while its alert is open and was counted
+    in the last hour, nor for a day after it was closed; for who reports by timer."""
+    require_reader()
+    return state_of(REPORT, latest.get((REPORT, party_id, topic), "")) == "due"
+
+
+@view
 def party_of(alert_id: str) -> str:
     """The party that an alert is about; for other contracts."""
     return known(alert_id).party

@@ -63,6 +63,9 @@ class Inside(Record):
     halted: str  # why, or ""
     height: int
     certified_height: int
+    block_ms: int  # Unix time of the last block
+    heartbeat_ms: int  # from block to block while nothing is submitted
+    clock_off_ms: int  # own wall clock, ahead of the committee's time; 0 if that is not known
     view: int
     primary: int
     index: int  # -1: an observer
@@ -74,6 +77,7 @@ class Inside(Record):
     ledger_bytes: int
     free_bytes: int
     archiving_failure: str
+    damage: tuple[str, ...]  # what the last patrol found; bounded by ledger.findings
     log_level: str
     places: tuple[Named, ...]  # of files, and where it listens
     links: tuple[LinkState, ...]

@@ -25,6 +25,7 @@ from node.admin.form import (
     Order,
     Taken,
 )
+from node.clock import CommitteeClock
 from node.config import DeviceKey, NodeConfig
 from node.credentials import Credentials
 from node.halt import HaltSwitch
@@ -45,6 +46,7 @@ class Orders:
     reception: Reception
     switch: HaltSwitch
     credentials: Credentials | None
+    clock: CommitteeClock
 
     async def carry_out(self, order: Order) -> bytes:
         """What is replied. Raises OrderRefused."""
@@ -77,6 +79,9 @@ class Orders:
             halted=self.switch.reason,
             height=store.height,
             certified_height=store.certified_height,
+            block_ms=store.header(store.height).time_ms,
+            heartbeat_ms=self.reception.genesis.limits.heartbeat_ms,
+            clock_off_ms=self.clock.own_offset_ms,
             view=situation.view,
             primary=situation.primary,
             index=-1 if situation.index is None else situation.index,
@@ -88,6 +93,7 @@ class Orders:
             ledger_bytes=growth.ledger,
             free_bytes=growth.free,
             archiving_failure=growth.failure,
+            damage=tuple(one.text for one in self.reception.keeping.patrol.state.findings),
             log_level=logs.level(),
             places=tuple(Named(name, value) for name, value in places(self.config).items()),
             links=self._links(),

@@ -94,3 +94,17 @@ def test_a_party_is_asked_and_evaluated(desk: Desk) -> None:
     desk.ask("operator", "evaluation", "contest", evaluation, "--text", "records are wrong")
     desk.ask("manager", "evaluation", "settle", evaluation, "--outcome", "passed", "--text", "so")
     assert desk.ask("operator", "evaluation", "show", evaluation)["status"] == "settled"
+
+
+def test_what_is_wrong_with_a_node_comes_on_chain_once(desk: Desk) -> None:
+    """No disk has so much room: the node's own word, told by the party that runs it."""
+    node = desk.network.plan.nodes[0]
+    data, much = str(desk.network.root / "nodes" / node.name / "data"), ("--free", str(10**9))
+    (first,) = desk.ask_list("operator", "alert", "relay", data, *much)
+    assert first["topic"] == f"disk.{node.name}"
+    shown = desk.ask("manager", "alert", "show", str(first["alert"]))
+    assert (shown["party"], shown["severity"], shown["check"]) == ("operator", "warning", "report")
+    (again,) = desk.ask_list("operator", "alert", "relay", data, *much)
+    assert again["alert"] == "known"
+    assert desk.ask_list("operator", "alert", "relay", data, "--free", "1") == []
+    desk.ask("manager", "alert", "close", str(first["alert"]), "--note", "room enough")
