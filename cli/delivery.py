@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import DigestOption, Id, Note, add_reads, call
-from cli.literals import parse_digest, parse_id
+from cli.domain import (
+    PAGE_DEFAULT,
+    PAGE_MAX,
+    DigestOption,
+    Id,
+    Note,
+    add_reads,
+    call,
+    records_table,
+)
+from cli.literals import parse_digest, parse_id, parse_moment
 from cli.options import Forms, Invocation, verb
-from cli.output import Answer
+from cli.output import Answer, CommandRefused
+from cli.records import shown
+from client.pages import page_of
+
+if TYPE_CHECKING:
+    from ledger.values import Value
 
 app = typer.Typer()
 CONTRACT = "delivery"
 forms = Forms(app, "delivery")
+USES = ("number", "from_ms", "to_ms", "uses", "scenario", "is_within", "digest")
 
 add_reads(
     app, CONTRACT, columns=("id", "product_id", "operator", "consumer", "status", "offered_ms")
 )
+
+
+@forms.verb("prepare")
+def prepare(
+    ask: Invocation,
+    delivery_id: Id,
+    product: Annotated[str, typer.Option(parser=parse_id, help="What is to be delivered.")],
+    channel: Annotated[str, typer.Option(help="file, interface, query or enclave.")],
+    risk: Annotated[str, typer.Option(help="low, medium or high.")],
+    digest: DigestOption,
+    note: Note = "",
+) -> Answer:
+    """Put your due diligence on record before you offer (operator)."""
+    return call(ask, CONTRACT, "prepare", delivery_id, product, channel, risk, digest, note)
 
 
 @forms.verb("offer")
@@ -54,3 +83,45 @@ def accept(ask: Invocation, delivery_id: Id, digest: DigestOption, note: Note = 
 def reject(ask: Invocation, delivery_id: Id, digest: DigestOption, note: Note) -> Answer:
     """Reject what was received, with the reason (consumer)."""
     return call(ask, CONTRACT, "accept", delivery_id, digest, False, note)
+
+
+@forms.verb("report-use")
+def report_use(
+    ask: Invocation,
+    delivery_id: Id,
+    begin: Annotated[int, typer.Option(parser=parse_moment, help="Begin of the period.")],
+    end: Annotated[int, typer.Option(parser=parse_moment, help="Its end, which has been.")],
+    uses: Annotated[int, typer.Option(min=0, help="How often it was used in the period.")],
+    digest: DigestOption,
+    scenario: Annotated[
+        str, typer.Option(help="What for, where it was not the scenario of the grant.")
+    ] = "",
+    note: Note = "",
+) -> Answer:
+    """Report what you used a delivered product for (consumer)."""
+    if not scenario:
+        with ask.session() as session:
+            grant_id = _field(shown(session, CONTRACT, delivery_id), "grant_id")
+            scenario = _field(shown(session, "grant", grant_id), "scenario")
+    words = (delivery_id, begin, end, uses, scenario, digest, note)
+    return call(ask, CONTRACT, "report_use", *words)
+
+
+@verb(app, "uses")
+def uses_of(
+    ask: Invocation,
+    delivery_id: Id,
+    offset: Annotated[int, typer.Option(min=0, help="Skip so many.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
+) -> Answer:
+    """List what the consumer reported of its use."""
+    with ask.session() as session:
+        found = page_of(session.view, CONTRACT, "uses_of", delivery_id, offset=offset, limit=limit)
+    return records_table(found, columns=USES, whole=ask.json)
+
+
+def _field(record: Value, name: str) -> str:
+    value = record.get(name) if isinstance(record, dict) else None
+    if not isinstance(value, str):
+        raise CommandRefused("delivery.answer", f"the node told no {name}; ask another node")
+    return value

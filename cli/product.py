@@ -26,9 +26,13 @@ def register(
     title: Title,
     digest: DigestOption,
     description: Description = "",
+    output: Annotated[
+        str,
+        typer.Option(parser=parse_id, help="Its kind, of those that the grant allows."),
+    ] = "statistics",
 ) -> Answer:
     """Register the result of a finished task as a product (operator)."""
-    return call(ask, CONTRACT, "register", product_id, task, title, description, digest)
+    return call(ask, CONTRACT, "register", product_id, task, title, description, digest, output)
 
 
 @verb(app, "approve")

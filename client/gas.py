@@ -47,6 +47,7 @@ _MEASURED: Final = frozenset(
         "product",
         "proposal",
         "quality",
+        "risk",
         "rules",
         "tariff",
         "task",

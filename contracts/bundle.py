@@ -55,6 +55,7 @@ SYSTEM_CONTRACTS = (
     "rules",
     "multisig",
     "oversight",
+    "risk",
     "alert",
     "incident",
     "inquiry",

@@ -192,7 +192,8 @@ class AuditedChain(Chain):
         self.do(who, "evidence.record", evidence, kind, subject, what, note)
 
     def deliver(self, product: str, task: str, delivery: str) -> None:
-        self.do("opco", "product.register", product, task, "Table", "", digest("result"))
+        words = "Table", "", digest("result"), "statistics"
+        self.do("opco", "product.register", product, task, *words)
         self.do("bureau", "product.approve", product, True, "fit")
         offer: list[Value] = ["insurer", digest("agreement"), digest("payload")]
         self.do("opco", "delivery.offer", delivery, product, *offer)

@@ -408,7 +408,8 @@ class Business:
 
     def registered(self, product_id: str = "p1") -> str:
         task_id = self.finished()
-        self.do("opco", "product", "register", product_id, task_id, "Table", "", digest("result"))
+        words: list[Value] = ["Table", "", digest("result"), "statistics"]
+        self.do("opco", "product", "register", product_id, task_id, *words)
         return product_id
 
     def assessed(self, product_id: str = "p1") -> str:

@@ -1,10 +1,9 @@
 """Alerts: what may go wrong, told to whoever supervises (clauses 5.1c, 6.5b, 6.6.2e, 8.6.3b).
 
-An alert comes from a check or from a report. A check is a rule of this contract over what is on
-the chain: any active party may ask for it, and the contract looks itself, so that an alert by a
-check is as true as the chain, whoever sent it. Limits and severities are those of the monitoring
-plan in force (contract `rules`). A report is a party's word about a party: an anomaly of its own
-operation, or a risk that only a node can see, such as a full disk.
+An alert comes from a check or from a report. A check is a rule of the contract `risk` over what is
+on the chain: any active party may ask for it, and the contract looks itself, so that an alert by a
+check is as true as the chain, whoever sent it. A report is a party's word about a party: an anomaly
+of its own operation, or a risk that only a node can see, such as a full disk.
 
 While an alert is not closed, what is found again is counted, once an hour. After it was closed the
 same finding stays quiet for a day, and for good if it is about what cannot change any more, such as
@@ -41,8 +40,14 @@ DIGEST_SIZE = 32  # bytes: SM3
 OPEN_REPORTS_MAX = 64  # of one party: who floods others with reports is stopped
 SUBJECTS_MAX = 20  # looked at in one view
 PAGE_MAX = 100  # alerts in one answer
-LASTING = ("task_broken", "no_diligence", "delivery_rejected")  # facts that stay as they are
-BROKEN = ("disputed", "failed", "expired")  # ends of a task that need a look
+LASTING = (  # facts that stay as they are
+    "task_broken",
+    "task_mismatch",
+    "purpose_mismatch",
+    "no_diligence",
+    "high_risk",
+    "delivery_rejected",
+)
 
 
 @record
@@ -84,69 +89,15 @@ class Finding:
 
 
 @record
-class Limit:
-    """By what a check judges, as the contract `rules` tells it."""
+class Seen:
+    """What the contract `risk` tells of a check."""
 
-    check: str
+    party: str
     stage: str
-    limit: int
     severity: str
-    rule_id: str
-
-
-@record
-class GrantCourse:
-    """What the contract `grant` tells of a grant."""
-
-    status: str
-    operator: str
-    uses: int
-    uses_max: int
-    expires_ms: int
-    past_task: str
-
-
-@record
-class TaskOutcome:
-    """What the contract `task` tells of a task."""
-
-    status: str
-    operator: str
-    grant_id: str
-    consumer: str
-    created_ms: int
-    participants: list[tuple[str, str]]
-
-
-@record
-class DatasetCourse:
-    """What the contract `quality` tells of a data set."""
-
-    owner: str
-    is_listed: bool
-    lost_percent: int
-    fallen_ppm: int
-    due_ms: int
-
-
-@record
-class BillCourse:
-    """What the contract `billing` tells of a statement."""
-
-    status: str
-    payer: str
-    issued_ms: int
-
-
-@record
-class DeliveryCourse:
-    """What the contract `delivery` tells of a delivery."""
-
-    status: str
-    product_id: str
-    operator: str
-    consumer: str
-    offered_ms: int
+    measured: int
+    limit: int
+    is_due: bool
 
 
 alerts = Map(str, Alert)
@@ -310,82 +261,18 @@ def party_of(alert_id: str) -> str:
 
 
 def look(check_name: str, subject: str) -> Finding:
-    """What the check measures, and whether an alert of it is due at this block's time."""
-    limit = view_contract("rules", "limit_of", check_name, returns=Limit)
-    is_due = False
-    party, measured = "", 0
-    if limit.stage == "aggregation":
-        party, measured, is_due = look_at_dataset(check_name, subject, limit.limit)
-    elif check_name == "bill_unanswered":
-        party, measured, is_due = look_at_bill(subject, limit.limit)
-    elif limit.stage == "delivery":
-        party, measured, is_due = look_at_delivery(check_name, subject, limit.limit)
-    elif check_name == "task_broken":
-        task = view_contract("task", "outcome", subject, returns=TaskOutcome)
-        party, measured, is_due = task.operator, 1, task.status in BROKEN
-    else:
-        party, measured, is_due = look_at_grant(check_name, subject, limit.limit)
-    says = state_of(check_name, latest.get((check_name, party, subject), "")) if is_due else "fine"
+    """What the check sees, and whether an alert of it is due at this block's time."""
+    seen = view_contract("risk", "look", check_name, subject, returns=Seen)
+    known_id = latest.get((check_name, seen.party, subject), "")
     return Finding(
         check=check_name,
         subject=subject,
-        party=party,
-        stage=limit.stage,
-        severity=limit.severity,
-        measured=measured,
-        limit=limit.limit,
-        says=says,
-    )
-
-
-def look_at_dataset(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
-    found = view_contract("quality", "course", subject, returns=DatasetCourse)
-    if check_name == "quality_fallen":
-        measured = found.fallen_ppm
-    elif check_name == "quantity_fallen":
-        measured = found.lost_percent
-    else:
-        measured = max(ctx.time_ms - found.due_ms, 0) // DAY_MS if found.due_ms > 0 else 0
-    return found.owner, measured, found.is_listed and measured >= limit
-
-
-def look_at_grant(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
-    back = limit if check_name == "unusual_rate" else 0
-    grant = view_contract("grant", "course", subject, back, returns=GrantCourse)
-    is_live = grant.status == "active" and ctx.time_ms < grant.expires_ms
-    if check_name == "quota_used":
-        percent = grant.uses * 100 // grant.uses_max
-        return grant.operator, percent, is_live and percent >= limit
-    if check_name == "expiry_near":
-        hours = (grant.expires_ms - ctx.time_ms) // HOUR_MS
-        return grant.operator, max(hours, 0), is_live and hours < limit
-    if grant.past_task == "":
-        return grant.operator, grant.uses, False
-    past = view_contract("task", "outcome", grant.past_task, returns=TaskOutcome)
-    return grant.operator, limit + 1, ctx.time_ms - past.created_ms < DAY_MS
-
-
-def look_at_delivery(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
-    found = view_contract("delivery", "course", subject, returns=DeliveryCourse)
-    if check_name == "delivery_rejected":
-        return found.operator, 1, found.status == "rejected"
-    if check_name == "delivery_unanswered":
-        hours = (ctx.time_ms - found.offered_ms) // HOUR_MS
-        return found.consumer, hours, found.status == "offered" and hours >= limit
-    is_done = has_diligence(subject, found.operator)
-    is_done = is_done or has_diligence(found.product_id, found.operator)
-    return found.operator, 1, not is_done
-
-
-def look_at_bill(subject: str, limit: int) -> tuple[str, int, bool]:
-    found = view_contract("billing", "course", subject, returns=BillCourse)
-    hours = (ctx.time_ms - found.issued_ms) // HOUR_MS
-    return found.payer, hours, found.status in ("issued", "overdue") and hours >= limit
-
-
-def has_diligence(subject: str, operator: str) -> bool:
-    return view_contract(
-        "evidence", "is_recorded", "delivery.diligence", subject, operator, returns=bool
+        party=seen.party,
+        stage=seen.stage,
+        severity=seen.severity,
+        measured=seen.measured,
+        limit=seen.limit,
+        says=state_of(check_name, known_id) if seen.is_due else "fine",
     )
 
 

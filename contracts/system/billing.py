@@ -125,7 +125,7 @@ class Cover:
 
 @record
 class Course:
-    """What the contract `alert` judges a statement by."""
+    """What the contract `risk` judges a statement by."""
 
     status: str
     payer: str
@@ -330,8 +330,8 @@ def list_(offset: int, limit: int) -> list[Statement]:
 
 @view
 def course(statement_id: str) -> Course:
-    """How far a statement is, and who has to answer it; for the contract alert and its readers."""
-    found = seen(known(statement_id)) if ctx.sender == "contract:alert" else readable(statement_id)
+    """How far a statement is, and who has to answer it; for the contract risk and its readers."""
+    found = seen(known(statement_id)) if ctx.sender == "contract:risk" else readable(statement_id)
     return Course(found.status, found.payer, found.issued_ms)
 
 

@@ -6,7 +6,12 @@ accepts what it received, or rejects it; an acceptance must name the very bytes 
 The grant is checked at the offer and at the acceptance; so is the agreement where the chain holds
 it (`offer_under`), whose text the digest must be of.
 
-States: offered -> accepted | rejected.
+Before the offer the operator puts on record how it looked at the demand and the risks, how grave
+they are and by which channel the bytes travel (`prepare`, 6.5b); an offer without it is found by
+the contract `risk`. After the acceptance the consumer reports what it used the product for, period
+by period (`report_use`, 6.6.4); what strays from the scenario of the grant is counted.
+
+States: (prepared ->) offered -> accepted | rejected.
 """
 
 from __future__ import annotations
@@ -27,8 +32,12 @@ from contracts.dialect import (
 
 DIGEST_SIZE = 32  # bytes: SM3
 NOTE_MAX = 1024  # characters
-PAGE_MAX = 100  # deliveries in one answer
-ASKERS = ("contract:alert", "contract:billing")  # contracts that judge or charge a delivery
+USES_MAX = 10**12  # of one report
+SCENARIO_MAX = 512  # characters, as in a grant
+PAGE_MAX = 100  # records in one answer
+CHANNELS = ("file", "interface", "query", "enclave")  # by which the bytes reach the consumer
+RISKS = ("low", "medium", "high")
+ASKERS = ("contract:risk", "contract:billing")  # contracts that judge or charge a delivery
 
 
 @record
@@ -48,17 +57,56 @@ class Delivery:
     note: str = ""
     answered_ms: int = 0
     agreement_id: str = ""  # of the contract `agreement`; "" when only the digest is on record
+    channel: str = ""  # what follows is "" and empty where nothing was prepared
+    risk: str = ""
+    diligence_digest: bytes = b""
+    reports: int = 0  # of use
+    used_ms: int = 0  # up to where use was reported
+    strayed: int = 0  # reports of use for something else than the scenario of the grant
+
+
+@record
+class Diligence:
+    """What an operator put on record before an offer: its due diligence."""
+
+    product_id: str
+    operator: str
+    channel: str
+    risk: str
+    digest: bytes  # SM3 of the assessment
+    note: str
+    made_ms: int
+
+
+@record
+class UseReport:
+    """The consumer's word on its use from `from_ms` on and before `to_ms`."""
+
+    number: int
+    from_ms: int
+    to_ms: int
+    uses: int
+    scenario: str  # what for
+    is_within: bool  # the scenario is that of the grant
+    digest: bytes  # SM3 of the consumer's log
+    note: str
+    reported_ms: int
 
 
 @record
 class Course:
-    """What the contract `alert` judges a delivery by."""
+    """What the contract `risk` judges a delivery by."""
 
     status: str
     product_id: str
     operator: str
     consumer: str
     offered_ms: int
+    answered_ms: int
+    risk: str
+    is_prepared: bool
+    used_ms: int
+    strayed: int
 
 
 @record
@@ -97,9 +145,45 @@ class Cover:
 
 
 deliveries = Map(str, Delivery)
+diligences = Map(str, Diligence)  # id of the delivery to be
+use_reports = Map((str, int), UseReport)  # delivery, number from 1
 # Each list is kept thrice: under "" for the manager, and under operator and consumer.
 delivery_by_number = Map((str, int), str)
 delivery_count = Map(str, int)
+
+
+@call
+def prepare(
+    delivery_id: str, product_id: str, channel: str, risk: str, digest: bytes, note: str
+) -> None:
+    """The operator puts its due diligence on record, before it offers; it may be renewed (6.5b)."""
+    operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
+    require(operator != "", "delivery.role: sign with an account of an active operator")
+    require(is_name(delivery_id), "delivery.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(delivery_id not in deliveries, "delivery.exists: it was offered already")
+    require(channel in CHANNELS, "delivery.channel: use file, interface, query or enclave")
+    require(risk in RISKS, "delivery.risk: use low, medium or high")
+    require(len(digest) == DIGEST_SIZE, "delivery.diligence: use 32 bytes of SM3")
+    require(len(note) <= NOTE_MAX, "delivery.note: use up to 1024 characters")
+    product = view_contract("product", "lineage", product_id, returns=Lineage)
+    require(product.operator == operator, "delivery.owner: another operator made this product")
+    before = diligences.get(delivery_id)
+    require(
+        before is None or is_of(before, operator, product_id),
+        "delivery.prepared: this id is prepared for another product; choose another id",
+    )
+    diligences[delivery_id] = Diligence(
+        product_id, operator, channel, risk, digest, note, ctx.time_ms
+    )
+    emit(
+        "DeliveryPrepared",
+        delivery_id=delivery_id,
+        product_id=product_id,
+        operator=operator,
+        channel=channel,
+        risk=risk,
+        digest=digest,
+    )
 
 
 @call
@@ -178,6 +262,72 @@ def accept(delivery_id: str, received_digest: bytes, accepted: bool, note: str) 
     )
 
 
+@call
+def report_use(
+    delivery_id: str, from_ms: int, to_ms: int, uses: int, scenario: str, digest: bytes, note: str
+) -> int:
+    """The consumer reports its use of what it accepted, period by period (6.6.4); the number."""
+    consumer = view_contract("parties", "acting_as", ctx.sender, "consumer", returns=str)
+    require(consumer != "", "delivery.role: sign with an account of an active consumer")
+    delivery = known(delivery_id)
+    require(delivery.consumer == consumer, "delivery.consumer: it was offered to another consumer")
+    require(delivery.status == "accepted", "delivery.status: only what was accepted is used")
+    begin_ms = max(delivery.used_ms, delivery.answered_ms)
+    require(
+        begin_ms <= from_ms < to_ms <= ctx.time_ms,
+        "delivery.period: begin at the last report's end or later, and end by now",
+    )
+    require(0 <= uses <= USES_MAX, "delivery.uses: report 0 to 10**12 uses")
+    require(1 <= len(scenario) <= SCENARIO_MAX, "delivery.scenario: say what for, up to 512")
+    require(len(digest) == DIGEST_SIZE, "delivery.log: use 32 bytes of SM3 of your log")
+    require(len(note) <= NOTE_MAX, "delivery.note: use up to 1024 characters")
+    granted, _algorithms, _outputs = view_contract(
+        "grant", "purpose", delivery.grant_id, returns=tuple[str, list[str], list[str]]
+    )
+    is_within = scenario == granted
+    number = delivery.reports + 1
+    use_reports[delivery_id, number] = UseReport(
+        number, from_ms, to_ms, uses, scenario, is_within, digest, note, ctx.time_ms
+    )
+    strayed = delivery.strayed if is_within else delivery.strayed + 1
+    deliveries[delivery_id] = replace(delivery, reports=number, used_ms=to_ms, strayed=strayed)
+    emit(
+        "UseReported",
+        delivery_id=delivery_id,
+        product_id=delivery.product_id,
+        consumer=consumer,
+        number=number,
+        uses=uses,
+        is_within=is_within,
+        digest=digest,
+    )
+    return number
+
+
+@view
+def diligence(delivery_id: str) -> Diligence | None:
+    """What was put on record before the offer; None if nothing was. For whom it concerns."""
+    scope = reader_scope()
+    found = diligences.get(delivery_id)
+    if found is None:
+        return None
+    consumer = deliveries[delivery_id].consumer if delivery_id in deliveries else found.operator
+    require(
+        scope in ("", found.operator, consumer),
+        "delivery.reader: only its operator, its consumer and the manager may read it",
+    )
+    return found
+
+
+@view
+def uses_of(delivery_id: str, offset: int, limit: int) -> list[UseReport]:
+    """Reports of use of a delivery in order, for its operator and consumer and for the manager."""
+    delivery = readable(delivery_id)
+    require(offset >= 0 and 1 <= limit <= PAGE_MAX, "delivery.page: ask for 1 to 100 from 0 up")
+    end = min(offset + limit, delivery.reports)
+    return [use_reports[delivery_id, number + 1] for number in range(offset, end)]
+
+
 @view
 def show(delivery_id: str) -> Delivery:
     """One delivery, for its operator and consumer and for the manager."""
@@ -197,7 +347,18 @@ def list_(offset: int, limit: int) -> list[Delivery]:
 def course(delivery_id: str) -> Course:
     """How far a delivery is, and between whom; for contracts and its readers."""
     found = readable(delivery_id)
-    return Course(found.status, found.product_id, found.operator, found.consumer, found.offered_ms)
+    return Course(
+        found.status,
+        found.product_id,
+        found.operator,
+        found.consumer,
+        found.offered_ms,
+        found.answered_ms,
+        found.risk,
+        found.risk != "",
+        found.used_ms,
+        found.strayed,
+    )
 
 
 @view
@@ -233,6 +394,7 @@ def hand_over(
     )
     require(is_consumer, "delivery.suspended: the consumer is not active")
     view_contract("grant", "ensure_valid", product.grant_id, returns=bool)
+    found = prepared(delivery_id, operator, product_id)
     deliveries[delivery_id] = Delivery(
         id=delivery_id,
         product_id=product_id,
@@ -243,6 +405,9 @@ def hand_over(
         payload_digest=sealed_payload_digest,
         offered_ms=ctx.time_ms,
         agreement_id=agreement_id,
+        channel=found.channel,
+        risk=found.risk,
+        diligence_digest=found.digest,
     )
     for scope in ("", operator, consumer_party):
         enlist(scope, delivery_id)
@@ -256,6 +421,22 @@ def hand_over(
         agreement_digest=agreement_digest,
         payload_digest=sealed_payload_digest,
     )
+
+
+def prepared(delivery_id: str, operator: str, product_id: str) -> Diligence:
+    """What was prepared under this id; empty words if nothing was."""
+    found = diligences.get(delivery_id)
+    if found is None:
+        return Diligence(product_id, operator, "", "", b"", "", 0)
+    require(
+        is_of(found, operator, product_id),
+        "delivery.prepared: this id is prepared for another product; choose another id",
+    )
+    return found
+
+
+def is_of(found: Diligence, operator: str, product_id: str) -> bool:
+    return found.operator == operator and found.product_id == product_id
 
 
 def readable(delivery_id: str) -> Delivery:

@@ -12,8 +12,7 @@ registered, approved, offered and accepted; revoking it cancels every task still
 
 States: requested -> in_review -> granted -> active <-> suspended; granted, active, suspended ->
 revoked; in_review -> refused; requested, in_review -> withdrawn; requested -> active (preapproved).
-What is not yet over when its end has come is `expired`: that, and used-up uses, nobody has to
-record.
+What is not over when its end has come is `expired`; that, and used-up uses, nobody has to record.
 """
 
 from __future__ import annotations
@@ -71,14 +70,6 @@ class Grant:
     uses: int = 0
     status: str = "requested"
     reason: str = ""
-
-
-@record
-class Terms:
-    """What a task takes over from the grant it uses."""
-
-    consumer: str
-    expires_ms: int
 
 
 @record
@@ -268,8 +259,11 @@ def resume(grant_id: str, reason: str) -> None:
 
 
 @call
-def use(grant_id: str, task_id: str, operator: str, datasets: list[str], algorithm: str) -> Terms:
-    """Counts one use, for the task contract alone; refuses what the grant does not cover."""
+def use(
+    grant_id: str, task_id: str, operator: str, datasets: list[str], algorithm: str
+) -> tuple[str, int]:
+    """Counts one use, for the task contract alone; refuses what the grant does not cover. Whose
+    demand it answers, and its end."""
     require(ctx.sender == "contract:task", "grant.use: create a task; it counts the use itself")
     grant = hold(grant_id)
     require(grant.operator == operator, "grant.operator: it was granted to another operator")
@@ -285,7 +279,7 @@ def use(grant_id: str, task_id: str, operator: str, datasets: list[str], algorit
     grants[grant_id] = replace(grant, uses=number)
     uses[grant_id, number] = task_id
     emit("GrantUsed", grant_id=grant_id, task_id=task_id, number=number)
-    return Terms(consumer=grant.consumer, expires_ms=grant.expires_ms)
+    return grant.consumer, grant.expires_ms
 
 
 @view
@@ -331,6 +325,13 @@ def sides(grant_id: str) -> Sides:
     """Who may make something under the grant, and for whom."""
     grant = known(grant_id)
     return Sides(grant.operator, grant.consumer)
+
+
+@view
+def purpose(grant_id: str) -> tuple[str, list[str], list[str]]:
+    """The scenario, the algorithms and the kinds of output that it is for."""
+    g = known(grant_id)
+    return g.scenario, g.algorithms, g.outputs
 
 
 @view
@@ -484,10 +485,7 @@ def check_reason(reason: str) -> None:
 def check_demand(demand_id: str, operator: str, datasets: list[str]) -> str:
     """The consumer of the approved demand that `operator` and `datasets` must come from."""
     demand = view_contract("demand", "approval", demand_id, returns=Approval)
-    require(
-        demand.status in ("approved", "ready"),
-        "grant.demand: the manager must approve the demand first, and match data to it",
-    )
+    require(demand.status in ("approved", "ready"), "grant.demand: a manager must match data to it")
     require(demand.operator == operator, "grant.operator: the operator that forwarded it requests")
     require(is_operator(operator), "grant.suspended: its operator is suspended")
     for dataset_id in datasets:

@@ -42,6 +42,7 @@ class DataProduct:
     consumer: str
     title: str
     description: str
+    output: str  # its kind, such as statistics or model
     result_digest: bytes
     registered_ms: int
     status: str = "registered"
@@ -83,6 +84,16 @@ class Lineage:
     consumer: str
 
 
+@record
+class Made:
+    """What the contract `risk` judges a product by."""
+
+    operator: str
+    grant_id: str
+    task_id: str
+    output: str
+
+
 products = Map(str, DataProduct)
 product_by_number = Map(int, str)
 product_count = Var(int)
@@ -90,7 +101,7 @@ product_count = Var(int)
 
 @call
 def register(
-    product_id: str, task_id: str, title: str, description: str, result_digest: bytes
+    product_id: str, task_id: str, title: str, description: str, result_digest: bytes, output: str
 ) -> None:
     """The operator of a finished task registers its result (6.3b, 6.5c)."""
     operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
@@ -100,6 +111,7 @@ def register(
     require(1 <= len(title) <= TITLE_MAX, "product.title: use 1 to 128 characters")
     require(len(description) <= TEXT_MAX, "product.description: use up to 2048 characters")
     require(len(result_digest) == DIGEST_SIZE, "product.result_digest: use 32 bytes of SM3")
+    require(is_name(output), "product.output: name its kind, such as statistics or model")
     outcome = view_contract("task", "outcome", task_id, returns=Outcome)
     require(outcome.operator == operator, "product.owner: another operator ordered this task")
     require(outcome.status == "finished", "product.task: only a finished task makes a product")
@@ -112,6 +124,7 @@ def register(
         consumer=outcome.consumer,
         title=title,
         description=description,
+        output=output,
         result_digest=result_digest,
         registered_ms=ctx.time_ms,
     )
@@ -165,6 +178,13 @@ def lineage(product_id: str) -> Lineage:
     """What the delivery contract checks a delivery against."""
     product = known(product_id)
     return Lineage(product.status, product.operator, product.grant_id, product.consumer)
+
+
+@view
+def made(product_id: str) -> Made:
+    """Of what kind a product is, and what it was made by."""
+    product = known(product_id)
+    return Made(product.operator, product.grant_id, product.task_id, product.output)
 
 
 def require_reader() -> None:

@@ -47,9 +47,14 @@ CHECKS = (
     ("expiry_near", "authorization", 168, 1, 8760, "notice"),
     ("unusual_rate", "development", 100, 1, 1000000, "warning"),
     ("task_broken", "development", 1, 1, 1, "warning"),
+    ("task_mismatch", "development", 1, 1, 1, "critical"),
+    ("purpose_mismatch", "development", 1, 1, 1, "critical"),
     ("no_diligence", "delivery", 1, 1, 1, "critical"),
     ("delivery_rejected", "delivery", 1, 1, 1, "warning"),
     ("delivery_unanswered", "delivery", 72, 1, 8760, "notice"),
+    ("high_risk", "delivery", 1, 1, 1, "notice"),
+    ("use_unreported", "delivery", 90, 1, 3650, "notice"),
+    ("use_mismatch", "delivery", 1, 1, 1000, "critical"),
     ("bill_unanswered", "delivery", 168, 1, 8760, "notice"),
 )
 TITLE_MAX = 128  # characters

@@ -115,14 +115,6 @@ class Outcome:
     participants: list[tuple[str, str]]
 
 
-@record
-class Terms:
-    """What a task takes over from its grant."""
-
-    consumer: str
-    expires_ms: int
-
-
 tasks = Map(str, Task)
 programs = Map(str, bytes)
 acceptances = Map((str, str), Acceptance)  # task, party
@@ -155,10 +147,10 @@ def create(
     require(is_within, "task.deadline: choose a time within the next week")
     check_participants(participants)
     datasets = [dataset_id for _party, dataset_id in participants]
-    terms = call_contract(
-        "grant", "use", grant_id, task_id, operator, datasets, algorithm, returns=Terms
+    consumer, expires_ms = call_contract(
+        "grant", "use", grant_id, task_id, operator, datasets, algorithm, returns=tuple[str, int]
     )
-    require(deadline_ms <= terms.expires_ms, "task.deadline: it must not outlast the grant")
+    require(deadline_ms <= expires_ms, "task.deadline: it must not outlast the grant")
     view_contract("algorithm", "ensure_runnable", algorithm, returns=bool)
     program_hash = sm3(program)
     if job_id != "":
@@ -171,7 +163,7 @@ def create(
         id=task_id,
         grant_id=grant_id,
         operator=operator,
-        consumer=terms.consumer,
+        consumer=consumer,
         algorithm=algorithm,
         program_hash=program_hash,
         participants=participants,
@@ -188,7 +180,7 @@ def create(
         participants=[party for party, _dataset in participants],
         grant_id=grant_id,
         operator=operator,
-        consumer=terms.consumer,
+        consumer=consumer,
         algorithm=algorithm,
         program_hash=program_hash,
         deadline_ms=deadline_ms,
@@ -388,6 +380,13 @@ def outcome(task_id: str) -> Outcome:
     """What a product is checked against, and what a task is billed by."""
     t = known(task_id)
     return Outcome(t.status, t.operator, t.grant_id, t.consumer, t.created_ms, t.participants)
+
+
+@view
+def aim(task_id: str) -> tuple[str, str, str, bytes]:
+    """Operator, grant, algorithm, and the key that the result is sealed to; for contract risk."""
+    t = known(task_id)
+    return t.operator, t.grant_id, t.algorithm, t.receiver_key
 
 
 def known(task_id: str) -> Task:

@@ -55,6 +55,7 @@ class Made:
     title: str
     description: str
     assessment: str
+    output: str = "statistics"  # its kind, of those that the grant allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,7 @@ def _product(script: Script, cast: Cast, content: bytes, made: Made) -> None:
         made.title,
         made.description,
         sm3.digest(content),
+        made.output,
     )
     script.call(
         cast.manager,

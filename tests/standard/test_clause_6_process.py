@@ -253,7 +253,8 @@ def test_clause_6_6_6_a_developer_puts_its_work_on_record() -> None:
     business.finished()
     record: list[Value] = ["e1", "development.process", "t1", digest("log"), ALGORITHM]
     business.do("devhouse", "evidence", "record", *record)
-    refused = business.refused("devhouse", "product", "register", "p1", "t1", "T", "", digest("r"))
+    words: list[Value] = ["p1", "t1", "T", "", digest("r"), "statistics"]
+    refused = business.refused("devhouse", "product", "register", *words)
     assert refused == "product.role"
 
 
@@ -344,3 +345,30 @@ def test_clause_6_6_2e_the_operator_reports_its_own_anomalies_and_acts_at_once()
     assert isinstance(told, list) and len(told) == 1
     end: list[Value] = ["i1", "mended", digest("report")]
     assert business.refused("opco", "incident", "close", *end) == "incident.close"
+
+
+def test_clause_6_5b_diligence_is_an_act_before_the_offer() -> None:
+    """开展需求尽职调查和交付风险评估."""
+    business = Business()
+    business.assessed()
+    looked: list[Value] = ["v1", "p1", "enclave", "low", digest("assessment"), ""]
+    business.do("opco", "delivery", "prepare", *looked)
+    business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)
+    shown = business.ask_record("insurer", "delivery", "show", "v1")
+    assert (shown["channel"], shown["risk"]) == ("enclave", "low")
+    assert business.refused("bank", "alert", "check", "no_diligence", "v1") == "alert.fine"
+
+
+def test_clause_6_6_4_the_consumer_reports_its_use_after_the_delivery() -> None:
+    """数据需求方: 反馈数据使用情况; 用途不符时预警."""
+    business = Business()
+    business.offered()
+    business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+    begin_ms = business.now_ms
+    business.pass_time(3_600_000)
+    said: list[Value] = ["v1", begin_ms, business.now_ms, 7, "resale", digest("log"), ""]
+    for who in others("consumer"):
+        assert business.refused(who, "delivery", "report_use", *said) == "delivery.role"
+    business.do("insurer", "delivery", "report_use", *said)
+    ((_name, alert),) = business.do("bureau", "alert", "check", "use_mismatch", "v1")
+    assert (alert["party_id"], alert["severity"]) == ("insurer", "critical")

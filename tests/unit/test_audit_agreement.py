@@ -24,7 +24,8 @@ def told(root: Path) -> AuditedChain:
     chain.catalogue("health", "social")
     chain.grant(1, ("health", "social"))
     chain.compute("t1", "g1", ("health", "social"))
-    chain.do("opco", "product.register", "p1", "t1", "Table", "", digest("result"))
+    words = "Table", "", digest("result"), "statistics"
+    chain.do("opco", "product.register", "p1", "t1", *words)
     chain.do("bureau", "product.approve", "p1", True, "fit")
     terms: list[Value] = ["product", "p1", "Claims", AGREEMENT, "", 10_000, ""]
     chain.do("opco", "agreement.offer", "a1", *terms, chain.now_ms + HOUR_MS)

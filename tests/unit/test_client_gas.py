@@ -160,9 +160,9 @@ class Largest(Machinery):
             words: list[Value] = [operator, "development", "warning", note, DIGEST]
             self.do("consumer", "alert", "report", name(f"topic-{number:02}"), *words)
             alerts.append(f"alert-{number + 1}")
-        self.do("consumer", "alert", "check", "no_diligence", name("v"))
+        self.do("consumer", "alert", "check", "no_diligence", name("w"))
         self.chain.advance(time_ms=2 * HOUR_MS)
-        self.do("consumer", "alert", "check", "no_diligence", name("v"))
+        self.do("consumer", "alert", "check", "no_diligence", name("w"))
         self.do("consumer", "alert", "report", name("topic-00"), *words)
         for step in ("acknowledge", "close"):
             self.do("manager", "alert", step, alerts[0], note)
@@ -242,16 +242,23 @@ class Largest(Machinery):
         for number in (1, 2):
             entries: list[Value] = [2**40 + number, 2**40 + number, DIGEST, 2**41]
             self.do("operator", "evidence", "anchor_access", 2**40 + number, *entries)
-        text: list[Value] = [wide(128), wide(2048), DIGEST]
+        text: list[Value] = [wide(128), wide(2048), DIGEST, name("statistics")]
         self.do("operator", "product", "register", name("p"), name("done"), *text)
         self.do("manager", "product", "approve", name("p"), True, note)
         offer: list[Value] = [name("p"), name("consumer"), DIGEST, DIGEST]
         self.agree()
         self.do("operator", "delivery", "offer_under", name("w"), *offer, name("a"))
+        words: list[Value] = [name("p"), "interface", "medium", DIGEST, note]
+        for _ in range(2):
+            self.do("operator", "delivery", "prepare", name("v"), *words)
         self.do("operator", "delivery", "offer", name("v"), *offer)
         self.do("consumer", "delivery", "accept", name("w"), DIGEST, True, note)
         self.bill()
         self.do("consumer", "delivery", "accept", name("v"), DIGEST, True, note)
+        begin_ms = self.chain.time_ms
+        self.chain.advance(height=1, time_ms=HOUR_MS // 9)
+        used: list[Value] = [begin_ms, self.chain.time_ms, 10**12, wide(512), DIGEST, note]
+        self.do("consumer", "delivery", "report_use", name("v"), *used)
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,8 @@ def test_a_result_goes_on_to_its_product_and_delivery() -> None:
     business = Business()
     business.finished()
     assert told(business, "opco") == [("result to register", "t1")]
-    business.do("opco", "product", "register", "p1", "t1", "Table", "", digest("result"))
+    made: list[Value] = ["p1", "t1", "Table", "", digest("result"), "statistics"]
+    business.do("opco", "product", "register", *made)
     assert told(business, "opco") == []
     assert told(business, "board") == [("product to assess", "p1")]
     business.do("bureau", "product", "approve", "p1", True, "fit")

@@ -110,6 +110,7 @@ class Run:
         finish_task(self.node, self.cast.suppliers, self.cast.task)
         content = product_bytes()
         product: list[Value] = [self.cast.product, self.cast.task, "t", "", sm3.digest(content)]
+        product.append("statistics")
         operator.call("product", "register", *product)
         manager.call("product", "approve", self.cast.product, True, "fit")
         return Developed(content, pooled())

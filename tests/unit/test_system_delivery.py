@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.values import Value
-from tests.business import HOUR_MS, OFFER, STRANGER, Business, changed, digest
+from tests.business import HOUR_MS, OFFER, SCENARIO, STRANGER, Business, changed, digest
 
-PRODUCT: list[Value] = ["p1", "t1", "Claims by plan", "", digest("result")]
+PRODUCT: list[Value] = ["p1", "t1", "Claims by plan", "", digest("result"), "statistics"]
 ANSWER: list[Value] = ["v1", digest("payload"), True, ""]
 
 
@@ -23,6 +23,8 @@ ANSWER: list[Value] = ["v1", digest("payload"), True, ""]
         (3, "d" * 2049, "product.description"),
         (4, bytes(31), "product.result_digest"),
         (4, bytes(33), "product.result_digest"),
+        (5, "", "product.output"),
+        (5, "A table", "product.output"),
     ],
 )
 def test_a_malformed_product_is_not_registered(position: int, value: Value, code: str) -> None:
@@ -224,3 +226,136 @@ def test_a_delivery_is_read_by_its_two_parties_and_the_manager() -> None:
     for offset, limit in [(-1, 1), (0, 0), (0, 101)]:
         assert business.denied("opco", "delivery", "list", offset, limit) == "delivery.page"
         assert business.denied("opco", "product", "list", offset, limit) == "product.page"
+
+
+PREPARED: list[Value] = ["v1", "p1", "enclave", "medium", digest("diligence"), "seen"]
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "V1", "delivery.id"),
+        (1, "p9", "product.unknown"),
+        (2, "pigeon", "delivery.channel"),
+        (3, "none", "delivery.risk"),
+        (4, bytes(31), "delivery.diligence"),
+        (5, "n" * 1025, "delivery.note"),
+    ],
+)
+def test_a_malformed_preparation_is_refused(position: int, value: Value, code: str) -> None:
+    business = Business()
+    business.registered()
+    bad = changed(PREPARED, position, value)
+    assert business.refused("opco", "delivery", "prepare", *bad) == code
+
+
+def test_an_offer_carries_what_was_prepared_for_it_last() -> None:
+    business = Business()
+    business.assessed()
+    assert business.ask("opco", "delivery", "diligence", "v1") is None
+    business.do("opco", "delivery", "prepare", *PREPARED)
+    business.do("opco", "delivery", "prepare", *changed(PREPARED, 3, "high"))
+    business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)
+    shown = business.ask_record("insurer", "delivery", "show", "v1")
+    assert (shown["channel"], shown["risk"]) == ("enclave", "high")
+    assert shown["diligence_digest"] == digest("diligence")
+    seen = business.ask_record("insurer", "delivery", "diligence", "v1")
+    assert (seen["note"], seen["operator"]) == ("seen", "opco")
+    late = business.refused("opco", "delivery", "prepare", *PREPARED)
+    assert late == "delivery.exists"
+    business.do("opco", "delivery", "offer", "v2", "p1", *OFFER)
+    shown = business.ask_record("insurer", "delivery", "show", "v2")
+    assert (shown["channel"], shown["risk"], shown["diligence_digest"]) == ("", "", b"")
+
+
+def test_what_was_prepared_for_one_product_is_not_offered_with_another() -> None:
+    business = Business()
+    business.assessed()
+    business.do("opco", "product", "register", *changed(PRODUCT, 0, "p2"))
+    business.do("opco", "delivery", "prepare", *changed(PREPARED, 1, "p2"))
+    code = business.refused("opco", "delivery", "prepare", *PREPARED)
+    assert code == "delivery.prepared"
+    code = business.refused("opco", "delivery", "offer", "v1", "p1", *OFFER)
+    assert code == "delivery.prepared"
+
+
+def test_diligence_before_the_offer_is_seen_by_its_operator_and_managers_alone() -> None:
+    business = Business()
+    business.registered()
+    business.do("opco", "delivery", "prepare", *PREPARED)
+    for who in ("opco", "bureau", "board"):
+        assert business.ask_record(who, "delivery", "diligence", "v1")["risk"] == "medium"
+    for who in ("insurer", "rival", "health"):
+        assert business.denied(who, "delivery", "diligence", "v1") == "delivery.reader"
+
+
+def used(business: Business, **words: Value) -> list[Value]:
+    """The arguments of delivery.report_use for the last hour."""
+    plain: dict[str, Value] = {
+        "delivery_id": "v1",
+        "from_ms": business.now_ms - HOUR_MS,
+        "to_ms": business.now_ms,
+        "uses": 12,
+        "scenario": SCENARIO,
+        "digest": digest("log"),
+        "note": "",
+    }
+    return list({**plain, **words}.values())
+
+
+def accepted() -> Business:
+    """Delivered two hours ago."""
+    business = Business()
+    business.offered()
+    business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+    business.pass_time(2 * HOUR_MS)
+    return business
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ({"delivery_id": "v9"}, "delivery.unknown"),
+        ({"from_ms": 0}, "delivery.period"),
+        ({"from_ms": 2**60}, "delivery.period"),
+        ({"to_ms": 2**60}, "delivery.period"),
+        ({"uses": -1}, "delivery.uses"),
+        ({"uses": 10**12 + 1}, "delivery.uses"),
+        ({"scenario": ""}, "delivery.scenario"),
+        ({"scenario": "s" * 513}, "delivery.scenario"),
+        ({"digest": bytes(31)}, "delivery.log"),
+        ({"note": "n" * 1025}, "delivery.note"),
+    ],
+)
+def test_a_malformed_report_of_use_is_refused(words: dict[str, Value], code: str) -> None:
+    business = accepted()
+    said = used(business, **words)
+    assert business.refused("insurer", "delivery", "report_use", *said) == code
+
+
+@pytest.mark.parametrize("accepted", [None, False])
+def test_only_what_was_accepted_is_used(accepted: bool | None) -> None:
+    business = Business()
+    business.offered()
+    if accepted is not None:
+        business.do("insurer", "delivery", "accept", "v1", digest("torn"), accepted, "torn")
+    business.pass_time(2 * HOUR_MS)
+    code = business.refused("insurer", "delivery", "report_use", *used(business))
+    assert code == "delivery.status"
+
+
+def test_use_is_reported_period_by_period_also_after_the_grant_is_revoked() -> None:
+    business = accepted()
+    business.do("insurer", "delivery", "report_use", *used(business))
+    again = business.refused("insurer", "delivery", "report_use", *used(business))
+    assert again == "delivery.period", "this hour is told already"
+    business.do("bureau", "grant", "revoke", "g1", "misuse")
+    business.pass_time(HOUR_MS)
+    told = business.do("insurer", "delivery", "report_use", *used(business, scenario="training"))
+    assert [(name, event["is_within"]) for name, event in told] == [("UseReported", False)]
+    shown = business.ask_record("opco", "delivery", "show", "v1")
+    assert (shown["reports"], shown["strayed"], shown["used_ms"]) == (2, 1, business.now_ms - 1)
+    found = business.ask("opco", "delivery", "uses_of", "v1", 0, 9)
+    assert isinstance(found, list)
+    assert [row["is_within"] for row in found if isinstance(row, dict)] == [True, False]
+    assert business.denied("opco", "delivery", "uses_of", "v1", 0, 101) == "delivery.page"

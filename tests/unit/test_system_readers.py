@@ -81,6 +81,15 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ),
     ("delivery", "course", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
     ("delivery", "handed", ["v1"], ("opco", "insurer", "bureau", "board"), "delivery.reader"),
+    (
+        "delivery",
+        "uses_of",
+        ["v1", 0, 9],
+        ("opco", "insurer", "bureau", "board"),
+        "delivery.reader",
+    ),
+    ("delivery", "diligence", ["v2"], ("opco", "bureau", "board"), "delivery.reader"),
+    ("risk", "look", ["no_diligence", "v1"], MEMBERS, "risk.reader"),
     ("billing", "course", ["s1"], ("opco", "insurer", "bureau", "board"), "billing.reader"),
     ("evidence", "show", ["e1"], MEMBERS, "evidence.role"),
     ("evidence", "list_by_subject", ["v1", 0, 10], MEMBERS, "evidence.role"),
@@ -160,10 +169,10 @@ OPEN = {
     "demand": "approval awaits",
     "quality": "course",
     "evidence": "is_recorded",
-    "grant": "course sides is_valid ensure_valid ensure_not_withdrawn",
+    "grant": "course purpose sides is_valid ensure_valid ensure_not_withdrawn",
     "preapproval": "ensure_sound",
-    "product": "lineage",
-    "task": "outcome",
+    "product": "lineage made",
+    "task": "aim outcome",
 }
 ELSEWHERE = {("identity", "show")}  # needs a certificate: tests/unit/test_system_identity.py
 NEW_NODE: list[Value] = ["n", "bank", bytes(64), "peer", "", "grow"]
@@ -202,6 +211,8 @@ def story() -> Business:
     business.do("opco", "evidence", "record_batch", *batch, "plain", "", "")
     business.do("opco", "evidence", "anchor_access", 1, 1, 9, digest("head"), 0)
     business.do("opco", "multisig", "open_account", 2, [*MEMBER_ACCOUNTS], "both")
+    prepared: list[Value] = ["v2", "p1", "file", "low", digest("diligence"), ""]
+    business.do("opco", "delivery", "prepare", *prepared)
     words: list[Value] = ["j1", JOINT, "billing", "meter_task", encode_value(["t1"]), "why"]
     business.do("opco", "multisig", "propose", *words)
     business.suspend("chipworks")

@@ -44,7 +44,12 @@ WAY: Sequence[Act] = (
     Act("opco", "task", "create", order),
     *[Act(name, "task", "accept", fixed(*acceptance(name))) for name in SUPPLIERS],
     *[Act(name, "task", "report", fixed(*result(name))) for name in SUPPLIERS],
-    Act("opco", "product", "register", fixed("p1", "t1", "Table", "", digest("result"))),
+    Act(
+        "opco",
+        "product",
+        "register",
+        fixed("p1", "t1", "Table", "", digest("result"), "statistics"),
+    ),
     Act("bureau", "product", "approve", fixed("p1", True, "fit")),
     Act("opco", "delivery", "offer", fixed("v1", "p1", *OFFER)),
     Act("insurer", "delivery", "accept", fixed("v1", digest("payload"), True, "")),

@@ -15,6 +15,7 @@ from tests.business import (
     HOUR_MS,
     OFFER,
     PARTIES,
+    SCENARIO,
     STRANGER,
     SUPPLIERS,
     Business,
@@ -112,6 +113,12 @@ def a_priced_delivery(business: Business) -> None:
     business.agreed()
     business.do("opco", "delivery", "offer_under", "v1", "p1", *OFFER, "a1")
     business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+
+
+def a_used_delivery(business: Business) -> None:
+    business.offered()
+    business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+    business.pass_time(HOUR_MS)
 
 
 def a_statement(business: Business) -> None:
@@ -357,10 +364,17 @@ STEPS = [
     Step("evidence", "record_batch", nothing,
          fixed("e1", "delivery.sent", "x", digest("root"), 9, "plain", "", ""),
          tuple(PARTIES), "evidence.role"),
-    Step("product", "register", Business.finished, fixed("p1", "t1", "T", "", digest("r")),
+    Step("product", "register", Business.finished,
+         fixed("p1", "t1", "T", "", digest("r"), "statistics"),
          ("opco",), "product.role", "product.owner"),
     Step("product", "approve", Business.registered, fixed("p1", True, ""),
          MANAGERS, "product.role"),
+    Step("delivery", "prepare", Business.registered,
+         fixed("v1", "p1", "file", "low", digest("diligence"), ""),
+         ("opco",), "delivery.role", "delivery.owner"),
+    Step("delivery", "report_use", a_used_delivery,
+         lambda b: ["v1", b.now_ms - HOUR_MS, b.now_ms, 7, SCENARIO, digest("log"), ""],
+         ("insurer",), "delivery.role", "delivery.consumer"),
     Step("delivery", "offer", Business.assessed, fixed("v1", "p1", *OFFER),
          ("opco",), "delivery.role", "delivery.owner"),
     Step("delivery", "offer_under", Business.agreed, fixed("v1", "p1", *OFFER, "a1"),

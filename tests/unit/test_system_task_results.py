@@ -116,7 +116,8 @@ def test_a_disagreeing_program_hash_makes_the_task_disputed(dissenter: str) -> N
         events = business.report(supplier, program=program)
     assert [name for name, _fields in events] == ["TaskReported", "TaskDisputed"]
     assert task_status(business) == "disputed"
-    refused = business.refused("opco", "product", "register", "p1", "t1", "T", "", digest("r"))
+    words: list[Value] = ["p1", "t1", "T", "", digest("r"), "statistics"]
+    refused = business.refused("opco", "product", "register", *words)
     assert refused == "product.task"
 
 

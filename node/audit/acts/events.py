@@ -71,6 +71,7 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "CommitteeDecided": {"proposal_id": PROPOSAL, "members": NODES},
     },
     "certificate": {},
+    "risk": {},
     "identity": {
         "RootAdmitted": {"organization": PARTY},
         "RootRetired": {"organization": PARTY},
@@ -196,6 +197,12 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "StatementPaid": {"statement_id": STATEMENT, "party_id": PARTY},
     },
     "delivery": {
+        "DeliveryPrepared": {
+            "delivery_id": DELIVERY,
+            "product_id": PRODUCT,
+            "operator": PARTY,
+        },
+        "UseReported": {"delivery_id": DELIVERY, "product_id": PRODUCT, "consumer": PARTY},
         "DeliveryOffered": {
             "delivery_id": DELIVERY,
             "product_id": PRODUCT,

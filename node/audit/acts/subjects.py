@@ -71,6 +71,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "set_address": {"name": NODE},
     },
     "certificate": {},
+    "risk": {},
     "identity": {
         "admit_root": {"organization": PARTY},
         "retire_root": {"organization": PARTY},
@@ -202,6 +203,8 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
             "agreement_id": AGREEMENT,
         },
         "accept": {"delivery_id": DELIVERY},
+        "prepare": {"delivery_id": DELIVERY, "product_id": PRODUCT},
+        "report_use": {"delivery_id": DELIVERY},
     },
     "agreement": {
         "offer": {"agreement_id": AGREEMENT, "subject": ABOUT},

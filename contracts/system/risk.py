@@ -1,0 +1,243 @@
+"""Risks: what each check sees in what is on the chain (clauses 5.1c, 6.4b, 6.5b, 8.6.2b to 8.6.5b).
+
+A check looks at one subject: a data set, grant, task, product, delivery or statement. It reads the
+records of the contract that keeps it, and says whose affair it is, what it measured, and whether
+that is too much by the monitoring plan in force (contract `rules`). It keeps nothing: what was
+found already, and what came of it, is the affair of the contract `alert`, which asks here.
+"""
+
+from __future__ import annotations
+
+from contracts.dialect import ctx, record, require, sm3, to_hex, view, view_contract
+
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+ADDRESS_LENGTH = 40  # hex digits of 20 bytes of SM3 over a public key
+BROKEN = ("disputed", "failed", "expired")  # ends of a task that need a look
+
+
+@record
+class Seen:
+    """What a check sees now; `is_due`: it is worth an alert."""
+
+    party: str
+    stage: str
+    severity: str
+    measured: int
+    limit: int
+    is_due: bool
+
+
+@record
+class Limit:
+    """By what a check judges, as the contract `rules` tells it."""
+
+    check: str
+    stage: str
+    limit: int
+    severity: str
+    rule_id: str
+
+
+@record
+class GrantCourse:
+    """What the contract `grant` tells of a grant."""
+
+    status: str
+    operator: str
+    uses: int
+    uses_max: int
+    expires_ms: int
+    past_task: str
+
+
+@record
+class TaskOutcome:
+    """What the contract `task` tells of a task."""
+
+    status: str
+    operator: str
+    grant_id: str
+    consumer: str
+    created_ms: int
+    participants: list[tuple[str, str]]
+
+
+@record
+class DatasetCourse:
+    """What the contract `quality` tells of a data set."""
+
+    owner: str
+    is_listed: bool
+    lost_percent: int
+    fallen_ppm: int
+    due_ms: int
+
+
+@record
+class BillCourse:
+    """What the contract `billing` tells of a statement."""
+
+    status: str
+    payer: str
+    issued_ms: int
+
+
+@record
+class DeliveryCourse:
+    """What the contract `delivery` tells of a delivery."""
+
+    status: str
+    product_id: str
+    operator: str
+    consumer: str
+    offered_ms: int
+    answered_ms: int
+    risk: str
+    is_prepared: bool
+    used_ms: int
+    strayed: int
+
+
+@record
+class Made:
+    """What the contract `product` tells of a product."""
+
+    operator: str
+    grant_id: str
+    task_id: str
+    output: str
+
+
+@record
+class Sides:
+    """Between whom a grant is, as the contract `grant` tells it."""
+
+    operator: str
+    consumer: str
+
+
+@view
+def look(check_name: str, subject: str) -> Seen:
+    """What the check sees in the subject at this block's time."""
+    require_reader()
+    limit = view_contract("rules", "limit_of", check_name, returns=Limit)
+    party, measured, is_due = looked_at(check_name, subject, limit)
+    return Seen(party, limit.stage, limit.severity, measured, limit.limit, is_due)
+
+
+def looked_at(check_name: str, subject: str, limit: Limit) -> tuple[str, int, bool]:
+    """The party that it is about, what was measured, and whether that is too much."""
+    if limit.stage == "aggregation":
+        return look_at_dataset(check_name, subject, limit.limit)
+    if check_name == "bill_unanswered":
+        return look_at_bill(subject, limit.limit)
+    if limit.stage == "delivery":
+        return look_at_delivery(check_name, subject, limit.limit)
+    if check_name == "purpose_mismatch":
+        return look_at_product(subject)
+    if check_name in ("task_broken", "task_mismatch"):
+        return look_at_task(check_name, subject)
+    return look_at_grant(check_name, subject, limit.limit)
+
+
+def look_at_dataset(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("quality", "course", subject, returns=DatasetCourse)
+    if check_name == "quality_fallen":
+        measured = found.fallen_ppm
+    elif check_name == "quantity_fallen":
+        measured = found.lost_percent
+    else:
+        measured = max(ctx.time_ms - found.due_ms, 0) // DAY_MS if found.due_ms > 0 else 0
+    return found.owner, measured, found.is_listed and measured >= limit
+
+
+def look_at_grant(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    back = limit if check_name == "unusual_rate" else 0
+    grant = view_contract("grant", "course", subject, back, returns=GrantCourse)
+    is_live = grant.status == "active" and ctx.time_ms < grant.expires_ms
+    if check_name == "quota_used":
+        percent = grant.uses * 100 // grant.uses_max
+        return grant.operator, percent, is_live and percent >= limit
+    if check_name == "expiry_near":
+        hours = (grant.expires_ms - ctx.time_ms) // HOUR_MS
+        return grant.operator, max(hours, 0), is_live and hours < limit
+    if grant.past_task == "":
+        return grant.operator, grant.uses, False
+    past = view_contract("task", "outcome", grant.past_task, returns=TaskOutcome)
+    return grant.operator, limit + 1, ctx.time_ms - past.created_ms < DAY_MS
+
+
+def look_at_delivery(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("delivery", "course", subject, returns=DeliveryCourse)
+    if check_name == "delivery_rejected":
+        return found.operator, 1, found.status == "rejected"
+    if check_name == "delivery_unanswered":
+        hours = (ctx.time_ms - found.offered_ms) // HOUR_MS
+        return found.consumer, hours, found.status == "offered" and hours >= limit
+    if check_name == "high_risk":
+        return found.operator, 1, found.risk == "high"
+    if check_name == "use_unreported":
+        days = (ctx.time_ms - max(found.used_ms, found.answered_ms)) // DAY_MS
+        return found.consumer, days, found.status == "accepted" and days >= limit
+    if check_name == "use_mismatch":
+        return found.consumer, found.strayed, found.strayed >= limit
+    is_done = found.is_prepared or has_diligence(subject, found.operator)
+    is_done = is_done or has_diligence(found.product_id, found.operator)
+    return found.operator, 1, not is_done
+
+
+def look_at_bill(subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("billing", "course", subject, returns=BillCourse)
+    hours = (ctx.time_ms - found.issued_ms) // HOUR_MS
+    return found.payer, hours, found.status in ("issued", "overdue") and hours >= limit
+
+
+def has_diligence(subject: str, operator: str) -> bool:
+    return view_contract(
+        "evidence", "is_recorded", "delivery.diligence", subject, operator, returns=bool
+    )
+
+
+def look_at_task(check_name: str, subject: str) -> tuple[str, int, bool]:
+    if check_name == "task_broken":
+        ended = view_contract("task", "outcome", subject, returns=TaskOutcome)
+        return ended.operator, 1, ended.status in BROKEN
+    operator, strayed = strays_of(subject)
+    return operator, strayed, strayed > 0
+
+
+def look_at_product(subject: str) -> tuple[str, int, bool]:
+    made = view_contract("product", "made", subject, returns=Made)
+    _scenario, _algorithms, outputs = purpose_of(made.grant_id)
+    _operator, strayed = strays_of(made.task_id)
+    if made.output not in outputs:
+        strayed += 1
+    return made.operator, strayed, strayed > 0
+
+
+def strays_of(task_id: str) -> tuple[str, int]:
+    """Whose task it is, and in how many ways it leaves what was authorized: by its algorithm, by
+    who opens the result."""
+    operator, grant_id, algorithm, receiver_key = view_contract(
+        "task", "aim", task_id, returns=tuple[str, str, str, bytes]
+    )
+    _scenario, algorithms, _outputs = purpose_of(grant_id)
+    strayed = 0 if algorithm in algorithms else 1
+    sides = view_contract("grant", "sides", grant_id, returns=Sides)
+    address = to_hex(sm3(receiver_key))[:ADDRESS_LENGTH]
+    receiver = view_contract("parties", "party_of", address, returns=str)
+    # A key of no account was made for the task alone: nobody can say whose it is.
+    if receiver not in ("", sides.operator, sides.consumer):
+        strayed += 1
+    return operator, strayed
+
+
+def purpose_of(grant_id: str) -> tuple[str, list[str], list[str]]:
+    return view_contract("grant", "purpose", grant_id, returns=tuple[str, list[str], list[str]])
+
+
+def require_reader() -> None:
+    if ctx.sender != "contract:alert":
+        party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+        require(party != "", "risk.reader: sign with an account of an active party")
