@@ -437,11 +437,11 @@ def agreed_terms(business: Business) -> list[Value]:
     return ["product", "p1", "Claims by plan", text, "registry", 10_000, "", until_ms]
 
 
-def step(name: str, *after: str) -> Value:
+def step(name: str, *after: str, component: str = ALGORITHM) -> Value:
     """A step of a plan: the computation of Business.order."""
     return {
         "name": name,
-        "component": ALGORITHM,
+        "component": component,
         "program_hash": sm3.digest(PROGRAM),
         "participants": [[supplier, dataset_of(supplier)] for supplier in SUPPLIERS],
         "receiver_key": RECEIVER_KEY,
