@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import isfinite, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +76,10 @@ class Grid:
         )
 
     def read(self, results: Sequence[Result], column: str, statistic: str) -> dict[Levels, float]:
-        """One statistic by cell, without the suppressed cells. Raises ScenarioFailed.
+        """One statistic by cell, without the suppressed cells.
 
-        It fails where a cell has no such result: another program was computed.
+        Raises ScenarioFailed where a cell has no such result, for then another program was
+        computed, and for a value that is no number.
         """
         found = {
             one.group: one for one in results if (one.column, one.statistic) == (column, statistic)
@@ -89,7 +91,7 @@ class Grid:
                 "results are of another program"
             )
         return {
-            cell: float(found[label_of(cell)].value)
+            cell: _number(found[label_of(cell)])
             for cell in self.cells
             if not found[label_of(cell)].is_suppressed
         }
@@ -121,6 +123,17 @@ class Grid:
             for factor, mine in zip(self.factors, cell, strict=True)
             for level in list(factor.levels)[1:]
         ]
+
+
+def _number(result: Result) -> float:
+    """Results that were delivered are as their sender wrote them."""
+    try:
+        number = float(result.value)
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise ScenarioFailed(f"{result.statistic} of {result.group} is no number: {result.value!r}")
+    return number
 
 
 def label_of(cell: Levels) -> str:

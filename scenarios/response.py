@@ -17,6 +17,9 @@ from executors.mpc.program import COUNT
 from executors.mpc.results import Result
 from scenarios.glm import Fit, Vector, chance, fit_logit
 from scenarios.grid import Grid, Levels
+from scenarios.record import ScenarioFailed
+
+GAP_MAX = 1e-6  # standard errors: equal counts give equal models, but for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +67,35 @@ def model_of(grid: Grid, tally: Tally) -> Model:
     return Model(segments, fit_logit(segments.terms, segments.design(tally.segments), hits, trials))
 
 
-def largest_gap(one: Model, other: Model) -> float:
-    """How far two models of the same terms are apart, in standard errors of `other`."""
-    assert one.fit.terms == other.fit.terms
-    pairs = zip(one.fit.values, other.fit.values, other.fit.errors, strict=True)
-    return max(abs(mine - theirs) / error for mine, theirs, error in pairs)
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A joint model beside the one over all rows."""
+
+    gap: float  # of the term that is furthest off, in standard errors of the model over all rows
+    said: str
 
 
-def told_of(tally: Tally, gap: float) -> str:
-    """What suppression cost: `gap` as `largest_gap` finds it to the model over all rows."""
-    if not tally.hidden:
-        return "no segment is suppressed: it is the model over all rows"
-    return (
-        f"{len(tally.hidden)} of {len(tally.segments) + len(tally.hidden)} segments suppressed, "
-        f"which moves no term by more than {gap:.2f} standard errors of the model over all rows"
-    )
+def beside(joint: Model, tally: Tally, rows: Model) -> Beside:
+    """What suppression cost the model of `tally`, whose counts came out of a joint computation.
+
+    Raises ScenarioFailed where nothing was suppressed and the models differ all the same.
+    """
+    assert joint.fit.terms == rows.fit.terms
+    triples = zip(joint.fit.values, rows.fit.values, rows.fit.errors, strict=True)
+    gap = max(abs(mine - theirs) / error for mine, theirs, error in triples)
+    if tally.hidden:
+        segments = len(tally.segments) + len(tally.hidden)
+        return Beside(
+            gap,
+            f"{len(tally.hidden)} of {segments} segments suppressed, which moves no term by more "
+            f"than {gap:.2f} standard errors of the model over all rows",
+        )
+    if gap > GAP_MAX:
+        raise ScenarioFailed(
+            f"no segment is suppressed, and yet the model of joint counts is {gap:g} standard "
+            "errors from the one over all rows"
+        )
+    return Beside(gap, "no segment is suppressed: it is the model over all rows")
 
 
 def auc(scores: Sequence[float], tally: Tally) -> float:

@@ -15,7 +15,7 @@ from scenarios.credit.data import GRID, GROWN, LOAN, OVERDUE, OVERDUE_LEVEL, SEC
 from scenarios.grid import Levels
 from scenarios.papers import Json
 from scenarios.record import TableRecord
-from scenarios.response import Model, Tally, auc, largest_gap, model_of, tally_results, told_of
+from scenarios.response import Model, Tally, auc, beside, model_of, tally_results
 from scenarios.script import Told
 from scenarios.stages.development import Derived
 from scenarios.tables import SUPPRESSED
@@ -30,7 +30,7 @@ def derive(results: Sequence[Result], rows: Tally) -> Derived:
     """The scorecard from joint counts, beside the one from all `rows` and the planted terms."""
     tally = tally_results(GRID, results)
     model, whole = model_of(GRID, tally), model_of(GRID, rows)
-    gap = largest_gap(model, whole)
+    compared = beside(model, tally, whole)
     # How well scores tell loans apart is asked of all rows, those of suppressed segments, too.
     power, best = (auc(one.propensity(rows.segments), rows) for one in (model, whole))
     return Derived(
@@ -47,11 +47,11 @@ def derive(results: Sequence[Result], rows: Tally) -> Derived:
         findings=(
             (
                 "model",
-                f"scorecard from {sum(tally.trials):,} generated firms; {told_of(tally, gap)}; AUC "
+                f"scorecard from {sum(tally.trials):,} generated firms; {compared.said}; AUC "
                 f"{power:.4f}, of the model over all rows {best:.4f}",
             ),
         ),
-        measures=(("model_gap_in_standard_errors", gap), ("auc", power)),
+        measures=(("model_gap_in_standard_errors", compared.gap), ("auc", power)),
     )
 
 

@@ -101,9 +101,10 @@ def assess(script: Script, cast: Cast) -> None:
 def _verdict(cohorts: Sequence[Cohort]) -> str:
     gaps = [one.gap for one in cohorts if one.gap is not None]
     met = sum(abs(gap) <= SURE for gap in gaps)
+    hidden = sum(one.seen is None for one in cohorts)
     return (
         f"within {SURE:g} standard errors of the hospitals in {met} of {len(gaps)} cohorts; "
-        f"{len(cohorts) - len(gaps)} suppressed"
+        f"{hidden} suppressed"
     )
 
 

@@ -13,7 +13,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from statistics import mean, variance
 
 import numpy as np
@@ -44,7 +44,7 @@ class Moments:
     @property
     def error(self) -> float:
         """The standard error of the mean, as if rows were independent."""
-        return sqrt(self.variance / self.rows)
+        return sqrt(max(self.variance, 0.0) / self.rows)  # a fixed-point 0 may come out below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,14 @@ class Cohort:
 
     @property
     def gap(self) -> float | None:
-        """How far the hospitals' mean is from the model, in standard errors of the mean."""
+        """How far the hospitals' mean is from the model, in standard errors of the mean.
+
+        None where nothing was seen, or nothing that varies.
+        """
         seen = self.seen
-        return None if seen is None else (seen.mean - self.predicted) / seen.error
+        if seen is None or seen.error == 0:
+            return None
+        return (seen.mean - self.predicted) / seen.error
 
 
 def fit_own(periods: Sequence[Period]) -> Fit:
@@ -89,9 +94,8 @@ def moments_of(results: Sequence[Result]) -> dict[Levels, Moments]:
     return {cell: Moments(rows[cell], means[cell], variances[cell]) for cell in rows}
 
 
-def model_document(fit: Fit, salt: bytes | None = None) -> bytes:
-    """The model as it is kept and committed to; the salt is random unless one is given."""
-    chosen = secrets.token_bytes(SALT_SIZE) if salt is None else salt
+def model_document(fit: Fit) -> bytes:
+    """The model as it is kept and committed to, with a salt of its own."""
     return document(
         {
             "form": MODEL_FORM,
@@ -99,7 +103,7 @@ def model_document(fit: Fit, salt: bytes | None = None) -> bytes:
             "kind": "Poisson regression: log of the mean of seizures in two weeks",
             "terms": {term: repr(v) for term, v in zip(fit.terms, fit.values, strict=True)},
             "errors": {term: repr(v) for term, v in zip(fit.terms, fit.errors, strict=True)},
-            "salt": chosen.hex(),
+            "salt": secrets.token_hex(SALT_SIZE),
         }
     )
 
@@ -112,6 +116,8 @@ def read_model(content: bytes) -> Fit:
             raise ValueError("another form")
         values = tuple(float(read["terms"][term]) for term in GRID.terms)
         errors = tuple(float(read["errors"][term]) for term in GRID.terms)
+        if not all(map(isfinite, (*values, *errors))):
+            raise ValueError("a term is no number")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ScenarioFailed(f"the response model cannot be read: {error!r}") from None
     return Fit(GRID.terms, values, errors)
@@ -145,11 +151,11 @@ def judgement_table(cohorts: Sequence[Cohort]) -> TableRecord:
 
 
 def _judged(one: Cohort) -> tuple[str, ...]:
-    says = f"{one.predicted:.2f}"
-    if one.seen is None or one.gap is None:
-        return SUPPRESSED, SUPPRESSED, SUPPRESSED, says, SUPPRESSED
-    seen = one.seen
-    return f"{seen.rows:.0f}", f"{seen.mean:.2f}", f"{seen.error:.2f}", says, f"{one.gap:+.1f}"
+    seen, says = one.seen, f"{one.predicted:.2f}"
+    gap = SUPPRESSED if one.gap is None else f"{one.gap:+.1f}"
+    if seen is None:
+        return SUPPRESSED, SUPPRESSED, SUPPRESSED, says, gap
+    return f"{seen.rows:.0f}", f"{seen.mean:.2f}", f"{seen.error:.2f}", says, gap
 
 
 def effect_table(model: Fit, joint: Fit) -> TableRecord:

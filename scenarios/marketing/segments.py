@@ -10,7 +10,7 @@ from scenarios.grid import Levels, label_of
 from scenarios.marketing.data import CHOICE, COST, GRID, SEGMENTS, WAIT
 from scenarios.papers import Json
 from scenarios.record import TableRecord
-from scenarios.response import Model, Tally, largest_gap, model_of, tally_results, told_of
+from scenarios.response import Model, Tally, beside, model_of, tally_results
 from scenarios.script import Told
 from scenarios.stages.development import Derived
 from scenarios.tables import SUPPRESSED
@@ -42,7 +42,7 @@ def derive(results: Sequence[Result], rows: Tally) -> Derived:
     tally = tally_results(GRID, results)
     model = model_of(GRID, tally)
     aimed = targets(model, tally)
-    gap = largest_gap(model, model_of(GRID, rows))
+    compared = beside(model, tally, model_of(GRID, rows))
     return Derived(
         told=Told(
             "fits a model of who takes the train to the joint counts",
@@ -59,10 +59,10 @@ def derive(results: Sequence[Result], rows: Tally) -> Derived:
             (
                 "model",
                 f"logistic, {len(model.fit.terms)} terms from {sum(tally.trials)} travellers; "
-                f"{told_of(tally, gap)}",
+                f"{compared.said}",
             ),
         ),
-        measures=(("model_gap_in_standard_errors", gap),),
+        measures=(("model_gap_in_standard_errors", compared.gap),),
     )
 
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from math import inf
 from pathlib import Path
 from statistics import mean, variance
 
@@ -41,6 +42,7 @@ from scenarios.drug.model import (
 )
 from scenarios.drug.program import ASKED, program_for
 from scenarios.drug.run import plot, result_table
+from scenarios.glm import Fit
 from scenarios.joint import Plot
 from scenarios.record import Kind, ScenarioFailed, Stage
 from tests.scenario_world import Played
@@ -193,6 +195,20 @@ def test_a_suppressed_cohort_is_not_judged() -> None:
     assert [row[2:5] for row in rows[:2]] == [("-", "-", "-")] * 2
 
 
+def test_a_cohort_in_which_nothing_varies_has_no_gap() -> None:
+    """Its variance is 0, or a little below by the fixed point."""
+    still = [
+        Result(one.group, one.column, one.statistic, "-0.000000000001")
+        if (one.group, one.statistic) == ("low/placebo", "variance")
+        else one
+        for one in pooled()
+    ]
+    cohort = judge(fit_own(own(periods())), still)[0]
+    assert cohort.seen is not None and cohort.gap is None
+    row = judgement_table([cohort]).rows[0]
+    assert row[2] == "36" and row[-1] == "-"
+
+
 def test_a_model_is_read_as_it_was_written_and_no_two_documents_are_alike() -> None:
     fit = fit_own(own(periods()))
     documents = [model_document(fit) for _ in range(2)]
@@ -212,6 +228,7 @@ def test_a_model_is_read_as_it_was_written_and_no_two_documents_are_alike() -> N
         b'{"form": "shuxin response model 1", "terms": {}, "errors": {}}',
         b'{"form": "shuxin response model 1", "terms": 7, "errors": {}}',
         b'{"form": "shuxin response model 1"}',
+        model_document(Fit(GRID.terms, (1.0, 1.0, 1.0, inf), (1.0,) * 4)),
         b"[" * 100_000,
     ],
 )

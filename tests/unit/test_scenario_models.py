@@ -17,11 +17,10 @@ from scenarios.record import ScenarioFailed
 from scenarios.response import (
     Tally,
     auc,
-    largest_gap,
+    beside,
     model_of,
     tally_results,
     tally_rows,
-    told_of,
 )
 
 SIZE = Factor("size", {"small": "小 small", "large": "大 large"})
@@ -69,6 +68,12 @@ def test_results_of_another_program_are_refused() -> None:
         GRID.read([one for one in results({}) if one.group != "large/c/yes"], "", "count")
     with pytest.raises(ScenarioFailed, match="no mean of paid"):
         GRID.read(results({}), "paid", "mean")
+
+
+@pytest.mark.parametrize("value", ["many", "nan", "1e999", "-inf", "0x10"])
+def test_a_value_that_is_no_number_is_refused(value: str) -> None:
+    with pytest.raises(ScenarioFailed, match="count of small/a/no is no number"):
+        GRID.read(results({"small/a/no": value}), "", "count")
 
 
 # --- models ----------------------------------------------------------------------------------
@@ -165,18 +170,25 @@ def test_a_model_of_joint_counts_is_the_model_of_the_rows() -> None:
     counts = {label_of(cell): str(cells.count(cell)) for cell in GRID.cells}
     joint, rows = tally_results(GRID, results(counts)), tally_rows(GRID, cells)
     assert joint == rows
-    gap = largest_gap(model_of(GRID, joint), model_of(GRID, rows))
-    assert gap == 0
-    assert told_of(joint, gap) == "no segment is suppressed: it is the model over all rows"
+    compared = beside(model_of(GRID, joint), joint, model_of(GRID, rows))
+    assert compared.gap == 0
+    assert compared.said == "no segment is suppressed: it is the model over all rows"
+
+
+def test_a_model_of_other_counts_than_those_of_the_rows_stops_the_run() -> None:
+    joint = tally_results(GRID, results({}))
+    rows = tally_results(GRID, results({"small/a/yes": "8"}))
+    with pytest.raises(ScenarioFailed, match="no segment is suppressed, and yet"):
+        beside(model_of(GRID, joint), joint, model_of(GRID, rows))
 
 
 def test_what_suppression_moves_is_told() -> None:
     whole = tally_results(GRID, results({"small/a/yes": "40"}))
     part = tally_results(GRID, results({"small/a/yes": ""}))
-    gap = largest_gap(model_of(GRID, part), model_of(GRID, whole))
-    assert gap > 0
-    assert "1 of 6 segments suppressed" in told_of(part, gap)
-    assert f"{gap:.2f} standard errors" in told_of(part, gap)
+    compared = beside(model_of(GRID, part), part, model_of(GRID, whole))
+    assert compared.gap > 0
+    assert "1 of 6 segments suppressed" in compared.said
+    assert f"{compared.gap:.2f} standard errors" in compared.said
 
 
 def test_a_suppressed_segment_gets_the_propensity_of_its_levels() -> None:
