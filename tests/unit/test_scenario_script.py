@@ -15,6 +15,7 @@ from contracts.vm.testing import Chain
 from ledger.values import Value
 from scenarios.answers import field, list_of, record_of
 from scenarios.consortium import Consortium, NodePlace
+from scenarios.index import SCENARIOS, Scenario
 from scenarios.record import (
     Figures,
     Kind,
@@ -326,3 +327,12 @@ def test_a_demonstration_does_not_write_into_a_used_folder(
     (tmp_path / "something").write_text("here")
     assert main(["scenario", "run", "insurance", "--demo", "--folder", str(tmp_path)]) == 1
     assert "net.exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("known", SCENARIOS, ids=lambda known: known.name)
+def test_the_page_has_every_scenario_and_says_what_is_generated(known: Scenario) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{known.name}` |")]
+    number = known.appendix.removeprefix("A.1 (").removesuffix(")")
+    assert f"| {number} " in row
+    assert ("generated" in row) == ("generated" in known.title)
