@@ -16,7 +16,7 @@ from cli.main import main
 from tests.e2e.harness import REPOSITORY
 from tests.e2e.tour import Command, File, kept, named, read
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(420)]
 
 PAGE = REPOSITORY / "docs" / "tour.md"
 NETWORK = "city"
