@@ -130,6 +130,8 @@ class GrantText(msgspec.Struct, frozen=True):
     operator: str
     datasets: list[str]
     algorithms: list[str]
+    outputs: list[str]
+    assurance: str  # the least
     status: str
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+# From no trusted environment at all to one that hardware vouches for, as grants ask for it.
+ASSURANCES: Final = ("none", "sim_process", "sim_vtpm", "hw_vtpm_bound", "hw_tee")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,16 @@ class Engine(Protocol):
 
     @property
     def algorithm(self) -> str: ...
+
+    @property
+    def output(self) -> str:
+        """The kind of output that it makes, as grants name it, such as `statistics`."""
+        ...
+
+    @property
+    def assurance(self) -> str:
+        """What vouches for the place where it computes: one of ASSURANCES."""
+        ...
 
     @property
     def image_digest(self) -> bytes:

@@ -32,6 +32,7 @@ from executors.chain import (
     CONTRACT,
     PAGE,
     Chain,
+    GrantText,
     NodeChain,
     contract_code,
     read_algorithm,
@@ -43,7 +44,7 @@ from executors.config import ExecutorConfig
 from executors.cursor import Cursor, CursorFile
 from executors.data.registry import Registry
 from executors.data.uses import ACCEPTED, COMPUTING, FAILED, FINISHED, Use, append_use
-from executors.engine import Engine, Prepared, Report, TaskOrder
+from executors.engine import ASSURANCES, Engine, Prepared, Report, TaskOrder
 from executors.errors import (
     ChainSettingsInvalid,
     DataSetInvalid,
@@ -251,10 +252,11 @@ class Worker:
             self._say_expired(order)
             return
         try:
-            self._check_grant(order, rank)
+            grant = self._checked_grant(order, rank)
             engine = self._engines.get(order.algorithm)
             if engine is None:
                 raise TaskRefused(f"this executor does not run {order.algorithm}")
+            _check_engine(grant, order.grant_id, engine)
             self._check_image(order, engine)
             prepared = engine.prepare(order, rank)
         except ExecutorError as error:
@@ -287,7 +289,7 @@ class Worker:
         # Its TaskReady may have come while it was being accepted.
         self._rescan_ms = min(self._rescan_ms, self._now_ms() + 1_000)
 
-    def _check_grant(self, order: TaskOrder, rank: int) -> None:
+    def _checked_grant(self, order: TaskOrder, rank: int) -> GrantText:
         """The chain checks grants, too; an executor that trusts its node need not trust more."""
         try:
             grant = read_grant(self._speaker.view("grant", "show", order.grant_id))
@@ -299,6 +301,7 @@ class Worker:
             raise TaskRefused(f"grant {order.grant_id} does not name {order.algorithm}")
         if order.participants[rank].dataset_id not in grant.datasets:
             raise TaskRefused(f"grant {order.grant_id} does not name this data set")
+        return grant
 
     def _check_image(self, order: TaskOrder, engine: Engine) -> None:
         """What runs on the data is what a manager approved, to the byte (8.4.4b, 8.5c)."""
@@ -403,6 +406,19 @@ class Worker:
             append_use(folder, Use(held.order.task_id, state, self._now_ms()))
         except (DataSetInvalid, OSError):
             self._log.warning("use_unrecorded", task=held.order.task_id, state=state)
+
+
+def _check_engine(grant: GrantText, grant_id: str, engine: Engine) -> None:
+    """The chain does not see what comes out, nor where it is computed: who holds the rows does."""
+    if engine.output not in grant.outputs:
+        raise TaskRefused(f"grant {grant_id} does not allow {engine.output} as output")
+    # An assurance that this release does not know may be any: it is not met.
+    met = ASSURANCES[: ASSURANCES.index(engine.assurance) + 1]
+    if grant.assurance not in met:
+        raise TaskRefused(
+            f"grant {grant_id} asks for {grant.assurance}; {engine.algorithm} has "
+            f"{engine.assurance}: use an algorithm of a trusted environment"
+        )
 
 
 def _connected(config: ExecutorConfig, account: Account, passphrase: bytes) -> Connection:

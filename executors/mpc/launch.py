@@ -84,6 +84,14 @@ class StatisticsEngine:
         return ALGORITHM
 
     @property
+    def output(self) -> str:
+        return "statistics"
+
+    @property
+    def assurance(self) -> str:
+        return "none"  # secret shares protect the rows, no trusted environment does
+
+    @property
     def image_digest(self) -> bytes:
         return installed_image(ALGORITHM).digest
 

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from contracts.system import preapproval
 from executors import follow, speaker
 from executors.builtin import installed_image
 from executors.cursor import Cursor, CursorFile
 from executors.data.registry import Registry
-from executors.engine import Offer, Report, TaskOrder
+from executors.engine import ASSURANCES, Offer, Report, TaskOrder
 from executors.errors import DataSetInvalid, EngineFailed, TaskRefused
 from executors.logs import new_log
 from executors.worker import Worker
-from tests.business import CERTIFICATE, SUPPLIERS, Business, digest
+from ledger.values import Value
+from tests.business import CERTIFICATE, SUPPLIERS, Business, changed, digest
 from tests.executor_chain import PartyChain, SharedChain
 
 STEPS_MAX = 400
@@ -30,6 +32,8 @@ class HandEngine:
 
     party: str
     algorithm: str = "statistics/1"
+    output: str = "statistics"
+    assurance: str = "none"
     image_digest: bytes = installed_image("statistics/1").digest
     refusal: str = ""
     breakdown: str = ""
@@ -206,6 +210,39 @@ def test_an_unknown_algorithm_fails_the_task(world: World) -> None:
     world.order()
     world.until(lambda: world.status() == "failed")
     assert "does not run statistics/1" in world.reason()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        (4, ["model"], "does not allow statistics as output"),
+        (11, "sim_process", "asks for sim_process; statistics/1 has none"),
+        (11, "hw_tee", "asks for hw_tee; statistics/1 has none"),
+    ],
+)
+def test_an_executor_keeps_to_outputs_and_assurance_that_the_chain_does_not_see(
+    place: int, value: Value, reason: str, world: World
+) -> None:
+    terms = changed(world.business.grant_terms(), place, value)
+    world.business.authorize("g2", terms)
+    sites = started(world)
+    world.shared.must("opco", "task", "create", *world.business.order("t1", "g2"))
+    world.until(lambda: world.status() == "failed")
+    assert reason in world.reason()
+    assert all("accept" not in site.chain.calls for site in sites)
+
+
+def test_an_engine_with_more_assurance_than_asked_for_takes_the_task(world: World) -> None:
+    asked = changed(world.business.grant_terms(), 11, "sim_vtpm")
+    world.business.authorize("g2", asked)
+    for site in started(world):
+        site.engine.assurance = "hw_tee"
+    world.shared.must("opco", "task", "create", *world.business.order("t1", "g2"))
+    world.until(lambda: world.status() == "running")
+
+
+def test_executors_know_the_assurances_of_the_contract() -> None:
+    assert ASSURANCES == preapproval.ASSURANCES
 
 
 def test_an_engine_that_was_not_approved_takes_no_task(world: World) -> None:
