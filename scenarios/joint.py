@@ -79,8 +79,8 @@ def stages(script: Script, cast: Cast, plot: Plot) -> None:
         developed = development(script, cast, plot.collection, plot.question, plot.made)
     with _stage(script, cast, plot, Stage.DELIVERY):
         delivery(script, cast, developed.content, plot.agreed)
-        answered = use(script, cast, developed.results, plot.agreed)
-        settlement(script, cast, answered)
+        use(script, cast, developed.results, plot.agreed)
+        settlement(script, cast, plot.agreed)
     with _stage(script, cast, plot, Stage.OVERSIGHT):
         oversight(script, cast, plot.terms.algorithms[0])
     script.finding("product", cast.product)

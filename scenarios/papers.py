@@ -17,6 +17,7 @@ from scenarios.sheet import Sheet
 Json: TypeAlias = Union[None, bool, int, str, list["Json"], dict[str, "Json"]]
 
 PRODUCT_FORM = "shuxin joint statistics 1"
+LOG_SIZE_MAX = 1 << 20  # bytes: thousands of questions
 PRODUCT_SIZE_MAX = 1 << 20  # bytes; a program puts out at most 1,024 numbers
 
 
@@ -120,6 +121,17 @@ def query_log(service_id: str, answered: Sequence[tuple[str, str, str, str]]) ->
             "questions": [list(one) for one in answered],
         }
     )
+
+
+def read_query_log(content: bytes) -> tuple[tuple[str, str, str, str], ...]:
+    """Group, column, statistic and answer of each question in a log. Raises ScenarioFailed."""
+    try:
+        if len(content) > LOG_SIZE_MAX:
+            raise ValueError("too long")
+        rows = json.loads(content)["questions"]
+        return tuple((str(a), str(b), str(c), str(d)) for a, b, c, d in rows)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ScenarioFailed(f"the log of questions cannot be read: {error!r}") from None
 
 
 def receipt(statement_id: str, *, payer: str, payee: str, fen: int) -> bytes:

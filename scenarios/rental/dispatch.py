@@ -8,7 +8,7 @@ from scenarios.cast import Cast
 from scenarios.consortium import Member
 from scenarios.papers import document, read_product
 from scenarios.rental.data import Dwelling
-from scenarios.rental.models import Found, find, norms_of
+from scenarios.rental.models import Found, find, judged, norms_of
 from scenarios.rental.table import found_table
 from scenarios.script import Script, Told
 from scenarios.stages.onward import hand_on
@@ -19,13 +19,14 @@ def dispatch(script: Script, cast: Cast, districts: Sequence[Sequence[Dwelling]]
     told = Told("hands the norms to the districts, as the agreement allows", "下发指标")
     handed = hand_on(script, cast, told)
     found = [
-        (supplier.party, _act_on(script, cast, supplier, dwellings, content))
+        (supplier.party, one, judged(one, dwellings))
         for (supplier, content), dwellings in zip(handed, districts, strict=True)
+        for one in (_act_on(script, cast, supplier, dwellings, content),)
     ]
     script.table(found_table(found))
-    suspects = sum(len(one.suspects) for _party, one in found)
-    right = sum(one.right for _party, one in found)
-    let_by_bed = sum(one.let_by_bed for _party, one in found)
+    suspects = sum(len(one.suspects) for _party, one, _truth in found)
+    right = sum(truth[0] for _party, _one, truth in found)
+    let_by_bed = sum(truth[1] for _party, _one, truth in found)
     script.finding(
         "suspects",
         f"{suspects} dwellings suspected by two of three models; by the truth of the drawing "

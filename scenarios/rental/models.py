@@ -1,6 +1,6 @@
 """The three models of Appendix A, and what they find among a district's own dwellings.
 
-    residents   more than PEOPLE_MAX registered residents for each bedroom, or less than AREA_MIN
+    residents   more than RESIDENTS_MAX registered residents for each bedroom, or less than AREA_MIN
                 square metres for each (实有人口模型)
     utilities   two of water, electricity, gas above the city's high norm (水电气模型)
     parcels     takeaways and parcels above it (外卖快递模型)
@@ -20,7 +20,7 @@ from executors.mpc.results import Result
 from scenarios.rental.data import BEDROOMS, Dwelling
 from scenarios.rental.program import HIGH, PARCELS, UTILITIES
 
-PEOPLE_MAX = 2  # residents of a bedroom, above which letting to strangers is not allowed
+RESIDENTS_MAX = 2  # residents of a bedroom, above which letting to strangers is not allowed
 AREA_MIN = 5  # square metres for each resident, below which it is not allowed either
 AGREE_MIN = 2  # models
 METERS_MIN = 2  # utilities above the norm
@@ -35,8 +35,6 @@ class Found:
     dwellings: int
     by_model: tuple[int, int, int]  # residents, utilities, parcels
     suspects: tuple[int, ...]  # row numbers in the district's own data set, from 1
-    right: int  # of the suspects, by the truth of the drawing
-    let_by_bed: int  # in all, by the truth of the drawing
 
 
 def norms_of(results: Iterable[Result]) -> Norms:
@@ -57,9 +55,13 @@ def find(dwellings: Sequence[Dwelling], norms: Norms) -> Found:
         dwellings=len(dwellings),
         by_model=(residents, utilities, parcels),
         suspects=suspects,
-        right=sum(dwellings[number - 1].is_let_by_bed for number in suspects),
-        let_by_bed=sum(dwelling.is_let_by_bed for dwelling in dwellings),
     )
+
+
+def judged(found: Found, dwellings: Sequence[Dwelling]) -> tuple[int, int]:
+    """Suspects that are let by bed, and all that are: by the drawing, which no party knows."""
+    right = sum(dwellings[number - 1].is_let_by_bed for number in found.suspects)
+    return right, sum(dwelling.is_let_by_bed for dwelling in dwellings)
 
 
 def models(dwelling: Dwelling, norms: Norms) -> tuple[bool, bool, bool]:
@@ -75,7 +77,7 @@ def models(dwelling: Dwelling, norms: Norms) -> tuple[bool, bool, bool]:
         for name, value in read.items()
     }
     return (
-        dwelling.residents > PEOPLE_MAX * int(dwelling.bedrooms)
+        dwelling.residents > RESIDENTS_MAX * int(dwelling.bedrooms)
         or dwelling.area < AREA_MIN * dwelling.residents,
         sum(above[name] for name in UTILITIES) >= METERS_MIN,
         above[PARCELS],

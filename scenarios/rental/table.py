@@ -47,7 +47,7 @@ def result_table(results: Sequence[Result]) -> TableRecord:
     )
 
 
-def found_table(found: Sequence[tuple[str, Found]]) -> TableRecord:
+def found_table(found: Sequence[tuple[str, Found, tuple[int, int]]]) -> TableRecord:
     """What each district found at home; the last two columns are the truth of the drawing."""
     rows = tuple(
         (
@@ -55,10 +55,9 @@ def found_table(found: Sequence[tuple[str, Found]]) -> TableRecord:
             f"{one.dwellings:,}",
             *map(str, one.by_model),
             str(len(one.suspects)),
-            str(one.right),
-            str(one.let_by_bed),
+            *map(str, truth),
         )
-        for party, one in found
+        for party, one, truth in found
     )
     return TableRecord(
         title="各区自行比对 What each district found among its own dwellings (generated 生成数据)",

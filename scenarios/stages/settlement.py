@@ -1,14 +1,17 @@
 """结算: what was done is metered, stated, checked, and paid (6.6.1c).
 
 The consumer owes the operator for the computation, the delivery and the questions that it asked,
-and each supplier for the data set that was used. It accepts what it can add up from its own
-records; a charge for a question that got no answer it contests, and the manager decides.
+and each supplier for the data set that was used. It compares each entry with its own records. A
+charge for a question that got no answer it contests, and the manager decides by the log, whose
+digest was put on the chain when the use was metered.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from client.pages import rows_of
 from crypto import sm3
@@ -20,27 +23,35 @@ from scenarios.consortium import Member
 from scenarios.record import ScenarioFailed, TableRecord
 from scenarios.script import Script, Told
 from scenarios.stages.agreement import yuan
+from scenarios.stages.delivery import Agreed
 from scenarios.stages.tariff import QUERY, price_of
-from scenarios.stages.use import Answered
+from scenarios.stages.use import log_of
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a statement charges for."""
+class Charge(NamedTuple):
+    """What a statement charges for. `digest` is that of the payee's log, of a use."""
 
     kind: str
     subject: str
     item: str
     units: int
     price_fen: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A charge, and when it was metered."""
+
+    charge: Charge
     metered_ms: int
 
     @property
     def fen(self) -> int:
-        return self.units * self.price_fen
+        return self.charge.units * self.charge.price_fen
 
 
-def settlement(script: Script, cast: Cast, answered: Sequence[Answered]) -> None:
+def settlement(script: Script, cast: Cast, agreed: Agreed) -> None:
     """Metering, a statement of each payee, and what the consumer says to it."""
     script.call(
         cast.operator,
@@ -55,15 +66,46 @@ def settlement(script: Script, cast: Cast, answered: Sequence[Answered]) -> None
         cast.delivery,
     )
     for payee in (cast.operator, *cast.suppliers):
-        entries = _state(script, cast, payee)
-        unanswered = sum(not one.value for one in answered) if payee is cast.operator else 0
-        _answer(script, cast, payee, entries, unanswered)
+        total = _state(script, cast, payee, owed(cast, payee, agreed))
+        unanswered = without_answer(cast.consumer.received(log_of(cast)))
+        if payee is cast.operator and unanswered:
+            _contest(script, cast, total, unanswered)
+        else:
+            script.call(
+                cast.consumer,
+                Told("has compared it and accepts it", "对账确认", (("total", yuan(total)),)),
+                "billing.accept",
+                cast.statement(payee),
+                total,
+            )
         _pay(script, cast, payee)
     script.table(_accounts(cast))
 
 
-def _state(script: Script, cast: Cast, payee: Member) -> list[Entry]:
-    """A payee states its account; the consumer adds it up again, entry by entry."""
+def owed(cast: Cast, payee: Member, agreed: Agreed) -> list[Charge]:
+    """What the consumer owes for the run by its own records."""
+    if payee is not cast.operator:
+        price = price_of(cast.consumer, "dataset")
+        return [Charge("dataset", cast.task, cast.dataset(payee), 1, price, b"")]
+    log = cast.consumer.received(log_of(cast))
+    asked = len(papers.read_query_log(log))
+    return [
+        Charge("task", cast.task, "", 1, price_of(cast.consumer, "task"), b""),
+        Charge("delivery", cast.delivery, "", 1, agreed.price_fen, b""),
+        Charge("use", cast.service, "", asked, price_of(cast.consumer, QUERY), sm3.digest(log)),
+    ]
+
+
+def without_answer(log: bytes) -> int:
+    """How many questions of a log got no answer. Raises ScenarioFailed."""
+    return sum(not value for _group, _column, _statistic, value in papers.read_query_log(log))
+
+
+def _state(script: Script, cast: Cast, payee: Member, expected: Sequence[Charge]) -> int:
+    """A payee states its account, and the consumer compares it; the total. Raises ScenarioFailed.
+
+    An earlier run that broke off may have left entries of its own: they are added up, too.
+    """
     until_ms = max(entry.metered_ms for entry in _entries(payee, "entries")) + 1
     statement = cast.statement(payee)
     script.call(
@@ -74,31 +116,20 @@ def _state(script: Script, cast: Cast, payee: Member) -> list[Entry]:
         cast.consumer.party,
         until_ms,
     )
-    shown = _shown(cast, payee)
     entries = _entries(cast.consumer, "entries_of", statement)
+    own = {cast.task, cast.delivery, cast.service}
+    if Counter(e.charge for e in entries if e.charge.subject in own) != Counter(expected):
+        raise ScenarioFailed(f"{statement} charges other things than its payer knows of")
     added = sum(entry.fen for entry in entries)
-    stated = field(shown, "total_fen", int)
+    stated = _shown(cast.consumer, statement, "total_fen")
     if added != stated:
         raise ScenarioFailed(f"{statement} says {stated} fen, and its entries come to {added}")
-    own = {cast.task, cast.delivery, cast.service}
-    if own.isdisjoint(entry.subject for entry in entries):
-        raise ScenarioFailed(f"{statement} charges nothing of this run")
-    return entries
+    return added
 
 
-def _answer(
-    script: Script, cast: Cast, payee: Member, entries: Sequence[Entry], unanswered: int
-) -> None:
-    statement, total = cast.statement(payee), sum(entry.fen for entry in entries)
-    if not unanswered:
-        script.call(
-            cast.consumer,
-            Told("has added it up and accepts it", "对账确认", (("total", yuan(total)),)),
-            "billing.accept",
-            statement,
-            total,
-        )
-        return
+def _contest(script: Script, cast: Cast, total: int, unanswered: int) -> None:
+    """The consumer contests the operator's statement, and the manager looks into the log."""
+    statement = cast.statement(cast.operator)
     script.call(
         cast.consumer,
         Told(
@@ -110,7 +141,6 @@ def _answer(
         statement,
         f"{unanswered} of the questions charged got no answer; see the log",
     )
-    due = total - unanswered * price_of(cast.manager, QUERY)
     script.refused(
         cast.operator,
         Told("tries to settle its own bill", "自行裁定"),
@@ -120,10 +150,18 @@ def _answer(
         "as stated",
         code="billing.role",
     )
+    log = cast.consumer.received(log_of(cast))
+    cast.manager.receive(log_of(cast), log)
+    metered = {entry.charge.digest for entry in _entries(cast.manager, "entries_of", statement)}
+    if sm3.digest(log) not in metered:
+        raise ScenarioFailed("the log that the consumer shows is not the one that was metered")
+    due = total - without_answer(log) * price_of(cast.manager, QUERY)
     script.call(
         cast.manager,
         Told(
-            "settles it: by the agreement such questions are not due", "裁定", (("due", yuan(due)),)
+            "reads the log that was metered and settles it: such questions are not due",
+            "裁定",
+            (("due", yuan(due)),),
         ),
         "billing.settle",
         statement,
@@ -134,7 +172,7 @@ def _answer(
 
 def _pay(script: Script, cast: Cast, payee: Member) -> None:
     statement = cast.statement(payee)
-    due = field(_shown(cast, payee), "due_fen", int)
+    due = _shown(cast.consumer, statement, "due_fen")
     paper = papers.receipt(statement, payer=cast.consumer.party, payee=payee.party, fen=due)
     cast.consumer.keep(f"receipt-{statement}.json", paper)
     payee.receive(f"receipt-{statement}.json", paper)
@@ -184,8 +222,9 @@ def _accounts(cast: Cast) -> TableRecord:
     )
 
 
-def _shown(cast: Cast, payee: Member) -> Mapping[str, Value]:
-    return record_of(cast.consumer.session.view("billing", "show", cast.statement(payee)))
+def _shown(reader: Member, statement: str, name: str) -> int:
+    """An amount of a statement, as the chain has it."""
+    return field(record_of(reader.session.view("billing", "show", statement)), name, int)
 
 
 def _entries(reader: Member, method: str, *args: Value) -> list[Entry]:
@@ -194,11 +233,12 @@ def _entries(reader: Member, method: str, *args: Value) -> list[Entry]:
 
 
 def _entry(record: Mapping[str, Value]) -> Entry:
-    return Entry(
+    charge = Charge(
         kind=field(record, "kind", str),
         subject=field(record, "subject", str),
         item=field(record, "item", str),
         units=field(record, "units", int),
         price_fen=field(record, "price_fen", int),
-        metered_ms=field(record, "metered_ms", int),
+        digest=field(record, "digest", bytes),
     )
+    return Entry(charge, field(record, "metered_ms", int))

@@ -16,7 +16,7 @@ from scenarios.stages.agreement import yuan
 QUERY = "query"  # a question about a product, which no chain sees: for agreements to name
 # One tariff for all scenarios, as a manager has one: fen for a unit.
 PRICES = (("dataset", 30_000), ("delivery", 200_000), (QUERY, 500), ("task", 50_000))
-LEAD = 4  # heights until it holds: many more transactions follow before anything is metered
+LEAD = 8  # heights until it holds: many more transactions follow before anything is metered
 
 
 def tariff(script: Script, cast: Cast) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from crypto import sm3
 from executors.mpc.results import Result
@@ -18,20 +17,11 @@ from scenarios.stages.tariff import QUERY
 NO_ANSWER = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A question of the consumer and what the service said; "" where the product has no answer."""
+def use(script: Script, cast: Cast, results: Sequence[Result], agreed: Agreed) -> None:
+    """The second contract is signed, questions are answered, and their number is metered.
 
-    group: str
-    column: str
-    statistic: str
-    value: str
-
-
-def use(
-    script: Script, cast: Cast, results: Sequence[Result], agreed: Agreed
-) -> tuple[Answered, ...]:
-    """The second contract is signed, questions are answered, and their number is metered."""
+    Both sides have the log afterwards; in the consumer's an answer is "" where there was none.
+    """
     text = papers.agreement(
         cast.service,
         over=cast.grant,
@@ -53,9 +43,7 @@ def use(
     sign(script, cast.operator, cast.service, text)
     sign(script, cast.consumer, cast.service, cast.consumer.received(paper_of(cast.service)))
     answered = answers(results, agreed.queries)
-    log = papers.query_log(
-        cast.service, [(one.group, one.column, one.statistic, one.value) for one in answered]
-    )
+    log = papers.query_log(cast.service, answered)
     cast.consumer.receive(log_of(cast), log)
     script.local(
         cast.consumer,
@@ -78,15 +66,14 @@ def use(
         len(answered),
         cast.operator.keep(log_of(cast), log),
     )
-    return answered
 
 
 def answers(
     results: Sequence[Result], queries: Sequence[tuple[str, str, str]]
-) -> tuple[Answered, ...]:
+) -> tuple[tuple[str, str, str, str], ...]:
     """What the product says to each query; nothing to what it does not hold or suppresses."""
     known = {(one.group, one.column, one.statistic): one.value for one in results}
-    return tuple(Answered(*query, known.get(query, "")) for query in queries)
+    return tuple((*query, known.get(query, "")) for query in queries)
 
 
 def log_of(cast: Cast) -> str:
@@ -94,12 +81,12 @@ def log_of(cast: Cast) -> str:
     return f"log-{cast.service}.json"
 
 
-def _table(answered: Sequence[Answered]) -> TableRecord:
+def _table(answered: Sequence[tuple[str, str, str, str]]) -> TableRecord:
     return TableRecord(
         title="查询服务 Questions about the product, and the answers of the operator's service",
         columns=("组\ngroup", "列\ncolumn", "统计量\nstatistic", "回答\nanswer"),
         rows=tuple(
-            (one.group, one.column or "行数 rows", one.statistic, one.value or NO_ANSWER)
-            for one in answered
+            (group, column or "行数 rows", statistic, value or NO_ANSWER)
+            for group, column, statistic, value in answered
         ),
     )

@@ -1,9 +1,9 @@
 """How many patients the trial needs, and whether they are there.
 
 Two arms of equal size, compared by their mean weight at birth: to find a difference of DIFFERENCE
-grams at level 5 percent with power 80 percent each arm needs
+grams at LEVEL with POWER, each arm needs
 
-    n = 2 (z(0.975) + z(0.80))^2 variance / difference^2
+    n = 2 (z(1 - level / 2) + z(power))^2 variance / difference^2
 
 with the variance within strata, pooled over them. Of those who are invited, only a share comes.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
+from statistics import NormalDist
 
 from executors.mpc.program import COUNT, MEAN, MEDIAN, VARIANCE
 from executors.mpc.results import Result
@@ -24,7 +25,8 @@ from scenarios.trial.data import OUT, STRATA, STRATUM_NAMES
 from scenarios.trial.program import AGE, VISITS, WEIGHT
 
 DIFFERENCE = 200  # grams of birth weight that would matter to the sponsor
-QUANTILES = 1.959964 + 0.841621  # of the normal distribution: level 5 percent, power 80 percent
+LEVEL = 0.05  # of the test, two-sided
+POWER = 0.80
 CONSENT_SHARE = 0.6  # of the invited who take part: an assumption of the sponsor
 ARMS = 2
 
@@ -61,11 +63,12 @@ def plan_of(results: Sequence[Result]) -> Plan:
         raise ScenarioFailed("every stratum is too small to be shown: there is nothing to plan by")
     squares = sum((counts[one] - 1) * values[one, WEIGHT, VARIANCE] for one in shown)
     variance = squares / sum(counts[one] - 1 for one in shown)
+    quantiles = NormalDist().inv_cdf(1 - LEVEL / 2) + NormalDist().inv_cdf(POWER)
     return Plan(
         eligible=round(sum(counts[one] for one in shown)),
         screened=round(sum(counts.values())),
         variance=variance,
-        needed=ARMS * ceil(2 * QUANTILES**2 * variance / DIFFERENCE**2),
+        needed=ARMS * ceil(2 * quantiles**2 * variance / DIFFERENCE**2),
     )
 
 

@@ -20,7 +20,7 @@ from scenarios.joint import Plot
 from scenarios.record import ScenarioFailed
 from scenarios.rental.data import BEDROOMS, DISTRICTS, GROUP_SHARE, Dwelling, draw, tenths
 from scenarios.rental.dispatch import dispatch
-from scenarios.rental.models import Norms, find, models, norms_of
+from scenarios.rental.models import Norms, find, judged, models, norms_of
 from scenarios.rental.program import HIGH, UTILITIES, program_for
 from scenarios.rental.run import plot
 from scenarios.rental.table import result_table
@@ -154,7 +154,8 @@ def test_where_a_norm_is_suppressed_nobody_is_above_it() -> None:
 
 def test_the_models_find_most_of_what_was_drawn_and_raise_false_alarms_too() -> None:
     found = [find(district, norms()) for district in drawn()]
-    right, let_by_bed = sum(one.right for one in found), sum(one.let_by_bed for one in found)
+    truth = [judged(one, district) for one, district in zip(found, drawn(), strict=True)]
+    right, let_by_bed = sum(one for one, _ in truth), sum(every for _, every in truth)
     suspects = sum(len(one.suspects) for one in found)
     assert right / let_by_bed > 0.9
     assert right < suspects < 2 * let_by_bed

@@ -31,7 +31,7 @@ from scenarios.stages.development import Developed, development
 from scenarios.stages.oversight import oversight
 from scenarios.stages.settlement import settlement
 from scenarios.stages.tariff import PRICES, tariff
-from scenarios.stages.use import answers, use
+from scenarios.stages.use import answers, log_of, use
 from tests.scenario_world import ChainNode, Listener, consortium, finish_task
 
 SHORT = 300  # rows of a supplier: of the stages none is another for many rows
@@ -124,8 +124,8 @@ class Run:
     def settled(self) -> None:
         """Use after delivery, and what is owed for everything."""
         self.delivered()
-        answered = use(self.script, self.cast, pooled(), self.plot.agreed)
-        settlement(self.script, self.cast, answered)
+        use(self.script, self.cast, pooled(), self.plot.agreed)
+        settlement(self.script, self.cast, self.plot.agreed)
 
     def shown(self, contract: str, name: str) -> dict[Key, Value]:
         """A record as the manager reads it."""
@@ -247,7 +247,8 @@ def test_what_is_owed_is_what_was_done_and_what_had_an_answer(run: Run) -> None:
 def test_a_bill_is_accepted_where_every_question_had_its_answer(run: Run) -> None:
     run.delivered()
     agreed = dataclasses.replace(run.plot.agreed, queries=run.plot.agreed.queries[:2])
-    settlement(run.script, run.cast, use(run.script, run.cast, pooled(), agreed))
+    use(run.script, run.cast, pooled(), agreed)
+    settlement(run.script, run.cast, agreed)
     bill = run.shown("billing", run.cast.statement(run.cast.operator))
     assert (bill["status"], bill["settler"], bill["reason"]) == ("paid", "", "")
 
@@ -255,7 +256,44 @@ def test_a_bill_is_accepted_where_every_question_had_its_answer(run: Run) -> Non
 def test_a_suppressed_number_is_no_answer() -> None:
     hidden = [Result("free", "meddol", "mean", "")]
     asked = (("free", "meddol", "mean"), ("free", "meddol", "sum"))
-    assert [one.value for one in answers(hidden, asked)] == ["", ""]
+    assert [value for *_query, value in answers(hidden, asked)] == ["", ""]
+
+
+def test_a_consumer_accepts_no_bill_that_its_own_log_contradicts(run: Run) -> None:
+    run.delivered()
+    use(run.script, run.cast, pooled(), run.plot.agreed)
+    log = papers.query_log(run.cast.service, [("free", "meddol", "mean", "1")])
+    run.cast.consumer.receive(log_of(run.cast), log)
+    with pytest.raises(ScenarioFailed, match="charges other things than its payer knows of"):
+        settlement(run.script, run.cast, run.plot.agreed)
+    assert run.shown("billing", run.cast.statement(run.cast.operator))["status"] == "issued"
+
+
+@pytest.mark.parametrize("price", [1, 10**9])
+def test_a_consumer_accepts_no_other_price_than_the_agreed_one(run: Run, price: int) -> None:
+    run.delivered()
+    use(run.script, run.cast, pooled(), run.plot.agreed)
+    with pytest.raises(ScenarioFailed, match="charges other things"):
+        settlement(run.script, run.cast, dataclasses.replace(run.plot.agreed, price_fen=price))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"questions": 7}',
+        b'{"questions": [["a", "b", "c"]]}',
+        b'{"questions": [7]}',
+        b"[" * 100_000,
+        b" " * (papers.LOG_SIZE_MAX + 1),
+    ],
+)
+def test_what_is_no_log_of_questions_is_refused(content: bytes) -> None:
+    with pytest.raises(ScenarioFailed, match="cannot be read"):
+        papers.read_query_log(content)
 
 
 def test_another_run_on_the_same_network_uses_the_tariff_and_bills_only_its_own(run: Run) -> None:
