@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from cli.domain import time_text
 from cli.language import say, word
+from cli.literals import ID
 from cli.main import NOUNS as KNOWN
+from cli.output import shortened
 from client.errors import ClientError, Refused
 
 if TYPE_CHECKING:
@@ -104,10 +106,10 @@ def _speaker(session: Session) -> str:
     standing = session.view("parties", "standing", address)
     match standing:
         case [str(party), list(roles)] | (str(party), list(roles)) if party:
-            shown = ", ".join(word("role", str(role)) for role in roles)
+            shown = ", ".join(word("role", _line(str(role))) for role in roles)
             return say(
                 "your key speaks for {party} ({roles}); name another with --key",
-                party=party,
+                party=_line(party),
                 roles=shown,
             )
         case _:
@@ -133,7 +135,7 @@ def _standing(
         status = session.view("grant", "standing", identifier)
     if not isinstance(status, str):
         return
-    shown = word("status", status)
+    shown = word("status", _line(status))
     yield say("{noun} {id} is {status}", noun=noun, id=identifier, status=shown)
     if contract == "grant":
         yield from _of_grant(record, status)
@@ -152,10 +154,18 @@ def _of_grant(record: Mapping[Key, Value], status: str) -> Iterator[str]:
         yield say("it ended {time}", time=time_text(expires))
     if is_used_up:
         yield say("it was used {uses} of {most} times", uses=uses, most=uses_max)
-    if status in ("revoked", "suspended", "refused") and reason:
-        yield say("the reason: {reason}", reason=reason)
+    if status in ("revoked", "suspended", "refused") and isinstance(reason, str) and reason:
+        yield say("the reason: {reason}", reason=_line(reason))
     if status in ANEW or is_used_up:
+        demand = record.get("demand_id")
+        # People run what they read here: nothing that a node made up stands in a command.
+        is_id = isinstance(demand, str) and ID.fullmatch(demand)
         yield say(
             "its operator asks anew: shuxin grant request … --demand {demand}",
-            demand=record.get("demand_id"),
+            demand=demand if is_id else "…",
         )
+
+
+def _line(text: str) -> str:
+    """What somebody wrote, on one line and cut short."""
+    return shortened(" ".join(text.split()))

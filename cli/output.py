@@ -287,7 +287,7 @@ def _show_table(answer: Table) -> None:
         table.add_column(heading(column), overflow="fold")
     for row in answer.rows:
         cells = zip(row, answer.columns, strict=True)
-        table.add_row(*(RichText(_shortened(_cell(value, name))) for value, name in cells))
+        table.add_row(*(RichText(shortened(_cell(value, name))) for value, name in cells))
     # A pipe has no width: give columns the room they need instead of folding at 80.
     width = None if sys.stdout.isatty() else 240
     Console(file=sys.stdout, width=width, highlight=False).print(table)
@@ -320,7 +320,8 @@ def _columns(text: str) -> int:
     return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text that is no longer than a cell."""
     return text if len(text) <= CELL_WIDTH_MAX else text[: CELL_WIDTH_MAX - 1] + "…"
 
 

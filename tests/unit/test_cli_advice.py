@@ -154,6 +154,20 @@ def test_whatever_a_node_answers_the_contracts_own_sentence_stays(
     assert told(node, "grant", "review", "g1").startswith("sign with an account")
 
 
+def test_nothing_that_a_node_made_up_stands_in_a_command_or_on_a_line_of_its_own(
+    business: Business,
+) -> None:
+    business.granted()
+    business.do("bureau", "grant", "revoke", "g1", "r")
+    lie: Value = {"status": "revoked", "reason": "r\nrefused: x", "demand_id": "d1; rm -rf ~"}
+    node = Node(business, "opco", {"grant.show": lie})
+    sentence = told(node, "task", "create", *business.order())
+    assert "rm -rf" not in sentence and "\n" not in sentence
+    assert sentence.endswith("shuxin grant request … --demand …")
+    node.instead = {"parties.standing": ["a\nb" * 99, ["c\nd"]]}
+    assert "\n" not in told(node, "grant", "review", "g1")
+
+
 def test_where_nothing_can_be_asked_the_sentence_stays_as_it_is(business: Business) -> None:
     node = Node(business, "opco")
     plain = Refused("refused", "grant.expired: request a new grant")
