@@ -51,6 +51,7 @@ NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("product", "registered"): ("manager", "product approve {id} --pass|--refuse"),
     ("task", "finished"): ("operator", "product register … --task {id} --digest …"),
 }
+UNLISTED: Final = frozenset(("evidence", "quality"))  # what is listed by what it is about only
 ANEW: Final = frozenset(("expired", "used_up", "revoked", "refused"))  # grants that are over
 
 
@@ -92,6 +93,8 @@ def _advice(session: Session, contract: str, what: str, given: Mapping[str, Valu
     if noun not in KNOWN:
         return ""
     if what == "unknown":
+        if noun in UNLISTED:
+            return ""
         return say("list what there is: shuxin {noun} list", noun=noun)
     if not identifier or what in ("exists", "id"):
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.advice import NEXT, advised, named
+from cli.advice import NEXT, UNLISTED, advised, named
+from cli.advice import NOUNS as NOUN_OF
 from cli.language import Language, speak
 from cli.main import NOUNS, main
 from cli.options import Invocation
@@ -22,6 +24,8 @@ from contracts.vm.codes import ViewRefused
 from contracts.vm.testing import account as address_of
 from ledger.values import Value
 from tests.business import HOUR_MS, STRANGER, Business, digest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,22 @@ def test_the_command_that_comes_next_is_one_of_ours(contract: str, status: str) 
     assert verb in [registered.name for registered in app.registered_commands]
     source = Path(importlib.import_module(f"contracts.system.{contract}").__file__ or "")
     assert f'"{status}"' in source.read_text(encoding="utf-8")
+
+
+def test_what_is_to_be_listed_can_be_listed_without_more_words() -> None:
+    for path in sorted((ROOT / "contracts" / "system").glob("*.py")):
+        noun = NOUN_OF.get(path.stem, path.stem)
+        if f'"{path.stem}.unknown: ' not in path.read_text(encoding="utf-8") or noun not in NOUNS:
+            continue
+        app = importlib.import_module(f"cli.{noun}").app
+        needed = [
+            parameter.default is inspect.Parameter.empty
+            for command in app.registered_commands
+            if command.name == "list" and command.callback is not None
+            for parameter in inspect.signature(command.callback).parameters.values()
+        ]
+        is_free = bool(needed) and not any(needed)
+        assert is_free is (noun not in UNLISTED), noun
 
 
 def test_every_refused_command_of_a_session_comes_with_advice(
