@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.output import CommandRefused
+from client.toml import TomlInvalid, parse_toml
 
 CLIENT_FILE = "client.toml"
 
@@ -36,10 +36,10 @@ class ClientFile:
     def all(self) -> Mapping[str, object]:
         """What the file says, by name."""
         try:
-            return tomllib.loads((self.home / CLIENT_FILE).read_text(encoding="utf-8"))
+            return parse_toml((self.home / CLIENT_FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (TomlInvalid, UnicodeDecodeError) as error:
             raise self._wrong(str(error)) from None
 
     def _wrong(self, message: str) -> CommandRefused:

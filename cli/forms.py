@@ -8,7 +8,6 @@ does not take is refused by name, so that a slip of the pen changes nothing unno
 from __future__ import annotations
 
 import textwrap
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -19,6 +18,7 @@ import typer
 from typer.core import TyperOption
 
 from cli.output import CommandRefused
+from client.toml import TomlInvalid, parse_toml
 
 FORM_SIZE_MAX: Final = 256 << 10  # bytes: more is no form but a wrong file
 FORM: Final = "form"  # the parameter that `--file` fills
@@ -45,8 +45,8 @@ def read_form(path: Path, fields: Mapping[str, Field]) -> dict[str, Written]:
     if len(data) > FORM_SIZE_MAX:
         raise FormInvalid(path, f"over {FORM_SIZE_MAX >> 10} KiB is no form")
     try:
-        table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        table = parse_toml(data.decode("utf-8"))
+    except (TomlInvalid, UnicodeDecodeError) as error:
         raise FormInvalid(path, f"not TOML: {error}") from None
     said: dict[str, Written] = {}
     for name, value in table.items():

@@ -6,7 +6,6 @@ job file and are written as `cli.programs` says.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +22,7 @@ from cli.literals import (
 )
 from cli.output import CommandRefused
 from cli.programs import load_program
+from client.toml import TomlInvalid, parse_toml
 
 if TYPE_CHECKING:
     from ledger.values import Value
@@ -93,10 +93,10 @@ def load_job(path: Path, *, own_key: bytes) -> JobPlan:
     """The plan in a job file; `own_key` receives what names no other. Raises CommandRefused."""
     text = read_source(path, size_max=JOB_FILE_SIZE_MAX)
     try:
-        told = msgspec.convert(tomllib.loads(text), JobText)
+        told = msgspec.convert(parse_toml(text), JobText)
         steps = [_step(path, step, own_key) for step in told.steps]
         grant, deadline_ms = parse_id(told.grant), parse_moment(told.deadline)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (TomlInvalid, msgspec.ValidationError) as error:
         raise CommandRefused("job.file", f"{path}: {error}") from None
     except LiteralInvalid as error:
         raise CommandRefused("job.file", f"{path}: {error}") from None

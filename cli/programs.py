@@ -17,7 +17,6 @@ quantiles = ["1/4", "3/4"]
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ import msgspec
 
 from cli.literals import read_source
 from cli.output import CommandRefused
+from client.toml import TomlInvalid, parse_toml
 
 if TYPE_CHECKING:
     from executors.mpc.program import Quantile
@@ -59,9 +59,9 @@ def load_program(path: Path) -> tuple[str, bytes]:
     """The algorithm's id and canonical bytes. Raises CommandRefused or ProgramInvalid."""
     text = read_source(path, size_max=PROGRAM_FILE_SIZE_MAX)
     try:
-        tables: Mapping[str, object] = tomllib.loads(text)
+        tables: Mapping[str, object] = parse_toml(text)
         return encode_text(msgspec.convert(tables, ProgramText))
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (TomlInvalid, msgspec.ValidationError) as error:
         raise CommandRefused("program.file", f"{path}: {error}") from None
 
 

@@ -21,6 +21,8 @@ of the node's inside.
     session     Session: an account at a node or cluster; call, wait, view
     pages       records of a view, by pages that fit into answers
     work        what waits for a party
+    batch       files under one record of evidence, and the proof of one
+    toml        what people write, read or refused
     grant_story what was done and tried under a grant
     typed       what generated clients of contracts stand on
     codegen     generates them from an ABI

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from client.security import SETTINGS
+from client.toml import TomlInvalid, parse_toml
 from executors.errors import ConfigInvalid
 
 CONFIG_SIZE_MAX = 64 << 10  # bytes
@@ -146,8 +146,8 @@ def _read(path: Path) -> _Reader:
     if len(data) > CONFIG_SIZE_MAX:
         raise ConfigInvalid(f"exceeds {CONFIG_SIZE_MAX} bytes", path=str(path), line=0)
     try:
-        tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        tables = parse_toml(text)
+    except TomlInvalid as error:
         found = re.search(r"line (\d+)", str(error))
         line = int(found.group(1)) if found else 0
         raise ConfigInvalid(str(error), path=str(path), line=line) from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+
+from client.toml import TomlInvalid, parse_toml
 
 
 class ConfigInvalid(Exception):
@@ -34,8 +35,8 @@ class TableReader:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigInvalid(path, 0, f"cannot be read: {error}") from None
         try:
-            tables = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            tables = parse_toml(text)
+        except TomlInvalid as error:
             found = re.search(r"line (\d+)", str(error))
             raise ConfigInvalid(path, int(found.group(1)) if found else 0, str(error)) from None
         return cls(path.resolve(), text, tables)

@@ -213,7 +213,8 @@ def test_a_home_that_names_one_node_in_a_text_is_understood(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["node = ", "node = 7", "node = [7]", "\x00", "node = " + "[" * 10_000]
+    "text",
+    ["node = ", "node = 7", "node = [7]", "\x00", "node = " + "[" * 10_000, "n = 1" + "0" * 5_000],
 )
 def test_damaged_client_settings_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "client.toml").write_text(text)

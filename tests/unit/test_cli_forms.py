@@ -70,6 +70,7 @@ def test_what_is_repeated_is_a_list(session: FakeSession) -> None:
         ("title = 1\ntitle = 2", "not TOML"),
         (b'title = "\xff"', "not TOML"),
         ("title = " + "[" * 100_000, "not TOML"),
+        ("price = 1" + "0" * 5_000, "not TOML"),
         ("# " + "x" * (257 << 10), "is no form"),
     ],
 )
