@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,10 +27,12 @@ from cli.domain import (
 )
 from cli.literals import Column, parse_column, parse_digest
 from cli.options import Forms, Invocation, verb
-from cli.output import Answer, Table
+from cli.output import Answer, CommandRefused, Fields, Table, Text
+from cli.records import shown
+from client.pages import rows_of
 
 if TYPE_CHECKING:
-    from ledger.values import Value
+    from ledger.values import Key, Value
 
 app = typer.Typer()
 CONTRACT = "catalog"
@@ -156,6 +161,43 @@ def version(
     """Show what the supplier committed to in an earlier version."""
     with ask.session() as session:
         return record_fields(session.view(CONTRACT, "version", dataset_id, number), raw=ask.json)
+
+
+@verb(app, "dcat")
+def dcat(
+    ask: Invocation,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The file to write; it must not exist.")
+    ] = None,
+) -> Answer:
+    """Write what is registered as a DCAT 3 catalogue in JSON-LD, for portals (8.1.1)."""
+    from client.dcat import LISTED, catalogue
+
+    with ask.session() as session:
+        entries = [
+            (
+                _record(shown(session, CONTRACT, name)),
+                _record(session.view("quality", "show", name)),
+            )
+            for row in rows_of(session.view, CONTRACT, "list")
+            if row.get("status") in LISTED and isinstance(name := row.get("id"), str)
+        ]
+        known = rows_of(session.view, "parties", "list")
+        parties = {str(row.get("id")): str(row.get("name")) for row in known}
+        document = catalogue(session.node.chain_id, entries=entries, parties=parties)
+    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    if output is None:
+        return Fields(json.loads(text)) if ask.json else Text(text)
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise CommandRefused("file.exists", f"{output} exists: name another file") from None
+    return Fields({"file": str(output), "datasets": len(entries)})
+
+
+def _record(value: Value) -> Mapping[Key, Value]:
+    return value if isinstance(value, dict) else {}
 
 
 def _step(step: object) -> tuple[list[str], int]:

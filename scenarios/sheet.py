@@ -44,6 +44,12 @@ class Sheet:
         """The types that the executor cannot tell from cells: labels may look like numbers."""
         return {column.name: "text" for column in self.columns if column.is_text}
 
+    def complete_ppm(self) -> int:
+        """How many cells are not empty, in millionths, rounded down."""
+        cells = len(self.columns) * len(self.rows)
+        empty = sum(row.count("") for row in self.rows)
+        return (cells - empty) * 1_000_000 // cells if cells else 1_000_000
+
     def cells(self, name: str) -> list[str]:
         """The column `name`, row by row. Raises ScenarioFailed when there is none."""
         if name not in self.names:

@@ -4,7 +4,7 @@ A supplier describes a data set (metadata of 8.2.2b3, class and grade of 6.6.3a)
 rows, commits to them with a salted root, says how good they are, and registers it. The rows stay
 with the supplier; the commitment makes a later change of them visible, because a task accepts only
 the rows that the catalogue knows (8.1.1). The entry promises how often newer rows come (6.6.3b);
-what is measured of them is kept by the contract `quality`, and `alert` judges both.
+what is measured of them is kept by the contract `quality`, and `risk` judges both.
 
 States of an entry: draft -> collected -> registered -> updated; each of them -> retired.
 """

@@ -63,7 +63,7 @@ class Quality:
 
 @record
 class Course:
-    """What the contract `alert` judges a data set by."""
+    """What the contract `risk` judges a data set by."""
 
     owner: str
     is_listed: bool

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,30 +108,33 @@ class Registry:
         dataset = self.show(dataset_id)
         positions = [dataset.schema.position(name) for name in columns]
         cells: tuple[list[Cell], ...] = tuple([] for _name in columns)
-        leaves: list[bytes] = []
-        for index, row in enumerate(read_rows(self._path(dataset_id), dataset.schema)):
-            leaves.append(row_leaf(dataset.salt, index, row))
+        for row in self._committed_rows(dataset):
             for target, position in zip(cells, positions, strict=True):
                 target.append(row[position])
-        if commit_leaves(dataset.schema, leaves) != dataset.commitment:
-            raise DataSetInvalid(
-                f"the rows of {dataset_id} are not those committed to; add the file anew"
-            )
         return Loaded(dataset, dict(zip(columns, cells, strict=True)))
 
-    def completeness_ppm(self, dataset_id: str) -> int:
-        """How many cells of the rows are not empty, in millionths, rounded down; no cells: all."""
+    def check(self, dataset_id: str) -> DataSet:
+        """The data set, once every row was read and all are found to be those committed to."""
         dataset = self.show(dataset_id)
-        cells = filled = 0
-        for row in read_rows(self._path(dataset_id), dataset.schema):
-            cells += len(row)
-            filled += sum(cell != "" for cell in row)
-        return filled * 1_000_000 // cells if cells else 1_000_000
+        for _row in self._committed_rows(dataset):
+            pass
+        return dataset
 
     def folder(self, dataset_id: str) -> Path:
         """Where the data set lies. Raises DataSetInvalid when there is none."""
         self.show(dataset_id)
         return self._folder(dataset_id)
+
+    def _committed_rows(self, dataset: DataSet) -> Iterator[tuple[Cell, ...]]:
+        """Every row; raises after the last one unless they are those committed to."""
+        leaves: list[bytes] = []
+        for index, row in enumerate(read_rows(self._path(dataset.dataset_id), dataset.schema)):
+            leaves.append(row_leaf(dataset.salt, index, row))
+            yield row
+        if commit_leaves(dataset.schema, leaves) != dataset.commitment:
+            raise DataSetInvalid(
+                f"the rows of {dataset.dataset_id} are not those committed to; add the file anew"
+            )
 
     def _ids(self) -> tuple[str, ...]:
         if not self._root.is_dir():

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from executors.errors import DataSetInvalid
 from ledger.model import Record
 
-COLUMNS_MAX = 128  # the catalogue's limit for an entry
+COLUMNS_MAX = 64  # the catalogue's limit for an entry
 COLUMN_NAME_MAX = 64  # characters; the catalogue's limit
 TEXT_MAX = 1024  # characters of one text cell
 DECIMALS_MAX = 9

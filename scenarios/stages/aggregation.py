@@ -111,8 +111,7 @@ def catalogue(
 ) -> None:
     """A supplier takes its data set from the draft into the catalogue (6.6.3a, 8.1.1)."""
     dataset_id = cast.dataset(supplier)
-    registry = Registry(script.consortium.executor_home(supplier.party))
-    dataset = registry.show(dataset_id)
+    dataset = Registry(script.consortium.executor_home(supplier.party)).show(dataset_id)
     texts = holding.sheet.texts
     schema: list[Value] = [
         [name, kind, texts[name]] for name, kind, _remark in dataset.schema.catalogued()
@@ -139,7 +138,7 @@ def catalogue(
         collection.grade,
         collection.update_days,
     )
-    complete_ppm = registry.completeness_ppm(dataset_id)
+    complete_ppm = holding.sheet.complete_ppm()
     script.call(
         supplier,
         Told(

@@ -70,6 +70,22 @@ def test_clause_6_2c_the_manager_reviews_and_matches_resources_of_the_catalogue(
     assert business.ask_record("insurer", "demand", "show", "d1")["datasets"] == all_datasets()
 
 
+def test_clause_6_2d_manager_and_suppliers_collect_what_the_catalogue_lacks() -> None:
+    """尚未归集的数据, 由管理方与数据提供方共同归集."""
+    business = Business()
+    business.forwarded()
+    order: list[Value] = ["d1", "missing", ["health"], "claims", business.now_ms + 3_600_000]
+    for who in others("manager"):
+        assert business.refused(who, "demand", "collect", *order) == "demand.role"
+    business.do("bureau", "demand", "collect", *order)
+    draft: list[Value] = ["x", "d1", *dataset_text("social")]
+    assert business.refused("social", "catalog", "draft", *draft) == "catalog.demand"
+    business.enter("health", "x", "d1")
+    business.do("bureau", "demand", "match", "d1", "as asked", ["x"])
+    demand = business.ask_record("insurer", "demand", "show", "d1")
+    assert (demand["status"], demand["datasets"]) == ("ready", ["x"])
+
+
 def test_clause_6_3a_the_manager_grants_a_demand_and_its_scenario_and_may_end_it() -> None:
     """管理方对需求及目标应用场景进行授权, 并监督管理."""
     business = Business()
@@ -130,6 +146,27 @@ def test_clause_6_4a_the_operator_develops_within_what_was_granted_only() -> Non
     business.do("opco", "task", "create", *order)
     more = business.refused("opco", "task", "create", *business.order("t2"))
     assert more == "grant.used_up"
+
+
+def test_clause_6_4a_quantity_quality_and_renewal_of_data_are_monitored() -> None:
+    """对公共数据的数量、质量以及更新情况等进行实时监测."""
+    business = Business()
+    business.catalogued()
+    dataset = dataset_of("health")
+    rows = changed(dataset_rows("health", rows="newer"), 0, 3000)
+    business.do("health", "catalog", "update", dataset, *rows)
+    business.do("opco", "quality", "measure", dataset, [["accuracy", 500_000]], digest("report"))
+    business.pass_time(91 * 24 * 3_600_000)
+    seen = business.ask("opco", "quality", "monitor", [dataset])
+    assert isinstance(seen, list) and isinstance(seen[0], dict)
+    assert (seen[0]["row_count"], seen[0]["rows_before"], seen[0]["fallen_ppm"]) == (
+        3000,
+        6730,
+        470_000,
+    )
+    for check in ("late_update", "quality_fallen", "quantity_fallen"):
+        ((_name, raised),) = business.do("opco", "alert", "check", check, dataset)
+        assert raised["party_id"] == "health"
 
 
 def test_clause_6_4b_the_manager_assesses_products_before_they_are_delivered() -> None:
@@ -204,6 +241,20 @@ def test_clause_6_6_3_a_supplier_catalogues_grades_and_updates_its_data() -> Non
     newer = dataset_rows("health", rows="newer")
     business.do("health", "catalog", "update", dataset_of("health"), *newer)
     assert business.ask_record("opco", "catalog", "show", dataset_of("health"))["version"] == 2
+
+
+def test_clause_6_6_3_no_rows_without_figures_of_their_quality() -> None:
+    """建立健全数据质量控制体系, 及时发现并解决数据质量问题."""
+    business = Business()
+    business.drafted("health", "x")
+    silent = changed(dataset_rows("health"), 2, [])
+    assert business.refused("health", "catalog", "collect", "x", *silent) == "quality.figures"
+    business.do("health", "catalog", "collect", "x", *dataset_rows("health"))
+    business.do("health", "catalog", "register", "x")
+    assert business.refused("health", "catalog", "update", "x", *silent) == "quality.figures"
+    figures = business.ask_record("bank", "quality", "show", "x")["figures"]
+    assert isinstance(figures, list) and isinstance(figures[0], dict)
+    assert (figures[0]["measure"], figures[0]["party"]) == ("completeness", "health")
 
 
 def test_clause_6_6_4_the_consumer_states_its_needs_and_accepts_what_it_received() -> None:

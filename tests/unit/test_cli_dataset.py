@@ -9,6 +9,7 @@ import pytest
 
 from cli.main import main
 from cli.programs import load_program
+from tests.fake_session import opened
 
 ROWS = "plan,claims\nfree,12.50\n25,3.75\nfree,0.00\n"
 
@@ -38,6 +39,39 @@ def test_a_data_set_is_added_listed_shown_and_removed(
     capsys.readouterr()
     assert main(["dataset", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+CLASS = ["--title", "Claims", "--category", "insurance", "--grade", "3", "--update-days", "30"]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("", ["draft", "collect", "register"]),
+        ("draft", ["collect", "register"]),
+        ("collected", ["register"]),
+    ],
+)
+def test_a_data_set_is_registered_from_where_it_stands(
+    status: str, expected: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["dataset", "add", "claims", str(home / "claims.csv")]) == 0
+    session = opened(monkeypatch)
+    session.answers = {"catalog.show": {"status": status} if status else None}
+    assert main(["dataset", "register", "claims", *CLASS, "--quality", "accuracy=97"]) == 0
+    called = [(method, args) for _contract, method, args in session.calls if method != "show"]
+    assert [method for method, _args in called] == expected
+    if "collect" in expected:
+        rows = called[-2][1]
+        assert (rows[1], rows[3]) == (3, [["completeness", 1_000_000], ["accuracy", 970_000]])
+
+
+def test_newer_rows_of_a_home_are_committed_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["dataset", "add", "claims", str(home / "claims.csv")]) == 0
+    session = opened(monkeypatch)
+    assert main(["dataset", "update", "claims"]) == 0
+    ((contract, method, args),) = session.calls
+    assert (contract, method, args[0], args[1]) == ("catalog", "update", "claims", 3)
 
 
 def test_nothing_is_removed_without_being_sure(

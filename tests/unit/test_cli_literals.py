@@ -12,6 +12,7 @@ from cli.literals import (
     parse_column,
     parse_date,
     parse_digest,
+    parse_figure,
     parse_id,
     parse_moment,
     parse_participant,
@@ -124,6 +125,15 @@ def test_a_moment_is_a_span_from_now_or_an_iso_time_with_zone() -> None:
     assert parse_date("2026-01-01") == parse_moment("2026-01-01T00:00:00Z")
     assert parse_date("2026-01-01T08:00:00+08:00") == parse_date("2026-01-01")
     assert parse_moment("+2h") - parse_moment("+1h") == pytest.approx(3_600_000, abs=1000)
+
+
+def test_a_figure_is_a_percentage_with_up_to_four_decimals() -> None:
+    assert parse_figure("completeness=100") == ("completeness", 1_000_000)
+    assert parse_figure("accuracy=99.5") == ("accuracy", 995_000)
+    assert parse_figure("accuracy=0.0001") == ("accuracy", 1)
+    for text in ("accuracy", "=5", "accuracy=", "a=-1", "a=1.00001", "a=1000", "a=1,5", "a=٣"):
+        with pytest.raises(LiteralInvalid, match="MEASURE=PERCENT"):
+            parse_figure(text)
 
 
 def test_pairs_columns_and_keys_say_how_they_are_written() -> None:

@@ -23,6 +23,7 @@ from scenarios.insurance.run import plot
 from scenarios.joint import Plot
 from scenarios.record import Kind, ScenarioFailed, Stage
 from scenarios.script import Script
+from scenarios.sheet import Column, Sheet
 from scenarios.stages.aggregation import aggregation
 from scenarios.stages.agreement import put_up, sign
 from scenarios.stages.authorization import authorization
@@ -358,3 +359,9 @@ def test_a_network_with_too_few_suppliers_is_refused(tmp_path: Path) -> None:
     few = tuple(member for member in world.members if member.party != "supplier-b")
     with pytest.raises(ScenarioFailed, match="2 suppliers; 3 are needed"):
         cast_of(dataclasses.replace(world, members=few), "test", holding="claims", suppliers=3)
+
+
+def test_how_complete_a_sheet_is_is_counted() -> None:
+    columns = (Column("plan", "计划 plan", is_text=True), Column("claims", "赔付 claims"))
+    assert Sheet(columns, (("free", "1"), ("25", ""), ("", "3"))).complete_ppm() == 666_666
+    assert Sheet(columns, (("free", "1"),)).complete_ppm() == 1_000_000
