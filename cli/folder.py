@@ -104,8 +104,8 @@ def take_in(
 ) -> Manifest:
     """Read the files that the manifest does not have as they are, and write it whole.
 
-    `advance` is told of bytes. Raises CommandRefused for a manifest of another batch and for files
-    that change meanwhile.
+    `advance` is told of bytes. Raises CommandRefused for a manifest of another batch, and for files
+    that change meanwhile or did so since the manifest was whole.
     """
     from crypto.files import replace_file
 
@@ -128,12 +128,24 @@ def take_in(
             entries.append(entry)
             done += sizes[name]
             advance(done, total)
-    whole = Manifest(head, entries)
-    whole = Manifest(msgspec.structs.replace(head, root=whole.root().hex()), entries)
+    root = Manifest(head, entries).root().hex()
+    whole = Manifest(msgspec.structs.replace(head, root=root), entries)
+    _keep_salts(manifest, root)
     lines = [msgspec.json.encode(line) for line in (whole.head, *entries)]
     replace_file(manifest, b"\n".join(lines) + b"\n", mode=0o600)
     part.unlink()
     return whole
+
+
+def _keep_salts(manifest: Path, root: str) -> None:
+    """Nothing replaces a whole manifest but the same: its root may be on its way to the chain."""
+    before = read_manifest(manifest) if manifest.exists() else None
+    if before is not None and before.head.root != root:
+        raise CommandRefused(
+            "manifest.kept",
+            f"files changed since {manifest} was written, and what it says may be on record soon: "
+            "see `shuxin evidence show`, and use a new id for the files as they are now",
+        )
 
 
 def load_manifest(path: Path) -> Manifest:

@@ -153,10 +153,32 @@ def test_what_was_read_before_a_kill_is_not_read_again(
             assert not part.exists()
 
 
+def interrupted(folder: Path) -> None:
+    """What a command leaves that was killed after the last file."""
+    whole = taken(folder)
+    manifest = manifest_of(folder)
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    head = msgspec.json.encode(msgspec.structs.replace(whole.head, root="")) + b"\n"
+    manifest.unlink()
+    manifest.with_name("e-1.batch.part").write_bytes(b"".join([head, *lines[1:]]))
+
+
+def test_a_whole_manifest_is_replaced_by_nothing_else_as_its_root_may_be_on_its_way(
+    folder: Path,
+) -> None:
+    """A transaction that nobody waited for may be included later, and needs these salts."""
+    taken(folder, salting=SALTED)
+    before = manifest_of(folder).read_bytes()
+    assert taken(folder, salting=SALTED) == load_manifest(manifest_of(folder))
+    (folder / "b.csv").write_bytes(b"BETA")
+    assert refusal(lambda: taken(folder, salting=SALTED)) == "manifest.kept"
+    assert manifest_of(folder).read_bytes() == before
+
+
 def test_what_changed_since_is_read_again_and_what_is_gone_is_left_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken(folder)
+    interrupted(folder)
     (folder / "b.csv").write_bytes(b"BETA")
     (folder / "zz").unlink()
     read = counted(monkeypatch)
