@@ -149,6 +149,7 @@ class Model:
         return (
             who == OPERATOR
             and self.grant == "active"
+            and self.uses < self.uses_max
             and unverified < JOBS_MAX
             and all(self.is_runnable(step.component) for step in steps)
         )

@@ -182,13 +182,9 @@ def decide(grant_id: str, approved: bool, note: str, digest: bytes) -> None:
     require(len(note) <= NOTE_MAX, "grant.note: use up to 1024 characters")
     if approved:
         check_demand(grant.demand_id, grant.operator, grant.datasets)
-    grants[grant_id] = replace(
-        grant,
-        status="granted" if approved else "refused",
-        manager=manager,
-        reason=note,
-        decided_ms=ctx.time_ms,
-    )
+    status = "granted" if approved else "refused"
+    decided = replace(grant, status=status, manager=manager, reason=note, decided_ms=ctx.time_ms)
+    grants[grant_id] = decided
     emit(
         "GrantDecided",
         grant_id=grant_id,
@@ -262,19 +258,9 @@ def resume(grant_id: str, reason: str) -> None:
 def use(
     grant_id: str, task_id: str, operator: str, datasets: list[str], algorithm: str
 ) -> tuple[str, int]:
-    """Counts one use, for the task contract alone; refuses what the grant does not cover. Whose
-    demand it answers, and its end."""
+    """Counts one use, for the task contract alone; whose demand the grant answers, and its end."""
     require(ctx.sender == "contract:task", "grant.use: create a task; it counts the use itself")
-    grant = hold(grant_id)
-    require(grant.operator == operator, "grant.operator: it was granted to another operator")
-    require(grant.uses < grant.uses_max, "grant.used_up: request a new grant")
-    require(
-        "derive" in grant.permissions or "use" in grant.permissions,
-        "grant.permission: it permits no computing; request one with `derive`",
-    )
-    require(algorithm in grant.algorithms, "grant.algorithm: the grant does not name it")
-    for dataset_id in datasets:  # shuxin: allow W005 the contract task bounds them
-        require(dataset_id in grant.datasets, "grant.dataset: the grant does not name it")
+    grant = covering(grant_id, operator, datasets, algorithm)
     number = grant.uses + 1
     grants[grant_id] = replace(grant, uses=number)
     uses[grant_id, number] = task_id
@@ -350,6 +336,12 @@ def ensure_valid(grant_id: str) -> bool:
 
 
 @view
+def ensure_covers(grant_id: str, operator: str, datasets: list[str], algorithm: str) -> bool:
+    """True, or a refusal that says what of a computation the grant does not cover."""
+    return covering(grant_id, operator, datasets, algorithm).status == "active"
+
+
+@view
 def ensure_not_withdrawn(grant_id: str) -> bool:
     """True, or a refusal, for what was made while the grant stood: it may have expired since."""
     return in_force(grant_id).status == "active"
@@ -398,6 +390,19 @@ def in_force(grant_id: str) -> Grant:
     require(grant.status != "revoked", "grant.revoked: request a new grant")
     require(grant.status != "suspended", "grant.on_hold: an incident suspends it; wait for its end")
     require(grant.status == "active", "grant.pending: it is not in force; see `show`")
+    return grant
+
+
+def covering(grant_id: str, operator: str, datasets: list[str], algorithm: str) -> Grant:
+    """The grant, if it stands and has a use left for this computation."""
+    grant = hold(grant_id)
+    require(grant.operator == operator, "grant.operator: it was granted to another operator")
+    require(grant.uses < grant.uses_max, "grant.used_up: request a new grant")
+    may_compute = "derive" in grant.permissions or "use" in grant.permissions
+    require(may_compute, "grant.permission: it permits no computing; request one with `derive`")
+    require(algorithm in grant.algorithms, "grant.algorithm: the grant does not name it")
+    for dataset_id in datasets:
+        require(dataset_id in grant.datasets, "grant.dataset: the grant does not name it")
     return grant
 
 

@@ -149,7 +149,7 @@ def create(
     sides = view_contract("grant", "sides", grant_id, returns=Sides)
     require(sides.operator == operator, "job.operator: it was granted to another operator")
     planned = call_contract(
-        "step", "plan", job_id, grant_id, priority, deadline_ms, steps, returns=Planned
+        "step", "plan", job_id, grant_id, operator, priority, deadline_ms, steps, returns=Planned
     )
     parties = [party for party in planned.parties if party != sides.consumer]
     parties.append(sides.consumer)

@@ -79,8 +79,15 @@ progress = Map((str, str), Progress)  # job, step
 
 
 @call
-def plan(job_id: str, grant_id: str, priority: int, deadline_ms: int, steps: list[Step]) -> Planned:
-    """Keeps the plan of a new job, if it can be carried out."""
+def plan(
+    job_id: str,
+    grant_id: str,
+    operator: str,
+    priority: int,
+    deadline_ms: int,
+    steps: list[Step],
+) -> Planned:
+    """Keeps the plan of a new job, if it can be carried out by its operator under its grant."""
     require_job()
     require(1 <= len(steps) <= STEPS_MAX, "step.steps: plan 1 to 16 steps")
     before: list[str] = []
@@ -96,6 +103,11 @@ def plan(job_id: str, grant_id: str, priority: int, deadline_ms: int, steps: lis
     for party in parties:
         is_supplier = view_contract("parties", "party_has_role", party, "supplier", returns=bool)
         require(is_supplier, "step.supplier: each participant must be an active supplier")
+    for step in steps:
+        data = [dataset_id for _party, dataset_id in step.participants]
+        view_contract(
+            "grant", "ensure_covers", grant_id, operator, data, step.component, returns=bool
+        )
     plans[job_id] = steps
     return Planned(parties, digest_of(job_id, grant_id, priority, deadline_ms, steps))
 

@@ -126,6 +126,21 @@ def test_a_malformed_plan_is_refused(position: int, value: Value, code: str) -> 
     ) == (code)
 
 
+def test_a_plan_must_be_covered_by_its_grant() -> None:
+    business = Business()
+    business.planned()
+    business.vetting()
+    words: list[Value] = ["scores/1", digest("image"), True, "fit"]
+    business.do("bureau", "algorithm", "review", *words)
+    other = with_field(step("a"), "component", "scores/1")
+    refused = business.refused("opco", "job", "create", *changed(business.plan("j2"), 5, [other]))
+    assert refused == "grant.algorithm"
+    pairs: list[Value] = [[who, "x" if who == "civil" else dataset_of(who)] for who in SUPPLIERS]
+    data = with_field(step("a"), "participants", pairs)
+    refused = business.refused("opco", "job", "create", *changed(business.plan("j2"), 5, [data]))
+    assert refused == "grant.dataset"
+
+
 def test_a_job_has_at_most_sixteen_parties() -> None:
     business = Business()
     business.granted()
@@ -410,7 +425,7 @@ def test_a_result_that_nobody_verifies_is_closed_by_a_manager() -> None:
         ("job", "take", ["j1", "first", "t1", "g1", "opco", 1, ["a", b"", [], b""]], "job.take"),
         ("job", "step_ended", ["j1", "first", "t1", "finished"], "job.step_ended"),
         ("job", "cancel_under", ["g1"], "job.cancel_under"),
-        ("step", "plan", ["j1", "g1", 1, 1, []], "step.job"),
+        ("step", "plan", ["j1", "g1", "opco", 1, 1, []], "step.job"),
         ("step", "begin", ["j1", "first", "t1", ["a", b"", [], b""]], "step.job"),
         ("step", "end", ["j1", "first", "finished"], "step.job"),
         ("step", "stop", ["j1"], "step.job"),

@@ -169,7 +169,7 @@ OPEN = {
     "demand": "approval awaits",
     "quality": "course",
     "evidence": "is_recorded",
-    "grant": "course purpose sides is_valid ensure_valid ensure_not_withdrawn",
+    "grant": "course purpose sides is_valid ensure_valid ensure_covers ensure_not_withdrawn",
     "preapproval": "ensure_sound",
     "product": "lineage made",
     "task": "aim outcome",

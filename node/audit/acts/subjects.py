@@ -150,7 +150,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     },
     "queue": {"enter": {}, "leave": {}},
     "step": {
-        "plan": {"job_id": JOB, "grant_id": GRANT},
+        "plan": {"job_id": JOB, "grant_id": GRANT, "operator": PARTY},
         "begin": {"job_id": JOB, "task_id": TASK},
         "end": {"job_id": JOB},
         "stop": {"job_id": JOB},
