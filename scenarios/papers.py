@@ -84,7 +84,9 @@ def agreement(
     )
 
 
-def diligence(product_id: str, *, consumer: str, purpose: str, confidentiality: str) -> bytes:
+def diligence(
+    product_id: str, *, consumer: str, purpose: str, confidentiality: str, risk: str
+) -> bytes:
     """What the operator looked at before a delivery (6.5b)."""
     return document(
         {
@@ -92,6 +94,7 @@ def diligence(product_id: str, *, consumer: str, purpose: str, confidentiality: 
             "product": product_id,
             "consumer": consumer,
             "purpose": purpose,
+            "risk": risk,
             "risks": {
                 "reading by others": "sealed to the consumer's key; the digest is on the chain",
                 "passing on": confidentiality,

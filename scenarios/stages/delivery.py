@@ -12,6 +12,9 @@ from scenarios.record import ScenarioFailed
 from scenarios.script import Script, Told
 from scenarios.stages.agreement import paper_of, put_up, sign, yuan
 
+CHANNEL = "file"  # by which the sealed bytes reach the consumer
+RISK = "low"  # of statistics whose small groups were left out in the computation
+
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
@@ -84,16 +87,22 @@ def _look_at_risks(script: Script, cast: Cast, agreed: Agreed) -> None:
         consumer=cast.consumer.party,
         purpose=agreed.purpose,
         confidentiality=agreed.confidentiality,
+        risk=RISK,
     )
     script.call(
         cast.operator,
-        Told("has looked at consumer, purpose and risks of the delivery", "尽职调查"),
-        "evidence.record",
-        cast.evidence(4, cast.operator, "diligence"),
-        "delivery.diligence",
+        Told(
+            "has looked at consumer, purpose and risks of the delivery",
+            "尽职调查",
+            (("channel", CHANNEL), ("risk", RISK)),
+        ),
+        "delivery.prepare",
+        cast.delivery,
         cast.product,
+        CHANNEL,
+        RISK,
         cast.operator.keep(f"diligence-{cast.product}.json", paper),
-        "due diligence before delivery",
+        "statistics without small groups, sealed to the consumer's key",
     )
 
 

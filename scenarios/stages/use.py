@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from client.pages import rows_of
 from crypto import sm3
 from executors.mpc.results import Result
 from scenarios import papers
+from scenarios.answers import field, record_of
 from scenarios.cast import Cast
 from scenarios.record import TableRecord
 from scenarios.script import Script, Told
@@ -65,6 +67,34 @@ def use(script: Script, cast: Cast, results: Sequence[Result], agreed: Agreed) -
         cast.service,
         len(answered),
         cast.operator.keep(log_of(cast), log),
+    )
+    _report(script, cast)
+
+
+def _report(script: Script, cast: Cast) -> None:
+    """The consumer tells what it used the product for, up to the use that was metered last."""
+    consumer = cast.consumer
+    log = consumer.received(log_of(cast))
+    begin_ms = field(
+        record_of(consumer.session.view("delivery", "show", cast.delivery)), "answered_ms", int
+    )
+    metered_ms = max(
+        field(record_of(dict(row)), "metered_ms", int)
+        for row in rows_of(consumer.session.view, "billing", "entries")
+    )
+    granted = record_of(consumer.session.view("grant", "show", cast.grant))
+    asked = len(papers.read_query_log(log))
+    script.call(
+        consumer,
+        Told("reports its use: for what, how often", "使用报告", (("uses", str(asked)),)),
+        "delivery.report_use",
+        cast.delivery,
+        begin_ms,
+        metered_ms,
+        asked,
+        field(granted, "scenario", str),
+        consumer.keep(log_of(cast), log),
+        "questions to the operator's service; the product was not passed on",
     )
 
 

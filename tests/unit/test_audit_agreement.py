@@ -15,6 +15,7 @@ from tests.business import HOUR_MS, digest
 
 AGREEMENT = digest("agreement")
 OTHER = digest("service")
+V1 = ("delivery", "v1")
 SERVICE: list[Value] = ["grant", "g1", "Questions", OTHER, "", 7, ""]
 
 
@@ -31,6 +32,8 @@ def told(root: Path) -> AuditedChain:
     chain.do("opco", "agreement.offer", "a1", *terms, chain.now_ms + HOUR_MS)
     for side in ("opco", "insurer"):
         chain.do(side, "agreement.sign", "a1", AGREEMENT)
+    looked: list[Value] = ["v1", "p1", "file", "low", digest("diligence"), "looked at"]
+    chain.do("opco", "delivery.prepare", *looked)
     offer: list[Value] = ["v1", "p1", "insurer", AGREEMENT, digest("payload"), "a1"]
     chain.do("opco", "delivery.offer_under", *offer)
     return chain
@@ -92,6 +95,24 @@ def test_each_step_from_a_delivery_to_its_payment_is_missed_until_it_is_there(
     assert found.fact(("statement", "s1"), "due_fen") == "10014"
     bills = {(edge.source[1], edge.target) for edge in found.related("bills")}
     assert bills == {("s1", ("delivery", "v1")), ("s1", ("agreement", "a2"))}
+
+
+def test_what_comes_before_a_delivery_and_after_it_is_part_of_the_custody(tmp_path: Path) -> None:
+    chain = told(tmp_path)
+    chain.do("insurer", "delivery.accept", "v1", digest("payload"), True, "")
+    now = chain.now_ms
+    chain.do("opco", "billing.report_use", "a1", 3, digest("log"))
+    used: list[Value] = ["v1", now, now + 1, 3, "elsewhere", digest("log"), ""]
+    chain.do("insurer", "delivery.report_use", *used)
+    found = custody(chain)
+    (before,) = found.related("prepared by")
+    (after,) = found.related("use reported by")
+    assert (before.source, before.target, before.note) == (V1, ("party", "opco"), "looked at")
+    assert (after.source, after.target, after.note) == (
+        *(V1, ("party", "insurer")),
+        "3 times: elsewhere",
+    )
+    assert (found.fact(V1, "channel"), found.fact(V1, "risk")) == ("file", "low")
 
 
 def test_a_statement_takes_what_was_metered_since_the_one_before(tmp_path: Path) -> None:

@@ -176,6 +176,9 @@ def test_every_document_that_a_party_keeps_is_named_on_the_chain(run: Run) -> No
     }
     named |= {entry["digest"] for entry in listed(manager.view("agreement", "list", 0, 100))}
     named |= {entry["digest"] for entry in listed(manager.view("tariff", "list", 0, 100))}
+    diligence = manager.view("delivery", "diligence", cast.delivery)
+    assert isinstance(diligence, dict)
+    named.add(diligence["digest"])
     named |= {entry["digest"] for entry in listed(manager.view("billing", "entries", 0, 100))}
     named |= {entry["receipt_digest"] for entry in listed(manager.view("billing", "list", 0, 100))}
     kept = [path for one in run.world.members for path in (one.home / "documents").glob("*")]
@@ -252,6 +255,13 @@ def test_a_bill_is_accepted_where_every_question_had_its_answer(run: Run) -> Non
     settlement(run.script, run.cast, agreed)
     bill = run.shown("billing", run.cast.statement(run.cast.operator))
     assert (bill["status"], bill["settler"], bill["reason"]) == ("paid", "", "")
+
+
+def test_the_consumer_reports_a_use_that_keeps_to_the_purpose_of_the_grant(run: Run) -> None:
+    run.settled()
+    delivered = run.shown("delivery", run.cast.delivery)
+    assert (delivered["channel"], delivered["risk"]) == ("file", "low")
+    assert (delivered["reports"], delivered["strayed"]) == (1, 0)
 
 
 def test_a_suppressed_number_is_no_answer() -> None:

@@ -158,6 +158,8 @@ class Builder:
             ("task", "report"): self._reported,
             ("product", "register"): self._registered,
             ("product", "approve"): self._assessed,
+            ("delivery", "prepare"): self._prepared,
+            ("delivery", "report_use"): self._used,
             ("delivery", "offer"): self._offered,
             ("delivery", "offer_under"): self._offered,
             ("delivery", "accept"): self._answered,
@@ -338,6 +340,16 @@ class Builder:
         self._edge(delivery, "delivers", (PRODUCT, text(given.get("product_id"))))
         self._edge(delivery, "offered by", self._actor())
         self._edge(delivery, "offered to", self._party(text(given.get("consumer_party"))))
+
+    def _prepared(self, given: Mapping[str, Value]) -> None:
+        delivery = DELIVERY, text(given.get("delivery_id"))
+        self._fact(delivery, channel=given.get("channel"), risk=given.get("risk"))
+        self._edge(delivery, "prepared by", self._actor(), text(given.get("note")))
+
+    def _used(self, given: Mapping[str, Value]) -> None:
+        delivery = DELIVERY, text(given.get("delivery_id"))
+        note = f"{shown(given.get('uses'))} times: {text(given.get('scenario'))}"
+        self._edge(delivery, "use reported by", self._actor(), note)
 
     def _answered(self, given: Mapping[str, Value]) -> None:
         relation = "accepted by" if given.get("accepted") else "rejected by"
