@@ -24,6 +24,8 @@ of the node's inside.
     batch       files under one record of evidence, and the proof of one
     toml        what people write, read or refused
     grant_story what was done and tried under a grant
+    grant_terms what manager and operator of a grant sign
+    odrl        a grant as a policy of ODRL 2.2
     typed       what generated clients of contracts stand on
     codegen     generates them from an ABI
 """

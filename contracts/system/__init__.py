@@ -12,7 +12,8 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     catalog     数据目录   data sets, described and committed to          汇聚 aggregation
     demand      数据需求   filed; 预审 prescreen; 审核 review             汇聚 aggregation
     algorithm   算法镜像   what executors may run, vetted                 开发 development
-    grant       授权       who may use which data for what                授权 authorization
+    preapproval 快速审批   what a manager grants beforehand               授权 authorization
+    grant       授权       requested, decided, countersigned: who may use which data for what
     queue       队列       open work, in order                            开发 development
     step        步骤       the plans of jobs, to the letter               开发 development
     job         作业       several tasks in an order, confirmed by all    开发 development

@@ -172,6 +172,7 @@ def preapprove(
         view_contract("parties", "party_has_role", operator_party, "operator", returns=bool),
         "preapproval.operator: name an active operator",
     )
+    require(operator_party != manager, "preapproval.self: another manager opens it for you")
     require(
         ctx.time_ms < until_ms <= ctx.time_ms + TERM_MAX_MS,
         "preapproval.until: choose a time in the next five years",

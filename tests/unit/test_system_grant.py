@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client.grant_terms import TermsUnreadable, terms_digest, terms_text
+from contracts.vm.testing import account
 from ledger.values import Key, Value
 from tests.business import (
     ALGORITHM,
@@ -240,6 +241,24 @@ def test_both_sign_the_terms_that_were_requested_and_no_others() -> None:
     business.do("bureau", "grant", "decide", *changed(decide, 3, signed))
     assert business.refused("opco", "grant", "accept", "g1", other) == "grant.digest"
     business.do("opco", "grant", "accept", "g1", signed)
+
+
+def test_no_party_signs_for_both_sides() -> None:
+    business = Business()
+    business.approved()
+    founding: list[Value] = ["both", "Both", ["manager", "operator"], [account("both")]]
+    business.do("bureau", "parties", "register", *founding)
+    business.filed("d2")
+    business.do("both", "demand", "prescreen", "d2", True, "complete")
+    business.do("bureau", "demand", "review", "d2", True, "lawful", all_datasets())
+    business.do("both", "grant", "request", "g1", *business.grant_terms("d2"))
+    business.do("both", "grant", "review", "g1")
+    decide: list[Value] = ["g1", True, "", business.terms_digest("g1")]
+    assert business.refused("both", "grant", "decide", *decide) == "grant.self"
+    business.do("bureau", "grant", "decide", *decide)
+    mine = changed(business.channel(), 0, "both")
+    refused = business.refused("both", "preapproval", "preapprove", "c1", *mine)
+    assert refused == "preapproval.self"
 
 
 def test_a_refusal_needs_a_reason_and_notes_are_bounded() -> None:
