@@ -69,10 +69,10 @@ def test_a_grant_is_traced_from_request_to_revocation(
         "grant.GrantRequested",
         "grant.Granted",
     ]
-    assert [row["event"] for row in found["dataset"]] == [
-        "catalog.DatasetDrafted",
-        "catalog.DatasetCollected",
+    assert [row["event"] for row in found["dataset"]] == [  # newest first
         "catalog.DatasetRegistered",
+        "catalog.DatasetCollected",
+        "catalog.DatasetDrafted",
     ]
     assert found["state"][0]["transaction"] == revoked["transaction"]
     assert len(found["state"]) == 5 and "the purpose has ended" in str(found["state"][0]["value"])
