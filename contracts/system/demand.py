@@ -36,6 +36,7 @@ NOTE_MAX = 1024  # characters
 DATASETS_MAX = 32  # per demand: bounds the walk over the catalogue
 SUPPLIERS_MAX = 16  # asked for one demand; as many as may take part in a task
 ORDER_MAX = 1024  # characters of what they are to collect
+COLLECTED_MAX = 96  # that come in for one demand, however often it is ordered anew
 COLLECTION_MAX_MS = 2 * 366 * 24 * 3600 * 1000  # two years: no demand waits for ever
 PAGE_MAX = 100  # demands in one answer
 
@@ -364,8 +365,12 @@ def decide(demand: Demand, status: str, manager: str, note: str, datasets: list[
 
 
 def is_awaited(demand: Demand, supplier: str) -> bool:
-    is_open = demand.status == "collecting" and len(demand.collected) < DATASETS_MAX
-    return is_open and supplier in demand.suppliers
+    """Each of those asked has an equal share of what a review may match: none can fill it up."""
+    if demand.status != "collecting" or supplier not in demand.suppliers:
+        return False
+    own = [dataset_id for party, dataset_id in demand.collected if party == supplier]
+    is_within_share = len(own) < DATASETS_MAX // len(demand.suppliers)
+    return is_within_share and len(demand.collected) < COLLECTED_MAX
 
 
 def check_suppliers(suppliers: list[str]) -> None:

@@ -60,7 +60,10 @@ class Wish:
     came: list[list[str]] = field(default_factory=list)
 
     def awaits(self, supplier: str) -> bool:
-        return self.status == "collecting" and supplier in self.asked
+        if self.status != "collecting" or supplier not in self.asked:
+            return False
+        own = sum(party == supplier for party, _dataset in self.came)
+        return own < 32 // len(self.asked) and len(self.came) < 96
 
 
 @dataclass

@@ -259,14 +259,28 @@ def test_only_a_forwarded_demand_is_collected_for_or_reviewed() -> None:
     assert business.refused("bureau", "demand", "review", "d1", False, "no", []) == "demand.status"
 
 
-def test_a_demand_takes_in_no_more_than_a_review_may_match() -> None:
+def test_a_supplier_brings_its_share_and_leaves_room_for_the_others() -> None:
     business = Business()
     business.collecting()
-    for number in range(32):
+    for number in range(10):  # of 32, among three
         business.enter("health", f"x-{number}", "d1")
     full = business.refused("health", "catalog", "draft", "y", "d1", *dataset_text("health"))
     assert full == "catalog.demand"
-    assert len(business.ask_record("bureau", "demand", "show", "d1")["collected"]) == 32  # type: ignore[arg-type]
+    business.enter("social", "z", "d1")
+    collected = business.ask_record("bureau", "demand", "show", "d1")["collected"]
+    assert isinstance(collected, list) and len(collected) == 11
+
+
+def test_a_demand_takes_in_so_many_however_often_it_is_ordered_anew() -> None:
+    business = Business()
+    business.forwarded()
+    for who in ("health", "social", "civil"):
+        business.do("bureau", "demand", "collect", *changed(order(business), 2, [who]))
+        for number in range(32):
+            business.enter(who, f"{who}-{number}", "d1")
+    business.do("bureau", "demand", "collect", *changed(order(business), 2, ["archive"]))
+    full = business.refused("archive", "catalog", "draft", "y", "d1", *dataset_text("archive"))
+    assert full == "catalog.demand"
 
 
 def test_only_the_catalog_contract_says_what_came_in() -> None:
