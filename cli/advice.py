@@ -30,7 +30,7 @@ NOUNS: Final[Mapping[str, str]] = {"parties": "party", "rules": "rule"}
 IDS: Final[Mapping[str, str]] = {"catalog": "dataset_id"}
 # Contracts whose records are named in refusals of others, such as `delivery.product`.
 ABOUT: Final = frozenset(
-    ("agreement", "algorithm", "delivery", "demand", "grant", "product", "task")
+    ("agreement", "algorithm", "delivery", "demand", "grant", "job", "product", "task")
 )
 # Refusals that say who may, not how a record stands.
 WHO: Final = frozenset(
@@ -48,6 +48,9 @@ NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("grant", "requested"): ("manager", "grant review {id}"),
     ("grant", "in_review"): ("manager", "grant approve {id}"),
     ("grant", "granted"): ("operator", "grant accept {id}"),
+    ("job", "queued"): ("operator", "job dispatch {id}"),
+    ("job", "result"): ("consumer", "job verify {id} --digest file:RECEIVED"),
+    ("job", "verified"): ("operator", "job close {id}"),
     ("product", "registered"): ("manager", "product approve {id} --pass|--refuse"),
     ("task", "finished"): ("operator", "product register … --task {id} --digest …"),
 }
@@ -130,10 +133,8 @@ def _standing(
     session: Session, contract: str, noun: str, identifier: str, record: Mapping[Key, Value]
 ) -> Iterator[str]:
     """How the record stands, and what may follow."""
-    status = record.get("status")
-    if contract == "task" and isinstance(record.get("task"), dict):
-        task = record["task"]
-        status = task.get("status") if isinstance(task, dict) else None
+    file = record.get(contract)  # what is shown of a task or a job is its whole file
+    status = file.get("status") if isinstance(file, dict) else record.get("status")
     if contract == "grant":
         status = session.view("grant", "standing", identifier)
     if not isinstance(status, str):

@@ -115,6 +115,12 @@ def test_a_product_that_waits_says_who_approves_it(business: Business) -> None:
     assert "product p1 is registered; next, manager: shuxin product approve p1" in sentence
 
 
+def test_a_task_is_told_of_by_its_file(business: Business) -> None:
+    business.finished()
+    sentence = told(Node(business, "opco"), "task", "fail", "t1", "too late")
+    assert "task t1 is finished; next, operator: shuxin product register … --task t1" in sentence
+
+
 def test_who_may_not_is_told_for_whom_the_key_speaks(business: Business) -> None:
     business.requested()
     sentence = told(Node(business, "health"), "grant", "review", "g1")
