@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -48,9 +47,9 @@ BUILT_IN: Final[Mapping[str, BuiltIn]] = MappingProxyType(
 )
 
 
-@cache
 def installed_image(algorithm: str) -> Image:
-    """The image of a built-in algorithm as it is installed here. Raises ImageInvalid."""
+    """The image of a built-in algorithm as it is installed here and now: files may be exchanged
+    while a daemon runs, and its subprocesses load what is there. Raises ImageInvalid."""
     return image_of(Path(str(resources.files(BUILT_IN[algorithm].package))))
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,15 @@ def test_decisions_name_the_image_that_they_are_about(monkeypatch: pytest.Monkey
         ("algorithm", "disable", ("scores/1", "unsafe")),
     ]
     assert main(["algorithm", "disable", "scores", "--reason", "unsafe"]) == 2
+
+
+def test_an_engine_that_was_exchanged_while_a_daemon_runs_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "files", lambda package: folder)
+    before = installed_image(ALGORITHM).digest
+    (folder / "bin" / "run").write_text("echo somebody else's code")
+    assert installed_image(ALGORITHM).digest != before
 
 
 def test_the_digest_follows_bytes_names_and_places(

@@ -16,7 +16,7 @@ from client.light.connection import VerifyingConnection
 from client.node import NodeClient
 from client.session import Session
 from ledger.values import Key, Value, decode_value, encode_value
-from tests.business import Business, digest
+from tests.business import ALGORITHM, Business, digest
 from tests.fake_session import FakeSession
 from tests.light_world import checking
 from tests.moving_chain import Moving, served
@@ -79,7 +79,10 @@ def test_what_supervisors_see_is_what_the_contracts_keep() -> None:
         now_ms + 10**10,
     ]
     business.do("bureau", "evaluation", "publish", "e1", "opco", *period, *judged)
-    for contract, identifier in (("alert", "alert-1"), ("inquiry", "q1"), ("evaluation", "e1")):
+    business.vetting()  # one image waits, and of another algorithm none does
+    shows = [("alert", "alert-1"), ("inquiry", "q1"), ("evaluation", "e1")]
+    shows += [("algorithm", "scores/1"), ("algorithm", ALGORITHM)]
+    for contract, identifier in shows:
         declared = declaration(contract, STORED[contract])
         assert declared is not None
         key = encode_value([STORED[contract], identifier])
