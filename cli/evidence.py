@@ -21,7 +21,7 @@ from cli.domain import (
     records_table,
 )
 from cli.language import say
-from cli.literals import parse_id
+from cli.literals import parse_id, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, plain, progress
 from cli.proofs import (
@@ -120,6 +120,56 @@ def record_folder(
     return replace(answer, values={**answer.values, **kept})
 
 
+@verb(app, "record-sealed")
+def record_sealed(
+    ask: Invocation,
+    evidence_id: Id,
+    file: FileArgument,
+    kind: Kind,
+    subject: SubjectOption,
+    readers: Annotated[
+        list[str],
+        typer.Option(
+            "--reader", metavar="PARTY=KEY", help="Who can open it, by a public key; repeat."
+        ),
+    ],
+    location: Annotated[str, typer.Option(help="Where the file is kept, for people.")] = "",
+    note: Note = "",
+) -> Answer:
+    """Put a file on record so that only these parties can open it (any party)."""
+    from client.sealed import seal
+
+    keys = [_reader(text) for text in readers]
+    made = seal(evidence_id, file.read_bytes(), keys)
+    sealed: list[Value] = [[party, key] for party, key in made.keys]
+    words = (evidence_id, kind, subject, made.digest, location, note, made.payload, sealed)
+    return call(ask, CONTRACT, "record_sealed", *words)
+
+
+@verb(app, "open")
+def open_sealed(
+    ask: Invocation,
+    evidence_id: Id,
+    output: Annotated[Path, typer.Option(dir_okay=False, help="New file for what was sealed.")],
+) -> Answer:
+    """Open what was sealed to your party, and check that it is what was recorded."""
+    from client.sealed import Sealed, unseal
+    from crypto import sm2
+    from crypto.keys import load_key
+    from ledger.model import address_of
+    from node.keys import write_private
+
+    private = load_key(ask.key_path, ask.passphrase(ask.key_path))
+    with ask.session() as session:
+        party = session.view("parties", "active_party_of", address_of(sm2.public_key(private)))
+        record = shown(session, CONTRACT, evidence_id)
+        held = session.view(CONTRACT, "sealed", evidence_id)
+    digest, payload, keys = _sealed(record, held)
+    content = unseal(evidence_id, Sealed(digest, payload, keys), str(party), private)
+    write_private(output, content)
+    return Fields({"id": evidence_id, "digest": digest.hex(), "file": str(output)})
+
+
 @verb(app, "prove-file")
 def prove_one_file(
     ask: Invocation,
@@ -189,6 +239,23 @@ def prove(
         trusted, trust = trusted_genesis(ask, node)
         bundle = prove_evidence(node, evidence_id, trusted)
     return proven(ask, bundle, trusted, trust=trust, output=output)
+
+
+def _reader(text: str) -> tuple[str, bytes]:
+    """PARTY=KEY."""
+    party, _, key = text.partition("=")
+    return parse_id(party), parse_public_key(key)
+
+
+def _sealed(record: Value, held: Value) -> tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]:
+    """Digest, payload and keys, as the contract stores them. Raises CommandRefused."""
+    if isinstance(record, dict) and isinstance(held, dict):
+        digest, payload, pairs = record.get("digest"), held.get("payload"), held.get("keys")
+        if isinstance(digest, bytes) and isinstance(payload, bytes) and isinstance(pairs, list):
+            keys = [tuple(pair) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+            named = [(p, k) for p, k in keys if isinstance(p, str) and isinstance(k, bytes)]
+            return digest, payload, tuple(named)
+    raise CommandRefused("evidence.answer", "the node answered with no record; ask another node")
 
 
 def _on_record(session: Session, evidence_id: str) -> dict[Key, Value] | None:

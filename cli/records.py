@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from ledger.values import Value
 
 # Contract -> the Map that `show` reads from. What is not here is computed by its view: a task's
-# file and an incident's are put together; proposals, agreements and tariffs are shown as they stand
-# at that moment.
+# file and an incident's are put together; proposals, agreements, tariffs and statements are shown
+# as they stand at that moment.
 STORED: Final[Mapping[str, str]] = {
     "alert": "alerts",
     "algorithm": "algorithms",
-    "billing": "statements",
     "catalog": "datasets",
     "delivery": "deliveries",
     "demand": "demands",

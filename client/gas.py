@@ -78,6 +78,7 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("job", "abandon"): GAS_LARGE,  # ends as many tasks
         ("job", "cancel"): GAS_LARGE,
         ("job", "expire"): GAS_LARGE,
+        ("evidence", "record_sealed"): GAS_MEDIUM,  # 32 KiB are kept, 16 parties asked after
         ("task", "create"): GAS_MEDIUM,  # 16 participants, each queue and data set
         ("task", "accept"): GAS_MEDIUM,  # keeps a certificate, tells 16 participants
         ("task", "fail"): GAS_MEDIUM,  # lets them all go again

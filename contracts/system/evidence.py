@@ -9,6 +9,10 @@ over their digests, in order (the shape of RFC 6962, as `ledger.merkle`), and `h
 from any of them up to it. What could be guessed, such as a name or a small number, is salted: the
 digest is then SM3 over 32 random bytes, which stay with the thing, and the thing.
 
+What named parties must be able to read from the chain itself is recorded sealed: the bytes under
+the digest, encrypted with a key that is itself encrypted to a key of each (`client.sealed`).
+The chain cannot look inside; who opens it compares with the digest.
+
 Nodes put the heads of their access logs here each hour (8.6.2d to 8.6.5d): who rewrites a log
 afterwards contradicts the chain.
 """
@@ -50,6 +54,9 @@ NOTE_MAX = 1024  # characters
 LOCATION_MAX = 512  # characters of where the thing is kept
 BATCH_MAX = 1024 * 1024  # digests under one record: a path then has 20 siblings
 PATH_MAX = 20
+PAYLOAD_MAX = 32 * 1024  # bytes of what is sealed; larger things stay with their party
+READERS_MAX = 16  # parties that can open it
+WRAPPED_SIZE = 113  # bytes of a key of SM4 under SM2: C1 || C3 || C2
 SALTINGS = ("plain", "salted")  # what the digest is over: the thing alone, or 32 random bytes first
 PAGE_MAX = 100  # records in one answer
 
@@ -75,6 +82,14 @@ class Evidence:
 
 
 @record
+class Sealed:
+    """The bytes of a record, for the parties that can open them; not in `show`."""
+
+    payload: bytes
+    keys: list[tuple[str, bytes]]  # party, and the key to the payload under a key of that party
+
+
+@record
 class AccessAnchor:
     """A closed file of a node's access log: `head` speaks for the entries `first` to `last`."""
 
@@ -90,6 +105,7 @@ class AccessAnchor:
 
 
 records = Map(str, Evidence)
+payloads = Map(str, Sealed)
 record_by_subject = Map((str, int), str)
 subject_count = Map(str, int)
 recorded = Map((str, str, str), bool)  # kind, subject, party
@@ -117,6 +133,32 @@ def record_batch(
     """A party puts the root over `size` digests on record at once (8.1.1, 8.1.4a)."""
     require(1 <= size <= BATCH_MAX, "evidence.size: a batch holds 1 to 1048576 digests")
     enter(evidence_id, kind, subject, digest, size, salting, location, note)
+
+
+@call
+def record_sealed(
+    evidence_id: str,
+    kind: str,
+    subject: str,
+    digest: bytes,
+    location: str,
+    note: str,
+    payload: bytes,
+    keys: list[tuple[str, bytes]],
+) -> None:
+    """A party puts a thing on record that only the parties it names can open (8.1.1, 8.1.4a)."""
+    require(1 <= len(payload) <= PAYLOAD_MAX, "evidence.payload: seal 1 to 32768 bytes")
+    require(1 <= len(keys) <= READERS_MAX, "evidence.readers: seal it to 1 to 16 parties")
+    readers: list[str] = []
+    for reader, wrapped in keys:
+        require(reader not in readers, "evidence.reader_twice: name each party once")
+        is_active = view_contract("parties", "is_active", reader, returns=bool)
+        require(is_active, "evidence.reader: each must be an active party")
+        require(len(wrapped) == WRAPPED_SIZE, "evidence.key: a sealed key has 113 bytes")
+        readers.append(reader)
+    enter(evidence_id, kind, subject, digest, 0, "salted", location, note)
+    payloads[evidence_id] = Sealed(payload, keys)
+    emit("EvidenceSealed", evidence_id=evidence_id, readers=readers, payload_digest=sm3(payload))
 
 
 @call
@@ -160,6 +202,21 @@ def show(evidence_id: str) -> Evidence:
     """One record."""
     require_party()
     return known(evidence_id)
+
+
+@view
+def sealed(evidence_id: str) -> Sealed:
+    """What is sealed, for the party that recorded it and those that can open it."""
+    reader = require_party()
+    found = known(evidence_id)
+    require(evidence_id in payloads, "evidence.unsealed: only its digest is on record")
+    payload = payloads[evidence_id]
+    named = [party for party, _key in payload.keys]
+    require(
+        reader == found.party or reader in named,
+        "evidence.reader: only who recorded it and whom it is sealed to may fetch it",
+    )
+    return payload
 
 
 @view

@@ -239,6 +239,9 @@ class Largest(Machinery):
         self.do("consumer", "evidence", "record", name("e"), kind, name("d"), DIGEST, note)
         batch: list[Value] = [kind, name("d"), DIGEST, 2**20, "salted", wide(512), note]
         self.do("consumer", "evidence", "record_batch", name("eb"), *batch)
+        keys: list[Value] = [[name(f"supplier-{n:02}"), bytes(113)] for n in range(16)]
+        sealed: list[Value] = [kind, name("d"), DIGEST, wide(512), note, bytes(32 << 10), keys]
+        self.do("consumer", "evidence", "record_sealed", name("es"), *sealed)
         for number in (1, 2):
             entries: list[Value] = [2**40 + number, 2**40 + number, DIGEST, 2**41]
             self.do("operator", "evidence", "anchor_access", 2**40 + number, *entries)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from client.sealed import seal, unseal
 from contracts.anchors import newest_anchor
 from contracts.vm.testing import account
+from crypto import sm2
 from ledger import merkle
 from ledger.model import Address
 from ledger.values import Value
-from tests.business import PARTIES, STRANGER, Business, changed, digest
+from tests.business import PARTIES, STRANGER, Business, changed, digest, node_private
 
 RECORD: list[Value] = ["e1", "development.result", "t1", digest("result"), "table of claims"]
 
@@ -266,3 +268,64 @@ def test_a_node_reads_its_newest_anchor_from_state() -> None:
     found = newest_anchor(Reader(business), address)
     assert found is not None
     assert (found.number, found.first, found.last, found.head) == (9, 41, 50, HEAD)
+
+
+KEYS: list[Value] = [["insurer", b"i" * 113], ["bureau", b"b" * 113]]
+SEALED: list[Value] = ["s1", "authorization.decision", "d1", digest("x"), "", "", b"sealed", KEYS]
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "code"),
+    [
+        (0, "S1", "evidence.id"),
+        (1, "gossip.heard", "evidence.kind"),
+        (3, bytes(31), "evidence.digest"),
+        (6, b"", "evidence.payload"),
+        (6, bytes(32 * 1024 + 1), "evidence.payload"),
+        (7, [], "evidence.readers"),
+        (7, [["bank", bytes(113)]] * 17, "evidence.readers"),
+        (7, [["bank", bytes(113)]] * 2, "evidence.reader_twice"),
+        (7, [["nobody", bytes(113)]], "evidence.reader"),
+        (7, [["bank", bytes(112)]], "evidence.key"),
+    ],
+)
+def test_a_malformed_sealed_record_is_refused(position: int, value: Value, code: str) -> None:
+    bad = changed(SEALED, position, value)
+    assert Business().refused("opco", "evidence", "record_sealed", *bad) == code
+
+
+def test_a_sealed_record_goes_to_whom_it_is_sealed_to_and_to_nobody_else() -> None:
+    business = Business()
+    told = business.do("opco", "evidence", "record_sealed", *SEALED)
+    assert [name for name, _fields in told] == ["EvidenceRecorded", "EvidenceSealed"]
+    assert told[1][1]["readers"] == ["insurer", "bureau"]
+    shown = business.ask_record("bank", "evidence", "show", "s1")
+    assert (shown["salting"], shown["digest"]) == ("salted", digest("x"))
+    for who in ("opco", "insurer", "bureau"):
+        held = business.ask_record(who, "evidence", "sealed", "s1")
+        assert (held["payload"], held["keys"]) == (b"sealed", KEYS)
+    for who in ("bank", "board"):
+        assert business.denied(who, "evidence", "sealed", "s1") == "evidence.reader"
+    business.suspend("insurer")
+    for who in ("insurer", STRANGER):
+        assert business.denied(who, "evidence", "sealed", "s1") == "evidence.role"
+    assert business.denied("opco", "evidence", "sealed", "s9") == "evidence.unknown"
+    business.do("opco", "evidence", "record", *RECORD)
+    assert business.denied("opco", "evidence", "sealed", "e1") == "evidence.unsealed"
+
+
+def test_nothing_is_sealed_to_a_party_that_is_suspended() -> None:
+    business = Business()
+    business.suspend("insurer")
+    assert business.refused("opco", "evidence", "record_sealed", *SEALED) == "evidence.reader"
+
+
+def test_what_is_sealed_by_the_client_opens_for_each_party_it_names() -> None:
+    business = Business()
+    readers = {party: node_private(party) for party in ("insurer", "bureau")}
+    made = seal("s1", b"the decision", [(p, sm2.public_key(k)) for p, k in readers.items()])
+    keys: list[Value] = [[party, key] for party, key in made.keys]
+    words: list[Value] = ["s1", "authorization.decision", "d1", made.digest, "", ""]
+    business.do("opco", "evidence", "record_sealed", *words, made.payload, keys)
+    for party, private in readers.items():
+        assert unseal("s1", made, party, private) == b"the decision"

@@ -111,7 +111,9 @@ def accesses_of(act: Act, reader: Reader) -> tuple[Access, ...]:
             return _share(act, given, reader)
         case "delivery", "offer" | "offer_under" | "accept":
             return _delivery(act, given, lineage)
-        case "evidence", "record" | "record_batch" if text(given.get("kind")) in HANDING:
+        case "evidence", "record" | "record_batch" | "record_sealed" if (
+            text(given.get("kind")) in HANDING
+        ):
             return _claimed(act, given, reader.lineage)
     return ()
 

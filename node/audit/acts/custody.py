@@ -177,6 +177,7 @@ class Builder:
             ("billing", "confirm"): self._bill_paid,
             ("evidence", "record"): self._evidence,
             ("evidence", "record_batch"): self._evidence,
+            ("evidence", "record_sealed"): self._evidence,
         }
 
     def add(self, act: Act, register: Register) -> None:

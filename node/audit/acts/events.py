@@ -166,6 +166,7 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
     "evidence": {
         "EvidenceRecorded": {"evidence_id": EVIDENCE, "subject": ABOUT, "party_id": PARTY},
         "AccessAnchored": {},
+        "EvidenceSealed": {"evidence_id": EVIDENCE, "readers": PARTIES},
     },
     "product": {
         "ProductRegistered": {

@@ -188,6 +188,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     "evidence": {
         "record": {"evidence_id": EVIDENCE, "subject": ABOUT},
         "record_batch": {"evidence_id": EVIDENCE, "subject": ABOUT},
+        "record_sealed": {"evidence_id": EVIDENCE, "subject": ABOUT},
         "anchor_access": {},
     },
     "product": {
