@@ -327,39 +327,43 @@ def check_sound(
     uses_max: int,
     assurance: str,
 ) -> None:
-    require(1 <= len(scenario) <= SCENARIO_MAX, "grant.scenario: use 1 to 512 characters")
-    require(1 <= uses_max <= USES_MAX, "grant.uses: allow 1 to 1000000 uses")
-    require(level_of(assurance) >= 0, "grant.assurance: use none, sim_process, ... or hw_tee")
-    require(1 <= len(datasets) <= DATASETS_MAX, "grant.datasets: name 1 to 32 data sets")
-    require(is_distinct(datasets), "grant.dataset_twice: name each once")
-    require(1 <= len(algorithms) <= ALGORITHMS_MAX, "grant.algorithms: name 1 to 32 algorithms")
+    require(1 <= len(scenario) <= SCENARIO_MAX, "preapproval.scenario: use 1 to 512 characters")
+    require(1 <= uses_max <= USES_MAX, "preapproval.uses: allow 1 to 1000000 uses")
+    require(level_of(assurance) >= 0, "preapproval.assurance: use none, sim_process, ... or hw_tee")
+    require(1 <= len(datasets) <= DATASETS_MAX, "preapproval.datasets: name 1 to 32 data sets")
+    require(is_distinct(datasets), "preapproval.dataset_twice: name each once")
+    require(
+        1 <= len(algorithms) <= ALGORITHMS_MAX, "preapproval.algorithms: name 1 to 32 algorithms"
+    )
     for algorithm in algorithms:
-        require(1 <= len(algorithm) <= ALGORITHM_MAX, "grant.algorithm_id: use 1 to 64 characters")
-    require(is_distinct(algorithms), "grant.algorithm_twice: name each once")
-    require(1 <= len(outputs) <= OUTPUTS_MAX, "grant.outputs: name 1 to 16 kinds of output")
-    require(is_distinct(outputs), "grant.output_twice: name each once")
+        require(
+            1 <= len(algorithm) <= ALGORITHM_MAX, "preapproval.algorithm_id: use 1 to 64 characters"
+        )
+    require(is_distinct(algorithms), "preapproval.algorithm_twice: name each once")
+    require(1 <= len(outputs) <= OUTPUTS_MAX, "preapproval.outputs: name 1 to 16 kinds of output")
+    require(is_distinct(outputs), "preapproval.output_twice: name each once")
     for kind in outputs:
-        require(is_name(kind), "grant.output: use 1 to 64 characters of a-z 0-9 _ - .")
+        require(is_name(kind), "preapproval.output: use 1 to 64 characters of a-z 0-9 _ - .")
 
 
 def check_actions(permissions: list[str], prohibitions: list[str], duties: list[str]) -> None:
     """ODRL: what is permitted, what is prohibited, and what has to be done in return."""
-    require(1 <= len(permissions) <= ACTIONS_MAX, "grant.permissions: permit 1 to 16 actions")
+    require(1 <= len(permissions) <= ACTIONS_MAX, "preapproval.permissions: permit 1 to 16 actions")
     require(
         len(prohibitions) <= ACTIONS_MAX and len(duties) <= ACTIONS_MAX,
-        "grant.actions: prohibit up to 16 actions, and make up to 16 a duty",
+        "preapproval.actions: prohibit up to 16 actions, and make up to 16 a duty",
     )
     require(
         is_within(permissions, list(ACTIONS)) and is_within(prohibitions, list(ACTIONS)),
-        "grant.action: use an action of ODRL 2.2, such as derive or distribute",
+        "preapproval.action: use an action of ODRL 2.2, such as derive or distribute",
     )
     require(
         is_within(duties, list(DUTIES)),
-        "grant.duty: use a duty of ODRL 2.2, such as delete or inform",
+        "preapproval.duty: use a duty of ODRL 2.2, such as delete or inform",
     )
     require(
         is_distinct(permissions + prohibitions) and is_distinct(duties),
-        "grant.action_twice: name each action once: permitted or prohibited, not both",
+        "preapproval.action_twice: name each action once: permitted or prohibited, not both",
     )
 
 
