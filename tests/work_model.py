@@ -179,8 +179,7 @@ class Model:
         load = sum(job.status in ("dispatched", "running") for job in self.jobs.values())
         return (
             who == OPERATOR
-            and self.queue()[:1] == [name]
-            and now_ms < self.jobs[name].deadline_ms
+            and [one for one in self.queue() if now_ms < self.jobs[one].deadline_ms][:1] == [name]
             and self.grant == "active"
             and load < LOAD_MAX
         )

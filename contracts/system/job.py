@@ -141,10 +141,8 @@ def create(
     require(job_id not in jobs, "job.exists: choose another id")
     require(1 <= len(title) <= TITLE_MAX, "job.title: use 1 to 128 characters")
     require(0 <= priority <= PRIORITY_MAX, "job.priority: use 0 to 9; 9 goes first")
-    require(
-        ctx.time_ms < deadline_ms <= ctx.time_ms + TERM_MAX_MS,
-        "job.deadline: choose a time within the next 90 days",
-    )
+    is_within = ctx.time_ms < deadline_ms <= ctx.time_ms + TERM_MAX_MS
+    require(is_within, "job.deadline: choose a time within the next 90 days")
     view_contract("grant", "ensure_valid", grant_id, returns=bool)
     sides = view_contract("grant", "sides", grant_id, returns=Sides)
     require(sides.operator == operator, "job.operator: it was granted to another operator")
@@ -210,15 +208,17 @@ def confirm(job_id: str, digest: bytes) -> None:
 
 @call
 def dispatch(job_id: str) -> None:
-    """The operator starts the first job of its queue, if it has not too many (8.2.6d)."""
+    """The operator starts the first job of its queue that can be, if not too many run (8.2.6d)."""
     job = known(job_id)
     require_operator(job)
     require(job.status == "queued", "job.status: only a job that all confirmed is dispatched")
     require_in_time(job)
     view_contract("grant", "ensure_valid", job.grant_id, returns=bool)
     scope = "operator:" + job.operator
-    first = view_contract("queue", "items", scope, returns=list[str])[0]
-    require(first == job_id, "job.turn: another job of the queue goes first; see `queue`")
+    for first in view_contract("queue", "items", scope, returns=list[str]):
+        if first == job_id:
+            break
+        require(not is_ready(jobs[first]), "job.turn: another job goes first; see `queue`")
     load = loads.get(job.operator, 0)
     require(load < RUNNING_MAX, "job.load: 8 jobs are under way; wait until one of them ends")
     call_contract("queue", "leave", job_id, [scope])
@@ -460,6 +460,12 @@ def require_party(job: Job) -> str:
 
 def require_in_time(job: Job) -> None:
     require(ctx.time_ms < job.deadline_ms, "job.late: the deadline has passed; plan a new job")
+
+
+def is_ready(job: Job) -> bool:
+    """Could it be dispatched now? One whose grant is suspended must not hold up all behind it."""
+    is_granted = view_contract("grant", "is_valid", job.grant_id, returns=bool)
+    return is_granted and ctx.time_ms < job.deadline_ms
 
 
 def check_reason(reason: str) -> str:

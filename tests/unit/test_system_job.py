@@ -207,6 +207,28 @@ def test_more_urgent_jobs_go_first_then_older_ones() -> None:
     assert business.denied("opco", "job", "queue", "opco", 0, 0) == "job.page"
 
 
+def test_a_job_that_cannot_start_holds_up_none_behind_it() -> None:
+    business = Business()
+    business.queued("held", priority=9)
+    business.queued("late", priority=8)
+    business.authorize("g2", business.grant_terms(uses_max=9))
+    plan = business.plan("sound", priority=1, hours=12)
+    plan[2] = "g2"
+    business.do("opco", "job", "create", *plan)
+    for party in (*SUPPLIERS, "insurer"):
+        business.do(party, "job", "confirm", "sound", business.job("sound")["digest"])
+    assert business.refused("opco", "job", "dispatch", "sound") == "job.turn"
+    words: list[Value] = ["i1", "Leak", "development", "critical", "opco", []]
+    business.do("bureau", "incident", "open", *words)
+    business.do("bureau", "incident", "suspend_grant", "i1", "g1", "leak")
+    business.do("opco", "job", "dispatch", "sound")
+    business.do("bureau", "incident", "lift", "i1", 1, "it was none")
+    assert business.refused("opco", "job", "dispatch", "late") == "job.turn"
+    business.chain.advance(height=1, time_ms=10 * HOUR_MS)
+    assert business.refused("opco", "job", "dispatch", "late") == "job.late"
+    assert business.refused("opco", "job", "dispatch", "held") == "job.late"
+
+
 def test_an_operator_has_eight_jobs_under_way_at_most() -> None:
     business = Business()
     for number in range(9):
