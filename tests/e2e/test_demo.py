@@ -126,7 +126,7 @@ def test_a_demonstration_that_is_ended_early_leaves_nothing_running(tmp_path: Pa
     ) as run:
         assert run.stdout is not None
         for line in run.stdout:
-            if "registers description" in line:
+            if "commits to its rows" in line:
                 break
         assert left_in(folder) != []
         run.send_signal(signal.SIGTERM)

@@ -127,7 +127,7 @@ def test_clause_8_2_5c_differing_programs_never_make_a_result() -> None:
     business.report("social")
     business.report("civil", program="another program")
     assert task_status(business) == "disputed"
-    product: list[Value] = ["p1", "t1", "Claims by plan", "", digest("result")]
+    product: list[Value] = ["p1", "t1", "Claims by plan", "", digest("result"), "statistics"]
     assert business.refused("opco", "product", "register", *product) == "product.task"
 
 
