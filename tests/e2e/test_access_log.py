@@ -59,6 +59,7 @@ def told(network: LocalNetwork, data: Path, *options: str) -> tuple[int, dict[st
         assert "receipt.pending" in made.stderr and time.monotonic() < deadline, made.stderr
 
 
+@pytest.mark.long
 def test_a_node_anchors_its_log_and_an_altered_entry_is_named(tmp_path: Path) -> None:
     network = LocalNetwork(tmp_path / "net")
     data = network.root / "nodes" / network.plan.nodes[0].name / "data"

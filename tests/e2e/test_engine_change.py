@@ -43,6 +43,7 @@ def told(network: LocalNetwork, party: str, *arguments: str) -> tuple[int, dict[
     return result.returncode, answer if isinstance(answer, dict) else {"rows": answer}
 
 
+@pytest.mark.long
 def test_a_network_changes_its_engine_at_a_height(network: LocalNetwork, tmp_path: Path) -> None:
     source = tmp_path / "who.py"
     source.write_text(NEWER)

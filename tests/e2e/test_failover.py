@@ -79,6 +79,7 @@ class Listener(threading.Thread):
             self.end = str(error)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_no_call_fails_while_every_node_is_restarted_under_load(own_network: LocalNetwork) -> None:
     stop = threading.Event()

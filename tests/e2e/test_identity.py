@@ -149,6 +149,7 @@ def test_a_revoked_node_is_cut_off_within_two_blocks_and_cannot_return(
         network.down()
 
 
+@pytest.mark.long
 def test_renewals_under_load_drop_no_transaction(network: LocalNetwork, tmp_path: Path) -> None:
     stop, port = threading.Event(), free_port()
     show_metrics(network, 0, port)

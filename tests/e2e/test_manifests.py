@@ -17,7 +17,7 @@ from tests.e2e.runner import run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-SHORT = ("all_sorts", "liar")
+SHORT = ("liar",)
 LONG = tuple(sorted({path.stem for path in manifest.FOLDER.glob("*.toml")} - {*SHORT}))
 LONG_TIMEOUT_S = 480  # two minutes of load, and ten nodes that start, settle and are compared
 

@@ -164,6 +164,7 @@ def test_no_acknowledged_transaction_is_lost_when_all_nodes_are_killed(
                 assert client.transaction(wanted, proof=False).receipt.status == 0
 
 
+@pytest.mark.long
 def test_seven_nodes_work_too(tmp_path: Path) -> None:
     network = LocalNetwork(tmp_path / "seven", nodes=7)
     try:

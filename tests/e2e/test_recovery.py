@@ -20,6 +20,7 @@ def done(*arguments: str) -> dict[str, object]:
     return answer
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_operators_take_a_network_back_to_an_agreed_block(tmp_path: Path) -> None:
     network = LocalNetwork(tmp_path / "net")

@@ -26,6 +26,7 @@ SMALL = Plan(
 )
 
 
+@pytest.mark.long
 def test_a_new_node_joins_past_liars_and_goes_on_after_a_kill(tmp_path: Path) -> None:
     figures = play(tmp_path / "net", SMALL)
     print(figures)

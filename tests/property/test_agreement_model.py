@@ -107,6 +107,7 @@ class AgreementMachine(RuleBasedStateMachine):
     def sign_both(self, name: str) -> None:
         for who in SIDES:
             self.sign(who, name, "agreement")
+            self.every_agreement_stands_as_filed_and_skipped_no_state()
 
     @rule(who=people, name=ids, method=st.sampled_from(["decline", "terminate"]))
     def close(self, who: str, name: str, method: str) -> None:

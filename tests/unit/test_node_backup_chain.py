@@ -101,6 +101,7 @@ async def test_a_chain_that_went_back_is_restored_with_its_plan(
     after.check_alike(bare)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_a_chain_whose_committee_changed_is_restored_and_lived_on(tmp_path: Path) -> None:
     network = Consortium(tmp_path, size=5, members=4)

@@ -111,6 +111,7 @@ async def test_an_observer_is_admitted_follows_and_becomes_a_validator(tmp_path:
         assert certificate.statement.next_validators_hash == ValidatorSet(network.nodes).digest
 
 
+@pytest.mark.long
 async def test_a_member_that_slept_through_changes_of_the_committee_finds_its_way(
     tmp_path: Path,
 ) -> None:

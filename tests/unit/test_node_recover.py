@@ -162,6 +162,7 @@ async def test_a_ledger_without_its_beginning_has_to_start_over(
     await follow(network, recovery, 0, start_over=True)
 
 
+@pytest.mark.long
 async def test_a_plan_leads_out_of_an_engine_that_no_release_has(
     network: Consortium, clock: MockClock
 ) -> None:
@@ -212,6 +213,7 @@ async def test_audit_names_a_plan_that_too_few_agreed_on(stopped: Consortium) ->
         assert "2 of 4 organizations signed the plan" in verdict.divergence.check
 
 
+@pytest.mark.long
 async def test_what_was_set_aside_is_kept_and_can_be_sent_again(
     network: Consortium, clock: MockClock
 ) -> None:
@@ -236,6 +238,7 @@ async def test_what_was_set_aside_is_kept_and_can_be_sent_again(
         await network.certified(ids, *ALL)
 
 
+@pytest.mark.long
 async def test_a_node_that_does_not_follow_yet_has_no_say_and_comes_back_by_the_plan(
     network: Consortium, clock: MockClock
 ) -> None:
@@ -276,6 +279,7 @@ async def test_a_new_node_that_knows_the_plan_gets_the_agreed_history(
         assert alike(network)
 
 
+@pytest.mark.long
 async def test_a_node_below_the_plan_keeps_what_it_has_and_fetches_the_rest(
     network: Consortium, clock: MockClock
 ) -> None:
@@ -293,6 +297,7 @@ async def test_a_node_below_the_plan_keeps_what_it_has_and_fetches_the_rest(
         await network.certified(ids, *ALL, within_s=120)
 
 
+@pytest.mark.long
 async def test_a_second_plan_follows_the_first(network: Consortium, clock: MockClock) -> None:
     async with running(network, *ALL) as nursery:
         await blocks(network, KEPT + 2, *ALL)
@@ -319,6 +324,7 @@ async def test_a_second_plan_follows_the_first(network: Consortium, clock: MockC
         ]
 
 
+@pytest.mark.long
 async def test_old_certificates_do_not_hold_above_the_plan(
     network: Consortium, clock: MockClock
 ) -> None:
