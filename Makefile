@@ -171,9 +171,10 @@ proto-check: .make/installed
 	diff -ru --exclude=__init__.py --exclude=__pycache__ "$$fresh/shuxin" proto/gen/shuxin \
 		|| { echo "proto/gen is not what proto/ generates: run 'make proto'" >&2; exit 1; }
 
-reference: .make/installed ## Writes docs/commands.md and docs/contract-rules.md from the code
+reference: .make/installed ## Writes docs/commands.md, contract-rules.md and acts.md from the code
 	$(BIN)/python -m cli.reference > docs/commands.md
 	$(BIN)/python -m contracts.kit.rules_page > docs/contract-rules.md
+	$(BIN)/python -m tests.standard.acts
 
 # Keeps the versions that are pinned; delete a line (or the file) first to let one move.
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-header \
