@@ -55,7 +55,7 @@ def test_use_under_an_agreement_is_billed_recomputed_contested_and_settled(desk:
     shown = desk.ask("consumer", "billing", "show", statement)
     assert (shown["status"], shown["due_fen"]) == ("paid", 280)
     desk.ask("consumer", "agreement", "terminate", agreement, "--reason", "no longer needed")
-    late = "--units", "1", "--digest", OTHER
+    late = "--units", "1", "--digest", "ef" * 32
     desk.ask("operator", "billing", "report-use", agreement, *late)  # within 30 days of its end
     rows = desk.ask_list("consumer", "billing", "entries")
     assert rows[-1]["units"] == 1
