@@ -129,6 +129,7 @@ def test_no_call_fails_while_every_node_is_restarted_under_load(own_network: Loc
                 assert client.transaction(wanted, proof=False).receipt.status == 0
 
 
+@pytest.mark.long
 def test_a_node_that_hangs_is_left_by_calls_and_event_streams(own_network: LocalNetwork) -> None:
     stop = threading.Event()
     caller = Caller(own_network, 0, stop)

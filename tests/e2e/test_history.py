@@ -20,6 +20,7 @@ def _rows(answer: dict[str, object]) -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_grant_is_traced_from_request_to_revocation(
     own_network: LocalNetwork, tmp_path: Path

@@ -42,6 +42,7 @@ def running_agent(path: Path) -> Iterator[int]:
     assert not path.exists()
 
 
+@pytest.mark.long
 def test_a_node_starts_with_what_the_agent_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

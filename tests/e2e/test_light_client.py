@@ -237,6 +237,7 @@ def test_an_old_answer_is_refused_by_who_has_seen_a_newer_one_and_by_the_clock(
 # --- the committee changes ------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_client_that_was_away_follows_the_committees(tmp_path: Path) -> None:
     network = LocalNetwork(tmp_path / "net", nodes=5)
     try:

@@ -133,6 +133,7 @@ class Load:
         )
 
 
+@pytest.mark.long
 def test_commits_resume_after_the_primary_is_killed(own_network: LocalNetwork) -> None:
     with Load(own_network) as load:
         load.wait(10)
