@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("gcc") is None, reason="the shim is compiled with gcc"),
 ]
 
-STEPS = {"node": 70, "repair": 70, "recover": 60, "backup": 12, "restore": 60}
+STEPS = {"node": 70, "repair": 70, "recover": 60, "backup": 12, "restore": 40}
 FOUND_BY = 7  # every so many-th point is enough to find each planted defect
 
 

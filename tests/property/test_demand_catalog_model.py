@@ -389,9 +389,16 @@ class DataMachine(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_demands_and_data_sets_do_what_the_model_says() -> None:
-    """Every act must have been allowed and refused often enough for this to mean anything."""
+    """Every act must have been allowed and refused often enough for this to mean anything; so the
+    draws are the same each time."""
     DataMachine.done.clear()
-    bounds = settings(max_examples=25, stateful_step_count=80, deadline=None)
+    bounds = settings(
+        max_examples=25,
+        stateful_step_count=80,
+        deadline=None,
+        derandomize=True,
+        database=None,
+    )
     run_state_machine_as_test(DataMachine, settings=bounds)
     done = DataMachine.done
     acts = {(contract, method) for contract, method, _ in done}

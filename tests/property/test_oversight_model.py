@@ -472,9 +472,12 @@ class OversightMachine(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_the_contracts_of_oversight_do_what_the_model_says() -> None:
-    """Every step must have been allowed and refused often enough for this to mean anything."""
+    """Every step must have been allowed and refused often enough for this to mean anything; so the
+    draws are the same each time."""
     OversightMachine.done.clear()
-    bounds = settings(max_examples=100, stateful_step_count=60, deadline=None)
+    bounds = settings(
+        max_examples=100, stateful_step_count=60, deadline=None, derandomize=True, database=None
+    )
     run_state_machine_as_test(OversightMachine, settings=bounds)
     done = OversightMachine.done
     methods = {(contract, method) for contract, method, _ in done} - {("parties", "suspend")}
