@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cli.output import CommandRefused
 from client.errors import Refused
 from crypto import sm3
+from crypto.files import replace_file
 
 if TYPE_CHECKING:
     from cli.output import Json
@@ -162,12 +162,7 @@ def save(path: Path, left: list[Seen]) -> None:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    whole = path.with_suffix(".new")
-    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump([asdict(one) for one in left], file)
-        file.flush()
-        os.fsync(file.fileno())
-    whole.replace(path)
+    replace_file(path, json.dumps([asdict(one) for one in left]).encode(), mode=0o600)
 
 
 def rows(told: list[Told]) -> list[list[Json]]:

@@ -25,8 +25,8 @@ from scenarios.stages.use import use
 
 SETTING = (
     "all parties on one machine, over loopback; one program acts for all of them, each with "
-    "processes, keys and files of its own; no part is simulated, but for payments: papers stand "
-    "for the receipts of a bank"
+    "processes, keys and files of its own; no process, key or protocol is simulated; payments are: "
+    "papers stand for the receipts of a bank"
 )
 RUN_ID_BYTES = 2  # so that a network can be used for several runs
 

@@ -117,11 +117,13 @@ class Gateway:
             return
         try:
             await self._admit(wire)
-        except Exception:
-            # A bug that one client's bytes lead to must not cut off all others.
+        except Exception as fault:
+            # A bug that one client's bytes lead to must not cut off all others, nor fill the disk.
             self._tally.faults += 1
-            if _complaints.due("fault", host) is not None:
-                _log.critical("connection_failed", exc_info=True, advice="report this: it is a bug")
+            untold = _complaints.due("fault", type(fault).__name__)
+            if untold is not None:
+                advice = "report this: it is a bug"
+                _log.critical("connection_failed", exc_info=fault, untold=untold, advice=advice)
         finally:
             self._door.leave(host)
 
