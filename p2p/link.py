@@ -306,7 +306,8 @@ class Link:
         if before is not None and is_whole:
             await before._written[channel].wait()
         while not self._written[channel].is_set():
-            control = self._take_control() if channel is Channel.VOTES else b""
+            is_free = channel is Channel.VOTES and outgoing.is_between_frames
+            control = self._take_control() if is_free else b""
             data = control + outgoing.take(WRITE_SIZE - len(control))
             is_last = not data and self._is_time_to_end(channel)
             if is_last:

@@ -43,10 +43,14 @@ class Outgoing:
         return True
 
     def take(self, size_max: int) -> bytes:
-        """Up to `size_max` bytes to write next: several small frames or a piece of a large one."""
+        """Up to `size_max` bytes to write next: several small frames or a piece of a large one.
+
+        A frame that has no room beside others waits, so that a writer comes to the end of a frame
+        again and again however much there is to write (see `is_between_frames`).
+        """
         parts: list[bytes | memoryview] = []
         room = size_max
-        while room > 0 and (self._rest or (self._frames and room > HEADER_SIZE)):
+        while room > 0 and (self._rest or self._has_next_within(room, is_first=not parts)):
             if not self._rest:
                 self._rest = self._next_body()
                 parts.append(encode_header(len(self._rest)))
@@ -63,6 +67,11 @@ class Outgoing:
     def is_empty(self) -> bool:
         return not self._frames and not self._rest
 
+    @property
+    def is_between_frames(self) -> bool:
+        """Is what was taken whole frames? A control word may stand nowhere else."""
+        return not self._rest
+
     def discard(self) -> None:
         """The link is gone: everything that waited is dropped and counted."""
         self._counters.dropped += len(self._frames) + bool(self._rest)
@@ -75,6 +84,11 @@ class Outgoing:
             self._size + len(body) <= self._limits.queue_size_max
             and len(self._frames) < self._limits.queue_frames_max
         )
+
+    def _has_next_within(self, room: int, *, is_first: bool) -> bool:
+        if not self._frames:
+            return False
+        return room > HEADER_SIZE if is_first else HEADER_SIZE + len(self._frames[0]) <= room
 
     def _next_body(self) -> memoryview:
         body = self._frames.popleft()

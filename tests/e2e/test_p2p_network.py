@@ -69,6 +69,25 @@ async def test_votes_keep_flowing_beside_a_large_block() -> None:
         assert rounds >= 10
 
 
+async def test_acknowledgements_stand_between_large_votes() -> None:
+    """A view change of many megabytes leaves while blocks come in: both arrive as they were."""
+    sender, receiver = node(0), node(1)
+    votes = [os.urandom(MIB) for _ in range(4)]
+    blocks = [os.urandom(400 * KIB) for _ in range(8)]
+    async with running(sender, receiver):
+        introduce(sender, receiver)
+        await all_linked(sender, receiver)
+        for vote in votes:
+            assert sender.send(receiver.peer_id, Channel.VOTES, vote)
+        for block in blocks:
+            assert receiver.send(sender.peer_id, Channel.BLOCKS, block)
+        for block in blocks:
+            assert await receive(sender, Channel.BLOCKS) == (receiver.peer_id, block)
+        for vote in votes:
+            assert await receive(receiver, Channel.VOTES) == (sender.peer_id, vote)
+        assert sender.counters.links == receiver.counters.links == 1
+
+
 async def test_a_node_that_takes_no_blocks_slows_its_peer_and_keeps_its_link() -> None:
     sender, receiver = node(0), node(1)
     bodies = [bytes([number]) * (700 * KIB) for number in range(16)]

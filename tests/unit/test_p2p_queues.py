@@ -80,6 +80,19 @@ def test_small_frames_share_a_write() -> None:
     assert (counters.frames_sent, counters.bytes_sent) == (4, 28)
 
 
+def test_a_writer_comes_to_the_end_of_a_frame_however_much_waits() -> None:
+    """Acknowledgements stand between frames; a queue that is never empty must not keep them off."""
+    outgoing = Outgoing(limits(Flow.WHOLE, size=1000, frames=20), ChannelCounters())
+    for _ in range(20):
+        outgoing.put(b"x" * 26)
+    assert [len(outgoing.take(40)) for _ in range(3)] == [30, 30, 30]
+    assert outgoing.is_between_frames
+    assert len(outgoing.take(10)) == 10
+    assert not outgoing.is_between_frames
+    assert len(outgoing.take(40)) == 20, "the rest, and no beginning of the next one"
+    assert outgoing.is_between_frames
+
+
 def test_what_waits_when_a_link_ends_is_counted_as_dropped() -> None:
     counters = ChannelCounters()
     outgoing = Outgoing(limits(Flow.WHOLE), counters)
