@@ -21,7 +21,7 @@ from cli.domain import (
 )
 from cli.filters import Filter, StatusFilter
 from cli.language import say
-from cli.literals import parse_digest, parse_id
+from cli.literals import parse_digest, parse_id, parse_subject
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Table, waiting
 from cli.records import shown
@@ -36,7 +36,12 @@ CONTRACT = "alert"
 COLUMNS = ("id", "check", "severity", "party", "subject", "count", "last_ms", "status", "handler")
 
 Subject = Annotated[
-    str, typer.Argument(parser=parse_id, metavar="SUBJECT", help="Grant, task, data set, delivery.")
+    str,
+    typer.Argument(
+        parser=parse_subject,
+        metavar="SUBJECT",
+        help="Id of what it looks at; of collection_late: DEMAND/SUPPLIER.",
+    ),
 ]
 
 

@@ -145,6 +145,14 @@ def parse_id(text: str) -> str:
     return text
 
 
+def parse_subject(text: str) -> str:
+    """What a check looks at: an id, or a part of it, as DEMAND/SUPPLIER."""
+    whole, slash, part = text.partition("/")
+    if not ID.fullmatch(whole) or (slash and not ID.fullmatch(part)):
+        raise LiteralInvalid(f"{text[:80]!r}: write ID or ID/PART, each of a-z 0-9 _ - .")
+    return text
+
+
 def parse_algorithm(text: str) -> str:
     """The id of an algorithm: NAME/VERSION, up to 64 characters."""
     name, _, version = text.partition("/")

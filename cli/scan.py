@@ -19,19 +19,31 @@ if TYPE_CHECKING:
 ALERT: Final = "alert"
 SUBJECTS_MAX: Final = 20  # what the contract `alert` looks at in one view
 
-# Contract that lists the subjects, checks that look at them, states that are worth a look.
 _BROKEN = ("disputed", "failed", "expired")
-_WALKS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
-    (
+
+
+class _Walk(NamedTuple):
+    """The contract that lists the subjects, the checks that look at them, and the states that are
+    worth a look. With `parts`, each entry of that field is a subject of its own, ID/ENTRY."""
+
+    contract: str
+    checks: tuple[str, ...]
+    states: tuple[str, ...]
+    parts: str = ""
+
+
+_WALKS: Final = (
+    _Walk(
         "catalog",
         ("late_update", "quality_fallen", "quantity_fallen"),
         ("registered", "updated"),
     ),
-    ("grant", ("quota_used", "expiry_near", "unusual_rate"), ("active",)),
-    ("task", ("task_broken",), _BROKEN),
-    ("task", ("task_mismatch",), ("created", "running", "finished")),
-    ("product", ("purpose_mismatch",), ("registered", "approved")),
-    (
+    _Walk("demand", ("collection_late",), ("collecting",), parts="suppliers"),
+    _Walk("grant", ("quota_used", "expiry_near", "unusual_rate"), ("active",)),
+    _Walk("task", ("task_broken",), _BROKEN),
+    _Walk("task", ("task_mismatch",), ("created", "running", "finished")),
+    _Walk("product", ("purpose_mismatch",), ("registered", "approved")),
+    _Walk(
         "delivery",
         (
             "no_diligence",
@@ -43,7 +55,7 @@ _WALKS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
         ),
         ("offered", "accepted", "rejected"),
     ),
-    ("billing", ("bill_unanswered",), ("issued", "overdue")),
+    _Walk("billing", ("bill_unanswered",), ("issued", "overdue")),
 )
 COLUMNS: Final = ("check", "subject", "party", "severity", "measured", "limit", "alert")
 
@@ -71,9 +83,9 @@ class Asking(Protocol):
 def scan_all(session: Asking) -> list[Due]:
     """All that is due now, by contract, check and order of entry. Raises ClientError."""
     found: list[Due] = []
-    for contract, checks, states in _WALKS:
-        subjects = list(_subjects(session, contract, states))
-        for check in checks:
+    for walk in _WALKS:
+        subjects = list(_subjects(session, walk))
+        for check in walk.checks:
             for first in range(0, len(subjects), SUBJECTS_MAX):
                 asked: list[Value] = [*subjects[first : first + SUBJECTS_MAX]]
                 found += _due(session.view(ALERT, "findings", check, asked))
@@ -97,15 +109,22 @@ def raise_all(session: Asking, due: list[Due]) -> list[Due]:
     return raised
 
 
-def _subjects(session: Asking, contract: str, states: tuple[str, ...]) -> Iterator[str]:
+def _subjects(session: Asking, walk: _Walk) -> Iterator[str]:
     try:
-        for row in rows_of(session.view, contract, "list"):
+        for row in rows_of(session.view, walk.contract, "list"):
             subject = _text(row, "id")  # a node may list what is no record of the contract
-            if subject and row.get("status") in states:
-                yield subject
+            if subject and row.get("status") in walk.states:
+                yield from _parts(row, walk.parts) if walk.parts else (subject,)
     except Refused as refusal:
-        if not refusal.detail.startswith(f"{contract}.reader"):
+        if not refusal.detail.startswith(f"{walk.contract}.reader"):
             raise
+
+
+def _parts(record: Mapping[Key, Value], name: str) -> Iterator[str]:
+    parts = record.get(name)
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, str):
+            yield f"{_text(record, 'id')}/{part}"
 
 
 def _due(findings: Value) -> Iterator[Due]:

@@ -58,7 +58,7 @@ class Alert:
     check: str
     stage: str
     severity: str
-    subject: str  # id of the grant, task, data set, delivery or bill; of a report, its topic
+    subject: str  # id of what the check looked at, see `risk`; of a report, its topic
     party: str  # that is supervised
     reporter: str  # party that sent it first
     measured: int

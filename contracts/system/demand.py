@@ -79,6 +79,7 @@ class DemandSummary:
     kind: str
     status: str
     datasets: list[str]
+    suppliers: list[str]  # that are asked to collect
     filed_ms: int
     due_ms: int  # of its collection; 0 if there is none
 
@@ -301,6 +302,17 @@ def approval(demand_id: str) -> Approval:
 
 
 @view
+def owed_by(demand_id: str, supplier: str) -> int:
+    """The day by which this supplier has to collect for the demand, as long as nothing of its own
+    came in; 0 if it owes nothing, or no more. For other contracts."""
+    demand = known(demand_id)
+    if demand.status != "collecting" or supplier not in demand.suppliers:
+        return 0
+    own = [dataset_id for party, dataset_id in demand.collected if party == supplier]
+    return demand.due_ms if len(own) == 0 else 0
+
+
+@view
 def awaits(demand_id: str, supplier: str) -> bool:
     """Is this supplier asked to collect for the demand now? For other contracts."""
     return is_awaited(known(demand_id), supplier)
@@ -342,6 +354,7 @@ def summary(demand_id: str) -> DemandSummary:
         demand.kind,
         demand.status,
         demand.datasets,
+        demand.suppliers,
         demand.filed_ms,
         demand.due_ms,
     )

@@ -1,14 +1,16 @@
-"""Risks: what each check sees in what is on the chain (clauses 5.1c, 6.4b, 6.5b, 8.6.2b to 8.6.5b).
+"""Risks: what each check sees in what is on the chain (clauses 5.1c, 6.2d, 6.4b, 6.5b, 8.6.2b to
+8.6.5b).
 
-A check looks at one subject: a data set, grant, task, product, delivery or statement. It reads the
-records of the contract that keeps it, and says whose affair it is, what it measured, and whether
-that is too much by the monitoring plan in force (contract `rules`). It keeps nothing: what was
-found already, and what came of it, is the affair of the contract `alert`, which asks here.
+A check looks at one subject: a data set, a supplier's share of a collection (DEMAND/SUPPLIER), a
+grant, task, product, delivery or statement. It reads the records of the contract that keeps it, and
+says whose affair it is, what it measured, and whether that is too much by the monitoring plan in
+force (contract `rules`). It keeps nothing: what was found already, and what came of it, is the
+affair of the contract `alert`, which asks here.
 """
 
 from __future__ import annotations
 
-from contracts.dialect import ctx, record, require, sm3, to_hex, view, view_contract
+from contracts.dialect import ctx, fail, record, require, sm3, to_hex, view, view_contract
 
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
@@ -128,6 +130,8 @@ def look(check_name: str, subject: str) -> Seen:
 
 def looked_at(check_name: str, subject: str, limit: Limit) -> tuple[str, int, bool]:
     """The party that it is about, what was measured, and whether that is too much."""
+    if check_name == "collection_late":
+        return look_at_collection(subject, limit.limit)
     if limit.stage == "aggregation":
         return look_at_dataset(check_name, subject, limit.limit)
     if check_name == "bill_unanswered":
@@ -139,6 +143,16 @@ def looked_at(check_name: str, subject: str, limit: Limit) -> tuple[str, int, bo
     if check_name in ("task_broken", "task_mismatch"):
         return look_at_task(check_name, subject)
     return look_at_grant(check_name, subject, limit.limit)
+
+
+def look_at_collection(subject: str, limit: int) -> tuple[str, int, bool]:
+    """Several suppliers collect for one demand, and each answers for its own share alone."""
+    parts = subject.split("/")
+    if len(parts) != 2:
+        fail("risk.subject: name the demand and who is to collect for it, as DEMAND/SUPPLIER")
+    due_ms = view_contract("demand", "owed_by", parts[0], parts[1], returns=int)
+    days = max(ctx.time_ms - due_ms, 0) // DAY_MS if due_ms > 0 else 0
+    return parts[1], days, due_ms > 0 and days >= limit
 
 
 def look_at_dataset(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:

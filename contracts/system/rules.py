@@ -41,6 +41,7 @@ SEVERITIES = ("notice", "warning", "critical")
 # day; 1 where there is nothing to set.
 CHECKS = (
     ("late_update", "aggregation", 1, 1, 3650, "notice"),
+    ("collection_late", "aggregation", 1, 1, 3650, "notice"),
     ("quality_fallen", "aggregation", 50000, 1, 1000000, "warning"),
     ("quantity_fallen", "aggregation", 20, 1, 100, "warning"),
     ("quota_used", "authorization", 80, 1, 100, "warning"),

@@ -86,6 +86,16 @@ def test_clause_6_2d_manager_and_suppliers_collect_what_the_catalogue_lacks() ->
     assert (demand["status"], demand["datasets"]) == ("ready", ["x"])
 
 
+def test_clause_6_2d_a_supplier_that_collects_nothing_by_the_day_is_told_of() -> None:
+    """逾期未归集的, 告知管理方."""
+    business = Business()
+    business.collecting()
+    business.pass_time(3 * 24 * 3_600_000)
+    ((_name, raised),) = business.do("opco", "alert", "check", "collection_late", "d1/health")
+    assert (raised["party_id"], raised["stage"]) == ("health", "aggregation")
+    business.do("bureau", "alert", "acknowledge", str(raised["alert_id"]), "asked for it")
+
+
 def test_clause_6_3a_the_manager_grants_a_demand_and_its_scenario_and_may_end_it() -> None:
     """管理方对需求及目标应用场景进行授权, 并监督管理."""
     business = Business()

@@ -28,6 +28,7 @@ from node.audit.acts.forms import (
     named,
 )
 from node.audit.acts.interfaces import MACHINE
+from node.audit.acts.lineage import Lineage
 from node.audit.acts.plain import PLAIN
 from node.audit.acts.subjects import CALLS
 
@@ -140,3 +141,10 @@ def test_no_value_names_anything_but_ids(form: str, value: Value) -> None:
     for kind, name in named(form, value):
         assert kind in KINDS
         assert 1 <= len(name) <= 64 and set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-.")
+
+
+def test_a_share_of_a_collection_is_about_its_demand() -> None:
+    lineage = Lineage()
+    lineage.follow("demand", "file", {"demand_id": "d1"}, "insurer")
+    assert list(lineage.about("d1/health")) == list(lineage.about("d1")) == [("demand", "d1")]
+    assert list(lineage.about("d2/health")) == list(lineage.about("d1-health")) == []

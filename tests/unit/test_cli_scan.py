@@ -95,6 +95,19 @@ def test_more_subjects_than_one_view_and_one_page_hold_are_all_looked_at() -> No
     assert found(due) == [("late_update", f"d-{number:03}") for number in range(103)]
 
 
+def test_each_supplier_of_a_late_collection_is_a_subject_of_its_own() -> None:
+    business = Business()
+    business.collecting()
+    business.enter("social", "births", "d1")
+    business.pass_time(3 * DAY_MS)
+    bureau = Speaker(business, "bureau")
+    due = scan_all(bureau)
+    late = [("collection_late", f"d1/{name}") for name in SUPPLIERS if name != "social"]
+    assert found(due) == found(scan_all(Speaker(business, "health"))) == late
+    assert [one.party for one in raise_all(bureau, due)] == ["health", "civil"]
+    assert scan_all(bureau) == []
+
+
 def test_the_command_raises_or_only_shows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,7 +129,12 @@ def test_the_command_raises_or_only_shows(
 def test_one_check_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     session = opened(monkeypatch)
     assert main(["alert", "check", "quota_used", "g1"]) == 0
-    assert session.calls == [("alert", "check", ("quota_used", "g1"))]
+    assert main(["alert", "check", "collection_late", "d1/health"]) == 0
+    assert main(["alert", "check", "collection_late", "d1/health/x"]) == 2
+    assert session.calls == [
+        ("alert", "check", ("quota_used", "g1")),
+        ("alert", "check", ("collection_late", "d1/health")),
+    ]
 
 
 def test_alerts_are_listed_by_party_and_status(

@@ -124,6 +124,63 @@ def test_rows_that_nobody_renewed_are_found_until_they_are_updated() -> None:
     assert says(business, "late_update", subject) == "fine", "nobody waits for retired rows"
 
 
+def test_a_supplier_that_collects_nothing_by_the_day_is_found_and_no_other() -> None:
+    business = Business()
+    assert business.refused("bank", "alert", "check", "collection_late", "d1") == "risk.subject"
+    assert business.refused("bank", "alert", "check", "collection_late", "d1/a/b") == "risk.subject"
+    late = business.refused("bank", "alert", "check", "collection_late", "d1/health")
+    assert late == "demand.unknown"
+    business.collecting()  # within two days
+    business.enter("social", "births", "d1")
+    business.pass_time(3 * DAY_MS - HOUR_MS)
+    assert says(business, "collection_late", "d1/health") == "fine", "a day is given"
+    business.pass_time(HOUR_MS)
+    alert = raised(business, "collection_late", "d1/health")
+    assert (alert["party"], alert["stage"], alert["severity"], alert["measured"]) == (
+        "health",
+        "aggregation",
+        "notice",
+        1,
+    )
+    assert says(business, "collection_late", "d1/civil") == "due", "each owes its own share"
+    for supplier in ("social", "insurer", "nobody"):
+        assert says(business, "collection_late", f"d1/{supplier}") == "fine"
+    business.drafted("health", "x", "d1")
+    business.do("health", "catalog", "collect", "x", *dataset_rows("health"))
+    assert says(business, "collection_late", "d1/health") == "open", "it is not registered yet"
+    business.do("health", "catalog", "register", "x")
+    assert says(business, "collection_late", "d1/health") == "fine"
+
+
+@pytest.mark.parametrize("end", ["anew", "matched", "abandoned"])
+def test_a_collection_that_waits_for_nobody_is_not_late(end: str) -> None:
+    business = Business()
+    business.collecting()
+    business.enter("social", "births", "d1")
+    business.pass_time(4 * DAY_MS)
+    assert says(business, "collection_late", "d1/health") == "due"
+    if end == "anew":
+        due_ms = business.now_ms + DAY_MS
+        anew: list[Value] = ["d1", "they asked for time", [*SUPPLIERS], "claims", due_ms]
+        business.do("bureau", "demand", "collect", *anew)
+    elif end == "matched":
+        business.do("bureau", "demand", "match", "d1", "", ["births"])
+    else:
+        business.do("bureau", "demand", "abandon", "d1", "nobody has it")
+    assert says(business, "collection_late", "d1/health") == "fine"
+
+
+def test_the_plan_says_how_late_a_collection_may_be() -> None:
+    business = Business()
+    business.collecting()
+    limited(business, "aggregation", ["collection_late", 7, "critical"])
+    business.pass_time(8 * DAY_MS)
+    assert says(business, "collection_late", "d1/health") == "fine"
+    business.pass_time(DAY_MS)
+    alert = raised(business, "collection_late", "d1/health")
+    assert (alert["measured"], alert["limit"], alert["severity"]) == (7, 7, "critical")
+
+
 def test_rows_that_are_worse_than_before_are_found_whoever_measures_them() -> None:
     business = Business()
     business.catalogued()

@@ -166,7 +166,7 @@ OPEN = {
     "alert": "party_of",
     "algorithm": "course ensure_runnable",
     "catalog": "owner_of listed_by course commitment_of",
-    "demand": "approval awaits",
+    "demand": "approval awaits owed_by",
     "quality": "course",
     "evidence": "is_recorded",
     "grant": "course purpose sides is_valid ensure_valid ensure_covers ensure_not_withdrawn",

@@ -156,9 +156,11 @@ class Lineage:
 
     def about(self, name: str) -> Iterator[Subject]:
         """What the chain knows by an id that says not of what kind it is."""
-        for kind, known in self._kinds():
-            if name in known:
-                yield kind, name
+        found = [(kind, name) for kind, known in self._kinds() if name in known]
+        demand, slash, _supplier = name.partition("/")
+        if not found and slash and demand in self.demands:
+            found.append((DEMAND, demand))  # an alert about a supplier's share of a collection
+        yield from found
 
     def through(self, subject: Subject) -> Iterator[Subject]:
         """What a subject was made of, all the way; nothing for what is not known."""
