@@ -3,7 +3,7 @@
 A chain that stands still takes no report of it. So what was seen is kept in a file of the home
 until the chain took it, with the time from when to when it was seen; a stop is told afterwards.
 An anomaly is reported when its party may report it and the contract would count it: while its
-alert is open once an hour, after it was closed not for a day.
+alert is open once an hour, after it was closed not for a day; at once where it became graver.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def relay(session: Asking, party: str, stage: str, seen: list[Seen]) -> list[Tol
     told: list[Told] = []
     for one in seen:
         try:
-            if session.view("alert", "report_due", party, one.topic) is not True:
+            if session.view("alert", "report_due", party, one.topic, one.severity) is not True:
                 told.append(Told(one, "known"))
                 continue
             told.append(Told(one, _reported(session, party, stage, one)))

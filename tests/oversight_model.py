@@ -42,6 +42,7 @@ class Engagement:
 class Alert:
     topic: str
     party: str
+    reporter: str
     stage: str
     severity: str
     last_ms: int

@@ -3,11 +3,12 @@
 An alert comes from a check or from a report. A check is a rule of the contract `risk` over what is
 on the chain: any active party may ask for it, and the contract looks itself, so that an alert by a
 check is as true as the chain, whoever sent it. A report is a party's word about a party: an anomaly
-of its own operation, or a risk that only a node can see, such as a full disk.
+of its own operation, or a risk that only a node can see, such as a full disk. Each reporter has
+alerts of its own: a harmless word about a topic does not stand in the way of another's grave one.
 
 While an alert is not closed, what is found again is counted, once an hour. After it was closed the
 same finding stays quiet for a day, and for good if it is about what cannot change any more, such as
-a task that failed. So scans may run often.
+a task that failed. So scans may run often. What became graver waits for neither.
 
 States: open -> acknowledged -> closed; open -> closed.
 """
@@ -101,7 +102,8 @@ class Seen:
 
 
 alerts = Map(str, Alert)
-latest = Map((str, str, str), str)  # check, party, subject -> the last alert of it
+# Check, party, subject (of a report with who sends it, see `topic_of`) -> the last alert of it.
+latest = Map((str, str, str), str)
 # Kept under "" for managers, and under the supervised party and the reporter.
 alert_by_number = Map((str, int), str)
 alert_count = Map(str, int)
@@ -120,8 +122,9 @@ def check(check_name: str, subject: str) -> str:
     require(found.says != "quiet", "alert.quiet: it was dealt with; see `show` for the answer")
     known_id = latest.get((check_name, found.party, subject), "")
     if known_id != "" and alerts[known_id].status != "closed":
-        return repeat(known_id, found.severity, found.measured, found.limit)
+        return repeat(known_id, found.severity, found.measured, found.limit, "", b"")
     return enter(
+        subject,
         Alert(
             id="",
             check=check_name,
@@ -136,7 +139,7 @@ def check(check_name: str, subject: str) -> str:
             digest=b"",
             first_ms=ctx.time_ms,
             last_ms=ctx.time_ms,
-        )
+        ),
     )
 
 
@@ -152,18 +155,18 @@ def report(topic: str, party_id: str, stage: str, severity: str, note: str, dige
         view_contract("oversight", "is_supervised", party_id, stage, returns=bool),
         "alert.edge: nobody supervises that party in that stage; see `oversight edges`",
     )
-    known_id = latest.get((REPORT, party_id, topic), "")
+    known_id = latest.get((REPORT, party_id, topic_of(reporter, topic)), "")
     if known_id != "" and alerts[known_id].status != "closed":
-        known_one = alerts[known_id]
         require(
-            ctx.time_ms >= known_one.last_ms + REPEAT_MS,
+            state_of(REPORT, known_id, severity) == "due",
             "alert.open: it is open and was counted less than an hour ago",
         )
-        return repeat(known_id, severity, 0, 0)
+        return repeat(known_id, severity, 0, 0, note, digest)
     count = open_reports.get(reporter, 0)
     require(count < OPEN_REPORTS_MAX, "alert.reports: wait until some of its 64 are closed")
     open_reports[reporter] = count + 1
     return enter(
+        topic_of(reporter, topic),
         Alert(
             id="",
             check=REPORT,
@@ -178,7 +181,7 @@ def report(topic: str, party_id: str, stage: str, severity: str, note: str, dige
             digest=digest,
             first_ms=ctx.time_ms,
             last_ms=ctx.time_ms,
-        )
+        ),
     )
 
 
@@ -247,11 +250,11 @@ def findings(check_name: str, subjects: list[str]) -> list[Finding]:
 
 
 @view
-def report_due(party_id: str, topic: str) -> bool:
-    """Would a report of this topic tell anything new? Not while its alert is open and was counted
-    in the last hour, nor for a day after it was closed; for who reports by timer."""
-    require_reader()
-    return state_of(REPORT, latest.get((REPORT, party_id, topic), "")) == "due"
+def report_due(party_id: str, topic: str, severity: str) -> bool:
+    """Would the asking party's report tell anything new? Not while its alert is as grave, open and
+    was counted in the last hour, nor for a day after it was closed; for who reports by timer."""
+    known_id = latest.get((REPORT, party_id, topic_of(require_reader(), topic)), "")
+    return state_of(REPORT, known_id, severity) == "due"
 
 
 @view
@@ -272,23 +275,32 @@ def look(check_name: str, subject: str) -> Finding:
         severity=seen.severity,
         measured=seen.measured,
         limit=seen.limit,
-        says=state_of(check_name, known_id) if seen.is_due else "fine",
+        says=state_of(check_name, known_id, seen.severity) if seen.is_due else "fine",
     )
 
 
-def state_of(check_name: str, known_id: str) -> str:
+def state_of(check_name: str, known_id: str, severity: str) -> str:
     """Is an alert of this kind due, though there may have been one?"""
     if known_id == "":
         return "due"
     before = alerts[known_id]
+    is_graver = rank(severity) > rank(before.severity)
     if before.status != "closed":
-        return "due" if ctx.time_ms >= before.last_ms + REPEAT_MS else "open"
-    is_over = check_name not in LASTING and ctx.time_ms >= before.answered_ms + QUIET_MS
-    return "due" if is_over else "quiet"
+        return "due" if is_graver or ctx.time_ms >= before.last_ms + REPEAT_MS else "open"
+    is_over = is_graver or ctx.time_ms >= before.answered_ms + QUIET_MS
+    return "due" if is_over and check_name not in LASTING else "quiet"
 
 
-def repeat(alert_id: str, severity: str, measured: int, limit: int) -> str:
-    """Counts it once more; it may become graver that way, never less grave."""
+def topic_of(reporter: str, topic: str) -> str:
+    """What a report is known by: no id has a colon, so no two are alike."""
+    return f"{reporter}:{topic}"
+
+
+def repeat(
+    alert_id: str, severity: str, measured: int, limit: int, note: str, digest: bytes
+) -> str:
+    """Counts it once more; it may become graver that way, never less grave. The newest word
+    stands."""
     before = alerts[alert_id]
     graver = severity if rank(severity) > rank(before.severity) else before.severity
     alerts[alert_id] = replace(
@@ -296,6 +308,8 @@ def repeat(alert_id: str, severity: str, measured: int, limit: int) -> str:
         severity=graver,
         measured=measured,
         limit=limit,
+        note=note,
+        digest=digest,
         last_ms=ctx.time_ms,
         count=before.count + 1,
     )
@@ -317,12 +331,12 @@ def rank(severity: str) -> int:
     fail("alert.severity: use notice, warning or critical")
 
 
-def enter(new: Alert) -> str:
+def enter(known_by: str, new: Alert) -> str:
     number = total.get(0)
     total.set(number + 1)
     alert_id = f"alert-{number + 1}"
     alerts[alert_id] = replace(new, id=alert_id)
-    latest[new.check, new.party, new.subject] = alert_id
+    latest[new.check, new.party, known_by] = alert_id
     enlist("", alert_id)
     enlist(new.party, alert_id)
     if new.check == REPORT and new.reporter != new.party:

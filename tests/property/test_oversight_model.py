@@ -43,6 +43,7 @@ from tests.oversight_model import (
 NAMES = sorted(ROLES)
 STAGES = ("aggregation", "authorization", "development", "delivery")
 T = TypeVar("T")
+rank = SEVERITIES.index
 
 
 def at(records: list[T], number: int) -> T | None:
@@ -156,28 +157,27 @@ class OversightMachine(RuleBasedStateMachine):
         topic, party = self.chance.choice(["disk", "odd"]), self.chance.choice(NAMES)
         stages = STAGES_OF[ROLES[party]] if self.chance.random() < 0.7 else STAGES
         stage, severity = self.chance.choice(stages or STAGES), self.chance.choice(SEVERITIES)
+        is_watched = stage in STAGES_OF[ROLES[party]]
+        who, expected = self.actor(lambda who: is_watched and who not in self.model.suspended)
         known = next(
             (one for one in self.model.alerts
-             if (one.topic, one.party) == (topic, party) and one.status != "closed"), None
+             if (one.topic, one.party, one.reporter) == (topic, party, who)
+             and one.status != "closed"), None
         )  # fmt: skip
-        if known is not None and self.chance.random() < 0.5:
+        if known is not None and self.chance.random() < 0.3:
             self.wait()
         now_ms = self.now_ms
-        is_due = known is None or now_ms >= known.last_ms + HOUR_MS
-        who, expected = self.actor(
-            lambda who: (
-                is_due and who not in self.model.suspended and stage in STAGES_OF[ROLES[party]]
-            ),
-        )
+        if known is not None and now_ms < known.last_ms + HOUR_MS:
+            expected = expected and rank(severity) > rank(known.severity)
         words: list[Value] = [topic, party, stage, severity, "seen", b""]
         if not self.act(expected, who, "alert", "report", *words):
             return
         if known is None:
-            self.model.alerts.append(Alert(topic, party, stage, severity, now_ms))
+            self.model.alerts.append(Alert(topic, party, who, stage, severity, now_ms))
         else:
             known.count += 1
             known.last_ms = now_ms
-            known.severity = max(known.severity, severity, key=SEVERITIES.index)
+            known.severity = max(known.severity, severity, key=rank)
 
     @rule()
     def answer_alert(self) -> None:

@@ -134,8 +134,23 @@ def test_a_file_that_no_relay_wrote_is_refused(tmp_path: Path, text: str) -> Non
 
 def test_a_report_is_due_when_it_tells_something_new() -> None:
     business = Business()
-    asked: list[Value] = ["opco", DISK.topic]
-    assert business.ask("health", "alert", "report_due", *asked) is True
+    asked: list[Value] = ["opco", DISK.topic, DISK.severity]
+    assert business.ask("opco", "alert", "report_due", *asked) is True
     outcomes(Speaker(business, "opco"), merged([], [DISK], 1))
-    assert business.ask("health", "alert", "report_due", *asked) is False
-    assert business.ask("health", "alert", "report_due", "rival", DISK.topic) is True
+    assert business.ask("opco", "alert", "report_due", *asked) is False
+    assert business.ask("health", "alert", "report_due", *asked) is True, "it has said nothing"
+    assert business.ask("opco", "alert", "report_due", "rival", *asked[1:]) is True
+    assert business.ask("opco", "alert", "report_due", *asked[:2], "critical") is True
+    business.do("bureau", "alert", "close", "alert-1", "it is being emptied")
+    assert business.ask("opco", "alert", "report_due", *asked) is False
+    assert business.ask("opco", "alert", "report_due", *asked[:2], "critical") is True
+
+
+def test_nobody_silences_the_relay_of_another_by_a_harmless_word() -> None:
+    business = Business()
+    halted = Anomaly("halted.node-a", "critical", "it halted")
+    for who in ("bank", "rival"):
+        said: list[Value] = ["opco", "development", "notice", "a test", b""]
+        business.do(who, "alert", "report", halted.topic, *said)
+    business.do("bureau", "alert", "close", "alert-1", "a test")
+    assert outcomes(Speaker(business, "opco"), merged([], [halted], 1)) == ["alert-3"]

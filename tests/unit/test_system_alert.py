@@ -270,9 +270,49 @@ def test_a_repeated_report_may_become_graver_and_never_less_grave() -> None:
                                ("notice", "critical")):  # fmt: skip
         business.do("opco", "alert", "report", *changed(REPORT, 3, severity))
         assert business.ask_record("opco", "alert", "show", "alert-1")["severity"] == expected
-        again = business.refused("bank", "alert", "report", *REPORT)
+        again = business.refused("opco", "alert", "report", *REPORT)
         assert again == "alert.open"
         business.pass_time(HOUR_MS)
+
+
+def test_what_became_graver_is_counted_at_once_and_the_newest_word_stands() -> None:
+    business = Business()
+    business.do("opco", "alert", "report", *REPORT)
+    graver = [*REPORT[:3], "critical", "the node halted", digest("log")]
+    ((name, fields),) = business.do("opco", "alert", "report", *graver)
+    assert (name, fields["alert_id"]) == ("AlertRepeated", "alert-1")
+    alert = business.ask_record("bureau", "alert", "show", "alert-1")
+    assert (alert["severity"], alert["count"]) == ("critical", 2)
+    assert (alert["note"], alert["digest"]) == ("the node halted", digest("log"))
+    assert business.refused("opco", "alert", "report", *graver) == "alert.open"
+
+
+def test_a_harmless_report_does_not_stand_in_the_way_of_a_grave_one_of_another_party() -> None:
+    business = Business()
+    business.do("bank", "alert", "report", *changed(REPORT, 3, "notice"))
+    assert business.ask("opco", "alert", "report_due", "opco", "disk", "critical") is True
+    business.do("bureau", "alert", "close", "alert-1", "nothing in it")
+    assert business.ask("opco", "alert", "report_due", "opco", "disk", "notice") is True
+    ((name, fields),) = business.do("opco", "alert", "report", *changed(REPORT, 3, "critical"))
+    assert (name, fields["alert_id"], fields["severity"]) == ("AlertRaised", "alert-2", "critical")
+
+
+def test_a_finding_that_became_graver_is_not_kept_quiet() -> None:
+    business = Business()
+    business.granted(hours=24 * 6)
+    business.do("bank", "alert", "check", "expiry_near", "g1")
+    limited(business, "authorization", ["expiry_near", 168, "warning"])
+    ((name, _fields),) = business.do("bank", "alert", "check", "expiry_near", "g1")
+    assert name == "AlertRepeated"
+    assert business.refused("bank", "alert", "check", "expiry_near", "g1") == "alert.open"
+    business.do("bureau", "alert", "close", "alert-1", "it may end")
+    assert business.refused("bank", "alert", "check", "expiry_near", "g1") == "alert.quiet"
+    business.do("bureau", "rules", "revoke", "plan-authorization", "another one")
+    text: list[Value] = ["p2", "monitoring", "authorization", "Plan", digest("plan"), ""]
+    business.do("opco", "rules", "draft", *text, [["expiry_near", 168, "critical"]])
+    business.do("bureau", "rules", "enact", "p2", 1, digest("plan"), business.chain.height + 2)
+    business.chain.advance(height=2)
+    assert raised(business, "expiry_near", "g1")["id"] == "alert-2"
 
 
 @pytest.mark.parametrize(

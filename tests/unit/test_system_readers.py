@@ -131,7 +131,7 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("alert", "list_of", ["opco", 0, 10], CONCERNED, "alert.reader"),
     ("alert", "list", [0, 10], MEMBERS, "alert.reader"),
     ("alert", "findings", ["no_diligence", ["v1"]], MEMBERS, "alert.reader"),
-    ("alert", "report_due", ["opco", "late"], MEMBERS, "alert.reader"),
+    ("alert", "report_due", ["opco", "late", "notice"], MEMBERS, "alert.reader"),
     ("incident", "show", ["i1"], CONCERNED, "incident.reader"),
     ("incident", "list", [0, 10], MEMBERS, "incident.reader"),
     ("incident", "count_open", [], MEMBERS, "incident.reader"),
