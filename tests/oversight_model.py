@@ -25,7 +25,7 @@ NEXT = {
     "engagement": {"selected": {"approved", "refused", "ended"}, "approved": {"ended"}},
     "alert": {"open": {"acknowledged", "closed"}, "acknowledged": {"closed"}},
     "incident": {"open": {"contained", "closed"}, "contained": {"closed"}},
-    "measure": {"active": {"lifted", "kept"}},
+    "measure": {"active": {"lifted", "kept"}, "kept": {"lifted"}},
     "inquiry": {"asked": {"answered", "withdrawn"}, "answered": {"asked", "concluded"}},
     "evaluation": {"published": {"accepted", "contested"}, "contested": {"settled"}},
 }
@@ -91,7 +91,8 @@ class Model:
     """All records, who is suspended, and where the one grant stands."""
 
     suspended: set[str] = field(default_factory=set)
-    cuts: dict[str, Measure] = field(default_factory=dict)  # party -> what suspends it now
+    # Party, or grant g1 -> the measures that hold its suspension now.
+    holds: dict[str, list[Measure]] = field(default_factory=dict)
     grant: str = "active"
     engagements: list[Engagement] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
@@ -118,3 +119,17 @@ class Model:
 
     def is_own(self, who: str, party: str) -> bool:
         return who == party and who not in self.suspended
+
+    def release(self, target: str, taken: Measure) -> None:
+        """Only what this very measure held, and only if no other one holds it still: a manager may
+        have decided otherwise since then."""
+        held = self.holds.get(target, [])
+        left = [one for one in held if one is not taken]
+        if len(left) == len(held):
+            return
+        self.holds[target] = left
+        if not left:
+            del self.holds[target]
+            self.suspended.discard(target)
+            if target == "g1" and self.grant == "suspended":
+                self.grant = "active"

@@ -8,7 +8,12 @@ A contract is frozen by a manager's own signature (`contract.freeze`), which no 
 see: the manager names that transaction here. Before an incident closes, every measure is lifted or
 kept, each with a reason, and the report on it is named by its digest.
 
-States: open -> contained -> closed; open -> closed. A measure: active -> lifted | kept.
+Several measures may hold the same grant, algorithm or party, in one incident or in several. It
+goes on when the last of them is lifted: who is concerned cannot act first and lift for all. What
+was kept a manager may lift later, when the incident is closed, too.
+
+States: open -> contained -> closed; open -> closed. A measure: active -> lifted | kept;
+kept -> lifted.
 """
 
 from __future__ import annotations
@@ -53,7 +58,7 @@ class Measure:
     taken_ms: int
     transaction: bytes = b""  # of a freeze
     status: str = "active"
-    decided_by: str = ""  # party that lifted or kept it
+    decided_by: str = ""  # party that kept it, then that lifted it
     decision: str = ""
     decided_ms: int = 0
 
@@ -109,7 +114,9 @@ class AlgorithmCourse:
 
 incidents = Map(str, Incident)
 measures = Map((str, int), Measure)  # incident, number from 1
-cuts = Map((str, int), int)  # incident, number of a cut -> which suspension of its party it made
+cuts = Map((str, int), int)  # incident, number of a cut -> which suspension of its party it holds
+# Kind, target, which of its suspensions (0 but of a party) -> measures that are not lifted.
+holds = Map((str, str, int), int)
 # Kept under "" for managers, and under the party and the opener.
 incident_by_number = Map((str, int), str)
 incident_count = Map(str, int)
@@ -170,7 +177,9 @@ def suspend_grant(incident_id: str, grant_id: str, reason: str) -> None:
         "incident.grant: only a manager or the grant's own operator suspends it",
     )
     take(incident, "suspend_grant", grant_id, actor, reason, b"")
-    call_contract("grant", "suspend", grant_id, reason)
+    if grant.status != "suspended":  # else other measures hold it, and so does this one
+        call_contract("grant", "suspend", grant_id, reason)
+    hold("suspend_grant", grant_id, 0)
 
 
 @call
@@ -184,7 +193,9 @@ def suspend_algorithm(incident_id: str, algorithm_id: str, reason: str) -> None:
         "incident.algorithm: only a manager or the algorithm's own provider suspends it",
     )
     take(incident, "suspend_algorithm", algorithm_id, actor, reason, b"")
-    call_contract("algorithm", "suspend", algorithm_id, reason)
+    if found.status != "suspended":
+        call_contract("algorithm", "suspend", algorithm_id, reason)
+    hold("suspend_algorithm", algorithm_id, 0)
 
 
 @call
@@ -197,8 +208,12 @@ def cut_party(incident_id: str, reason: str) -> None:
         "incident.cut: a manager cuts a party off, an operator only whom it engaged",
     )
     take(incident, "cut_party", incident.party, actor, reason, b"")
-    call_contract("parties", "suspend", incident.party, reason)
-    cuts[incident_id, incident.measures + 1] = suspension_of(incident.party)
+    # What a manager suspended by its own hand is not for an incident to end, so none joins it.
+    if holds.get(("cut_party", incident.party, suspension_of(incident.party)), 0) == 0:
+        call_contract("parties", "suspend", incident.party, reason)
+    which = suspension_of(incident.party)
+    cuts[incident_id, incident.measures + 1] = which
+    hold("cut_party", incident.party, which)
 
 
 @call
@@ -213,38 +228,32 @@ def note_freeze(incident_id: str, name: str, transaction: bytes, reason: str) ->
 
 @call
 def lift(incident_id: str, number: int, reason: str) -> None:
-    """A manager, or who took it, lifts a measure; what it stopped goes on."""
-    incident = require_open(incident_id)
-    measure = require_active(incident_id, number)
+    """A manager, or who took it, lifts a measure, a manager also one that was kept; what nothing
+    else stops goes on."""
+    incident = known(incident_id)
+    measure = require_measure(incident_id, number)
+    require(measure.status != "lifted", "incident.decided: it was lifted already")
     actor = view_contract("parties", "active_party_of", ctx.sender, returns=str)
+    is_kept = measure.status == "kept"
     require(
-        actor != "" and (actor == measure.party or is_manager(actor)),
-        "incident.lift: only a manager or who took the measure lifts it",
+        actor != "" and (is_manager(actor) or (actor == measure.party and not is_kept)),
+        "incident.lift: only a manager lifts it, or who took it, before it is kept",
     )
+    last_word = measure.decided_by if is_kept else measure.party
     require(
-        actor != incident.party or measure.party == actor,
+        actor == last_word or actor not in (incident.party, owner_of(measure)),
         "incident.self: no party lifts what others did to it",
     )
     decide(incident, measure, "lifted", actor, reason)
-    # What ended by itself, or by another hand, is not asked for again; what another hand did since
-    # then, such as a manager's own suspension of the party, is not undone.
-    if measure.kind == "suspend_grant":
-        grant = view_contract("grant", "course", measure.target, 0, returns=GrantCourse)
-        if grant.status == "suspended":
-            call_contract("grant", "resume", measure.target, reason)
-    elif measure.kind == "suspend_algorithm":
-        found = view_contract("algorithm", "course", measure.target, returns=AlgorithmCourse)
-        if found.status == "suspended":
-            call_contract("algorithm", "resume", measure.target, reason)
-    elif measure.kind == "cut_party" and suspension_of(measure.target) == cuts[incident_id, number]:
-        call_contract("parties", "readmit", measure.target, reason)
+    release(measure, cuts.get((incident_id, number), 0), reason)
 
 
 @call
 def keep(incident_id: str, number: int, reason: str) -> None:
     """A manager decides that a measure outlasts the incident."""
     incident = require_open(incident_id)
-    measure = require_active(incident_id, number)
+    measure = require_measure(incident_id, number)
+    require(measure.status == "active", "incident.decided: it was lifted or kept already")
     decide(incident, measure, "kept", require_manager(), reason)
 
 
@@ -337,7 +346,8 @@ def decide(incident: Incident, measure: Measure, status: str, actor: str, reason
     measures[incident.id, measure.number] = replace(
         measure, status=status, decided_by=actor, decision=reason, decided_ms=ctx.time_ms
     )
-    incidents[incident.id] = replace(incident, active=incident.active - 1)
+    if measure.status == "active":
+        incidents[incident.id] = replace(incident, active=incident.active - 1)
     emit(
         "MeasureDecided",
         incident_id=incident.id,
@@ -348,6 +358,43 @@ def decide(incident: Incident, measure: Measure, status: str, actor: str, reason
         party_id=actor,
         reason=reason,
     )
+
+
+def hold(kind: str, target: str, which: int) -> None:
+    holds[kind, target, which] = holds.get((kind, target, which), 0) + 1
+
+
+def release(measure: Measure, which: int, reason: str) -> None:
+    """What the measure stopped goes on, if no other one holds it. What ended by itself, or by
+    another hand, is not asked for again; what another hand did since then, such as a manager's own
+    suspension of the party, is not undone."""
+    kind, target = measure.kind, measure.target
+    if kind == "freeze_contract":
+        return
+    left = holds[kind, target, which] - 1
+    holds[kind, target, which] = left
+    if left > 0:
+        return
+    if kind == "suspend_grant":
+        grant = view_contract("grant", "course", target, 0, returns=GrantCourse)
+        if grant.status == "suspended":
+            call_contract("grant", "resume", target, reason)
+    elif kind == "suspend_algorithm":
+        found = view_contract("algorithm", "course", target, returns=AlgorithmCourse)
+        if found.status == "suspended":
+            call_contract("algorithm", "resume", target, reason)
+    elif suspension_of(target) == which:
+        call_contract("parties", "readmit", target, reason)
+
+
+def owner_of(measure: Measure) -> str:
+    """The party that the measure stops; "" of a frozen contract."""
+    if measure.kind == "suspend_grant":
+        return view_contract("grant", "course", measure.target, 0, returns=GrantCourse).operator
+    if measure.kind == "suspend_algorithm":
+        course = view_contract("algorithm", "course", measure.target, returns=AlgorithmCourse)
+        return course.provider
+    return measure.target if measure.kind == "cut_party" else ""
 
 
 def known(incident_id: str) -> Incident:
@@ -363,11 +410,10 @@ def require_open(incident_id: str) -> Incident:
     return found
 
 
-def require_active(incident_id: str, number: int) -> Measure:
+def require_measure(incident_id: str, number: int) -> Measure:
     found = measures.get((incident_id, number))
     if found is None:
         fail("incident.number: it has no measure of this number; see `show`")
-    require(found.status == "active", "incident.decided: it was lifted or kept already")
     return found
 
 

@@ -226,11 +226,12 @@ class OversightMachine(RuleBasedStateMachine):
 
         who, expected = self.actor(may)
         is_open = known is not None and not known.is_closed
-        expected = expected and is_open and model.grant == "active"
+        expected = expected and is_open and model.grant in ("active", "suspended")
         words: list[Value] = [f"i{number}", "g1", "leak"]
         if self.act(expected, who, "incident", "suspend_grant", *words) and known:
             known.measures.append(Measure("suspend_grant", who))
             model.grant = "suspended"
+            model.holds.setdefault("g1", []).append(known.measures[-1])
 
     @rule()
     def cut_party(self) -> None:
@@ -240,12 +241,14 @@ class OversightMachine(RuleBasedStateMachine):
         who, expected = self.actor(
             lambda who: known is not None and model.supervises(who, known.party)
         )
-        if known is None or known.is_closed or known.party in model.suspended:
+        if known is None or known.is_closed:
             expected = False
+        elif known.party in model.suspended and known.party not in model.holds:
+            expected = False  # by a manager's own hand
         if self.act(expected, who, "incident", "cut_party", f"i{number}", "leak") and known:
             known.measures.append(Measure("cut_party", who))
             model.suspended.add(known.party)
-            model.cuts[known.party] = known.measures[-1]
+            model.holds.setdefault(known.party, []).append(known.measures[-1])
 
     @rule()
     def note_freeze(self) -> None:
@@ -260,29 +263,29 @@ class OversightMachine(RuleBasedStateMachine):
     @rule()
     def decide(self) -> None:
         model = self.model
-        number = self.pick(model.incidents, lambda one: not one.is_closed and bool(one.measures))
+        method = self.chance.choice(["lift", "lift", "keep"])
+        ripe = ("active", "kept") if method == "lift" else ("active",)
+        number = self.pick(
+            model.incidents, lambda one: any(taken.status in ripe for taken in one.measures)
+        )
         known = at(model.incidents, number)
         measures = known.measures if known else []
-        index = self.pick(measures, lambda one: one.status == "active")
+        index = self.pick(measures, lambda one: one.status in ripe)
         taken = at(measures, index)
-        method = self.chance.choice(["lift", "keep"])
 
         def may(who: str) -> bool:
             is_taker = taken is not None and model.is_own(who, taken.party)
+            is_taker = is_taker and taken is not None and taken.status == "active"
             return model.is_manager(who) or (is_taker and method == "lift")
 
         who, expected = self.actor(may)
-        is_open = known is not None and not known.is_closed
-        expected = expected and is_open and taken is not None and taken.status == "active"
+        is_open = known is not None and (not known.is_closed or method == "lift")
+        expected = expected and is_open and taken is not None and taken.status in ripe
         words: list[Value] = [f"i{number}", index + 1, "why"]
         if self.act(expected, who, "incident", method, *words) and taken and known:
             taken.status = "kept" if method == "keep" else "lifted"
-            if taken.status == "lifted" and taken.kind == "suspend_grant":
-                model.grant = "active" if model.grant == "suspended" else model.grant
-            # Only what this very measure did: a manager may have decided otherwise since then.
-            if taken.status == "lifted" and model.cuts.get(known.party) is taken:
-                model.suspended.discard(known.party)
-                del model.cuts[known.party]
+            if taken.status == "lifted":
+                model.release("g1" if taken.kind == "suspend_grant" else known.party, taken)
 
     @rule()
     def close(self) -> None:
@@ -392,7 +395,7 @@ class OversightMachine(RuleBasedStateMachine):
             method = "readmit" if party in suspended else "suspend"
             self.act(True, "bureau", "parties", method, party, "audit")
             suspended ^= {party}
-            self.model.cuts.pop(party, None)
+            self.model.holds.pop(party, None)
 
     @rule()
     def revoke(self) -> None:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.vm.testing import account
+from ledger.model import address_of
 from ledger.values import Value
-from tests.business import HOUR_MS, OFFER, Business, changed, digest, result
+from tests.business import (
+    ALGORITHM,
+    HOUR_MS,
+    OFFER,
+    PUBLISHER_KEY,
+    Business,
+    changed,
+    digest,
+    result,
+)
 
 ABOUT: list[Value] = ["Rows left the enclave", "development", "critical", "opco", []]
 REPORT = digest("report")
@@ -60,9 +71,9 @@ def test_a_suspended_grant_may_be_revoked_and_its_measure_then_ends_by_name() ->
     business.running()
     opened(business)
     business.do("bureau", "incident", "suspend_grant", "i1", "g1", "leak")
+    business.do("bureau", "grant", "revoke", "g1", "the leak was wanted")
     again = business.refused("board", "incident", "suspend_grant", "i1", "g1", "leak")
     assert again == "grant.status"
-    business.do("bureau", "grant", "revoke", "g1", "the leak was wanted")
     business.do("bureau", "incident", "lift", "i1", 1, "revoked instead")
     assert business.ask_record("bank", "grant", "show", "g1")["status"] == "revoked"
 
@@ -81,7 +92,6 @@ def test_a_party_that_is_cut_off_has_no_voice_until_the_measure_is_lifted() -> N
     business.do("bureau", "incident", "cut_party", "i1", "leak")
     assert business.refused("opco", "incident", "open", "i2", *ABOUT) == "incident.role"
     assert business.refused("opco", "incident", "lift", "i1", 1, "fine") == "incident.lift"
-    assert business.refused("bureau", "incident", "cut_party", "i1", "again") == "parties.status"
     business.do("board", "incident", "lift", "i1", 1, "keys were replaced")
     assert business.ask("bank", "parties", "is_active", "opco") is True
 
@@ -146,9 +156,10 @@ def test_every_measure_is_lifted_or_kept_before_an_incident_closes() -> None:
     end: list[Value] = ["i1", "mended", REPORT]
     assert business.refused("bureau", "incident", "close", *end) == "incident.measures"
     business.do("bureau", "incident", "keep", "i1", 1, "until the audit")
-    decided = business.refused("bureau", "incident", "lift", "i1", 1, "changed my mind")
-    assert decided == "incident.decided"
+    assert business.refused("bureau", "incident", "keep", "i1", 1, "why") == "incident.decided"
+    assert business.refused("opco", "incident", "lift", "i1", 1, "mended") == "incident.lift"
     business.do("bureau", "incident", "lift", "i1", 2, "unfrozen")
+    assert business.refused("bureau", "incident", "lift", "i1", 2, "why") == "incident.decided"
     assert business.refused("opco", "incident", "close", *end) == "incident.close"
     for position, value, code in ((1, "", "incident.outcome"), (2, b"", "incident.report")):
         assert business.refused("bureau", "incident", "close", *changed(end, position, value)) == (
@@ -161,6 +172,79 @@ def test_every_measure_is_lifted_or_kept_before_an_incident_closes() -> None:
     for method, words in late:
         assert business.refused("bureau", "incident", method, *words) == "incident.status"
     assert [row[2] for row in measures(business) if isinstance(row, list)] == ["kept", "lifted"]
+
+
+def test_who_suspended_its_own_grant_first_does_not_lift_what_a_manager_took_since() -> None:
+    business = Business()
+    business.granted()
+    opened(business, "opco", "own")
+    business.do("opco", "incident", "suspend_grant", "own", "g1", "to be the first")
+    opened(business)
+    business.do("bureau", "incident", "suspend_grant", "i1", "g1", "leak")
+    business.do("opco", "incident", "lift", "own", 1, "all is well")
+    assert business.ask("bank", "grant", "is_valid", "g1") is False, "the manager's holds it"
+    business.do("bureau", "incident", "lift", "i1", 1, "so it is")
+    assert business.ask("bank", "grant", "is_valid", "g1") is True
+
+
+def test_who_cut_its_own_provider_off_first_does_not_readmit_it_for_a_manager() -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "devhouse", "")
+    business.do("bureau", "oversight", "review", "x1", True, "fit")
+    for who, incident in (("opco", "i1"), ("bureau", "i2")):
+        about = changed(ABOUT, 3, "devhouse")
+        business.do(who, "incident", "open", incident, *about)
+        business.do(who, "incident", "cut_party", incident, "leak")
+    business.do("opco", "incident", "lift", "i1", 1, "mended")
+    assert business.ask("bank", "parties", "is_active", "devhouse") is False
+    business.do("bureau", "incident", "lift", "i2", 1, "mended")
+    assert business.ask("bank", "parties", "is_active", "devhouse") is True
+    business.do("bureau", "parties", "suspend", "devhouse", "by hand")
+    again = business.refused("opco", "incident", "cut_party", "i1", "leak")
+    assert again == "parties.status", "no incident ends what a manager did by hand"
+
+
+def test_two_incidents_hold_an_algorithm_until_both_let_go() -> None:
+    business = Business()
+    for who, incident in (("chipworks", "own"), ("bureau", "i1")):
+        business.do(who, "incident", "open", incident, *changed(ABOUT, 3, "chipworks"))
+        business.do(who, "incident", "suspend_algorithm", incident, ALGORITHM, "flaw")
+    business.do("chipworks", "incident", "lift", "own", 1, "mended")
+    course = business.ask_record("bank", "algorithm", "course", ALGORITHM)
+    assert course["status"] == "suspended"
+    business.do("board", "incident", "lift", "i1", 1, "mended")
+    assert business.ask("bank", "algorithm", "ensure_runnable", ALGORITHM) is True
+
+
+def test_a_measure_that_outlasted_its_incident_is_lifted_by_a_manager_afterwards() -> None:
+    business = Business()
+    business.granted()
+    opened(business, "opco")
+    business.do("opco", "incident", "suspend_grant", "i1", "g1", "leak")
+    business.do("bureau", "incident", "keep", "i1", 1, "until the audit")
+    business.do("bureau", "incident", "close", "i1", "mended", REPORT)
+    assert business.refused("opco", "incident", "lift", "i1", 1, "mended") == "incident.lift"
+    business.do("board", "incident", "lift", "i1", 1, "the audit found nothing")
+    assert business.ask("bank", "grant", "is_valid", "g1") is True
+    assert measures(business) == [["suspend_grant", "g1", "lifted"]]
+    assert business.refused("board", "incident", "lift", "i1", 1, "again") == "incident.decided"
+
+
+def test_a_manager_lifts_nothing_that_another_did_to_its_own_algorithm() -> None:
+    business = Business()
+    roles: list[Value] = ["manager", "tech_provider"]
+    business.do("bureau", "parties", "register", "both", "Both", roles, [account("both")])
+    business.do("bureau", "parties", "add_account", "both", address_of(PUBLISHER_KEY))
+    image = business.image(provider="both")
+    words = [*business.description()[:4], *image]
+    business.do("both", "algorithm", "propose", *words)
+    business.do("bureau", "algorithm", "review", "scores/1", digest("image"), True, "fit")
+    business.do("bureau", "incident", "open", "i1", *changed(ABOUT, 3, "chipworks"))
+    business.do("bureau", "incident", "suspend_algorithm", "i1", "scores/1", "same flaw")
+    assert business.refused("both", "incident", "lift", "i1", 1, "mended") == "incident.self"
+    business.do("bureau", "incident", "keep", "i1", 1, "until it is mended")
+    assert business.refused("both", "incident", "lift", "i1", 1, "mended") == "incident.self"
+    business.do("board", "incident", "lift", "i1", 1, "mended")
 
 
 def test_an_incident_names_alerts_about_its_party_only() -> None:
