@@ -102,13 +102,13 @@ def _demands(reader: Reader) -> Iterator[Waiting]:
         if status == "submitted" and "operator" in reader.roles:
             command = f"demand prescreen {name} --pass|--refuse --note …"
             yield _waiting("demand to prescreen (预审)", name, title, command)
-        if status == "forwarded" and "manager" in reader.roles:
+        if status == "forwarded" and _may_judge(reader, row):
             command = (
                 f"demand review {name} --pass|--refuse --dataset … --note …, "
                 f"or: demand collect {name} --supplier … --order … --due …"
             )
             yield _waiting("demand to review (审核)", name, title, command)
-        if status == "collecting" and "manager" in reader.roles:
+        if status == "collecting" and _may_judge(reader, row):
             yield from _collection(reader, name, title, _number(row, "due_ms"))
         if status not in ("approved", "ready") or "operator" not in reader.roles or name in asked:
             continue
@@ -130,7 +130,7 @@ def _grants(reader: Reader) -> Iterator[Waiting]:
         if status == "requested" and "manager" in reader.roles:
             command = f"grant review {name}"
             yield _waiting("grant request to take up (授权受理)", name, about, command, due_ms)
-        if status == "in_review" and "manager" in reader.roles:
+        if status == "in_review" and _may_judge(reader, row):
             command = f"grant approve {name}, or: grant refuse {name} --note …"
             yield _waiting("grant request to decide on (授权)", name, about, command, due_ms)
         if status == "granted" and _text(row, "operator") == reader.party:
@@ -200,7 +200,7 @@ def _job_acts(reader: Reader, row: Row) -> Iterator[tuple[str, str]]:
             yield "result to name (结果)", f"finish {name} --digest file:RESULT"
     if status == "disputed" and is_operator:
         yield "result to name anew (争议)", f"finish {name} --digest file:RESULT"
-    if status == "disputed" and "manager" in reader.roles:
+    if status == "disputed" and _may_judge(reader, row):
         yield "dispute to decide (争议)", f"close {name} --note …"
     if status == "result" and _text(row, "consumer") == reader.party:
         command = (
@@ -261,7 +261,7 @@ def _products(reader: Reader) -> Iterator[Waiting]:
     if "manager" not in reader.roles:
         return
     for row in reader.rows("product"):
-        if _text(row, "status") == "registered":
+        if _text(row, "status") == "registered" and _may_judge(reader, row):
             name = _text(row, "id")
             command = f"product approve {name} --pass|--refuse --note …"
             yield _waiting("product to assess (评估)", name, _text(row, "title"), command)
@@ -462,6 +462,12 @@ def _length(ask: Callable[[int, int], list[Value]]) -> int:
 
 
 # --- reading --------------------------------------------------------------------------------
+
+
+def _may_judge(reader: Reader, row: Row) -> bool:
+    """No manager decides on what it asks for or serves itself."""
+    sides = (_text(row, "operator"), _text(row, "consumer"))
+    return "manager" in reader.roles and reader.party not in sides
 
 
 def _waiting(what: str, subject: str, about: str, command: str, due_ms: int = 0) -> Waiting:

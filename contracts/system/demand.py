@@ -167,8 +167,7 @@ def prescreen(demand_id: str, passed: bool, note: str) -> None:
 @call
 def review(demand_id: str, approved: bool, note: str, datasets: list[str]) -> None:
     """The manager decides, and matches data sets of the catalogue (6.2c)."""
-    manager = require_manager()
-    demand = known(demand_id)
+    manager, demand = to_decide(demand_id)
     require(
         demand.status == "forwarded",
         "demand.status: only a demand that an operator forwarded can be reviewed",
@@ -194,8 +193,7 @@ def collect(demand_id: str, note: str, suppliers: list[str], order: str, due_ms:
 
     While data is being collected, suppliers, order and day may be set anew.
     """
-    manager = require_manager()
-    demand = known(demand_id)
+    manager, demand = to_decide(demand_id)
     require(
         demand.status in ("forwarded", "collecting"),
         "demand.status: only a demand that an operator forwarded can be collected for",
@@ -248,8 +246,7 @@ def take_in(demand_id: str, supplier: str, dataset_id: str) -> None:
 @call
 def match(demand_id: str, note: str, datasets: list[str]) -> None:
     """The manager matches what was collected, and what else is listed (6.2c, 6.2d)."""
-    manager = require_manager()
-    demand = known(demand_id)
+    manager, demand = to_decide(demand_id)
     require(demand.status == "collecting", "demand.status: only while data is being collected")
     check_note(note, True)
     check_datasets(datasets)
@@ -265,8 +262,7 @@ def match(demand_id: str, note: str, datasets: list[str]) -> None:
 @call
 def abandon(demand_id: str, note: str) -> None:
     """The manager gives the collection up, and so rejects the demand."""
-    manager = require_manager()
-    demand = known(demand_id)
+    manager, demand = to_decide(demand_id)
     require(demand.status == "collecting", "demand.status: only while data is being collected")
     check_note(note, False)
     decide(demand, "rejected", manager, note, [])
@@ -322,10 +318,16 @@ def acting_as(role: str) -> str:
     return view_contract("parties", "acting_as", ctx.sender, role, returns=str)
 
 
-def require_manager() -> str:
+def to_decide(demand_id: str) -> tuple[str, Demand]:
+    """The manager that signs and the demand: neither its own, nor one that it forwarded (6.2c)."""
     manager = acting_as("manager")
     require(manager != "", "demand.role: sign with an account of an active manager")
-    return manager
+    demand = known(demand_id)
+    require(
+        manager not in (demand.consumer, demand.operator),
+        "demand.self: another manager decides on what you filed or forwarded",
+    )
+    return manager, demand
 
 
 def reader_scope() -> str:

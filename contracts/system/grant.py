@@ -177,7 +177,7 @@ def decide(grant_id: str, approved: bool, note: str, digest: bytes) -> None:
     manager = require_role("manager")
     grant = seen(known(grant_id))
     require(grant.status == "in_review", "grant.status: take it up with `review`; see `show`")
-    require(manager != grant.operator, "grant.self: another manager decides on your request")
+    require(manager not in (grant.operator, grant.consumer), "grant.self: another manager decides")
     require(digest == grant.digest, "grant.digest: other terms were requested; read these")
     require(approved or note != "", "grant.note: say why it is refused")
     require(len(note) <= NOTE_MAX, "grant.note: use up to 1024 characters")

@@ -331,13 +331,13 @@ def close(job_id: str, note: str) -> None:
     """The operator closes a verified job; a manager what is disputed or was never answered."""
     job = known(job_id)
     party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
-    manager = is_manager()
+    is_judge = is_manager() and party not in (job.operator, job.consumer)
     require(
-        party != "" and (party == job.operator or manager),
-        "job.close: only its operator or a manager closes it",
+        party != "" and (party == job.operator or is_judge),
+        "job.close: only its operator, or a manager that is no side of it, closes it",
     )
     require(
-        job.status == "verified" or (manager and job.status in ("result", "disputed")),
+        job.status == "verified" or (is_judge and job.status in ("result", "disputed")),
         "job.unverified: the consumer must verify it first, or a manager decide",
     )
     require(len(note) <= NOTE_MAX, "job.note: use up to 1024 characters")

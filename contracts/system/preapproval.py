@@ -240,6 +240,16 @@ def draw(channel_id: str, asked: Grant) -> str:
     require(channel.status == "open", "preapproval.closed: request without the channel")
     require(ctx.time_ms < channel.until_ms, "preapproval.ended: request without the channel")
     require(asked.operator == channel.operator, "preapproval.operator: it is another operator's")
+    # The channel speaks for its manager at each request anew: so it must still have a voice, and
+    # not be the one for whom the data is.
+    require(
+        view_contract("parties", "party_has_role", channel.manager, "manager", returns=bool),
+        "preapproval.manager: who opened the channel is suspended; request without it",
+    )
+    require(
+        asked.consumer != channel.manager,
+        "preapproval.consumer: another manager decides on what is for you; request without it",
+    )
     require(asked.scenario == channel.scenario, "preapproval.scenario: name the channel's scenario")
     require(
         asked.expires_ms <= ctx.time_ms + channel.term_ms,

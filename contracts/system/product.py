@@ -148,6 +148,10 @@ def approve(product_id: str, passed: bool, note: str) -> None:
     require(manager != "", "product.role: sign with an account of an active manager")
     product = known(product_id)
     require(product.status == "registered", "product.status: it has been assessed already")
+    require(
+        manager not in (product.operator, product.consumer),
+        "product.self: another manager assesses what you made or receive",
+    )
     require(passed or note != "", "product.note: say why the product is refused")
     require(len(note) <= NOTE_MAX, "product.note: use up to 1024 characters")
     if passed:

@@ -14,7 +14,16 @@ from cli.options import Invocation
 from client.work import Reader, Waiting, reader_of, waiting_for
 from contracts.vm.testing import account
 from ledger.values import Value, encode_value
-from tests.business import HOUR_MS, STRANGER, SUPPLIERS, Business, acceptance, digest, result
+from tests.business import (
+    DEMAND,
+    HOUR_MS,
+    STRANGER,
+    SUPPLIERS,
+    Business,
+    acceptance,
+    digest,
+    result,
+)
 from tests.fake_session import opened
 from tests.unit.test_cli_scan import Speaker
 
@@ -390,3 +399,14 @@ def as_account(business: Business, who: str, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(opened(monkeypatch), "view", view)
     monkeypatch.setattr(Invocation, "account", lambda _ask: Signer(account(who)))
+
+
+def test_no_manager_is_told_to_decide_on_what_is_its_own() -> None:
+    business = Business()
+    business.catalogued()
+    hub: list[Value] = ["hub", "Hub", ["manager", "consumer"], [account("hub")]]
+    business.do("bureau", "parties", "register", *hub)
+    business.do("hub", "demand", "file", "d1", *DEMAND)
+    business.do("opco", "demand", "prescreen", "d1", True, "complete")
+    assert told(business, "bureau") == [("demand to review", "d1")]
+    assert told(business, "hub") == []
