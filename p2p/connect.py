@@ -184,7 +184,7 @@ class Connection:
 
     @property
     def is_worn(self) -> bool:
-        """Should it be made anew, because its keys have sealed enough?"""
+        """Should it be made anew: have its keys sealed enough, or was what we showed renewed?"""
         return self.security.is_worn(self.secured)
 
     async def close(self) -> None:

@@ -99,7 +99,6 @@ class Network:
         self._forming: dict[str, Link] = {}  # connected, streams not yet open: one per peer
         self._living: set[Link] = set()  # those, and the ones that others took over from
         self._dialing: dict[str, trio.CancelScope] = {}
-        self._remaking = trio.CancelScope()
         self._once_linked: set[str] = set()
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -206,15 +205,12 @@ class Network:
         self._rejudge()
 
     def renew(self, identity: TlsIdentity) -> None:
-        """New links show this certificate; living ones are made anew, one after the other.
+        """New links show this certificate; living ones are made anew within a heartbeat.
 
         A successor takes over from each, so that no frame is lost. Raises CertificateRefused for
         a certificate that is not for this node, and changes nothing.
         """
         self._security.renew(identity)
-        if self._nursery is not None:
-            self._remaking.cancel()
-            self._nursery.start_soon(self._remake)
 
     def certificates(self) -> dict[str, Certificate]:
         """Name -> what the peer at the other end of a link showed."""
@@ -344,15 +340,6 @@ class Network:
         log.info("link up", name=self._peers[peer_id].name, peer=peer_id)
         self._notify()
         return earlier
-
-    async def _remake(self) -> None:
-        """One link after the other, so that the node stays linked with all others."""
-        with trio.CancelScope() as self._remaking:
-            for peer_id, link in sorted(self._links.items()):
-                link.ask_successor()
-                with trio.move_on_after(self._limits.upgrade_timeout_s):
-                    while self._links.get(peer_id) is link:
-                        await self._changed.wait()
 
     def _rejudge(self) -> None:
         """Ends the links to peers that would not be let in now."""

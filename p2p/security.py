@@ -55,7 +55,7 @@ class Security(ISecureTransport):
 
     @abstractmethod
     def is_worn(self, connection: ISecureConn) -> bool:
-        """Should the connection be made anew, because its keys have sealed enough?"""
+        """Should it be made anew: have its keys sealed enough, or was what we showed renewed?"""
 
 
 class SecurityFactory(Protocol):

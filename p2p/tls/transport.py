@@ -68,6 +68,7 @@ class TlsConnection(BaseSession):
         stream: TlsStream,
         certificate: Certificate,
         *,
+        own: Certificate,
         key_pair: KeyPair,
         peer: ID,
     ) -> None:
@@ -83,6 +84,7 @@ class TlsConnection(BaseSession):
         self._raw = raw
         self.stream = stream
         self.certificate = certificate
+        self.own = own  # what the peer was shown
 
     async def read(self, n: int | None = None) -> bytes:
         return await self.stream.read(n)
@@ -156,7 +158,9 @@ class SmTls(Security):
 
     def is_worn(self, connection: ISecureConn) -> bool:
         assert isinstance(connection, TlsConnection)
-        return connection.stream.sealed_records > _WORN_RECORDS
+        # A renewal may also come while a handshake is under way, which then ends as it began.
+        is_renewed = connection.own != self._identity.certificate
+        return is_renewed or connection.stream.sealed_records > _WORN_RECORDS
 
     async def secure_inbound(self, conn: IRawConnection) -> ISecureConn:
         return await self._secure(conn, None)
@@ -199,7 +203,7 @@ class SmTls(Security):
         if not is_dialer:  # a client of TLS 1.3 is done before it was judged: this is its welcome
             await stream.write(proof)
         return TlsConnection(
-            raw, stream, theirs, key_pair=self._key_pair, peer=parse_peer_id(peer_id)
+            raw, stream, theirs, own=own, key_pair=self._key_pair, peer=parse_peer_id(peer_id)
         )
 
     def _judge(self, certificate: Certificate, dialed: str) -> str:

@@ -6,9 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 import trio
+from libp2p.abc import ISecureConn
+from libp2p.crypto.keys import KeyPair
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.protocol_muxer.multiselect_client import MultiselectClient
@@ -24,11 +27,11 @@ from p2p.errors import ConnectFailed, Refusal
 from p2p.identity import key_pair_of, peer_id_of
 from p2p.limits import KIB, Channel, NetworkLimits
 from p2p.network import Network, PeerAddress
-from p2p.security import SecurityFactory
+from p2p.security import IsAllowed, Security, SecurityFactory
 from p2p.tls.binding import EXPORT_LABEL, EXPORT_SIZE, PROOF_SIZE, prove, statement
 from p2p.tls.policy import TransportPolicy
 from p2p.tls.stream import TlsStream
-from p2p.tls.transport import PROTOCOL, sm_tls
+from p2p.tls.transport import PROTOCOL, SmTls, sm_tls, utc_now
 from tests.e2e.p2p_world import (
     ANY_PORT,
     QUICK,
@@ -292,6 +295,37 @@ async def test_a_renewal_under_load_loses_no_frame_and_keeps_the_order(renewing:
         other.set_policy(replace(policy(), revoked=frozenset({("org1", old)})))
         await trio.sleep(0.3)
         assert not other.counters.cut, "it shows the new certificate"
+
+
+@pytest.mark.parametrize("renewing", [0, 1], ids=["the one who dials", "the one who is dialed"])
+async def test_a_renewal_reaches_a_link_whose_handshake_is_under_way(renewing: int) -> None:
+    """It ends with the certificate that it began with, and is made anew."""
+    seed = SEEDS[renewing]
+    has_begun, may_go_on = trio.Event(), trio.Event()
+
+    class Paused(SmTls):
+        async def _met(self, *of_handshake: Any) -> ISecureConn:
+            has_begun.set()
+            await may_go_on.wait()
+            return await super()._met(*of_handshake)
+
+    def paused(key_pair: KeyPair, is_allowed: IsAllowed) -> Security:
+        return Paused(
+            key_pair, is_allowed, identity=tls_identity(seed), policy=policy(), now=utc_now
+        )
+
+    networks = [node(0), node(1)]
+    networks[renewing] = node(renewing, security=paused)
+    other = networks[1 - renewing]
+    async with running(*networks):
+        introduce(*networks)
+        await has_begun.wait()
+        networks[renewing].renew(tls_identity(seed, 1))
+        may_go_on.set()
+        await until(lambda: other.counters.links == 2)
+        shown = other.certificates()[f"node{renewing}"]
+        assert shown == tls_identity(seed, 1).certificate
+        assert other.counters.lost == 0
 
 
 async def test_a_certificate_of_another_key_does_not_renew() -> None:
