@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from cli.beyond import of_grant
 from cli.domain import time_text
 from cli.language import say, word
 from cli.literals import ID
@@ -65,7 +66,10 @@ def advised(session: Session, refusal: Refused) -> Refused:
         return refusal
     contract, method, args = refusal.asked
     try:
-        told = _advice(session, own[1], own[2], named(contract, method, args))
+        given = named(contract, method, args)
+        told = of_grant(session, f"{own[1]}.{own[2]}", given) or _advice(
+            session, own[1], own[2], given
+        )
     except ClientError:
         return refusal
     if not told:

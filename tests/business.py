@@ -437,14 +437,14 @@ def agreed_terms(business: Business) -> list[Value]:
     return ["product", "p1", "Claims by plan", text, "registry", 10_000, "", until_ms]
 
 
-def step(name: str, *after: str, component: str = ALGORITHM) -> Value:
+def step(name: str, *after: str, component: str = ALGORITHM, key: bytes = RECEIVER_KEY) -> Value:
     """A step of a plan: the computation of Business.order."""
     return {
         "name": name,
         "component": component,
         "program_hash": sm3.digest(PROGRAM),
         "participants": [[supplier, dataset_of(supplier)] for supplier in SUPPLIERS],
-        "receiver_key": RECEIVER_KEY,
+        "receiver_key": key,
         "after": list(after),
         "resources": [["cpu_millis", 2000], ["memory_mib", 1024]],
     }

@@ -2,7 +2,8 @@
 
 The operator of a finished task registers its result as a product; the manager passes or refuses
 it. The product keeps its lineage, task and grant, so that a delivery can be traced to the data.
-The grant is checked at the registration and at the approval; a refusal needs none.
+The grant is checked at the registration, which its kinds of output bind, and at the approval; a
+refusal needs none.
 
 States: registered -> approved | refused.
 """
@@ -116,6 +117,13 @@ def register(
     require(outcome.operator == operator, "product.owner: another operator ordered this task")
     require(outcome.status == "finished", "product.task: only a finished task makes a product")
     view_contract("grant", "ensure_valid", outcome.grant_id, returns=bool)
+    _scenario, _algorithms, outputs = view_contract(
+        "grant", "purpose", outcome.grant_id, returns=tuple[str, list[str], list[str]]
+    )
+    require(
+        output in outputs,
+        "product.beyond: the grant allows other kinds of output; ask for a new grant",
+    )
     products[product_id] = DataProduct(
         id=product_id,
         task_id=task_id,

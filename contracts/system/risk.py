@@ -6,6 +6,9 @@ grant, task, product, delivery or statement. It reads the records of the contrac
 says whose affair it is, what it measured, and whether that is too much by the monitoring plan in
 force (contract `rules`). It keeps nothing: what was found already, and what came of it, is the
 affair of the contract `alert`, which asks here.
+
+What strays from a grant is refused where the chain can know it; the checks find what shows later:
+a key that becomes an account of another party, or what was made before a rule held (ADR 45).
 """
 
 from __future__ import annotations
@@ -128,6 +131,17 @@ def look(check_name: str, subject: str) -> Seen:
     return Seen(party, limit.stage, limit.severity, measured, limit.limit, is_due)
 
 
+@view
+def ensure_receiver(grant_id: str, receiver_key: bytes) -> bool:
+    """True, or a refusal, where a result under the grant would be sealed to an account of a party
+    beside it; for the contracts that plan and order computations (8.2.5a)."""
+    require(
+        not is_outsider(grant_id, receiver_key),
+        "risk.receiver: seal the result to a key of the grant's two sides, or to one made for it",
+    )
+    return True
+
+
 def looked_at(check_name: str, subject: str, limit: Limit) -> tuple[str, int, bool]:
     """The party that it is about, what was measured, and whether that is too much."""
     if check_name == "collection_late":
@@ -238,13 +252,18 @@ def strays_of(task_id: str) -> tuple[str, int]:
     )
     _scenario, algorithms, _outputs = purpose_of(grant_id)
     strayed = 0 if algorithm in algorithms else 1
+    if is_outsider(grant_id, receiver_key):
+        strayed += 1
+    return operator, strayed
+
+
+def is_outsider(grant_id: str, receiver_key: bytes) -> bool:
+    """Is the key an account of a party that is no side of the grant?"""
     sides = view_contract("grant", "sides", grant_id, returns=Sides)
     address = to_hex(sm3(receiver_key))[:ADDRESS_LENGTH]
     receiver = view_contract("parties", "party_of", address, returns=str)
     # A key of no account was made for the task alone: nobody can say whose it is.
-    if receiver not in ("", sides.operator, sides.consumer):
-        strayed += 1
-    return operator, strayed
+    return receiver not in ("", sides.operator, sides.consumer)
 
 
 def purpose_of(grant_id: str) -> tuple[str, list[str], list[str]]:

@@ -108,6 +108,7 @@ def plan(
         view_contract(
             "grant", "ensure_covers", grant_id, operator, data, step.component, returns=bool
         )
+        view_contract("risk", "ensure_receiver", grant_id, step.receiver_key, returns=bool)
     plans[job_id] = steps
     return Planned(parties, digest_of(job_id, grant_id, priority, deadline_ms, steps))
 

@@ -151,6 +151,7 @@ def create(
         "grant", "use", grant_id, task_id, operator, datasets, algorithm, returns=tuple[str, int]
     )
     require(deadline_ms <= expires_ms, "task.deadline: it must not outlast the grant")
+    view_contract("risk", "ensure_receiver", grant_id, receiver_key, returns=bool)
     view_contract("algorithm", "ensure_runnable", algorithm, returns=bool)
     program_hash = sm3(program)
     if job_id != "":

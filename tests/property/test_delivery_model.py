@@ -33,7 +33,6 @@ risks = st.sampled_from(["low", "medium", "high"])
 
 @dataclass
 class Product:
-    output: str
     status: str = "registered"
 
 
@@ -69,9 +68,10 @@ class DeliveryMachine(RuleBasedStateMachine):
     @rule(who=people, name=products, output=st.sampled_from(["statistics", "model"]))
     def register(self, who: str, name: str, output: str) -> None:
         expected = who == "opco" and name not in self.products and self.is_granted
+        expected = expected and output == "statistics"  # as the grant says
         words: list[Value] = [name, "t1", "Table", "", digest("result"), output]
         if self.act(expected, who, "product", "register", *words):
-            self.products[name] = Product(output)
+            self.products[name] = Product()
 
     @rule(who=people, name=products, passed=st.booleans())
     def assess(self, who: str, name: str, passed: bool) -> None:
@@ -186,8 +186,8 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @invariant()
     def checks_find_what_the_model_finds(self) -> None:
-        for name, product in self.products.items():
-            assert self.is_found("purpose_mismatch", name) is (product.output == "model")
+        for name in self.products:
+            assert not self.is_found("purpose_mismatch", name)
         for name, one in self.deliveries.items():
             assert self.is_found("no_diligence", name) is (one.risk == "")
             assert self.is_found("high_risk", name) is (one.risk == "high")

@@ -6,6 +6,7 @@ chain meets in part are tested for that part; docs/standard.md says what is miss
 
 from __future__ import annotations
 
+from ledger.model import address_of
 from ledger.values import Value
 from tests.business import (
     ALGORITHM,
@@ -20,6 +21,7 @@ from tests.business import (
     dataset_rows,
     dataset_text,
     digest,
+    node_public,
 )
 
 
@@ -150,6 +152,10 @@ def test_clause_6_4a_the_operator_develops_within_what_was_granted_only() -> Non
     beyond: list[Value] = [["health", dataset_of("health")], ["social", "social-births"]]
     other_data = changed(order, 4, beyond)
     assert business.refused("opco", "task", "create", *other_data) == "grant.dataset"
+    desk = node_public("desk of rival")
+    business.do("bureau", "parties", "add_account", "rival", address_of(desk))
+    other_eyes = changed(order, 5, desk)
+    assert business.refused("opco", "task", "create", *other_eyes) == "risk.receiver"
     other_use = changed(order, 2, "training/1")
     assert business.refused("opco", "task", "create", *other_use) == "grant.algorithm"
     assert business.refused("rival", "task", "create", *order) == "grant.operator"

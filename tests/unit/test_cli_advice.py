@@ -22,8 +22,18 @@ from client.session import Session
 from contracts.system.parties import ROLES
 from contracts.vm.codes import ViewRefused
 from contracts.vm.testing import account as address_of
+from ledger.model import address_of as address_in
 from ledger.values import Value
-from tests.business import HOUR_MS, STRANGER, Business, digest
+from tests.business import (
+    HOUR_MS,
+    STRANGER,
+    Business,
+    changed,
+    dataset_of,
+    digest,
+    node_public,
+    step,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,6 +153,43 @@ def test_the_words_are_chinese_where_the_locale_is(business: Business) -> None:
     finally:
         speak(Language.ENGLISH)
     assert "grant g1 的状态：已撤销; 原因：用途不再; 请授权运营方重新申请" in sentence
+
+
+def test_what_a_grant_does_not_name_is_said_with_the_words_for_a_new_one(
+    business: Business,
+) -> None:
+    business.finished()
+    opco = Node(business, "opco")
+    made: list[Value] = ["p1", "t1", "Rows", "", digest("result"), "rows"]
+    sentence = told(opco, "product", "register", *made)
+    assert sentence.endswith(
+        "grant g1 allows statistics, not rows; ask for a new grant: "
+        "shuxin grant request … --demand d1 --output-kind rows"
+    )
+    order = changed(business.order("t2"), 2, "training/1")
+    sentence = told(opco, "task", "create", *order)
+    assert "allows statistics/1, not training/1; ask" in sentence
+    assert sentence.endswith("--demand d1 --algorithm training/1")
+    business.enter("social", "births")
+    others = changed(
+        business.order("t2"), 4, [["health", dataset_of("health")], ["social", "births"]]
+    )
+    assert told(opco, "task", "create", *others).endswith("--demand d1 --dataset births")
+    opco.instead["grant.show"] = {"outputs": ["a\nb"], "demand_id": "d; rm"}
+    sentence = told(opco, "product", "register", *made)
+    assert sentence.endswith("allows a b, not rows; ask for a new grant: shuxin grant request … "
+                             "--demand … --output-kind rows")  # fmt: skip
+
+
+def test_a_receiver_beside_the_grant_is_said_by_name(business: Business) -> None:
+    business.granted(uses_max=9)
+    key = node_public("desk of rival")
+    business.do("bureau", "parties", "add_account", "rival", address_in(key))
+    opco = Node(business, "opco")
+    between = "the receiver is a key of rival; grant g1 is between opco, insurer"
+    assert told(opco, "task", "create", *changed(business.order(), 5, key)).endswith(between)
+    plan = changed(business.plan("j1"), -1, [step("first", key=key)])
+    assert told(opco, "job", "create", *plan).endswith(between)
 
 
 LIES: list[Value] = [

@@ -245,7 +245,12 @@ class Largest(Machinery):
         for number in (1, 2):
             entries: list[Value] = [2**40 + number, 2**40 + number, DIGEST, 2**41]
             self.do("operator", "evidence", "anchor_access", 2**40 + number, *entries)
-        text: list[Value] = [wide(128), wide(2048), DIGEST, name("statistics")]
+        text: list[Value] = [
+            wide(128),
+            wide(2048),
+            DIGEST,
+            "15".ljust(64, "o"),
+        ]  # the last of the grant
         self.do("operator", "product", "register", name("p"), name("done"), *text)
         self.do("manager", "product", "approve", name("p"), True, note)
         offer: list[Value] = [name("p"), name("consumer"), DIGEST, DIGEST]

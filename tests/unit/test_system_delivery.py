@@ -25,6 +25,7 @@ ANSWER: list[Value] = ["v1", digest("payload"), True, ""]
         (4, bytes(33), "product.result_digest"),
         (5, "", "product.output"),
         (5, "A table", "product.output"),
+        (5, "model", "product.beyond"),
     ],
 )
 def test_a_malformed_product_is_not_registered(position: int, value: Value, code: str) -> None:

@@ -172,6 +172,7 @@ OPEN = {
     "grant": "course purpose sides is_valid ensure_valid ensure_covers ensure_not_withdrawn",
     "preapproval": "ensure_sound",
     "product": "lineage made",
+    "risk": "ensure_receiver",
     "task": "aim outcome",
 }
 # Tried in tests of their own: identity.show needs a certificate, evidence.sealed has two codes.

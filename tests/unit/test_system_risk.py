@@ -15,6 +15,7 @@ from tests.business import (
     changed,
     digest,
     node_public,
+    step,
 )
 
 DAY_MS = 24 * HOUR_MS
@@ -26,21 +27,59 @@ def looked(business: Business, check: str, subject: str) -> tuple[Value, Value, 
     return seen["party"], seen["measured"], seen["is_due"]
 
 
-def sealed_to(business: Business, party: str) -> None:
-    """A finished task whose result is sealed to a key that is an account of the party."""
+def desk_of(business: Business, party: str) -> bytes:
+    """A key that is an account of the party."""
     key = node_public(f"desk of {party}")
     business.do("bureau", "parties", "add_account", party, address_of(key))
+    return key
+
+
+def sealed_to(business: Business, party: str) -> None:
+    """A task whose result is sealed to a key that becomes an account of the party later."""
     business.granted()
+    key = node_public(f"desk of {party}")
     business.do("opco", "task", "create", *changed(business.order(), 5, key))
+    assert looked(business, "task_mismatch", "t1") == ("opco", 0, False)
+    desk_of(business, party)
 
 
-@pytest.mark.parametrize(("party", "is_due"), RECEIVERS.items())
-def test_a_result_that_is_sealed_to_a_party_beside_the_grant_is_found(
-    party: str, is_due: bool
+@pytest.mark.parametrize(("party", "is_beside"), RECEIVERS.items())
+def test_a_result_goes_to_no_party_beside_the_grant(party: str, is_beside: bool) -> None:
+    business = Business()
+    business.granted(uses_max=9)
+    key = desk_of(business, party)
+    sealed = changed(business.order(), 5, key)
+    steps: list[Value] = [step("first"), step("second", key=key)]
+    plan = changed(business.plan(), -1, steps)
+    if is_beside:
+        assert business.refused("opco", "task", "create", *sealed) == "risk.receiver"
+        assert business.refused("opco", "job", "create", *plan) == "risk.receiver"
+        business.do("bureau", "parties", "remove_account", party, address_of(key))
+    business.do("opco", "task", "create", *sealed)
+    business.do("opco", "job", "create", *plan)
+
+
+@pytest.mark.parametrize(("party", "is_beside"), RECEIVERS.items())
+def test_a_key_that_becomes_an_account_of_another_party_later_is_found(
+    party: str, is_beside: bool
 ) -> None:
     business = Business()
     sealed_to(business, party)
-    assert looked(business, "task_mismatch", "t1") == ("opco", int(is_due), is_due)
+    assert looked(business, "task_mismatch", "t1") == ("opco", int(is_beside), is_beside)
+
+
+def test_a_step_whose_receiver_became_a_party_beside_the_grant_is_not_begun() -> None:
+    business = Business()
+    business.granted(uses_max=9)
+    key = node_public("desk of rival")
+    plan = changed(business.plan(), -1, [step("first", key=key)])
+    business.do("opco", "job", "create", *plan)
+    for party in (*SUPPLIERS, "insurer"):
+        business.do(party, "job", "confirm", "j1", business.job()["digest"])
+    business.do("opco", "job", "dispatch", "j1")
+    desk_of(business, "rival")
+    begun = changed(business.step_order("first", "t1"), 5, key)
+    assert business.refused("opco", "task", "create", *begun) == "risk.receiver"
 
 
 def test_a_key_that_was_made_for_the_task_is_nobodys() -> None:
@@ -49,24 +88,39 @@ def test_a_key_that_was_made_for_the_task_is_nobodys() -> None:
     assert looked(business, "task_mismatch", "t1") == ("opco", 0, False)
 
 
-@pytest.mark.parametrize(("output", "is_due"), [("statistics", False), ("model", True)])
-def test_a_product_of_a_kind_that_was_not_granted_is_found(output: str, is_due: bool) -> None:
+def test_a_product_of_a_kind_that_was_not_granted_is_not_registered() -> None:
     business = Business()
     business.finished()
-    made: list[Value] = ["p1", "t1", "Table", "", digest("result"), output]
-    business.do("opco", "product", "register", *made)
-    assert looked(business, "purpose_mismatch", "p1") == ("opco", int(is_due), is_due)
-    if is_due:
-        ((name, event),) = business.do("archive", "alert", "check", "purpose_mismatch", "p1")
-        assert (name, event["severity"], event["stage"]) == (
-            "AlertRaised",
-            "critical",
-            "development",
-        )
-        business.do("bureau", "alert", "close", str(event["alert_id"]), "withdrawn")
-        business.pass_time(30 * DAY_MS)
-        code = business.refused("archive", "alert", "check", "purpose_mismatch", "p1")
-        assert code == "alert.quiet", "it stays as it is"
+    made: list[Value] = ["p1", "t1", "Table", "", digest("result"), "model"]
+    assert business.refused("opco", "product", "register", *made) == "product.beyond"
+    business.do("opco", "product", "register", *changed(made, -1, "statistics"))
+    assert looked(business, "purpose_mismatch", "p1") == ("opco", 0, False)
+
+
+def registered_before(business: Business, product_id: str = "p1") -> None:
+    """The product is of a kind that a contract without the rule has let in."""
+    (place,) = [
+        place
+        for place, value in business.chain.state.items()
+        if place[0] == "product" and b"statistics" in value
+    ]
+    value = business.chain.state[place]
+    business.chain.state[place] = value.replace(b"statistics", b"individual")
+    business.pass_time(1000)
+    assert business.ask_record("opco", "product", "show", product_id)["output"] == "individual"
+
+
+def test_a_product_from_before_the_rule_is_found() -> None:
+    business = Business()
+    business.registered()
+    registered_before(business)
+    assert looked(business, "purpose_mismatch", "p1") == ("opco", 1, True)
+    ((_name, event),) = business.do("archive", "alert", "check", "purpose_mismatch", "p1")
+    assert (event["severity"], event["stage"]) == ("critical", "development")
+    business.do("bureau", "alert", "close", str(event["alert_id"]), "withdrawn")
+    business.pass_time(30 * DAY_MS)
+    code = business.refused("archive", "alert", "check", "purpose_mismatch", "p1")
+    assert code == "alert.quiet", "it stays as it is"
 
 
 def test_a_product_whose_task_strayed_strays_in_two_ways_at_most_once_each() -> None:
@@ -76,8 +130,10 @@ def test_a_product_whose_task_strayed_strays_in_two_ways_at_most_once_each() -> 
         business.accept(supplier)
     for supplier in SUPPLIERS:
         business.report(supplier)
-    made: list[Value] = ["p1", "t1", "Table", "", digest("result"), "model"]
+    made: list[Value] = ["p1", "t1", "Table", "", digest("result"), "statistics"]
     business.do("opco", "product", "register", *made)
+    assert looked(business, "purpose_mismatch", "p1") == ("opco", 1, True)
+    registered_before(business)
     assert looked(business, "purpose_mismatch", "p1") == ("opco", 2, True)
 
 
