@@ -187,6 +187,9 @@ def enact(rule_id: str, number: int, digest: bytes, from_height: int) -> None:
     """The manager puts the draft that it read, named by digest, in force from a height on."""
     manager = require_manager()
     rule = known(rule_id)
+    # A rule is a manager's own word; who is monitored does not set the limits of it alone.
+    is_others = rule.kind == "rule" or manager != rule.party
+    require(is_others, "rules.self: another manager enacts your plan")
     latest = require_draft(rule)
     require(number == latest.number, "rules.number: enact the draft; see `show` for its number")
     require(digest == latest.digest, "rules.digest: another text waits; read that one")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.system.rules import CHECKS, KINDS, STAGES
+from contracts.vm.testing import account
 from ledger.values import Value
 from tests.business import STRANGER, Business, changed, digest
 
@@ -145,6 +146,19 @@ def test_a_manager_enacts_the_very_text_that_it_read() -> None:
     for number, content, code in ((1, "other", "rules.digest"), (2, "text", "rules.number")):
         enact: list[Value] = ["r1", number, digest(content), height]
         assert business.refused("bureau", "rules", "enact", *enact) == code
+
+
+def test_who_is_monitored_does_not_enact_its_own_plan_and_a_manager_enacts_its_own_rule() -> None:
+    business = Business()
+    roles: list[Value] = ["manager", "operator"]
+    business.do("bureau", "parties", "register", "both", "Both", roles, [account("both")])
+    lax: list[Value] = [["delivery_unanswered", 8760, "notice"]]
+    business.do("both", "rules", "draft", *text("r1", limits=lax))
+    words: list[Value] = ["r1", 1, digest("text"), business.chain.height + 9]
+    assert business.refused("both", "rules", "enact", *words) == "rules.self"
+    business.do("bureau", "rules", "enact", *words)
+    business.do("both", "rules", "draft", *text("r2", kind="rule"))
+    business.do("both", "rules", "enact", *changed(words, 0, "r2"))
 
 
 def test_a_version_begins_at_a_height_to_come_and_one_at_a_time() -> None:
