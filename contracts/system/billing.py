@@ -144,7 +144,7 @@ class Price:
 
 entries_by_number = Map(int, Entry)
 entry_count = Var(int)
-metered = Map((str, str), bool)  # kind, subject; of a use its agreement and log
+metered = Map((str, str), bool)  # kind, subject; of a use its two sides and log
 # Numbers of entries by scope: "" for managers, the party, and payee with payer for statements.
 entry_by_scope = Map((str, int), int)
 scope_count = Map(str, int)
@@ -206,7 +206,8 @@ def report_use(agreement_id: str, units: int, digest: bytes) -> int:
     require(1 <= units <= UNITS_MAX, "billing.units: report 1 to 10**12 units")
     require(len(digest) == DIGEST_SIZE, "billing.digest: use 32 bytes of SM3 of the log")
     price = agreed(cover)
-    take_once("use", f"{agreement_id}:{to_hex(digest)}")  # the same log is reported once
+    # The same log is reported once between the two, whatever agreements they have.
+    take_once("use", f"{operator}:{cover.consumer}:{to_hex(digest)}")
     book("use", agreement_id, "", price, operator, cover.consumer, units, agreement_id, digest)
     return entry_count.get(0)
 
