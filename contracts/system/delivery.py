@@ -33,6 +33,7 @@ from contracts.dialect import (
 DIGEST_SIZE = 32  # bytes: SM3
 NOTE_MAX = 1024  # characters
 USES_MAX = 10**12  # of one report
+GAP_MS = 24 * 3600 * 1000  # between two reports: periods begin with a day, acceptances do not
 SCENARIO_MAX = 512  # characters, as in a grant
 PAGE_MAX = 100  # records in one answer
 CHANNELS = ("file", "interface", "query", "enclave")  # by which the bytes reach the consumer
@@ -273,9 +274,11 @@ def report_use(
     require(delivery.consumer == consumer, "delivery.consumer: it was offered to another consumer")
     require(delivery.status == "accepted", "delivery.status: only what was accepted is used")
     begin_ms = max(delivery.used_ms, delivery.answered_ms)
+    # What a report leaves out no later one can tell: a report of the last hour is no word on the
+    # months before it.
     require(
-        begin_ms <= from_ms < to_ms <= ctx.time_ms,
-        "delivery.period: begin at the last report's end or later, and end by now",
+        begin_ms <= from_ms < begin_ms + GAP_MS and from_ms < to_ms <= ctx.time_ms,
+        "delivery.period: begin where the last report ended, or in the day after, and end by now",
     )
     require(0 <= uses <= USES_MAX, "delivery.uses: report 0 to 10**12 uses")
     require(1 <= len(scenario) <= SCENARIO_MAX, "delivery.scenario: say what for, up to 512")

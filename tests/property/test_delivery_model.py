@@ -114,14 +114,20 @@ class DeliveryMachine(RuleBasedStateMachine):
             known.status = "accepted" if accepted else "rejected"
             known.used_ms = self.business.now_ms if accepted else 0
 
-    @rule(who=people, name=deliveries, begin=st.integers(-1, 1), is_within=st.booleans())
+    @rule(
+        who=people,
+        name=deliveries,
+        begin=st.sampled_from([-1, 0, 0, 1, 86_400]),
+        is_within=st.booleans(),
+    )
     def report_use(self, who: str, name: str, begin: int, is_within: bool) -> None:
-        """From the end of the last report on, or a second before or after it, until now."""
+        """From the end of the last report on, or a second before or after it, or a day after it,
+        until now."""
         known = self.deliveries.get(name)
         now_ms = self.business.now_ms
         from_ms = (known.used_ms if known else 0) + begin * 1000
         expected = who == "insurer" and known is not None and known.status == "accepted"
-        expected = expected and begin >= 0 and from_ms < now_ms
+        expected = expected and begin in (0, 1) and from_ms < now_ms
         scenario = SCENARIO if is_within else "something else"
         words: list[Value] = [name, max(from_ms, 0), now_ms, 3, scenario, digest("log"), ""]
         if self.act(expected, who, "delivery", "report_use", *words) and known is not None:

@@ -345,6 +345,20 @@ def test_only_what_was_accepted_is_used(accepted: bool | None) -> None:
     assert code == "delivery.status"
 
 
+def test_a_report_of_use_leaves_no_more_than_a_day_out() -> None:
+    business = accepted()
+    accepted_ms = business.now_ms - 2 * HOUR_MS
+    business.pass_time(100 * 24 * HOUR_MS)
+    late = used(business, uses=0)
+    assert business.refused("insurer", "delivery", "report_use", *late) == "delivery.period"
+    shown = business.ask_record("bureau", "risk", "look", "use_unreported", "v1")
+    assert (shown["measured"], shown["is_due"]) == (100, True), "it has told nothing yet"
+    day_ms = 24 * HOUR_MS
+    beyond = used(business, from_ms=accepted_ms + day_ms)
+    assert business.refused("insurer", "delivery", "report_use", *beyond) == "delivery.period"
+    business.do("insurer", "delivery", "report_use", *changed(beyond, 1, accepted_ms + day_ms - 1))
+
+
 def test_use_is_reported_period_by_period_also_after_the_grant_is_revoked() -> None:
     business = accepted()
     business.do("insurer", "delivery", "report_use", *used(business))
