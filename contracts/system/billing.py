@@ -367,10 +367,9 @@ def entries(offset: int, limit: int) -> list[Entry]:
 
 
 def listed(service: str) -> Price:
-    """A service of the chain by the tariff; what that does not name is metered and free."""
-    price = view_contract("tariff", "price_of", service, returns=Price)
-    require(price.tariff > 0, "billing.tariff: none is in force; the manager must enact one")
-    return price
+    """A service of the chain by the tariff; what that does not name is metered and free. So is all
+    before the first one: were it refused, a price set later would be for what was done before."""
+    return view_contract("tariff", "price_of", service, returns=Price)
 
 
 def agreed(cover: Cover) -> Price:

@@ -94,13 +94,13 @@ class BillingMachine(RuleBasedStateMachine):
     @rule(who=people)
     def meter_task(self, who: str) -> None:
         is_concerned = who not in ("bank", "rival")
-        expected = is_concerned and bool(self.versions) and "t1" not in self.metered
+        expected = is_concerned and "t1" not in self.metered
         self.act(expected, who, "billing", "meter_task", "t1")
         if expected:
             self.metered.add("t1")
-            self.owe("opco", self.prices["task"])
+            self.owe("opco", self.prices.get("task", 0))
             for supplier in SUPPLIERS:
-                self.owe(supplier, self.prices["dataset"])
+                self.owe(supplier, self.prices.get("dataset", 0))
 
     @rule(who=people)
     def meter_delivery(self, who: str) -> None:

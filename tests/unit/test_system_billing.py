@@ -145,10 +145,21 @@ def test_only_finished_tasks_are_metered(ending: str) -> None:
     assert business.refused("opco", "billing", "meter_task", "t1") == "billing.task"
 
 
-def test_nothing_is_metered_before_a_tariff_holds_and_what_it_does_not_name_is_free() -> None:
+def test_what_is_metered_before_the_first_tariff_is_free_whatever_it_says_later() -> None:
     business = Business()
     business.assessed()
-    assert business.refused("opco", "billing", "meter_task", "t1") == "billing.tariff"
+    height = business.chain.height + 9
+    business.do("bureau", "tariff", "enact", 1, digest("tariff"), "", [["task", 10**15]], height)
+    business.do("insurer", "billing", "meter_task", "t1")
+    business.chain.advance(height=9)
+    assert business.refused("opco", "billing", "meter_task", "t1") == "billing.metered"
+    found = rows(business.ask("bureau", "billing", "entries", 0, 10))
+    assert [(e["price_fen"], e["tariff"]) for e in found] == [(0, 0)] * 4
+
+
+def test_what_the_tariff_does_not_name_is_metered_and_free() -> None:
+    business = Business()
+    business.assessed()
     enact(business, 1, [["task", 500]])
     business.do("opco", "billing", "meter_task", "t1")
     prices = [e["price_fen"] for e in rows(business.ask("bureau", "billing", "entries", 0, 10))]
