@@ -8,7 +8,9 @@ account as its sender, in the same transaction. If that call fails, so does the 
 act stays open.
 
 Members and number never change: what the address stands for can be told from the address. Who
-wants others opens another account and has it take the place of the old one.
+wants others opens another account and has it take the place of the old one. A member whose account
+was replaced as lost (contract `parties`) has no word any more, and what it agreed to before does
+not count: the others need as many as before.
 
 States of an act: open -> performed | rejected | withdrawn | expired.
 """
@@ -175,11 +177,12 @@ def approve(act_id: str, digest: bytes) -> bytes:
     approvals.append(ctx.sender)
     account = known_account(found.account)
     emit("JointActApproved", act_id=act_id, account=account.id, member=ctx.sender)
-    if len(approvals) < account.threshold:
+    counted = [member for member in approvals if not is_lost(member)]
+    if len(counted) < account.threshold:
         acts[act_id] = replace(found, approvals=approvals)
         return b""
     acts[act_id] = replace(found, approvals=approvals, status="performed")
-    emit("JointActPerformed", act_id=act_id, account=account.id, approvals=approvals)
+    emit("JointActPerformed", act_id=act_id, account=account.id, approvals=counted)
     definition = definition_of(account.threshold, account.members)
     # Last of all: nothing of this contract stands open while others run.
     return call_contract(
@@ -201,8 +204,8 @@ def reject(act_id: str, reason: str) -> None:
     rejections = list(found.rejections)
     rejections.append(ctx.sender)
     account = known_account(found.account)
-    is_over = len(account.members) - len(rejections) < account.threshold
-    status = "rejected" if is_over else "open"
+    left = [one for one in account.members if one not in rejections and not is_lost(one)]
+    status = "rejected" if len(left) < account.threshold else "open"
     acts[act_id] = replace(found, rejections=rejections, status=status)
     emit(
         "JointActRejected",
@@ -219,6 +222,7 @@ def withdraw(act_id: str) -> None:
     """The member that proposed an act takes it back."""
     found = known_act(act_id)
     require(found.proposer == ctx.sender, "multisig.proposer: only who proposed it may")
+    require_member(known_account(found.account))
     require(found.status == "open", "multisig.status: it is over already")
     acts[act_id] = replace(found, status="withdrawn")
     emit("JointActWithdrawn", act_id=act_id, account=found.account, member=ctx.sender)
@@ -300,6 +304,11 @@ def votable(act_id: str) -> JointAct:
 
 def require_member(account: JointAccount) -> None:
     require(ctx.sender in account.members, "multisig.member: sign with an account that is a member")
+    require(not is_lost(ctx.sender), "multisig.lost: this account was replaced; the others decide")
+
+
+def is_lost(address: str) -> bool:
+    return view_contract("parties", "is_lost", address, returns=bool)
 
 
 def require_member_or_manager(account: JointAccount) -> None:

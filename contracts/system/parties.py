@@ -244,6 +244,12 @@ def suspension_of(party_id: str) -> int:
 
 
 @view
+def is_lost(address: str) -> bool:
+    """Was the account replaced? Whoever found its key gains nothing by it, in no contract."""
+    return lost.get(address, False)
+
+
+@view
 def party_has_role(party_id: str, role: str) -> bool:
     """Is the party known, active and the holder of `role`?"""
     party = parties.get(party_id)

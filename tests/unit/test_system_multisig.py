@@ -296,3 +296,32 @@ def test_a_chain_has_joint_accounts_from_its_third_language_on(language: int) ->
     receipt = chain.call(account("a"), "multisig", "act", b"\2", encode_value([]))
     # In later ones the call is carried out, and refused by the contract that is called.
     assert receipt.error == ("unknown_contract" if language < 3 else "unknown_method")
+
+
+def test_a_member_whose_account_was_replaced_has_no_word_and_what_it_said_does_not_count() -> None:
+    """Whoever found a lost key gains nothing: not the word of a member, either."""
+    business = opened()
+    assert propose(business, "evidence", "record", *RECORD) == DIGEST  # the first one
+    new = account("a new key")
+    business.do("bureau", "parties", "replace_account", "archive", account(FIRST), new, "stolen")
+    words = encode_value(list(RECORD))
+    forged: list[Value] = ["a2", JOINT, "evidence", "record", words, "why"]
+    assert business.refused(FIRST, "multisig", "propose", *forged) == "multisig.lost"
+    assert business.refused(FIRST, "multisig", "withdraw", "a1") == "multisig.lost"
+    business.do(SECOND, "multisig", "approve", "a1", DIGEST)
+    assert business.ask_record(SECOND, "multisig", "act", "a1")["status"] == "open", "one, not two"
+    business.do(SECOND, "multisig", "propose", *forged)
+    for step, words_of in (("approve", DIGEST), ("reject", "no")):
+        assert business.refused(FIRST, "multisig", step, "a2", words_of) == "multisig.lost"
+    events = business.do(THIRD, "multisig", "approve", "a1", DIGEST)
+    assert events[1][1]["approvals"] == [account(SECOND), account(THIRD)]
+    assert recorded(business)
+
+
+def test_an_act_is_over_when_too_few_members_have_a_word_left() -> None:
+    business = opened()
+    propose(business, "evidence", "record", *RECORD)
+    new = account("a new key")
+    business.do("bureau", "parties", "replace_account", "archive", account(FIRST), new, "stolen")
+    events = business.do(SECOND, "multisig", "reject", "a1", "it was stolen")
+    assert events[0][1]["status"] == "rejected"

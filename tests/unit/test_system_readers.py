@@ -157,7 +157,7 @@ OPEN = {
     "identity": "organizations root root_certificate standing revocations revocation_of "
     "check_root check_retire",
     "parties": "party_of active_party_of acting_as has_role standing is_active suspension_of "
-    "party_has_role keeper_of account_history roles_of show list",
+    "is_lost party_has_role keeper_of account_history roles_of show list",
     # What is laid down for all of them.
     "oversight": "edges supervises is_supervised may_cut",
     "rules": "checks limit_of",
