@@ -313,6 +313,7 @@ def verify(job_id: str, result_digest: bytes, agreed: bool, note: str) -> None:
             "job.received: this is not the result that the operator named; dispute it",
         )
         call_contract("queue", "leave", job_id, ["grant:" + job.grant_id])
+        call_contract("step", "vouch", job_id)
     else:
         require(note != "", "job.note: say what is wrong")
     jobs[job_id] = replace(job, status="verified" if agreed else "disputed", reason=note)
@@ -343,6 +344,7 @@ def close(job_id: str, note: str) -> None:
     require(len(note) <= NOTE_MAX, "job.note: use up to 1024 characters")
     if job.status != "verified":
         call_contract("queue", "leave", job_id, ["grant:" + job.grant_id])
+        call_contract("step", "vouch", job_id)
     jobs[job_id] = replace(job, status="closed", reason=note)
     emit("JobClosed", job_id=job_id, grant_id=job.grant_id, party_id=party)
 
@@ -404,12 +406,8 @@ def show(job_id: str) -> JobFile:
         "job.reader: only its operator, its parties and managers may read it",
     )
     course = view_contract("step", "course", job_id, returns=Course)
-    return JobFile(
-        job=job,
-        steps=course.steps,
-        progress=course.progress,
-        confirmed=[party for party in job.parties if (job_id, party) in confirmations],
-    )
+    confirmed = [party for party in job.parties if (job_id, party) in confirmations]
+    return JobFile(job, course.steps, course.progress, confirmed)
 
 
 @view

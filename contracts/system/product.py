@@ -1,7 +1,8 @@
 """Data products: what was made of finished tasks, registered and assessed (6.3b, 6.4b, 6.5c).
 
 The operator of a finished task registers its result as a product; the manager passes or refuses
-it. The product keeps its lineage, task and grant, so that a delivery can be traced to the data.
+it. Where the task carried out a step of a job, the job's result must have been verified. The
+product keeps its lineage, task and grant, so that a delivery can be traced to the data.
 The grant is checked at the registration, which its kinds of output bind, and at the approval; a
 refusal needs none.
 
@@ -116,6 +117,7 @@ def register(
     outcome = view_contract("task", "outcome", task_id, returns=Outcome)
     require(outcome.operator == operator, "product.owner: another operator ordered this task")
     require(outcome.status == "finished", "product.task: only a finished task makes a product")
+    view_contract("step", "ensure_vouched", task_id, returns=bool)
     view_contract("grant", "ensure_valid", outcome.grant_id, returns=bool)
     _scenario, _algorithms, outputs = view_contract(
         "grant", "purpose", outcome.grant_id, returns=tuple[str, list[str], list[str]]

@@ -1,6 +1,7 @@
 """Steps of jobs: what was planned to the letter, and how far each step is (clauses 8.2.6, 8.5a, b).
 
-The contract `job` alone puts plans here and moves steps on. A step names its algorithm, program,
+The contract `job` alone puts plans here and moves steps on; the contract `product` asks whether the
+result of a job counts. A step names its algorithm, program,
 participants, receiver, the resources of a participant and the steps it comes after. A task for it
 must be exactly that, and comes when the steps before it have finished. Fields as in the BFIA
 interface (docs/development.md).
@@ -76,6 +77,8 @@ class Course:
 
 plans = Map(str, list[Step])
 progress = Map((str, str), Progress)  # job, step
+job_by_task = Map(str, str)
+vouched = Map(str, bool)  # jobs whose result counts: the consumer verified it, or a manager decided
 
 
 @call
@@ -138,6 +141,7 @@ def begin(
     require(state.status in ("waiting", "ended"), "step.taken: a task for this step exists")
     require(state.attempts < ATTEMPTS_MAX, "step.attempts: it failed three times; plan a new job")
     progress[job_id, step_name] = Progress(step_name, task_id, state.attempts + 1, "open")
+    job_by_task[task_id] = job_id
 
 
 @call
@@ -159,6 +163,24 @@ def stop(job_id: str) -> list[str]:
             progress[job_id, step.name] = replace(state, status="ended")
             tasks.append(state.task_id)
     return tasks
+
+
+@call
+def vouch(job_id: str) -> None:
+    """The result of the job counts: its consumer verified it, or a manager decided (8.2.5c)."""
+    require_job()
+    vouched[job_id] = True
+
+
+@view
+def ensure_vouched(task_id: str) -> bool:
+    """True, or a refusal: what is made of a task of a job rests on the job's result, too."""
+    job_id = job_by_task.get(task_id, "")
+    require(
+        job_id == "" or vouched.get(job_id, False),
+        "step.unverified: its job has no result that the consumer verified; see `job show`",
+    )
+    return True
 
 
 @view

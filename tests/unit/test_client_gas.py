@@ -289,7 +289,7 @@ FOR_CONTRACTS_ONLY = {
     ("algorithm", "suspend"),
     ("algorithm", "resume"),
     *(("job", method) for method in ("take", "step_ended", "cancel_under")),
-    *(("step", method) for method in ("plan", "begin", "end", "stop")),
+    *(("step", method) for method in ("plan", "begin", "end", "stop", "vouch")),
     ("task", "call_off"),
     ("queue", "enter"),
     ("queue", "leave"),

@@ -451,6 +451,7 @@ def test_a_result_that_nobody_verifies_is_closed_by_a_manager() -> None:
         ("step", "begin", ["j1", "first", "t1", ["a", b"", [], b""]], "step.job"),
         ("step", "end", ["j1", "first", "finished"], "step.job"),
         ("step", "stop", ["j1"], "step.job"),
+        ("step", "vouch", ["j1"], "step.job"),
         ("task", "call_off", [["t1"]], "task.call_off"),
     ],
 )

@@ -173,6 +173,7 @@ OPEN = {
     "preapproval": "ensure_sound",
     "product": "lineage made",
     "risk": "ensure_receiver",
+    "step": "ensure_vouched",
     "task": "aim outcome",
 }
 # Tried in tests of their own: identity.show needs a certificate, evidence.sealed has two codes.

@@ -154,6 +154,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "begin": {"job_id": JOB, "task_id": TASK},
         "end": {"job_id": JOB},
         "stop": {"job_id": JOB},
+        "vouch": {"job_id": JOB},
     },
     "job": {
         "create": {"job_id": JOB, "grant_id": GRANT},
