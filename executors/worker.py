@@ -194,6 +194,7 @@ class Worker:
             self._drop_if_over(task_id)
         if self._now_ms() >= self._rescan_ms:
             self._rescan_ms = self._now_ms() + RESCAN_MS
+            self._stop_uncovered()
             self._scan()
         self._launch()
 
@@ -210,6 +211,20 @@ class Worker:
             held.prepared.close()
             del self._held[task_id]
             self._rescan_ms = 0  # there is room for a task that had to wait
+
+    def _stop_uncovered(self) -> None:
+        """Ends computations whose grant or algorithm was taken out of use while they ran.
+
+        A revocation ends their tasks, and events tell; a suspension leaves the tasks open.
+        """
+        for held in self._held.values():
+            if held.thread is None or not held.thread.is_alive() or held.cancel.is_set():
+                continue
+            try:
+                self._ensure_covered(held.order)
+            except TaskRefused as error:
+                held.cancel.set()
+                self._fail(held.order, str(error))
 
     def _scan(self) -> None:
         """Takes the next step for the party's open tasks, the oldest PAGE of them.
@@ -303,6 +318,15 @@ class Worker:
             raise TaskRefused(f"grant {order.grant_id} does not name this data set")
         return grant
 
+    def _ensure_covered(self, order: TaskOrder) -> None:
+        """Grant and algorithm still stand: rows are not used for what the chain would no longer
+        take the report of (8.6.4b). Raises TaskRefused."""
+        try:
+            self._speaker.view("grant", "ensure_valid", order.grant_id)
+            self._speaker.view("algorithm", "ensure_runnable", order.algorithm)
+        except Refused as refusal:
+            raise TaskRefused(f"it may not go on: {refusal.detail or refusal.code}") from None
+
     def _check_image(self, order: TaskOrder, engine: Engine) -> None:
         """What runs on the data is what a manager approved, to the byte (8.4.4b, 8.5c)."""
         try:
@@ -336,8 +360,9 @@ class Worker:
     def _compute(self, held: Held) -> None:
         order = held.order
         log = self._log.bind(task=order.task_id)
-        self._note(held, COMPUTING)
         try:
+            self._ensure_covered(order)  # much may have happened since it was accepted
+            self._note(held, COMPUTING)
             report = held.prepared.run(
                 order, cancel=held.cancel, progress=lambda stage: log.info("stage", stage=stage)
             )

@@ -17,7 +17,7 @@ from executors.data.registry import Registry
 from executors.engine import ASSURANCES, Offer, Report, TaskOrder
 from executors.errors import DataSetInvalid, EngineFailed, TaskRefused
 from executors.logs import new_log
-from executors.worker import Worker
+from executors.worker import RESCAN_MS, Worker
 from ledger.values import Value
 from tests.business import CERTIFICATE, SUPPLIERS, Business, changed, digest
 from tests.executor_chain import PartyChain, SharedChain
@@ -285,6 +285,59 @@ def test_a_revoked_grant_stops_what_runs_under_it(world: World) -> None:
     assert world.status() == "cancelled"
     assert all(site.engine.cancelled == ["t1"] for site in sites)
     assert all("fail" not in site.chain.calls for site in sites)
+
+
+def suspend_grant(world: World) -> None:
+    words: list[Value] = ["i1", "Leak", "development", "critical", "opco", []]
+    world.shared.must("bureau", "incident", "open", *words)
+    world.shared.must("bureau", "incident", "suspend_grant", "i1", "g1", "leak")
+
+
+def disable_algorithm(world: World) -> None:
+    world.shared.must("bureau", "algorithm", "disable", "statistics/1", "it leaks")
+
+
+STOPS = pytest.mark.parametrize(
+    ("stop", "code"),
+    [(suspend_grant, "grant.on_hold"), (disable_algorithm, "algorithm.disabled")],
+)
+
+
+@STOPS
+def test_what_is_taken_out_of_use_goes_on_at_no_executor(
+    world: World, stop: Callable[[World], None], code: str
+) -> None:
+    sites = started(world)
+    world.order()
+    world.until(lambda: all(site.engine.started for site in sites))
+    stop(world)
+    world.business.pass_time(RESCAN_MS + 1)
+    world.until(lambda: not any(site.worker.held for site in sites))
+    assert all(site.engine.cancelled == ["t1"] for site in sites)
+    assert world.status() == "failed"
+    assert f"it may not go on: {code}" in world.reason()
+    assert all("report" not in site.chain.calls for site in sites)
+
+
+@STOPS
+def test_what_was_taken_out_of_use_since_it_was_accepted_does_not_begin(
+    world: World, stop: Callable[[World], None], code: str
+) -> None:
+    sites = [world.site(party, tasks_max=1) for party in SUPPLIERS]
+    for site in sites:
+        site.worker.start()
+    world.order("t1")
+    world.until(lambda: all(site.engine.started for site in sites))
+    world.order("t2")
+    world.until(lambda: world.status("t2") == "running")
+    for site in sites:
+        site.engine.breakdown = "out of memory"
+    stop(world)
+    for site in sites:
+        site.engine.gate.set()
+    world.until(lambda: not any(site.worker.held for site in sites))
+    assert all(site.engine.started == ["t1"] for site in sites)
+    assert f"it may not go on: {code}" in world.reason("t2")
 
 
 def test_a_restarted_executor_fails_what_it_had_accepted(world: World) -> None:
