@@ -30,7 +30,8 @@ PAGE_MAX = 100  # measurements in one answer
 @record
 class Figure:
     """`before_ppm` is what another party measured before, or of another version; -1: nothing. Who
-    measures the same rows again corrects itself, and hides no fall by it."""
+    measures the same rows again corrects itself, and who finds what another found confirms it:
+    neither hides a fall, for the highest of what was said before stays."""
 
     measure: str
     ppm: int
@@ -185,8 +186,9 @@ def enter(
     known = latest.get(dataset_id, [])
     before: dict[str, int] = {}
     for figure in known:
-        is_own = figure.party == party and figure.version == version
-        before[figure.measure] = figure.before_ppm if is_own else figure.ppm
+        is_same = figure.version == version
+        said = -1 if is_same and figure.party == party else figure.ppm
+        before[figure.measure] = max(said, figure.before_ppm if is_same else -1)
     named: list[str] = []
     new: list[Figure] = []
     for name, ppm in figures:

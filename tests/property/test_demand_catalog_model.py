@@ -89,8 +89,9 @@ class Rows:
             had = self.figures.get(measure)
             before = -1
             if had is not None:
-                is_correction = had[2:] == (len(self.counts), party)
-                before = had[1] if is_correction else had[0]
+                is_same = had[2] == len(self.counts)
+                others = [had[0]] if not is_same or had[3] != party else []
+                before = max([-1, *others, *([had[1]] if is_same else [])])
             self.figures[measure] = (ppm, before, len(self.counts), party)
         self.measured += 1
 

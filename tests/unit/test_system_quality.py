@@ -86,6 +86,27 @@ def test_who_measures_the_same_rows_again_hides_no_fall() -> None:
     assert figures(business)["accuracy"] == (810_000, 900_000, 2, "health")
 
 
+@pytest.mark.parametrize("witness", ["opco", "bureau"])
+def test_who_confirms_a_fall_does_not_hide_it(witness: str) -> None:
+    business = Business()
+    business.catalogued()
+    rows = changed(dataset_rows("health", rows="newer"), 2, [["accuracy", 500_000]])
+    business.do("health", "catalog", "update", SUBJECT, *rows)
+    assert business.ask_record("bank", "quality", "course", SUBJECT)["fallen_ppm"] == 470_000
+    business.do(witness, "quality", "measure", SUBJECT, [["accuracy", 500_000]], b"")
+    assert figures(business)["accuracy"] == (500_000, 970_000, 2, witness)
+    business.do("health", "quality", "measure", SUBJECT, [["accuracy", 500_000]], b"")
+    assert business.ask_record("bank", "quality", "course", SUBJECT)["fallen_ppm"] == 470_000
+
+
+def test_a_supplier_that_agrees_with_who_found_less_does_not_hide_the_fall() -> None:
+    business = Business()
+    business.catalogued()
+    business.do("opco", "quality", "measure", *MEASURED)
+    business.do("health", "quality", "measure", *MEASURED)
+    assert figures(business)["accuracy"] == (900_000, 970_000, 1, "health")
+
+
 def test_rows_that_are_collected_anew_before_registration_are_compared_with_nothing() -> None:
     business = Business()
     business.drafted("health", SUBJECT)
