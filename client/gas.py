@@ -75,6 +75,7 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("demand", "match"): GAS_MEDIUM,
         ("demand", "abandon"): GAS_MEDIUM,
         ("job", "create"): GAS_LARGE,  # 16 steps of 16 participants each
+        ("job", "dispatch"): GAS_LARGE,  # looks at 256 jobs that wait, and at their grants
         ("job", "abandon"): GAS_LARGE,  # ends as many tasks
         ("job", "cancel"): GAS_LARGE,
         ("job", "expire"): GAS_LARGE,
@@ -87,7 +88,7 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("task", "report"): GAS_MEDIUM,  # a share of 48 KiB is kept
         ("preapproval", "preapprove"): GAS_MEDIUM,  # looks 32 data sets up in the catalog
         ("grant", "request"): GAS_MEDIUM,  # compares 32 data sets, and writes its terms down
-        ("grant", "revoke"): GAS_LARGE,  # cancels 32 tasks of 16 participants
+        ("grant", "revoke"): GAS_WHOLE,  # cancels 32 tasks of 16 participants
         ("governance", "confirm"): GAS_MEDIUM,  # 64 members; the last one seats a new committee
         ("proposal", "admit_observer"): GAS_MEDIUM,  # the sole organization decides at once
         ("proposal", "propose"): GAS_MEDIUM,

@@ -40,7 +40,8 @@ SHARE_MAX = 48 * 1024  # bytes; larger results are delivered as products, not ov
 RESOURCES_MAX = 16  # counters an executor may report, such as CPU ms and bytes sent
 PROTECTION_MAX = 256  # characters: which protection was active, under which security model
 REASON_MAX = 512  # characters
-OPEN_PER_PARTY_MAX = 256  # a supplier's queue (8.2.6d); more is refused until some task ends
+OPEN_PER_PARTY_MAX = 512  # a supplier's queue (8.2.6d); more is refused until some task ends
+OPEN_PER_OPERATOR_MAX = 256  # of them: no operator fills it for the others, with many grants
 OPEN_PER_GRANT_MAX = 32  # a revocation cancels them all in one transaction
 CERTIFICATE_HEAD = "-----BEGIN CERTIFICATE-----"
 PAGE_MAX = 100  # tasks in one answer
@@ -160,7 +161,7 @@ def create(
             "job", "take", job_id, step, task_id, grant_id, operator, deadline_ms, ordered
         )
     programs[task_id] = program
-    tasks[task_id] = Task(
+    task = Task(
         id=task_id,
         grant_id=grant_id,
         operator=operator,
@@ -174,7 +175,8 @@ def create(
         job_id=job_id,
         step=step,
     )
-    enlist(task_id, grant_id, participants)
+    tasks[task_id] = task
+    enlist(task)
     emit(
         "TaskCreated",
         task_id=task_id,
@@ -406,11 +408,9 @@ def parties_of(task: Task) -> list[str]:
 def require_participant(task_id: str) -> tuple[str, str]:
     """The sender's party, and the data set that it brings to the task."""
     sender = view_contract("parties", "active_party_of", ctx.sender, returns=str)
-    for party, dataset_id in known(task_id).participants:
-        if party == sender:
-            return party, dataset_id
-    require(False, "task.participant: only parties that the task names may do this")
-    return "", ""
+    found = [pair for pair in known(task_id).participants if pair[0] == sender]
+    require(len(found) == 1, "task.participant: only parties that the task names may do this")
+    return found[0]
 
 
 def require_open(task: Task) -> None:
@@ -441,15 +441,15 @@ def check_participants(participants: list[tuple[str, str]]) -> None:
         require(is_supplier, "task.supplier: each participant must be an active supplier")
 
 
-def enlist(task_id: str, grant_id: str, participants: list[tuple[str, str]]) -> None:
-    number = task_count.get(0)
-    task_by_number[number] = task_id
+def enlist(task: Task) -> None:
+    number, most = task_count.get(0), OPEN_PER_OPERATOR_MAX
+    task_by_number[number] = task.id
     task_count.set(number + 1)
-    queues = [("grant:" + grant_id, OPEN_PER_GRANT_MAX)]
-    for party, dataset_id in participants:
+    queues = [("grant:" + task.grant_id, OPEN_PER_GRANT_MAX)]
+    for party, dataset_id in task.participants:
         queues.append(("party:" + party, OPEN_PER_PARTY_MAX))
         call_contract("catalog", "engage", dataset_id, party)
-    call_contract("queue", "enter", task_id, number, queues)
+    call_contract("queue", "enter_owned", task.id, number, task.operator, most, queues)
 
 
 def dispatch(task_id: str) -> None:
@@ -496,4 +496,4 @@ def settle(task_id: str, status: str, reason: str) -> None:
     for _party, dataset_id in task.participants:
         call_contract("catalog", "release", dataset_id, status == "finished")
     queues = ["grant:" + task.grant_id] + ["party:" + party for party in parties_of(task)]
-    call_contract("queue", "leave", task_id, queues)
+    call_contract("queue", "leave_owned", task_id, task.operator, queues)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from client.gas import gas_limit_of
+from contracts.system.job import QUEUE_MAX
 from ledger.values import Value
-from tests.business import Business
+from tests.business import HOUR_MS, SUPPLIERS, Business, changed
 
 
 def test_nobody_enters_leaves_or_reads_a_queue_by_hand() -> None:
@@ -11,7 +13,28 @@ def test_nobody_enters_leaves_or_reads_a_queue_by_hand() -> None:
     for who in ("bureau", "opco", "health"):
         assert business.refused(who, "queue", "enter", "t1", 0, [["grant:g1", 9]]) == "queue.user"
         assert business.refused(who, "queue", "leave", "t1", ["grant:g1"]) == "queue.user"
+        owned: list[Value] = ["t1", 0, who, 9, [["grant:g1", 9]]]
+        assert business.refused(who, "queue", "enter_owned", *owned) == "queue.user"
+        owned = ["t1", who, ["grant:g1"]]
+        assert business.refused(who, "queue", "leave_owned", *owned) == "queue.user"
         assert business.denied(who, "queue", "items", "grant:g1") == "queue.user"
+
+
+def test_an_owner_has_a_share_of_a_queue_and_no_more() -> None:
+    chain, user = Business().chain, "contract:task"
+    scopes: list[Value] = [["party:health", 3]]
+
+    def enter(item: str, owner: str) -> str:
+        receipt = chain.call(user, "queue", "enter_owned", item, 1, owner, 2, scopes)
+        return receipt.detail.partition(":")[0]
+
+    assert [enter(item, "opco") for item in ("a", "b", "c")] == ["", "", "queue.share"]
+    assert [enter(item, "rival") for item in ("d", "e")] == ["", "queue.full"]
+    chain.must(user, "queue", "leave_owned", "a", "opco", ["party:health"])
+    assert [enter(item, "opco") for item in ("f", "g")] == ["", "queue.full"]
+    chain.must(user, "queue", "leave_owned", "d", "rival", ["party:health"])
+    assert [enter(item, "opco") for item in ("g",)] == ["queue.share"]
+    assert chain.view(user, "queue", "items", "party:health") == ["b", "f"]
 
 
 def test_a_queue_gives_its_items_by_rank_and_forgets_what_left() -> None:
@@ -40,3 +63,22 @@ def test_a_queue_gives_its_items_by_rank_and_forgets_what_left() -> None:
     ]
     for method, words in many:
         assert chain.call(user, "queue", method, *words).detail.startswith("queue.scopes")
+
+
+def test_the_last_job_of_a_full_queue_can_be_dispatched_by_a_client() -> None:
+    """All jobs before it are looked at: none of them can start."""
+    business = Business()
+    business.granted(uses_max=9)
+    for grant in range(2, 17):
+        business.authorize(f"g{grant}", business.grant_terms())
+    for number in range(QUEUE_MAX):
+        hours = 9 if number == QUEUE_MAX - 1 else 1
+        plan = changed(business.plan(f"j{number}", hours=hours), 2, f"g{number // 16 + 1}")
+        business.do("opco", "job", "create", *plan)
+        digest_of_plan = business.job(f"j{number}")["digest"]
+        for party in (*SUPPLIERS, "insurer"):
+            business.do(party, "job", "confirm", f"j{number}", digest_of_plan)
+    business.pass_time(2 * HOUR_MS)
+    receipt = business.act("opco", "job", "dispatch", f"j{QUEUE_MAX - 1}")
+    assert receipt.status == 0
+    assert receipt.gas_used * 4 < gas_limit_of("job", "dispatch")  # names may be longer

@@ -16,6 +16,7 @@ from tests.business import (
     SUPPLIERS,
     Business,
     acceptance,
+    all_datasets,
     changed,
     dataset_of,
     dataset_rows,
@@ -221,7 +222,7 @@ def test_a_revocation_of_the_fullest_grant_fits_into_one_transaction() -> None:
     assert business.ask("bureau", "task", "open_for", first[0], 0, 100) == []
 
 
-def test_the_queue_of_a_party_is_bounded() -> None:
+def test_no_operator_fills_the_queue_of_a_party_for_the_others() -> None:
     business = Business()
     business.granted(uses_max=1000)
     for number in range(9):
@@ -231,11 +232,21 @@ def test_the_queue_of_a_party_is_bounded() -> None:
             order = business.order(f"t{number}-{place}", f"g{number + 1}")
             business.do("opco", "task", "create", *order)
     order = business.order("one-more", "g9")
-    assert business.refused("opco", "task", "create", *order) == "queue.full"
+    assert business.refused("opco", "task", "create", *order) == "queue.share"
+    business.filed("d2")
+    business.do("rival", "demand", "prescreen", "d2", True, "complete")
+    business.do("bureau", "demand", "review", "d2", True, "lawful", all_datasets())
+    business.do("rival", "grant", "request", "r1", *business.grant_terms("d2"))
+    signed = business.terms_digest("r1")
+    business.do("bureau", "grant", "review", "r1")
+    business.do("bureau", "grant", "decide", "r1", True, "", signed)
+    business.do("rival", "grant", "accept", "r1", signed)
+    business.do("rival", "task", "create", *business.order("other", "r1"))
     business.do("opco", "task", "cancel", "t0-0")
     business.do("opco", "task", "create", *order)
+    assert business.refused("opco", "task", "create", *changed(order, 0, "t")) == "queue.share"
     assert queue(business, 0, 1) == ["t0-1"]
-    assert queue(business, 255, 100) == ["one-more"]
+    assert queue(business, 255, 100) == ["other", "one-more"]
 
 
 def test_only_the_grant_contract_cancels_by_grant() -> None:

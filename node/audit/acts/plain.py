@@ -18,9 +18,9 @@ peer_id permissions price_fen prices priority program program_hash prohibitions 
 public_key publisher_key purpose quality question rank reason receipt_digest received_digest
 receiver_key replacement report report_digest resources result_digest risk role roles row_count
 rule_hash salting scenario schema scope scopes scores sealed_payload_digest second second_digest
-second_signature sequence serial service severity share_digest signature size source speaker stage
-status step step_name steps tags task_ids term_ms text threshold title to_ms topic total_fen
-transaction transcript_root units until_ms update_days uses uses_max version view vm_version
-witnesses
+second_signature sequence serial service severity share_digest share_max signature size source
+speaker stage status step step_name steps tags task_ids term_ms text threshold title to_ms topic
+total_fen transaction transcript_root units until_ms update_days uses uses_max version view
+vm_version witnesses
 """
 PLAIN: Final = frozenset(_PLAIN_NAMES.split())

@@ -148,7 +148,12 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
             "algorithm": ALGORITHM,
         },
     },
-    "queue": {"enter": {}, "leave": {}},
+    "queue": {
+        "enter": {},
+        "enter_owned": {"owner": PARTY},
+        "leave": {},
+        "leave_owned": {"owner": PARTY},
+    },
     "step": {
         "plan": {"job_id": JOB, "grant_id": GRANT, "operator": PARTY},
         "begin": {"job_id": JOB, "task_id": TASK},
