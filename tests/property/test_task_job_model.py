@@ -140,7 +140,9 @@ class WorkMachine(RuleBasedStateMachine):
 
     def suspend(self) -> None:
         name = ALGORITHM if self.chance.random() < 0.3 else OTHER
-        is_ripe = self.model.is_runnable(name) and len(self.model.measures) < 32
+        one = self.model.algorithms.get(name)
+        is_ripe = one is not None and one.status in ("approved", "suspended")
+        is_ripe = is_ripe and len(self.model.measures) < 32
         who = self.actor(lambda who: who in MANAGERS)
         words = ["i1", name, "it leaks"]
         if self.act(is_ripe and who in MANAGERS, who, "incident", "suspend_algorithm", *words):
@@ -155,7 +157,8 @@ class WorkMachine(RuleBasedStateMachine):
         if self.act(who in MANAGERS, who, "incident", "lift", "i1", number + 1, "mended"):
             name, _ = self.model.measures[number]
             self.model.measures[number] = name, False
-            if self.model.algorithms[name].status == "suspended":
+            is_held = (name, True) in self.model.measures  # by another measure
+            if self.model.algorithms[name].status == "suspended" and not is_held:
                 self.model.algorithms[name].status = "approved"
 
     # --- jobs -----------------------------------------------------------------------------------
