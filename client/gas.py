@@ -23,6 +23,7 @@ GAS_UNKNOWN: Final = 5_000_000  # a contract whose cost nobody here has measured
 _MEASURED: Final = frozenset(
     (
         "accusation",
+        "admission",
         "agreement",
         "alert",
         "algorithm",
@@ -55,6 +56,10 @@ _MEASURED: Final = frozenset(
 )
 _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
     {
+        ("admission", "apply"): GAS_MEDIUM,  # 8 keys signed it
+        ("admission", "admit"): GAS_MEDIUM,  # looks for another among 100 managers
+        ("parties", "register"): GAS_MEDIUM,  # of a manager: names 100
+        ("parties", "revoke"): GAS_MEDIUM,  # looks through 256 nodes
         ("algorithm", "propose"): GAS_MEDIUM,  # 16 parameters are written and signed
         ("algorithm", "rebuild"): GAS_MEDIUM,
         ("algorithm", "review"): GAS_MEDIUM,  # rewrites them with two images

@@ -55,6 +55,7 @@ SYSTEM_CONTRACTS = (
     "rules",
     "multisig",
     "oversight",
+    "admission",
     "risk",
     "alert",
     "incident",

@@ -35,6 +35,9 @@ class _Party(Record):
     since: int
     status: str
     reason: str
+    organization: str
+    selected_by: str
+    approved_by: str
 
 
 def party_of(reader: StateReader, address: Address) -> Party | None:

@@ -100,14 +100,14 @@ def dataset_of(supplier: str) -> str:
 
 
 @cache
-def deployed() -> tuple[Chain, dict[tuple[str, bytes], bytes], int]:
+def deployed(organizations: tuple[str, ...]) -> tuple[Chain, dict[tuple[str, bytes], bytes], int]:
     """One chain with all contracts compiled; its state and time right after they were deployed."""
     chain = Chain()
     genesis = [
         GenesisParty(id=party, name=party.title(), roles=(role,), accounts=(account(party),))
         for party, role in PARTIES.items()
     ]
-    validators = ValidatorSet(tuple(validator(party) for party in ORGANIZATIONS))
+    validators = ValidatorSet(tuple(validator(party) for party in organizations))
     algorithms = [("chipworks", algorithm) for algorithm in built_in()]
     args = init_args(genesis, validators=validators, limits=Limits(), algorithms=algorithms)
     for name, source in system_sources():
@@ -125,8 +125,8 @@ class Business:
 
     latest: Business | None = None
 
-    def __init__(self) -> None:
-        self.chain, beginning, time_ms = deployed()
+    def __init__(self, organizations: tuple[str, ...] = ORGANIZATIONS) -> None:
+        self.chain, beginning, time_ms = deployed(organizations)
         self.chain.time_ms = time_ms
         self.chain.state.clear()
         self.chain.state.update(beginning)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from contracts.bundle import system_sources
 from contracts.system.governance import MEMBERS_MAX, NODES_MAX
+from contracts.system.parties import SELECTED_ROLES
 from contracts.vm.codes import Code
 from contracts.vm.testing import Chain, account
 from crypto.x509.profile import Role, Subject
@@ -16,7 +17,7 @@ from ledger.model import address_of
 from ledger.values import Value, encode_value
 from tests.business import ROLES, node_public
 from tests.council import signed, statement, vote
-from tests.largest import DIGEST, name, wide
+from tests.largest import DIGEST, laboratory, name, wide
 from tests.x509_world import organization
 
 FOUNDED = datetime(2023, 11, 1, tzinfo=UTC)  # before the time of the chain
@@ -30,6 +31,7 @@ class Machinery:
         self.used: dict[tuple[str, str], int] = {}
         founders: list[Value] = [self.party("manager", "manager")]
         founders += [self.party(f"org-{number:02}", "operator") for number in range(MEMBERS_MAX)]
+        founders += [self.party("tech", "tech_provider"), laboratory()]
         members = [self.node(number) for number in range(MEMBERS_MAX)]
         args: dict[str, list[Value]] = {
             "parties": [founders],
@@ -46,6 +48,12 @@ class Machinery:
         accounts: list[Value] = [account(f"{who}/{number}") for number in range(31)]
         roles: list[Value] = [other for other in ROLES if other != role]
         return [name(who), wide(128), [*roles, role], [*accounts, account(who)]]
+
+    def chosen(self, who: str, role: str) -> list[Value]:
+        """As `party`, in roles that managers choose for."""
+        words = self.party(who, role)
+        chosen: list[Value] = [other for other in ROLES if other not in (role, *SELECTED_ROLES)]
+        return [*words[:2], [*chosen, role], words[3]]
 
     def node(self, number: int) -> Value:
         """A node described with as many bytes as it takes, of an organization."""

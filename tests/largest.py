@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from client.account import Account
+from client.applications import ACCOUNTS_MAX, Application, Signed, apply_args, sign, terms_digest
 from contracts.system.catalog import COLUMNS_MAX
 from contracts.system.quality import MEASURES
 from contracts.vm.testing import Chain, account
 from crypto import sm2, sm3
+from crypto.providers.software import SoftwareProvider
 from executors.images import publisher_message
 from ledger.model import address_of
 from ledger.values import Value
@@ -16,6 +19,7 @@ from tests.business import HOUR_MS, ROLES
 ALGORITHM = "a" * 62 + "/1"
 WIDE = "汉"  # three bytes of storage, four of memory: costs more than ASCII
 DIGEST = sm3.digest(b"rows")
+PUBLISHER = sm3.digest(b"publisher")
 
 
 class Play(Protocol):
@@ -33,14 +37,45 @@ def name(text: str) -> str:
     return text.ljust(64, "x")
 
 
+def laboratory() -> Value:
+    """The founder that vets, in the form of the genesis; its publisher's account is the last."""
+    accounts: list[Value] = [account(f"lab/{number}") for number in range(30)]
+    accounts += [account("lab"), address_of(sm2.public_key(PUBLISHER))]
+    roles: list[Value] = [other for other in ROLES if other != "tech_provider"]
+    return [name("lab"), wide(128), [*roles, "tech_provider"], accounts]
+
+
+def apply(play: Play, now_ms: int) -> None:
+    """The longest applications, in all roles, of as many accounts as may be; and how each ends."""
+    for number, end in enumerate(("admit", "refuse", "withdraw")):
+        keys = [
+            Account(SoftwareProvider(sm3.digest(f"applicant/{number}/{key}".encode())))
+            for key in range(ACCOUNTS_MAX)
+        ]
+        asked = Application(
+            id=name(f"application-{number}"),
+            party=name(f"applicant-{number}"),
+            name=wide(128),
+            organization=name("operator"),
+            roles=ROLES,
+            accounts=tuple(key.address for key in keys),
+            documents=DIGEST,
+            sponsor=name("operator"),
+            expires_ms=now_ms + HOUR_MS,
+        )
+        paper = Signed(asked, bytes(32), {})
+        for key in keys:
+            paper = sign(paper, key)
+        play.do("operator", "admission", "apply", *apply_args(paper))
+        words: list[Value] = [asked.id, wide(512)]
+        if end == "admit":
+            digest, engagement = terms_digest(asked, bytes(32)), name("engaged")
+            words = [asked.id, digest, engagement, wide(512)]
+        play.do("operator" if end == "withdraw" else "manager", "admission", end, *words)
+
+
 def vet(play: Play) -> None:
     """The longest description of an algorithm, signed by the last key that is looked at."""
-    publisher = sm3.digest(b"publisher")
-    accounts: list[Value] = [account(f"lab/{number}") for number in range(30)]
-    accounts += [account("lab"), address_of(sm2.public_key(publisher))]
-    roles: list[Value] = [other for other in ROLES if other != "tech_provider"]
-    words: list[Value] = [name("lab"), wide(128), [*roles, "tech_provider"], accounts]
-    play.do("manager", "parties", "register", *words)
     parameters = [(f"{number:02}".ljust(64, "p"), wide(32), wide(128)) for number in range(16)]
     told: list[Value] = [list(parameter) for parameter in parameters]
     for place, algorithm in enumerate((ALGORITHM, "b" * 62 + "/1")):
@@ -54,8 +89,8 @@ def vet(play: Play) -> None:
                 provider=name("lab"),
                 parameters=parameters,
             )
-            signature = sm2.sign(publisher, message)
-            images.append([wide(256), *image, sm2.public_key(publisher), signature])
+            signature = sm2.sign(PUBLISHER, message)
+            images.append([wide(256), *image, sm2.public_key(PUBLISHER), signature])
         words = [algorithm, wide(128), "mpc", told, *images[0]]
         play.do("lab", "algorithm", "propose", *words)
         play.do("manager", "algorithm", "review", algorithm, images[0][1], True, wide(1024))

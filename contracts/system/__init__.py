@@ -27,6 +27,7 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     rules       规则       rules and plans of each stage, in versions     all stages
     multisig    多签账户   accounts of which several members decide together
     oversight   监督管理   who supervises whom; whom operators engaged    all stages
+    admission   入驻申请   who may become a party: sponsored, decided     all stages
     alert       预警       what may go wrong: checks and reports          all stages
     incident    应急处置   measures at once, and their end                all stages
     inquiry     审计问询   audits asked of parties, and answers           all stages

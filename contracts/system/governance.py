@@ -224,6 +224,13 @@ def organizations() -> list[str]:
 
 
 @view
+def runs_node(party: str) -> bool:
+    """Does the party run a node that is not dismissed, or hold a seat in this block's committee?"""
+    owners = [node_by_name[name].party for name in node_names.get([])]
+    return party in owners + [member.party for member in serving()]
+
+
+@view
 def nodes() -> list[Node]:
     """Observers and validators, in order of entry."""
     require_reader()

@@ -327,7 +327,8 @@ def is_valid(grant_id: str) -> bool:
     grant = grants.get(grant_id)
     if grant is None or grant.status != "active":
         return False
-    return grant.from_ms <= ctx.time_ms < grant.expires_ms and is_operator(grant.operator)
+    is_open = grant.from_ms <= ctx.time_ms < grant.expires_ms
+    return is_open and may_serve(grant.operator, grant.consumer)
 
 
 @view
@@ -367,8 +368,8 @@ def require_reader() -> None:
     require(party != "", "grant.reader: sign with an account of an active party")
 
 
-def is_operator(party: str) -> bool:
-    return view_contract("parties", "party_has_role", party, "operator", returns=bool)
+def may_serve(operator: str, consumer: str) -> bool:
+    return view_contract("parties", "may_serve", operator, consumer, returns=bool)
 
 
 def known(grant_id: str) -> Grant:
@@ -412,7 +413,7 @@ def hold(grant_id: str) -> Grant:
     grant = in_force(grant_id)
     require(ctx.time_ms < grant.expires_ms, "grant.expired: request a new grant")
     require(ctx.time_ms >= grant.from_ms, "grant.early: its window opens later; see `show`")
-    require(is_operator(grant.operator), "grant.suspended: its operator is suspended")
+    require(may_serve(grant.operator, grant.consumer), "grant.suspended: a side of it is cut off")
     return grant
 
 
@@ -493,7 +494,7 @@ def check_demand(demand_id: str, operator: str, datasets: list[str]) -> str:
     demand = view_contract("demand", "approval", demand_id, returns=Approval)
     require(demand.status in ("approved", "ready"), "grant.demand: a manager must match data to it")
     require(demand.operator == operator, "grant.operator: the operator that forwarded it requests")
-    require(is_operator(operator), "grant.suspended: its operator is suspended")
+    require(may_serve(operator, demand.consumer), "grant.suspended: a side of it is cut off")
     for dataset_id in datasets:
         require(dataset_id in demand.datasets, "grant.dataset: name only what the review matched")
     return demand.consumer

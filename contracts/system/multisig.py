@@ -9,8 +9,8 @@ act stays open.
 
 Members and number never change: what the address stands for can be told from the address. Who
 wants others opens another account and has it take the place of the old one. A member whose account
-was replaced as lost (contract `parties`) has no word any more, and what it agreed to before does
-not count: the others need as many as before.
+was replaced as lost, or whose party was revoked (contract `parties`), has no word any more, and
+what it agreed to before does not count: the others need as many as before.
 
 States of an act: open -> performed | rejected | withdrawn | expired.
 """
@@ -177,7 +177,7 @@ def approve(act_id: str, digest: bytes) -> bytes:
     approvals.append(ctx.sender)
     account = known_account(found.account)
     emit("JointActApproved", act_id=act_id, account=account.id, member=ctx.sender)
-    counted = [member for member in approvals if not is_lost(member)]
+    counted = [member for member in approvals if not is_barred(member)]
     if len(counted) < account.threshold:
         acts[act_id] = replace(found, approvals=approvals)
         return b""
@@ -204,7 +204,7 @@ def reject(act_id: str, reason: str) -> None:
     rejections = list(found.rejections)
     rejections.append(ctx.sender)
     account = known_account(found.account)
-    left = [one for one in account.members if one not in rejections and not is_lost(one)]
+    left = [one for one in account.members if one not in rejections and not is_barred(one)]
     status = "rejected" if len(left) < account.threshold else "open"
     acts[act_id] = replace(found, rejections=rejections, status=status)
     emit(
@@ -304,11 +304,14 @@ def votable(act_id: str) -> JointAct:
 
 def require_member(account: JointAccount) -> None:
     require(ctx.sender in account.members, "multisig.member: sign with an account that is a member")
-    require(not is_lost(ctx.sender), "multisig.lost: this account was replaced; the others decide")
+    require(
+        not is_barred(ctx.sender),
+        "multisig.lost: it was replaced, or its party revoked; others decide",
+    )
 
 
-def is_lost(address: str) -> bool:
-    return view_contract("parties", "is_lost", address, returns=bool)
+def is_barred(member: str) -> bool:
+    return view_contract("parties", "is_barred", member, returns=bool)
 
 
 def require_member_or_manager(account: JointAccount) -> None:

@@ -6,7 +6,9 @@ reviews the tech providers and developers that an operator selects. An operator 
 that it selected itself, once a manager passed them. A party never supervises itself. The
 contracts `alert`, `incident`, `inquiry` and `evaluation` ask here, and nowhere else.
 
-States of an engagement: selected -> approved | refused; selected or approved -> ended.
+States of an engagement: selected -> approved | refused; selected or approved -> ended. That of a
+party whose application the operator sponsored begins approved: the manager that admitted it passed
+both by one act (contract `admission`).
 """
 
 from __future__ import annotations
@@ -85,22 +87,27 @@ def select(engagement_id: str, party_id: str, note: str) -> None:
     """An operator selects a tech provider or developer (6.6.2b)."""
     operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
     require(operator != "", "oversight.role: sign with an account of an active operator")
-    require(is_name(engagement_id), "oversight.id: use 1 to 64 characters of a-z 0-9 _ - .")
-    require(engagement_id not in engagements, "oversight.exists: choose another id")
-    require(len(note) <= NOTE_MAX, "oversight.note: use up to 1024 characters")
     require(party_id != operator, "oversight.self: a party never supervises itself")
     roles = roles_of(party_id)
     require(
         "tech_provider" in roles or "developer" in roles,
         "oversight.selected: select a tech provider or a developer",
     )
-    require((operator, party_id) not in current, "oversight.engaged: end the engagement first")
-    engagements[engagement_id] = Engagement(engagement_id, operator, party_id, note, ctx.time_ms)
-    current[operator, party_id] = engagement_id
-    number = engagement_count.get(0)
-    engagement_by_number[number] = engagement_id
-    engagement_count.set(number + 1)
-    emit("Selected", engagement_id=engagement_id, operator=operator, party_id=party_id)
+    require_not_revoked(party_id)
+    enter(Engagement(engagement_id, operator, party_id, note, ctx.time_ms))
+
+
+@call
+def engage(
+    engagement_id: str, operator: str, party_id: str, manager: str, selected_ms: int, reason: str
+) -> None:
+    """Whom an operator sponsored works for it from its admission on; for `admission` alone."""
+    require(
+        ctx.sender == "contract:admission", "oversight.engage: select the party, as it is there"
+    )
+    selected = Engagement(engagement_id, operator, party_id, "", selected_ms)
+    enter(selected)
+    settle(selected, True, manager, reason)
 
 
 @call
@@ -116,17 +123,9 @@ def review(engagement_id: str, passed: bool, reason: str) -> None:
     require(found.status == "selected", "oversight.status: it has been reviewed or is over")
     require(passed or reason != "", "oversight.reason: say why it is refused")
     require(len(reason) <= NOTE_MAX, "oversight.reason: use up to 1024 characters")
-    status = "approved" if passed else "refused"
-    engagements[engagement_id] = replace(found, status=status, manager=manager, reason=reason)
-    if not passed:
-        del current[found.operator, found.party]
-    emit(
-        "EngagementReviewed",
-        engagement_id=engagement_id,
-        manager=manager,
-        party_id=found.party,
-        passed=passed,
-    )
+    if passed:
+        require_not_revoked(found.party)
+    settle(found, passed, manager, reason)
 
 
 @call
@@ -204,6 +203,34 @@ def may_cut(supervisor_party: str, party_id: str) -> bool:
     return len(others) == 0
 
 
+def enter(new: Engagement) -> None:
+    require(is_name(new.id), "oversight.id: use 1 to 64 characters of a-z 0-9 _ - .")
+    require(new.id not in engagements, "oversight.exists: choose another id")
+    require(len(new.note) <= NOTE_MAX, "oversight.note: use up to 1024 characters")
+    require((new.operator, new.party) not in current, "oversight.engaged: end the engagement first")
+    engagements[new.id] = new
+    current[new.operator, new.party] = new.id
+    number = engagement_count.get(0)
+    engagement_by_number[number] = new.id
+    engagement_count.set(number + 1)
+    emit("Selected", engagement_id=new.id, operator=new.operator, party_id=new.party)
+
+
+def settle(found: Engagement, passed: bool, manager: str, reason: str) -> None:
+    """Puts a review on record."""
+    status = "approved" if passed else "refused"
+    engagements[found.id] = replace(found, status=status, manager=manager, reason=reason)
+    if not passed:
+        del current[found.operator, found.party]
+    emit(
+        "EngagementReviewed",
+        engagement_id=found.id,
+        manager=manager,
+        party_id=found.party,
+        passed=passed,
+    )
+
+
 def is_over(supervisor_party: str, party_id: str, stage: str) -> bool:
     if supervisor_party == "" or supervisor_party == party_id:
         return False
@@ -233,6 +260,11 @@ def has_role(party_id: str, role: str) -> bool:
 
 def roles_of(party_id: str) -> list[str]:
     return view_contract("parties", "roles_of", party_id, returns=list[str])
+
+
+def require_not_revoked(party_id: str) -> None:
+    is_revoked = view_contract("parties", "is_revoked", party_id, returns=bool)
+    require(not is_revoked, "oversight.revoked: the party is revoked for good; select another")
 
 
 def require_reader() -> None:

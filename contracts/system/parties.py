@@ -2,11 +2,17 @@
 
 The six roles of section 6.6 are manager, operator, supplier, consumer, tech_provider and
 developer. A party may hold several. Every other contract asks this one who a sender is, so the
-rights of a party begin and end here: a suspended party keeps its records and loses its voice.
+rights of a party begin and end here: a suspended party keeps its records and loses its voice, and
+a revoked one never gets it back.
+
+Managers register parties, except for tech providers and developers: whom an operator selects and a
+manager reviews (6.6.1b, 6.6.2b) come by an application (contract `admission`), or with the genesis.
 
 Keys are lost and stolen. The manager, or the keeper that it named for a party, puts another account
 in the place of one; a keeper is an address that does nothing else, so that no everyday key can
 turn on the others of its party. Every change of accounts stays on record, with who made it and why.
+
+States of a party: active <-> suspended; either -> revoked.
 
 Anyone may read this register; it is what signatures are checked against.
 """
@@ -26,20 +32,24 @@ from contracts.dialect import (
     replace,
     require,
     view,
+    view_contract,
 )
 
 ROLES = ("manager", "operator", "supplier", "consumer", "tech_provider", "developer")
+SELECTED_ROLES = ("tech_provider", "developer")  # an operator selects, a manager reviews
 HEX_DIGITS = "0123456789abcdef"
 ADDRESS_LENGTH = 40  # hex digits: the first 20 bytes of SM3(public key)
 NAME_MAX = 128  # characters of a party's name
 REASON_MAX = 512  # characters
 ACCOUNTS_MAX = 32  # per party: bounds the walk that every permission check makes
+MANAGERS_MAX = 100  # that hold the role and are not revoked: bounds the walk over them
 PAGE_MAX = 100  # records in one answer
 
 
 @record
 class Party:
-    """An organization. `status` is active or suspended; `reason` is that of its last change."""
+    """One that takes part. `status` is active, suspended or revoked; `reason` is that of its last
+    change. A founder was approved by nobody, one that was registered was selected by nobody."""
 
     id: str
     name: str
@@ -48,6 +58,9 @@ class Party:
     since: int  # height of its registration
     status: str = "active"
     reason: str = ""
+    organization: str = ""  # party whose authority certifies it (contract `identity`), if it said
+    selected_by: str = ""  # party that sponsored its application
+    approved_by: str = ""  # manager's party
 
 
 @record
@@ -72,6 +85,7 @@ party_count = Var(int)
 lost = Map(str, bool)  # addresses that were replaced: whoever found the key gains nothing
 keepers = Map(str, str)  # party -> address that may replace its accounts
 suspensions = Map(str, int)  # party -> how often it was suspended
+managers = Var(list[str])  # parties that hold the role, without the revoked
 account_changes = Map((str, int), AccountChange)  # party, 0.. in order
 account_change_count = Map(str, int)
 
@@ -81,7 +95,7 @@ def setup(founders: list[tuple[str, str, list[str], list[str]]]) -> None:
     """Takes the parties of the genesis: id, name, roles, accounts of each."""
     has_manager = False
     for party_id, name, roles, accounts in founders:  # shuxin: allow W005 of the genesis alone
-        admit(party_id, name, roles, accounts)
+        enter(Party(party_id, name, roles, accounts, ctx.height))
         if "manager" in roles:
             has_manager = True
     require(has_manager, "parties.no_manager: name a party with the role manager in the genesis")
@@ -89,16 +103,39 @@ def setup(founders: list[tuple[str, str, list[str], list[str]]]) -> None:
 
 @call
 def register(party_id: str, name: str, roles: list[str], accounts: list[str]) -> None:
-    """The manager admits a party (6.6.1b)."""
-    require_manager()
-    admit(party_id, name, roles, accounts)
+    """The manager admits a party that it chose itself: any but who works for an operator."""
+    manager = require_manager()
+    for role in SELECTED_ROLES:
+        require(
+            role not in roles,
+            "parties.selected: an operator hands their application in, and you admit it",
+        )
+    enter(Party(party_id, name, roles, accounts, ctx.height, approved_by=manager))
+
+
+@call
+def admit(
+    party_id: str,
+    name: str,
+    roles: list[str],
+    accounts: list[str],
+    organization: str,
+    selected_by: str,
+    approved_by: str,
+) -> None:
+    """An applicant becomes a party, for the contract admission alone (6.6.1b, 6.6.2b)."""
+    require(
+        ctx.sender == "contract:admission", "parties.admit: admit its application; this follows"
+    )
+    new = Party(party_id, name, roles, accounts, ctx.height, organization=organization)
+    enter(replace(new, selected_by=selected_by, approved_by=approved_by))
 
 
 @call
 def add_account(party_id: str, address: str) -> None:
     """The manager lets one more account speak for a party."""
     require_manager()
-    party = known(party_id)
+    party = kept(party_id)
     check_new_account(party, address)
     require(len(party.accounts) < ACCOUNTS_MAX, "parties.accounts: remove an unused account first")
     accounts = list(party.accounts)
@@ -112,7 +149,7 @@ def add_account(party_id: str, address: str) -> None:
 def remove_account(party_id: str, address: str) -> None:
     """The manager silences an account; its past signatures stay the party's."""
     require_manager()
-    party = known(party_id)
+    party = kept(party_id)
     require(address in party.accounts, "parties.account_unknown: see `show` for its accounts")
     # The acting manager always remains: the register can never lose its last key.
     require(address != ctx.sender, "parties.own_account: let another manager account remove it")
@@ -128,7 +165,7 @@ def replace_account(party_id: str, address: str, replacement: str, reason: str) 
 
     At once: the old account speaks for nobody from the next transaction on.
     """
-    party = known(party_id)
+    party = kept(party_id)
     is_keeper = ctx.sender == keepers.get(party_id, "") and party.status == "active"
     require(
         is_keeper or acting(ctx.sender, "manager") != "",
@@ -156,7 +193,7 @@ def replace_account(party_id: str, address: str, replacement: str, reason: str) 
 def name_keeper(party_id: str, address: str, reason: str) -> None:
     """The manager names the address that may replace a party's accounts; "" takes it away."""
     require_manager()
-    party = known(party_id)
+    party = kept(party_id)
     check_reason(reason)
     if address != "":
         bind(party_id, address)
@@ -172,7 +209,7 @@ def name_keeper(party_id: str, address: str, reason: str) -> None:
 def suspend(party_id: str, reason: str) -> None:
     """The manager, or an incident, takes a party's rights away until it is readmitted (8.6.1)."""
     require_supervision()
-    party = known(party_id)
+    party = kept(party_id)
     check_reason(reason)
     require(party.status == "active", "parties.status: the party is already suspended")
     require(ctx.sender not in party.accounts, "parties.own_party: another manager must do this")
@@ -185,11 +222,29 @@ def suspend(party_id: str, reason: str) -> None:
 def readmit(party_id: str, reason: str) -> None:
     """The manager, or the end of an incident's measure, gives a party its rights back."""
     require_supervision()
-    party = known(party_id)
+    party = kept(party_id)
     check_reason(reason)
     require(party.status == "suspended", "parties.status: the party is not suspended")
     parties[party_id] = replace(party, status="active", reason=reason)
     emit("PartyReadmitted", party_id=party_id, reason=reason)
+
+
+@call
+def revoke(party_id: str, reason: str) -> None:
+    """The manager ends a party for good: none of its accounts, nor its keeper, speaks again."""
+    require_manager()
+    party = kept(party_id)
+    check_reason(reason)
+    require(ctx.sender not in party.accounts, "parties.own_party: another manager must do this")
+    # Its seat would count in every quorum of organizations, and its vote never come again.
+    require(
+        not view_contract("governance", "runs_node", party_id, returns=bool),
+        "parties.nodes: suspend it, and have its nodes replaced or dismissed first (`proposal`)",
+    )
+    parties[party_id] = replace(party, status="revoked", reason=reason)
+    if "manager" in party.roles:
+        managers.set([manager for manager in managers.get() if manager != party_id])
+    emit("PartyRevoked", party_id=party_id, reason=reason)
 
 
 @view
@@ -238,22 +293,47 @@ def is_active(party_id: str) -> bool:
 
 
 @view
-def suspension_of(party_id: str) -> int:
-    """Which of its suspensions, from 1 on, the party is under now; 0 if it is active."""
-    return 0 if known(party_id).status == "active" else suspensions.get(party_id, 0)
+def is_revoked(party_id: str) -> bool:
+    """Has the party been ended for good?"""
+    return is_ended(party_id)
 
 
 @view
-def is_lost(address: str) -> bool:
-    """Was the account replaced? Whoever found its key gains nothing by it, in no contract."""
-    return lost.get(address, False)
+def is_barred(address: str) -> bool:
+    """Was `address` replaced as lost, or bound to a party that is revoked?"""
+    return lost.get(address, False) or is_ended(party_by_address.get(address, ""))
+
+
+@view
+def may_serve(operator: str, consumer: str) -> bool:
+    """Is the one an active operator, and the other not revoked?"""
+    return has_standing(operator, "operator") and not is_ended(consumer)
+
+
+@view
+def has_other_manager(party_id: str) -> bool:
+    """Is there an active manager besides this party?"""
+    others = [other for other in managers.get([]) if other != party_id]
+    return "active" in [parties[other].status for other in others]
+
+
+@view
+def check_new(party_id: str, name: str, roles: list[str], accounts: list[str]) -> bool:
+    """True, or a refusal that says why no such party can be admitted; for other contracts."""
+    check_party(party_id, name, roles, accounts)
+    return True
+
+
+@view
+def suspension_of(party_id: str) -> int:
+    """Which of its suspensions, from 1 on, the party is under now; 0 if it is under none."""
+    return suspensions.get(party_id, 0) if known(party_id).status == "suspended" else 0
 
 
 @view
 def party_has_role(party_id: str, role: str) -> bool:
     """Is the party known, active and the holder of `role`?"""
-    party = parties.get(party_id)
-    return party is not None and party.status == "active" and role in party.roles
+    return has_standing(party_id, role)
 
 
 @view
@@ -291,11 +371,10 @@ def list_(offset: int, limit: int) -> list[Party]:
     return [parties[party_by_number[number]] for number in range(offset, end)]
 
 
-def require_manager() -> None:
-    require(
-        acting(ctx.sender, "manager") != "",
-        "parties.role: sign with an account of an active manager",
-    )
+def require_manager() -> str:
+    manager = acting(ctx.sender, "manager")
+    require(manager != "", "parties.role: sign with an account of an active manager")
+    return manager
 
 
 def require_supervision() -> None:
@@ -316,6 +395,16 @@ def acting(address: str, role: str) -> str:
     return party_id
 
 
+def has_standing(party_id: str, role: str) -> bool:
+    party = parties.get(party_id)
+    return party is not None and party.status == "active" and role in party.roles
+
+
+def is_ended(party_id: str) -> bool:
+    party = parties.get(party_id)
+    return party is not None and party.status == "revoked"
+
+
 def note(party_id: str, kind: str, address: str, replacement: str, reason: str) -> None:
     number = account_change_count.get(party_id, 0)
     account_changes[party_id, number] = AccountChange(
@@ -331,20 +420,51 @@ def known(party_id: str) -> Party:
     return party
 
 
-def admit(party_id: str, name: str, roles: list[str], accounts: list[str]) -> None:
+def kept(party_id: str) -> Party:
+    """A party that is not revoked: of one that is, nothing changes any more."""
+    party = known(party_id)
+    require(party.status != "revoked", "parties.revoked: it is revoked for good; apply as another")
+    return party
+
+
+def enter(party: Party) -> None:
+    check_party(party.id, party.name, party.roles, party.accounts)
+    for address in party.accounts:
+        party_by_address[address] = party.id
+    parties[party.id] = party
+    number = party_count.get(0)
+    party_by_number[number] = party.id
+    party_count.set(number + 1)
+    if "manager" in party.roles:
+        holders = managers.get([])
+        holders.append(party.id)
+        managers.set(holders)
+    emit(
+        "PartyRegistered",
+        party_id=party.id,
+        name=party.name,
+        roles=party.roles,
+        accounts=party.accounts,
+        organization=party.organization,
+        selected_by=party.selected_by,
+        approved_by=party.approved_by,
+    )
+
+
+def check_party(party_id: str, name: str, roles: list[str], accounts: list[str]) -> None:
     require(is_name(party_id), "parties.id: use 1 to 64 characters of a-z 0-9 _ - .")
     require(party_id not in parties, "parties.exists: choose another id")
     require(1 <= len(name) <= NAME_MAX, "parties.name: use 1 to 128 characters")
     check_roles(roles)
     require(1 <= len(accounts) <= ACCOUNTS_MAX, "parties.accounts: name 1 to 32 accounts")
     for position, address in enumerate(accounts):
-        bind(party_id, address)
+        check_free(party_id, address)
         require(address not in accounts[:position], "parties.account_twice: name it once")
-    parties[party_id] = Party(party_id, name, roles, accounts, ctx.height)
-    number = party_count.get(0)
-    party_by_number[number] = party_id
-    party_count.set(number + 1)
-    emit("PartyRegistered", party_id=party_id, name=name, roles=roles, accounts=accounts)
+    is_manager = "manager" in roles
+    require(
+        not is_manager or len(managers.get([])) < MANAGERS_MAX,
+        "parties.managers: there are 100 managers; revoke one first",
+    )
 
 
 def check_new_account(party: Party, address: str) -> None:
@@ -363,12 +483,16 @@ def check_roles(roles: list[str]) -> None:
 
 
 def bind(party_id: str, address: str) -> None:
+    check_free(party_id, address)
+    party_by_address[address] = party_id
+
+
+def check_free(party_id: str, address: str) -> None:
     require(len(address) == ADDRESS_LENGTH, "parties.address: use 40 lower-case hex digits")
     for digit in address:
         require(digit in HEX_DIGITS, "parties.address: use 40 lower-case hex digits")
     holder = party_by_address.get(address, party_id)
     require(holder == party_id, "parties.account_bound: it belongs to another party; use a new key")
-    party_by_address[address] = party_id
 
 
 def check_reason(reason: str) -> None:

@@ -6,8 +6,11 @@ chain meets in part are tested for that part; docs/standard.md says what is miss
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ledger.model import address_of
 from ledger.values import Value
+from tests.applications import Wish, admitted, applied, decision, signed
 from tests.business import (
     ALGORITHM,
     DEMAND,
@@ -227,12 +230,49 @@ def test_clause_6_5c_deliveries_are_registered_and_evidenced() -> None:
 def test_clause_6_6_1_the_manager_admits_and_suspends_parties() -> None:
     """管理方: 建立公共数据授权机制; 遴选、审核、监督."""
     business = Business()
-    newcomer: list[Value] = ["lab", "Lab", ["tech_provider"], ["ab" * 20]]
+    newcomer: list[Value] = ["lab", "Lab", ["supplier"], ["ab" * 20]]
     for who in others("manager"):
         assert business.refused(who, "parties", "register", *newcomer) == "parties.role"
         assert business.refused(who, "parties", "suspend", "opco", "why") == "parties.role"
     business.do("bureau", "parties", "register", *newcomer)
     business.do("bureau", "parties", "suspend", "lab", "failed its review")
+    for who in others("manager"):
+        assert business.refused(who, "parties", "revoke", "lab", "why") == "parties.role"
+    business.do("bureau", "parties", "revoke", "lab", "failed it again")
+    assert business.refused("bureau", "parties", "readmit", "lab", "why") == "parties.revoked"
+
+
+def test_clause_6_6_1b_the_manager_admits_whom_an_operator_sponsors() -> None:
+    """审核技术提供方和服务开发方: 由管理方一次决定."""
+    business = Business()
+    for role in ("tech_provider", "developer"):  # nobody's own choice
+        words: list[Value] = ["lab", "Lab", [role], ["ab" * 20]]
+        assert business.refused("bureau", "parties", "register", *words) == "parties.selected"
+    applied(business)
+    words = decision(business)
+    for who in others("manager"):
+        assert business.refused(who, "admission", "admit", *words) == "admission.role"
+        assert business.refused(who, "admission", "refuse", "a1", "why") == "admission.role"
+    business.do("bureau", "admission", "admit", *words)
+    shown = business.ask_record("bank", "parties", "show", "lab")
+    assert (shown["selected_by"], shown["approved_by"]) == ("opco", "bureau")
+
+
+def test_clause_6_6_2b_an_operator_sponsors_tech_providers_and_developers() -> None:
+    """代为遴选技术提供方和服务开发方."""
+    business = Business()
+    for role in ("tech_provider", "developer"):
+        wish = Wish(id=role, party=role, keys=(role,), roles=(role,))
+        for who in others("operator"):
+            asked = signed(business, replace(wish, sponsor=who))
+            assert business.refused(who, "admission", "apply", *asked) == "admission.role"
+        admitted(business, wish)
+        engaged = business.ask_record("bureau", "oversight", "show", role)
+        assert (engaged["operator"], engaged["party"], engaged["status"]) == (
+            "opco",
+            role,
+            "approved",
+        )
 
 
 def test_clause_6_6_2_the_operator_brings_supply_and_demand_together() -> None:

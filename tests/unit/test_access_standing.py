@@ -82,6 +82,19 @@ def test_parties_and_nodes_have_levels_without_a_certificate(office: Office) -> 
     assert office.levels(chain.voices[0].address) == {PUBLIC}
 
 
+def test_a_revoked_party_and_its_keeper_are_strangers_from_the_next_block_on(
+    office: Office,
+) -> None:
+    late, keeper, manager = Account(keys()), Account(keys()), office.chain.manager
+    office.do(manager, "parties", "register", "late", "Late", ["consumer"], [late.address])
+    office.do(manager, "parties", "name_keeper", "late", keeper.address, "agreement")
+    for account in (late, keeper):
+        assert office.levels(account.address) == {PUBLIC, MEMBER}
+    office.do(manager, "parties", "revoke", "late", "gave the data away")
+    for account in (late, keeper):
+        assert office.levels(account.address) == {PUBLIC}
+
+
 def test_a_certificate_makes_a_key_a_member_and_its_role_an_auditor(office: Office) -> None:
     holder = Account(keys())
     made = office.certificate("p1", Role.USER, holder.public_key)

@@ -22,7 +22,7 @@ from ledger.model import TransactionBody
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS
 from tests.gas_world import Machinery
-from tests.largest import ALGORITHM, DIGEST, enter_catalogue, name, vet, wide, work
+from tests.largest import ALGORITHM, DIGEST, apply, enter_catalogue, name, vet, wide, work
 
 ACTIONS: list[Value] = [*preapproval.ACTIONS[:16]]
 PROHIBITED: list[Value] = [*preapproval.ACTIONS[16:]]
@@ -64,7 +64,7 @@ class Largest(Machinery):
     def admit(self) -> None:
         suppliers = [(f"supplier-{number:02}", "supplier") for number in range(16)]
         for who, role in [("operator", "operator"), ("consumer", "consumer"), *suppliers]:
-            self.do("manager", "parties", "register", *self.party(who, role))
+            self.do("manager", "parties", "register", *self.chosen(who, role))
         self.do("manager", "parties", "remove_account", name("operator"), account("operator/0"))
         self.do("manager", "parties", "add_account", name("operator"), account("operator/new"))
         keeper, words = account("keeper"), (account("operator/new"), account("newer"), wide(512))
@@ -72,6 +72,8 @@ class Largest(Machinery):
         self.do("keeper", "parties", "replace_account", name("operator"), *words)
         self.do("manager", "parties", "suspend", name("operator"), wide(512))
         self.do("manager", "parties", "readmit", name("operator"), wide(512))
+        apply(self, self.chain.time_ms)
+        self.do("manager", "parties", "revoke", name("applicant-0"), wide(512))
 
     def grant(self, datasets: list[str]) -> None:
         chosen: list[Value] = [*datasets]
@@ -150,7 +152,6 @@ class Largest(Machinery):
     def oversee(self) -> None:
         """Every contract of oversight with its longest texts and lists."""
         operator, note = name("operator"), wide(1024)
-        self.do("manager", "parties", "register", *self.party("tech", "tech_provider"))
         for engagement in ("e", "f"):
             self.do("operator", "oversight", "select", name(engagement), name("tech"), note)
             self.do("manager", "oversight", "review", name(engagement), True, note)
@@ -307,6 +308,8 @@ FOR_CONTRACTS_ONLY = {
     ("governance", "cancel"),
     ("identity", "admit_root"),
     ("identity", "retire_root"),
+    ("parties", "admit"),
+    ("oversight", "engage"),
 }
 
 

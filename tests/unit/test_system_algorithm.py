@@ -8,6 +8,7 @@ from crypto import sm2, sm3
 from executors.builtin import described
 from ledger.model import address_of
 from ledger.values import Value
+from tests.applications import entered
 from tests.business import (
     ALGORITHM,
     PARTIES,
@@ -150,10 +151,8 @@ def test_a_new_image_waits_while_the_approved_one_runs_on() -> None:
 def test_only_its_provider_rebuilds_an_algorithm() -> None:
     business = Business()
     approved(business)
-    words: list[Value] = ["lab", "Lab", ["tech_provider"], [address_of(PUBLISHER_KEY)]]
     business.do("bureau", "parties", "remove_account", "chipworks", address_of(PUBLISHER_KEY))
-    words[3] = ["ab" * 20]
-    business.do("bureau", "parties", "register", *words)
+    entered(business, "lab", ["tech_provider"], ["ab" * 20])
     receipt = business.chain.call("ab" * 20, "algorithm", "rebuild", "scores/1", *business.image())
     assert receipt.detail.startswith("algorithm.owner")
     unknown = business.refused("chipworks", "algorithm", "rebuild", "x/1", *business.image())
@@ -163,7 +162,7 @@ def test_only_its_provider_rebuilds_an_algorithm() -> None:
 def test_nobody_vets_its_own_algorithm() -> None:
     business = Business()
     both = address_of(PUBLISHER_KEY)
-    business.do("bureau", "parties", "register", "all", "All", ["manager", "tech_provider"], [both])
+    entered(business, "all", ["manager", "tech_provider"], [both])
     # Signed for chipworks: the contract builds the message for the party that proposes.
     receipt = business.chain.call(both, "algorithm", "propose", *business.description())
     assert receipt.detail.startswith("algorithm.signature")

@@ -24,6 +24,7 @@ from crypto.x509.read import Certificate, read_certificate
 from ledger.encoding import encode
 from ledger.model import Address, StateWrite, address_of
 from ledger.values import Value
+from node.identity import UNCERTIFIED, certified
 from tests.business import ORGANIZATIONS, PARTIES, STRANGER
 from tests.council import Council, names_in
 from tests.x509_world import PEER, Org, keys, organization
@@ -315,6 +316,25 @@ def test_roles_end_with_time_with_suspension_and_with_the_root() -> None:
     assert standing(council, late) == ["insurer", ["user"]]
     council.pass_time(1)
     assert standing(council, late) == ["", []]
+
+
+def test_certificates_of_a_revoked_organization_are_dead_and_its_root_can_go() -> None:
+    certificate, later = leaf("bank"), leaf("bank", name="later")
+    council = registered(certificate, by="bank")
+    council.do("bureau", "parties", "revoke", "bank", "gave the data away")
+    assert standing(council, certificate) == ["", []]
+    told = certified(Reader(council), address(certificate), now_ms=council.now_ms)
+    assert told == UNCERTIFIED
+    for who in ("bank", "bureau"):
+        refused = council.refused(who, "identity", "register", "bank", later.der)
+        assert refused == "identity.organization"
+    council.do("bureau", "identity", "revoke", "bank", serial(certificate), "its party is revoked")
+    fingerprint = org("bank").root.fingerprint
+    council.do("bureau", "proposal", "retire_root", "p9", "bank", fingerprint, "revoked")
+    council.carry("p9")
+    assert roots_of(Reader(council)) == ()
+    anew: list[Value] = ["p8", "bank", organization("bank", now=BEGINNING).root.der, "why"]
+    assert council.refused("bureau", "proposal", "admit_root", *anew) == "identity.organization"
 
 
 def test_one_key_may_hold_several_roles_up_to_a_bound() -> None:

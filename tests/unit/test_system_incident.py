@@ -7,6 +7,7 @@ import pytest
 from contracts.vm.testing import account
 from ledger.model import address_of
 from ledger.values import Value
+from tests.applications import entered
 from tests.business import (
     ALGORITHM,
     HOUR_MS,
@@ -232,8 +233,7 @@ def test_a_measure_that_outlasted_its_incident_is_lifted_by_a_manager_afterwards
 
 def test_a_manager_lifts_nothing_that_another_did_to_its_own_algorithm() -> None:
     business = Business()
-    roles: list[Value] = ["manager", "tech_provider"]
-    business.do("bureau", "parties", "register", "both", "Both", roles, [account("both")])
+    entered(business, "both", ["manager", "tech_provider"], [account("both")])
     business.do("bureau", "parties", "add_account", "both", address_of(PUBLISHER_KEY))
     image = business.image(provider="both")
     words = [*business.description()[:4], *image]

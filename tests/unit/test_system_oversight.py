@@ -6,6 +6,7 @@ import pytest
 
 from contracts.vm.testing import account
 from ledger.values import Value
+from tests.applications import entered
 from tests.business import PARTIES, STRANGER, Business, digest
 
 STAGES = ("aggregation", "authorization", "development", "delivery")
@@ -102,8 +103,7 @@ def test_a_suspended_operator_supervises_nobody_and_a_suspended_party_is_supervi
 
 def test_an_operator_cuts_off_no_party_that_is_more_than_it_engaged_it_for() -> None:
     business = Business()
-    both: list[Value] = [["developer", "supplier"], [account("both")]]
-    business.do("bureau", "parties", "register", "both", "Both", *both)
+    entered(business, "both", ["developer", "supplier"], [account("both")])
     engaged(business, "both")
     engaged(business)
     asked = [("opco", "chipworks"), ("opco", "both"), ("bureau", "both"), ("rival", "chipworks")]
@@ -115,7 +115,7 @@ def test_an_operator_cuts_off_no_party_that_is_more_than_it_engaged_it_for() -> 
 def test_a_party_of_many_roles_has_no_power_over_itself() -> None:
     business = Business()
     roles: list[Value] = ["manager", "operator", "supplier", "developer"]
-    business.do("bureau", "parties", "register", "all", "All", roles, [account("all")])
+    entered(business, "all", roles, [account("all")])
     for stage in ("", *STAGES):
         assert supervises(business, "all", "all", stage) is False
     due_ms = business.now_ms + 999_999
@@ -159,8 +159,7 @@ def test_all_contracts_of_oversight_leave_the_id_of_what_they_concern() -> None:
 def test_a_manager_does_not_pass_an_engagement_of_its_own() -> None:
     """A party that is manager and operator at once selects, and another manager reviews."""
     business = Business()
-    both: list[Value] = ["both", "Both", ["manager", "operator", "developer"], [account("both")]]
-    business.do("bureau", "parties", "register", *both)
+    entered(business, "both", ["manager", "operator", "developer"], [account("both")])
     business.do("both", "oversight", "select", "x1", "chipworks", "")
     business.do("opco", "oversight", "select", "x2", "both", "")
     for engagement in ("x1", "x2"):

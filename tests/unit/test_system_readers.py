@@ -12,6 +12,7 @@ from contracts.vm.joint import address_of_definition
 from contracts.vm.testing import account
 from ledger import merkle
 from ledger.values import Value, encode_value
+from tests.applications import applied
 from tests.business import (
     ALGORITHM,
     HOUR_MS,
@@ -127,6 +128,9 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("rules", "list_by_stage", ["delivery", 0, 10], MEMBERS, "rules.reader"),
     ("oversight", "show", ["x1"], MEMBERS, "oversight.reader"),
     ("oversight", "list", [0, 10], MEMBERS, "oversight.reader"),
+    ("admission", "show", ["a1"], CONCERNED, "admission.reader"),
+    ("admission", "standing", ["a1"], CONCERNED, "admission.reader"),
+    ("admission", "list", [0, 10], MEMBERS, "admission.reader"),
     ("alert", "show", ["alert-1"], (*CONCERNED, "bank"), "alert.reader"),
     ("alert", "list_of", ["opco", 0, 10], CONCERNED, "alert.reader"),
     ("alert", "list", [0, 10], MEMBERS, "alert.reader"),
@@ -153,11 +157,12 @@ OPEN = {
     "accusation": "list count_of",
     "certificate": "read signer",
     "governance": "committee window organizations speaker_of validator_of awaiting outcome "
-    "check_new check_change",
+    "runs_node check_new check_change",
     "identity": "organizations root root_certificate standing revocations revocation_of "
     "check_root check_retire",
     "parties": "party_of active_party_of acting_as has_role standing is_active suspension_of "
-    "is_lost party_has_role keeper_of account_history roles_of show list",
+    "is_revoked is_barred may_serve has_other_manager check_new party_has_role keeper_of "
+    "account_history roles_of show list",
     # What is laid down for all of them.
     "oversight": "edges supervises is_supervised may_cut",
     "rules": "checks limit_of",
@@ -199,6 +204,7 @@ def story() -> Business:
     rule: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
     business.do("bureau", "rules", "draft", *rule)
     business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    applied(business)
     said: list[Value] = ["late", "opco", "delivery", "notice", "nothing arrived", b""]
     business.do("bank", "alert", "report", *said)
     business.do("bureau", "incident", "open", "i1", "Leak", "delivery", "critical", "opco", [])

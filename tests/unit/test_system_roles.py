@@ -9,6 +9,7 @@ import pytest
 
 from contracts.vm.testing import account
 from ledger.values import Value
+from tests.applications import applied, decision, signed
 from tests.business import (
     ALGORITHM,
     DEMAND,
@@ -227,6 +228,13 @@ STEPS = [
     Step("parties", "suspend", nothing, fixed("bank", "audit"), MANAGERS, "parties.role"),
     Step("parties", "readmit", a_suspended_bank, fixed("bank", "passed"),
          MANAGERS, "parties.role"),
+    Step("parties", "revoke", nothing, fixed("bank", "misuse"), MANAGERS, "parties.role"),
+    Step("admission", "apply", nothing, signed, ("opco",), "admission.role",
+         "admission.signature"),
+    Step("admission", "admit", applied, decision, MANAGERS, "admission.role"),
+    Step("admission", "refuse", applied, fixed("a1", "incomplete"), MANAGERS, "admission.role"),
+    Step("admission", "withdraw", applied, fixed("a1", "mistaken"), ("opco",),
+         "admission.owner"),
     Step("proposal", "admit_observer", nothing, fixed("c1", *NEW_NODE), VOTERS, "proposal.role"),
     Step("proposal", "propose", an_observer,
          fixed("c2", "dismiss_observer", "n", "", "why"), VOTERS, "proposal.role"),
@@ -412,6 +420,11 @@ STEPS = [
 ]  # fmt: skip
 
 
+OTHER_ORGANIZATIONS = ("board", "rival", "archive", "bank")
+# Who may vote depends on who runs a node.
+OF_OTHERS = [step for step in STEPS if step.contract not in ("proposal", "governance")]
+
+
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_nobody_but_the_right_party_takes_this_step(step: Step) -> None:
     business = Business()
@@ -439,6 +452,17 @@ def test_a_suspended_party_takes_no_step_until_it_is_readmitted(step: Step) -> N
     assert business.refused(who, step.contract, step.method, *args) == step.code
     business.do(other_manager, "parties", "readmit", who, "audit passed")
     business.do(who, step.contract, step.method, *args)
+
+
+@pytest.mark.parametrize("step", OF_OTHERS, ids=str)
+def test_a_revoked_party_takes_no_step_and_is_not_readmitted(step: Step) -> None:
+    business = Business(OTHER_ORGANIZATIONS)  # who runs a node is not revoked
+    step.prepare(business)
+    args = step.args(business)
+    who = step.allowed[0]
+    business.do("board", "parties", "revoke", who, "gave the data away")
+    assert business.refused(who, step.contract, step.method, *args) == step.code
+    assert business.refused("board", "parties", "readmit", who, "why") == "parties.revoked"
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)

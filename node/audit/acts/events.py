@@ -11,6 +11,7 @@ from node.audit.acts.forms import (
     ALERT,
     ALERTS,
     ALGORITHM,
+    APPLICATION,
     CHANNEL,
     CONTRACT,
     DATASET,
@@ -41,17 +42,24 @@ _OF_PROVIDER: Final = {"algorithm_id": ALGORITHM, "provider": PARTY}
 _ASKED: Final = {"grant_id": GRANT, "demand_id": DEMAND, "operator": PARTY, "datasets": DATASETS}
 _CHANNEL: Final = {"channel_id": CHANNEL, "operator": PARTY, "manager": PARTY}
 _OF_JOB: Final = {"job_id": JOB, "grant_id": GRANT}
+_APPLIED: Final = {"application_id": APPLICATION, "party_id": PARTY, "sponsor": PARTY}
 _COURSE: Final = {"task_id": TASK, "participants": PARTIES}
 
 EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
     "parties": {
-        "PartyRegistered": {"party_id": PARTY},
+        "PartyRegistered": {
+            "party_id": PARTY,
+            "organization": PARTY,
+            "selected_by": PARTY,
+            "approved_by": PARTY,
+        },
         "AccountAdded": {"party_id": PARTY},
         "AccountRemoved": {"party_id": PARTY},
         "AccountReplaced": {"party_id": PARTY},
         "KeeperNamed": {"party_id": PARTY},
         "PartySuspended": {"party_id": PARTY},
         "PartyReadmitted": {"party_id": PARTY},
+        "PartyRevoked": {"party_id": PARTY},
     },
     "multisig": {
         "JointAccountOpened": {},
@@ -228,6 +236,12 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "Selected": {"engagement_id": ENGAGEMENT, "operator": PARTY, "party_id": PARTY},
         "EngagementReviewed": {"engagement_id": ENGAGEMENT, "manager": PARTY, "party_id": PARTY},
         "EngagementEnded": {"engagement_id": ENGAGEMENT, "operator": PARTY, "party_id": PARTY},
+    },
+    "admission": {
+        "Applied": _APPLIED,
+        "Admitted": {**_APPLIED, "manager": PARTY},
+        "ApplicationRefused": {**_APPLIED, "manager": PARTY},
+        "ApplicationWithdrawn": _APPLIED,
     },
     "alert": {
         "AlertRaised": {"alert_id": ALERT, "subject": ABOUT, "party_id": PARTY, "reporter": PARTY},

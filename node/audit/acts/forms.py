@@ -28,6 +28,7 @@ NODE: Final = "node"
 PROPOSAL: Final = "proposal"
 RULE: Final = "rule"
 ENGAGEMENT: Final = "engagement"
+APPLICATION: Final = "application"  # 入驻申请: of who wants to become a party
 ALERT: Final = "alert"
 INCIDENT: Final = "incident"
 INQUIRY: Final = "inquiry"
@@ -51,6 +52,7 @@ KINDS: Final = (
     PROPOSAL,
     RULE,
     ENGAGEMENT,
+    APPLICATION,
     ALERT,
     INCIDENT,
     INQUIRY,

@@ -17,6 +17,7 @@ from node.audit.acts.values import octets, text, texts
 
 ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
+REVOKED: Final = "revoked"  # the party, for good
 REMOVED: Final = "removed"  # the account may not speak for its party any more
 NODE: Final = "node"  # the consensus key of a node that the party runs
 NOBODY: Final = ""  # an account of no party
@@ -29,6 +30,9 @@ class Party:
     roles: tuple[str, ...]
     since: int  # height
     status: str = ACTIVE
+    organization: str = ""
+    selected_by: str = ""
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,22 @@ class Register:
         for founder in founders if isinstance(founders, list) else ():
             if isinstance(founder, list) and len(founder) == 4:
                 party, name, roles, accounts = founder
-                self._admit(text(party), name, roles, accounts, 0)
+                self._admit(Party(text(party), text(name), texts(roles), 0), accounts)
 
     def _change(self, event: str, fields: Mapping[str, Value], height: int) -> None:
         party, address = text(fields.get("party_id")), text(fields.get("address"))
         match event:
             case "PartyRegistered":
-                self._admit(
-                    party, fields.get("name"), fields.get("roles"), fields.get("accounts"), height
+                admitted = Party(
+                    id=party,
+                    name=text(fields.get("name")),
+                    roles=texts(fields.get("roles")),
+                    since=height,
+                    organization=text(fields.get("organization")),
+                    selected_by=text(fields.get("selected_by")),
+                    approved_by=text(fields.get("approved_by")),
                 )
+                self._admit(admitted, fields.get("accounts"))
             case "AccountAdded":
                 self.accounts[address] = (party, True)
             case "AccountRemoved":
@@ -119,13 +130,14 @@ class Register:
                 self._set_status(party, SUSPENDED)
             case "PartyReadmitted":
                 self._set_status(party, ACTIVE)
+            case "PartyRevoked":
+                self._set_status(party, REVOKED)
 
     def _set_status(self, party: str, status: str) -> None:
         if party in self.parties:
             self.parties[party] = replace(self.parties[party], status=status)
 
-    def _admit(self, party: str, name: Value, roles: Value, accounts: Value, height: int) -> None:
-        known = Party(party, text(name), texts(roles), height)
+    def _admit(self, known: Party, accounts: Value) -> None:
         self.parties[known.id] = known
         for address in texts(accounts):
             self.accounts[address] = (known.id, True)

@@ -20,6 +20,7 @@ from node.audit.acts.forms import (
     ALERT,
     ALERTS,
     ALGORITHM,
+    APPLICATION,
     CHANNEL,
     CONTRACT,
     DATASET,
@@ -48,12 +49,19 @@ from node.audit.acts.forms import (
 CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     "parties": {
         "register": {"party_id": PARTY},
+        "admit": {
+            "party_id": PARTY,
+            "organization": PARTY,
+            "selected_by": PARTY,
+            "approved_by": PARTY,
+        },
         "add_account": {"party_id": PARTY},
         "remove_account": {"party_id": PARTY},
         "replace_account": {"party_id": PARTY},
         "name_keeper": {"party_id": PARTY},
         "suspend": {"party_id": PARTY},
         "readmit": {"party_id": PARTY},
+        "revoke": {"party_id": PARTY},
     },
     "multisig": {
         "open_account": {},
@@ -238,8 +246,20 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     },
     "oversight": {
         "select": {"engagement_id": ENGAGEMENT, "party_id": PARTY},
+        "engage": {
+            "engagement_id": ENGAGEMENT,
+            "operator": PARTY,
+            "party_id": PARTY,
+            "manager": PARTY,
+        },
         "review": {"engagement_id": ENGAGEMENT},
         "end": {"engagement_id": ENGAGEMENT},
+    },
+    "admission": {
+        "apply": {"application_id": APPLICATION, "party_id": PARTY, "organization": PARTY},
+        "admit": {"application_id": APPLICATION, "engagement_id": ENGAGEMENT},
+        "refuse": {"application_id": APPLICATION},
+        "withdraw": {"application_id": APPLICATION},
     },
     "alert": {
         "check": {"subject": ABOUT},

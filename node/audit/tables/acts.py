@@ -21,7 +21,9 @@ ACTS: Final = Table(
         text("party", "that the account spoke for then; empty for none"),
         text("party_name"),
         names("roles", "of that party"),
-        text("standing", "active suspended removed node, or empty for an account of no party"),
+        text(
+            "standing", "active suspended revoked removed node, or empty for an account of no party"
+        ),
         text("contract"),
         text("method"),
         integer("status", "0 is success"),

@@ -27,9 +27,12 @@ PARTIES: Final = Table(
         words("id"),
         words("name"),
         names("roles"),
-        words("status", "active suspended"),
+        words("status", "active suspended revoked"),
         integer("since", "height of its registration"),
-        names("accounts", "that may speak for it"),
+        names("accounts", "that may speak for it, or could when it was revoked"),
+        words("organization", "party whose authority certifies it, if it said"),
+        words("selected_by", "party that sponsored its application, if there was one"),
+        words("approved_by", "manager's party; empty for founders"),
     ),
 )
 DATASETS: Final = Table(
@@ -382,7 +385,8 @@ def party_rows(register: Register) -> Iterator[Row]:
     """Of PARTIES, in the order of their registration."""
     for party in register.parties.values():
         accounts = register.accounts_of(party.id)
-        yield party.id, party.name, party.roles, party.status, party.since, accounts
+        told = party.id, party.name, party.roles, party.status, party.since, accounts
+        yield (*told, party.organization, party.selected_by, party.approved_by)
 
 
 def _demanded(act: Act, given: Mapping[str, Value]) -> Fields | None:
