@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 OWN_CODE: Final = re.compile(r"([a-z_]+)\.([a-z0-9_]+): ")
 # Contract -> its noun, and the argument that is the id of its record, where these are other words.
-NOUNS: Final[Mapping[str, str]] = {"parties": "party", "rules": "rule"}
-IDS: Final[Mapping[str, str]] = {"catalog": "dataset_id"}
+NOUNS: Final[Mapping[str, str]] = {"admission": "party", "parties": "party", "rules": "rule"}
+IDS: Final[Mapping[str, str]] = {"admission": "application_id", "catalog": "dataset_id"}
+# Contracts whose records are no noun's: what one is called, and the command that lists them.
+CALLED: Final[Mapping[str, str]] = {"admission": "application"}
+LISTS: Final[Mapping[str, str]] = {"admission": "party applications"}
 # Contracts whose records are named in refusals of others, such as `delivery.product`.
 ABOUT: Final = frozenset(
     ("agreement", "algorithm", "delivery", "demand", "grant", "job", "product", "task")
@@ -39,6 +42,7 @@ WHO: Final = frozenset(
 )
 # Contract and status -> who acts next, and the command; {id} is the record's.
 NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
+    ("admission", "applied"): ("manager", "party admit {id} --note …"),
     ("agreement", "offered"): ("consumer", "agreement sign {id} --digest file:TEXT"),
     ("catalog", "draft"): ("supplier", "catalog collect {id} …"),
     ("catalog", "collected"): ("supplier", "catalog register {id}"),
@@ -102,7 +106,8 @@ def _advice(session: Session, contract: str, what: str, given: Mapping[str, Valu
     if what == "unknown":
         if noun in UNLISTED:
             return ""
-        return say("list what there is: shuxin {noun} list", noun=noun)
+        listing = LISTS.get(about, f"{noun} list")
+        return say("list what there is: shuxin {command}", command=listing)
     if not identifier or what in ("exists", "id"):
         return ""
     record = session.view(about, "show", identifier)
@@ -139,12 +144,13 @@ def _standing(
     """How the record stands, and what may follow."""
     file = record.get(contract)  # what is shown of a task or a job is its whole file
     status = file.get("status") if isinstance(file, dict) else record.get("status")
-    if contract == "grant":
-        status = session.view("grant", "standing", identifier)
+    if contract in ("grant", "admission"):
+        status = session.view(contract, "standing", identifier)
     if not isinstance(status, str):
         return
     shown = word("status", _line(status))
-    yield say("{noun} {id} is {status}", noun=noun, id=identifier, status=shown)
+    called = CALLED.get(contract, noun)
+    yield say("{noun} {id} is {status}", noun=called, id=identifier, status=shown)
     if contract == "grant":
         yield from _of_grant(record, status)
     if following := NEXT.get((contract, status)):

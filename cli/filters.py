@@ -33,6 +33,7 @@ PARTY_FIELDS: Final = frozenset(
         "payer",
         "proposer",
         "provider",
+        "sponsor",
         "suppliers",
     }
 )

@@ -1,4 +1,4 @@
-"""Parties and their roles (相关方): the contract `parties`."""
+"""Parties and their roles (相关方): the contract `parties`, and `admission` (application.py)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
+from cli import application
 from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, Reason, add_reads, call, records_table
-from cli.options import Invocation, verb
-from cli.output import Answer, Fields, plain
+from cli.language import say
+from cli.options import Forms, Invocation, verb
+from cli.output import Answer, Fields, note, plain
 from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "parties"
+forms = Forms(app, "party")
 
 Roles = Annotated[
     list[str],
@@ -27,10 +30,17 @@ Accounts = Annotated[
 ]
 Address = Annotated[str, typer.Argument(help="40 hex digits.", metavar="ADDRESS")]
 
-add_reads(app, CONTRACT, columns=("id", "name", "roles", "status", "since"))
+add_reads(app, CONTRACT, columns=("id", "name", "roles", "status", "since", "selected_by"))
+forms.verb("application")(application.application)
+verb(app, "sign-application")(application.sign_application)
+verb(app, "apply")(application.apply)
+verb(app, "applications")(application.applications)
+verb(app, "admit")(application.admit)
+verb(app, "refuse")(application.refuse)
+verb(app, "withdraw")(application.withdraw)
 
 
-@verb(app, "register")
+@forms.verb("register")
 def register(
     ask: Invocation,
     party_id: Id,
@@ -38,7 +48,7 @@ def register(
     roles: Roles,
     accounts: Accounts,
 ) -> Answer:
-    """Admit a party with its roles and accounts (manager)."""
+    """Admit a party of your own choice, but no tech provider or developer (manager)."""
     return call(ask, CONTRACT, "register", party_id, name, list(roles), list(accounts))
 
 
@@ -105,6 +115,14 @@ def suspend(ask: Invocation, party_id: Id, reason: Reason) -> Answer:
 def readmit(ask: Invocation, party_id: Id, reason: Reason) -> Answer:
     """Give a suspended party its rights back (manager)."""
     return call(ask, CONTRACT, "readmit", party_id, reason)
+
+
+@verb(app, "revoke")
+def revoke(ask: Invocation, party_id: Id, reason: Reason) -> Answer:
+    """End a party for good: neither its accounts nor its keeper speak again (manager)."""
+    answer = call(ask, CONTRACT, "revoke", party_id, reason)
+    note(say("what it left open, and who ends that: shuxin work"))
+    return answer
 
 
 @verb(app, "whois")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # file and an incident's are put together; proposals, agreements, tariffs and statements are shown
 # as they stand at that moment.
 STORED: Final[Mapping[str, str]] = {
+    "admission": "applications",
     "alert": "alerts",
     "algorithm": "algorithms",
     "catalog": "datasets",

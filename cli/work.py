@@ -12,7 +12,7 @@ from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Json, Table, note
 
 if TYPE_CHECKING:
-    from client.work import Waiting
+    from client.waiting import Waiting
 
 app = typer.Typer()
 COLUMNS = ("what", "id", "about", "due", "command")
@@ -26,7 +26,8 @@ def nouns_have_verbs() -> None:
 @verb(app, "list")
 def list_work(ask: Invocation) -> Answer:
     """What waits for the party of your key; `shuxin work` says the same (any party)."""
-    from client.work import reader_of, waiting_for
+    from client.waiting import reader_of
+    from client.work import waiting_for
 
     address = ask.account().address
     with ask.session() as session:

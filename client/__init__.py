@@ -20,7 +20,10 @@ of the node's inside.
     connection  what both are to a session
     session     Session: an account at a node or cluster; call, wait, view
     pages       records of a view, by pages that fit into answers
+    waiting     who asks what waits for it, and how lists are read for that
     work        what waits for a party
+    membership  applications that wait, and what revoked parties left open
+    applications what who wants to become a party signs, and the file it travels in
     batch       files under one record of evidence, and the proof of one
     toml        what people write, read or refused
     grant_story what was done and tried under a grant

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from cli.main import NOUNS, main
 from cli.options import Invocation
-from client.work import Reader, Waiting, reader_of, waiting_for
+from client.waiting import Reader, Waiting, reader_of
+from client.work import waiting_for
 from contracts.vm.testing import account
 from ledger.values import Value, encode_value
+from tests.applications import LAB, applied
 from tests.business import (
     DEMAND,
     HOUR_MS,
@@ -64,6 +66,44 @@ def test_nothing_waits_for_anybody_in_the_beginning() -> None:
     business = Business()
     for who in ("bureau", "opco", "health", "insurer", "chipworks", "devhouse"):
         assert told(business, who) == []
+
+
+def test_an_application_waits_for_managers_that_did_not_sponsor_it() -> None:
+    business = Business()
+    applied(business)
+    applied(business, replace(LAB, id="a2", party="lab-2", keys=("k",), roles=("supplier",),
+                              sponsor="bureau"))  # fmt: skip
+    assert told(business, "board") == [
+        ("application to decide on", "a1"),
+        ("application to decide on", "a2"),
+    ]
+    assert told(business, "bureau") == [("application to decide on", "a1")]
+    assert told(business, "opco") == told(business, "health") == []
+    business.suspend("opco")
+    item = next(item for item in work(business, "bureau") if item.subject == "a1")
+    assert item.command == "shuxin party refuse a1 --reason …"
+    business.suspend("board")  # then somebody has to
+    assert ("application to decide on", "a2") in told(business, "bureau")
+
+
+def test_what_a_revoked_party_left_open_waits_for_managers() -> None:
+    business = Business(("board", "rival", "archive", "bank"))
+    business.granted()
+    business.preapproved()
+    business.do("opco", "oversight", "select", "x1", "devhouse", "")
+    business.do("bureau", "oversight", "review", "x1", True, "")
+    before = told(business, "bureau")
+    business.do("board", "parties", "revoke", "opco", "gave the data away")
+    left = [item for item in told(business, "bureau") if item not in before]
+    assert left == [
+        ("grant of a revoked party", "g1"),
+        ("channel of a revoked party", "c1"),
+        ("engagement of a revoked party", "x1"),
+    ]
+    business.do("bureau", "grant", "revoke", "g1", "over")
+    business.do("bureau", "preapproval", "close_channel", "c1", "over")
+    business.do("bureau", "oversight", "end", "x1", "over")
+    assert told(business, "bureau") == before
 
 
 def test_a_demand_waits_for_the_operator_then_for_the_manager_then_for_a_request() -> None:
@@ -235,7 +275,7 @@ def test_nobody_hides_what_waits_behind_the_longest_texts() -> None:
 def test_of_a_long_list_the_newest_records_are_read(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.work.RECORDS_MAX", 8)
+    monkeypatch.setattr("client.waiting.RECORDS_MAX", 8)
 
     def view(contract: str, method: str, *args: Value) -> Value:
         offset, limit = args
@@ -250,7 +290,7 @@ def test_of_a_long_list_the_newest_records_are_read(
 
 
 def test_a_list_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.work.RECORDS_MAX", 8)
+    monkeypatch.setattr("client.waiting.RECORDS_MAX", 8)
 
     def view(contract: str, method: str, *args: Value) -> Value:
         _offset, limit = args
