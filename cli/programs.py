@@ -10,7 +10,7 @@ group_size_min = 10              # smaller groups are suppressed inside the comp
 [[measures]]
 column = "claims"
 decimals = 2                     # 12.34 is computed as 1234
-bits = 32                        # every scaled value lies below 2^32
+bits = 32                        # what the catalogued types may hold lies below 2^32, scaled
 statistics = ["sum", "mean", "variance", "median"]
 quantiles = ["1/4", "3/4"]
 """

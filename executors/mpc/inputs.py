@@ -20,7 +20,7 @@ def check_dataset(program: StatisticsProgram, rank: int, dataset: DataSet) -> No
     if program.group_by:
         dataset.schema.column(program.group_by)
     for measure in program.measures:
-        _scale(measure, dataset.schema)
+        _check_bits(measure, dataset.schema)
 
 
 def input_vectors(program: StatisticsProgram, rank: int, loaded: Loaded) -> list[list[int]]:
@@ -33,10 +33,8 @@ def input_vectors(program: StatisticsProgram, rank: int, loaded: Loaded) -> list
     for measure in program.measures:
         scale = _scale(measure, schema)
         values = [int(cell) * scale for cell in loaded.columns[measure.column]]
-        if any(abs(value).bit_length() > measure.bits for value in values):
-            raise DataSetInvalid(
-                f"column {measure.column} has values beyond the program's {measure.bits} bits"
-            )
+        widest = max((abs(value).bit_length() for value in values), default=0)
+        assert widest <= measure.bits, "rows keep to their schema, and the program holds that"
         vectors.append(values + [0] * missing)
     return vectors
 
@@ -51,6 +49,19 @@ def _codes(program: StatisticsProgram, loaded: Loaded) -> list[int]:
     if -1 in codes:
         raise DataSetInvalid(f"column {column.name} has a label that the program does not list")
     return codes
+
+
+def _check_bits(measure: Measure, schema: Schema) -> None:
+    """The program holds whatever the catalogue says of the column, not only what its rows happen to
+    be: a refusal that depends on them would tell whoever tries several bounds how large the largest
+    value is, which is a single person's and no statistic. Raises DataSetInvalid."""
+    column = schema.column(measure.column)
+    needed = (((1 << column.bits) - 1) * _scale(measure, schema)).bit_length()
+    if needed > measure.bits:
+        raise DataSetInvalid(
+            f"column {column.name} is catalogued with {column.bits} bits, which are {needed} at "
+            f"{measure.decimals} decimals, and the program holds {measure.bits}: give it so many"
+        )
 
 
 def _scale(measure: Measure, schema: Schema) -> int:

@@ -11,8 +11,8 @@ from scenarios.grid import Asked
 ASKED = Asked(
     column=CELL,
     measures=(
-        Measure(LOAN, 0, 12, (SUM,), ()),  # a loan is below 4,096 ten thousand yuan
-        Measure(GROWN, 1, 10, (SUM,), ()),  # within 102.3 percent either way
+        Measure(LOAN, 0, 16, (SUM,), ()),  # a loan is below 4,096 ten thousand yuan
+        Measure(GROWN, 1, 16, (SUM,), ()),  # within 102.3 percent either way
     ),
     group_size_min=5,  # firms: a smaller cell says too much about few of them
     rows_step=500,

@@ -12,7 +12,7 @@ ASKED = Asked(
     column=GROUP,
     measures=(
         Measure(SEIZURES, 0, 8, (SUM, MEAN, VARIANCE), ()),  # 102 in two weeks were the most
-        Measure(AGE, 0, 7, (MEAN,), ()),
+        Measure(AGE, 0, 8, (MEAN,), ()),
     ),
     group_size_min=3 * PERIODS,  # three patients: a smaller group would show one of them
     rows_step=20,

@@ -14,9 +14,9 @@ AGE = "age"
 VISITS = "visits"
 
 MEASURES = (
-    Measure(WEIGHT, 0, 14, (MEAN, VARIANCE), ()),  # grams; the heaviest child had 5,500
-    Measure(AGE, 0, 7, (MEAN, MEDIAN), ()),
-    Measure(VISITS, 0, 7, (MEDIAN,), ()),
+    Measure(WEIGHT, 0, 16, (MEAN, VARIANCE), ()),  # grams; the heaviest child had 5,500
+    Measure(AGE, 0, 8, (MEAN, MEDIAN), ()),
+    Measure(VISITS, 0, 8, (MEDIAN,), ()),
 )
 
 

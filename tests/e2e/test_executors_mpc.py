@@ -34,7 +34,7 @@ ALONE = EngineLimits(run_s=60, connect_s=6, silence_s=6, memory_bytes=LIMITS.mem
 PROGRAM = StatisticsProgram(
     version=1,
     measures=(
-        Measure("claims", 2, 31, STATISTICS, (Quantile(1, 4), Quantile(9, 10))),
+        Measure("claims", 2, 32, STATISTICS, (Quantile(1, 4), Quantile(9, 10))),
         Measure("age", 0, 8, ("mean", "variance"), ()),
     ),
     group_by="plan",
@@ -202,26 +202,6 @@ def test_a_party_that_never_comes_ends_the_others_soon(tmp_path: Path) -> None:
     assert time.monotonic() - started < ALONE.connect_s + 20
     assert all("could not connect to all other parties" in reason for reason in reasons)
     assert_nothing_is_left(homes)
-
-
-def test_a_cell_beyond_the_programs_bits_ends_the_task_before_anything_is_shared(
-    tmp_path: Path,
-) -> None:
-    homes = add_datasets(tmp_path, tables())
-    narrow = replace_bits(PROGRAM, 12)
-    run = prepare(order_for("narrow", narrow, sm2.public_key(PRIVATE)), homes, HASTY)
-    reasons = reasons_of(run)
-    assert all("values beyond the program's 12 bits" in reason for reason in reasons)
-    assert all("reading the data set" in reason for reason in reasons)
-    assert_nothing_is_left(homes)
-
-
-def replace_bits(program: StatisticsProgram, bits: int) -> StatisticsProgram:
-    claims = program.measures[0]
-    narrow = Measure(claims.column, claims.decimals, bits, claims.statistics, claims.quantiles)
-    return StatisticsProgram(
-        1, (narrow,), program.group_by, program.groups, True, program.rows, program.group_size_min
-    )
 
 
 def test_parties_that_mean_different_tasks_share_nothing(tmp_path: Path) -> None:
