@@ -27,7 +27,7 @@ def run(
 ) -> Answer:
     """Run an executor in the foreground until SIGTERM or SIGINT."""
     from executors.config import load_config
-    from executors.worker import run as serve
+    from executors.serve import run as serve
 
     serve(load_config(config))
     return None

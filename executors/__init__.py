@@ -6,5 +6,6 @@ per party and task, and know nothing of the chain or of each other.
 
 Reading order: errors, config, data (the party's data sets), engine (what worker and engines know
 of each other), mpc (the engine of joint statistics), process and ports (subprocesses and what
-they listen on), chain (tasks as the contracts show them), cursor, worker (the daemon).
+they listen on), chain (tasks as the contracts show them), cursor, worker (the daemon), serve (its
+process).
 """

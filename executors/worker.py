@@ -15,51 +15,40 @@ anybody and are failed at once.
 from __future__ import annotations
 
 import queue
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from client.account import Account
-from client.cluster import open_connection
-from client.connection import Connection
 from client.errors import ClientError, Refused
 from client.node import ChainEvent
-from client.security import security_of
-from client.session import Session
-from crypto.passphrase import find_passphrase
 from executors.chain import (
     CONTRACT,
     PAGE,
     Chain,
     GrantText,
-    NodeChain,
     contract_code,
     read_algorithm,
     read_grant,
     read_open_tasks,
     read_task,
 )
-from executors.config import ExecutorConfig
 from executors.cursor import Cursor, CursorFile
 from executors.data.registry import Registry
 from executors.data.uses import ACCEPTED, COMPUTING, FAILED, FINISHED, Use, append_use
 from executors.engine import ASSURANCES, Engine, Prepared, Report, TaskOrder
 from executors.errors import (
-    ChainSettingsInvalid,
     DataSetInvalid,
     EngineFailed,
     ExecutorError,
     TaskRefused,
 )
 from executors.follow import Follower
-from executors.home import engines_for, now_ms, only_one
-from executors.logs import Log, new_log
-from executors.process import wipe_folders
+from executors.logs import Log
 from executors.speaker import Speaker, Stopping, TooLate
 
 EVENTS_MAX = 1_000  # events read ahead; then the stream waits
 RESCAN_MS = 30_000  # how often open tasks are listed although no event told of one
+PATIENCE_MS = 600_000  # how long a task waits for other participants while younger ones wait behind
 CURSOR_STEP = 200  # heights without events after which the cursor is saved anyway
 REASON_MAX = 512  # characters; the task contract's limit
 
@@ -76,6 +65,7 @@ class Held:
     order: TaskOrder
     dataset_id: str
     prepared: Prepared
+    accepted_ms: int
     cancel: threading.Event = field(default_factory=threading.Event)
     is_ready: bool = False
     thread: threading.Thread | None = None
@@ -231,13 +221,27 @@ class Worker:
 
         One answer of the node shows them all at one height. That matters: a task marked ready
         while an earlier one is not yet seen to be would start out of order. Younger tasks wait on
-        chain until older ones end, which their deadlines see to; so at most PAGE ports are held.
+        chain until older ones end, so at most PAGE ports are held.
         """
-        answer = self._speaker.view(CONTRACT, "open_for", self._party, 0, PAGE)
-        for task in read_open_tasks(answer):
+        tasks = read_open_tasks(self._speaker.view(CONTRACT, "open_for", self._party, 0, PAGE))
+        if len(tasks) == PAGE:
+            self._give_up_waiting()
+        for task in tasks:
             held = self._held.get(task.id)
             if held is None or (task.status == "running" and not held.is_ready):
                 self._look_at(task.id)
+
+    def _give_up_waiting(self) -> None:
+        """Fails what the others did not accept for long: an operator that orders tasks with
+        somebody who is never there would else keep this executor from all younger ones for a week.
+        """
+        for held in self._held.values():
+            is_over = held.is_ready or held.cancel.is_set()
+            if not is_over and self._now_ms() - held.accepted_ms >= PATIENCE_MS:
+                held.cancel.set()
+                minutes = PATIENCE_MS // 60_000
+                reason = f"not accepted by all in {minutes} minutes, and other tasks wait behind it"
+                self._fail(held.order, reason)
 
     # --- decisions ----------------------------------------------------------------------------
 
@@ -277,7 +281,8 @@ class Worker:
         except ExecutorError as error:
             self._fail(order, str(error))
             return
-        held = Held(order, order.participants[rank].dataset_id, prepared)
+        dataset_id = order.participants[rank].dataset_id
+        held = Held(order, dataset_id, prepared, self._now_ms())
         offer = prepared.offer
         try:
             self._speaker.call(
@@ -444,43 +449,3 @@ def _check_engine(grant: GrantText, grant_id: str, engine: Engine) -> None:
             f"grant {grant_id} asks for {grant.assurance}; {engine.algorithm} has "
             f"{engine.assurance}: use an algorithm of a trusted environment"
         )
-
-
-def _connected(config: ExecutorConfig, account: Account, passphrase: bytes) -> Connection:
-    """Raises ChainSettingsInvalid, CryptoError, OSError."""
-    try:
-        security = security_of(config.nodes, config.tls_files, lambda: passphrase)
-        return open_connection(config.nodes, security=security, caller=account)
-    except ValueError as error:
-        raise ChainSettingsInvalid(f"[chain]: {error}") from None
-
-
-def run(config: ExecutorConfig) -> None:
-    """Serves until SIGTERM or SIGINT. Raises ExecutorError, ClientError or CryptoError."""
-    log = new_log(config.log_level, party=config.party)
-    passphrase = find_passphrase(config.passphrase_file, keys=[config.key])
-    account = Account.load(config.key, passphrase)
-    with only_one(config.home), _connected(config, account, passphrase) as node:
-        left = wipe_folders(config.home / "run")
-        if left:
-            log.warning("leftovers_wiped", folders=left)
-        worker = Worker(
-            party=config.party,
-            chain=NodeChain(Session(node, account)),
-            engines=engines_for(config),
-            registry=Registry(config.home),
-            cursor=CursorFile(config.home / "cursor.json"),
-            tasks_max=config.tasks_max,
-            now_ms=now_ms,
-            log=log,
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: worker.stop())
-        try:
-            worker.start()
-            while not worker.is_stopping:
-                worker.step(STEP_S)
-        except Stopping:
-            log.info("stopped_before_start")
-        finally:
-            worker.close()

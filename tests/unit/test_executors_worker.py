@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from contracts.system import preapproval
-from executors import follow, speaker
+from executors import follow, speaker, worker
 from executors.builtin import installed_image
 from executors.cursor import Cursor, CursorFile
 from executors.data.registry import Registry
 from executors.engine import ASSURANCES, Offer, Report, TaskOrder
 from executors.errors import DataSetInvalid, EngineFailed, TaskRefused
 from executors.logs import new_log
-from executors.worker import RESCAN_MS, Worker
+from executors.worker import PATIENCE_MS, RESCAN_MS, Worker
 from ledger.values import Value
 from tests.business import CERTIFICATE, SUPPLIERS, Business, changed, digest
 from tests.executor_chain import PartyChain, SharedChain
@@ -392,6 +392,29 @@ def test_a_task_that_nobody_else_accepts_expires(world: World) -> None:
     world.until(lambda: not site.worker.held)
     assert world.status() == "expired"
     assert site.engine.closed == ["t1"]
+
+
+def test_tasks_that_nobody_else_accepts_do_not_keep_younger_ones_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PAGE", 3)
+    site = world.site("health")
+    site.worker.start()
+    for number in range(4):
+        world.order(f"t{number}")
+    world.until(lambda: len(site.worker.held) == 3)
+    world.business.pass_time(PATIENCE_MS - 60_000)
+    for _ in range(5):
+        site.worker.step(STEP_S)
+    assert site.worker.held == {"t0", "t1", "t2"}
+    world.business.pass_time(60_000)
+    world.until(lambda: site.worker.held == {"t3"})
+    assert [world.status(f"t{number}") for number in range(4)] == ["failed"] * 3 + ["created"]
+    assert "not accepted by all in 10 minutes" in world.reason("t0")
+    world.business.pass_time(PATIENCE_MS + 1)  # nothing waits behind it: it may wait on
+    for _ in range(5):
+        site.worker.step(STEP_S)
+    assert site.worker.held == {"t3"}
 
 
 def test_tasks_start_in_the_order_in_which_the_chain_made_them_ready(world: World) -> None:
