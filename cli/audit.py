@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ledger.commit import StoredBlock
     from ledger.genesis import Genesis
     from node.audit import Replayed, Verdict
-    from node.audit.answers import Asked
+    from node.audit.answers import Answers, Asked
     from node.audit.manifest import Manifest
     from node.audit.parts import SignaturePart
     from node.audit.report import Report
@@ -154,7 +154,9 @@ def report_acts(
     genesis: GenesisFile = Path("genesis.json"),
     question: Annotated[
         list[str] | None,
-        typer.Option(help="acts, access or custody; repeatable. Default: all that can be asked."),
+        typer.Option(
+            help="acts, access, books or custody; repeatable. Default: all that can be asked."
+        ),
     ] = None,
     grant: Annotated[str, typer.Option(help="Only what concerns this grant (授权), by id.")] = "",
     party: Annotated[
@@ -179,7 +181,7 @@ def report_acts(
     work: WorkFolder = None,
     sign_key: SignKey = "",
 ) -> Answer:
-    """Answer an auditor from verified data alone: acts, who saw what, custody of a product."""
+    """Answer an auditor from verified data alone: acts, access, custody, jobs and bills."""
     from node.audit.files import Format, check_free, formats_of
     from node.audit.outputs import PAGE_NAME, write_answers
 
@@ -206,16 +208,11 @@ def report_acts(
             made_ms=_now_ms(),
             signer=signer,
         )
-    fields = _answered(manifest, output)
-    for name, count in (("acts", answers.acts_count), ("access", answers.access_count)):
-        if name in manifest.asked.questions:
-            fields[name] = count
-    if answers.custody is not None:
-        fields["custody_edges"] = len(answers.custody.edges)
-        fields["links_missing"] = [link.says for link in answers.missing()]
+    fields = _answered(manifest, output) | _found(answers, manifest.asked.questions)
     if Format.HTML in chosen:
         fields["page"] = str(output / PAGE_NAME)
-    return Fields(fields, exit_code=REFUSED if found.verdict.divergence else DONE)
+    is_sound = found.verdict.divergence is None and not answers.contradictions()
+    return Fields(fields, exit_code=DONE if is_sound else REFUSED)
 
 
 @verb(app, "tables")
@@ -284,6 +281,20 @@ def asked_of(
         from_ms=parse_date(from_) if from_ else None,
         to_ms=parse_date(to) if to else None,
     )
+
+
+def _found(answers: Answers, questions: Collection[str]) -> dict[str, Json]:
+    """What the answers come to."""
+    fields: dict[str, Json] = {}
+    for name, count in (("acts", answers.acts_count), ("access", answers.access_count)):
+        if name in questions:
+            fields[name] = count
+    if answers.custody is not None:
+        fields["custody_edges"] = len(answers.custody.edges)
+        fields["links_missing"] = [link.says for link in answers.missing()]
+    if "books" in questions:
+        fields["contradictions"] = [*answers.contradictions()]
+    return fields
 
 
 def _answered(manifest: Manifest, output: Path) -> dict[str, Json]:

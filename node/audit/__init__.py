@@ -9,6 +9,7 @@ work        the replay's own ledger, kept so that a long replay can go on after 
 replay      all of that, block by block
 report      a verdict as a signed document;  page: the same for people;  parts: what documents share
 acts        every act of a replayed chain, access and custody
+books       jobs, agreements and bills worked out a second time;  books_page: for people
 tables      the chain as CSV, JSON and Parquet;  files: the folder that they go into
 answers     an auditor's questions;  answers_page: for people;  manifest: what stands behind them
 outputs     answers and tables as a folder, signed

@@ -1,7 +1,8 @@
 """An auditor's questions, answered from what a replay verified and from nothing else (5.3d).
 
 `acts`: every act under the filters. `access`: who was let in on what, who received what. `custody`:
-where a product comes from. The answers are files in a folder; `answers.json` names each with its
+where a product comes from. `books`: jobs, agreements and bills, and what
+contradicts them. The answers are files in a folder; `answers.json` names each with its
 digest beside the replay that stands behind them, and a signature over it covers all.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from ledger.store import Store
 from node.audit.acts.access import UNKNOWABLE, Access, accesses
@@ -19,7 +19,10 @@ from node.audit.acts.custody import Builder, Custody, belongs, chain_of, fields_
 from node.audit.acts.forms import DATASET, GRANT, PRODUCT, Subject
 from node.audit.acts.links import Link, links_of
 from node.audit.acts.register import Register
+from node.audit.books.books import Books
+from node.audit.books.kept import Kept
 from node.audit.files import Files
+from node.audit.page import PAGE_ROWS_MAX
 from node.audit.parts import MOMENT_MAX_MS
 from node.audit.tables.acts import (
     ACCESS,
@@ -31,14 +34,15 @@ from node.audit.tables.acts import (
     custody_rows,
     link_rows,
 )
-
-PAGE_ROWS_MAX: Final = 2_000  # of each table on the page; the other formats have all
+from node.audit.tables.books import BOOKS, CONTRADICTIONS, book_rows
+from node.audit.tables.columns import Row
 
 
 class Question(StrEnum):
     ACTS = "acts"
     ACCESS = "access"
     CUSTODY = "custody"
+    BOOKS = "books"
 
 
 class QuestionRefused(Exception):
@@ -86,6 +90,16 @@ class Asked:
     def is_by(self, act: Act) -> bool:
         return self.party in ("", act.by.party, act.by.name, act.sender)
 
+    def is_of(self, kept: Kept, register: Register) -> bool:
+        """Is a record about all that was named, by the party, and was it alive in the period?"""
+        about = {kept.subject, *kept.about}
+        is_in_time = self.from_ms is None or self.from_ms <= kept.last_ms
+        is_in_time = is_in_time and (self.to_ms is None or kept.made.time_ms < self.to_ms)
+        is_by = not self.party or any(
+            names_party(self.party, party, register) for party in kept.parties
+        )
+        return is_in_time and is_by and about.issuperset(self.subjects)
+
     def is_with(self, access: Access, register: Register) -> bool:
         """Did the party that was named give or receive it?"""
         return not self.party or any(
@@ -113,11 +127,18 @@ class Answers:
     acts_count: int = 0
     access_count: int = 0
     custody: Custody | None = None
+    books: dict[str, list[Row]] = field(default_factory=dict)  # by name of the table
+    books_count: dict[str, int] = field(default_factory=dict)
 
     def missing(self) -> tuple[Link, ...]:
         """Of the chain of custody."""
         links = links_of(self.custody) if self.custody is not None else ()
         return tuple(link for link in links if not link.holds)
+
+    def contradictions(self) -> list[str]:
+        """What was said of jobs, agreements and bills, and is not so; the first ones."""
+        column = [column.name for column in CONTRADICTIONS.columns].index("says")
+        return [str(row[column]) for row in self.books.get(CONTRADICTIONS.name, ())]
 
 
 def answer(again: Store, height: int, asked: Asked, files: Files) -> Answers:
@@ -134,7 +155,10 @@ def answer(again: Store, height: int, asked: Asked, files: Files) -> Answers:
         files.begin(ANSWERED_ACTS)
     if Question.ACCESS in asked.questions:
         files.begin(ACCESS)
+    books = Books(reader) if Question.BOOKS in asked.questions else None
     for act, given in accesses(reader):
+        if books is not None:
+            books.add(act)
         unnamed.difference_update(act.direct)
         is_known = is_known or asked.is_by(act)
         if not asked.concerns(act):
@@ -152,7 +176,22 @@ def answer(again: Store, height: int, asked: Asked, files: Files) -> Answers:
         found.custody = _custody(again, height, asked.product, reader)
         files.fill(CUSTODY, custody_rows(found.custody))
         files.fill(LINKS, link_rows(found.custody))
+    if books is not None:
+        _tell_books(found, books, asked, register, again.header(height).time_ms, files)
     return found
+
+
+def _tell_books(
+    found: Answers, books: Books, asked: Asked, register: Register, now_ms: int, files: Files
+) -> None:
+    def wanted(kept: Kept) -> bool:
+        return asked.is_of(kept, register)
+
+    for table in BOOKS:
+        rows = list(book_rows(books, table, now_ms, wanted))
+        files.fill(table, rows)
+        found.books[table.name] = rows[:PAGE_ROWS_MAX]
+        found.books_count[table.name] = len(rows)
 
 
 def _note_act(found: Answers, act: Act, files: Files) -> None:

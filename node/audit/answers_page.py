@@ -5,7 +5,7 @@ Arguments, names and notes are anybody's words: all of it goes through `shown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,7 +17,8 @@ from node.audit.acts.forms import Subject
 from node.audit.acts.links import links_of
 from node.audit.acts.register import ACTIVE
 from node.audit.acts.values import time_text
-from node.audit.answers import PAGE_ROWS_MAX, Answers
+from node.audit.answers import Answers
+from node.audit.books_page import books_sections
 from node.audit.manifest import AskedPart, Manifest
 from node.audit.page import (
     STYLE,
@@ -26,10 +27,10 @@ from node.audit.page import (
     figures_rows,
     rows,
     section,
+    short,
     shown,
+    wide_table,
 )
-
-WORDS_MAX: Final = 300  # characters of a cell; the other formats have all
 
 _STYLE: Final = """
 body{max-width:76rem}ul.tree,ul.tree ul{list-style:none;padding-left:1.2rem;margin:.2rem 0;
@@ -76,6 +77,7 @@ def render(manifest: Manifest, found: Answers) -> str:
             *_verdict(manifest),
             section("What was asked", rows(_asked(manifest.asked))),
             *(_custody(custody) if custody is not None else ()),
+            *(books_sections(found) if found.books else ()),
             *(_access(found) if "access" in manifest.asked.questions else ()),
             *(_acts(found) if "acts" in manifest.asked.questions else ()),
             "<h2>What the chain cannot know</h2><ul>",
@@ -132,7 +134,7 @@ def _acts(found: Answers) -> Iterator[str]:
         )
         for act in found.acts
     )
-    yield from _table("Acts 行为", head, lines, found.acts_count)
+    yield from wide_table("Acts 行为", head, lines, found.acts_count)
 
 
 def _by(act: Act) -> str:
@@ -159,27 +161,7 @@ def _access(found: Answers) -> Iterator[str]:
         )
         for access in found.access
     )
-    yield from _table("Who saw what 知悉", head, lines, found.access_count)
-
-
-def _table(
-    title: str, head: Sequence[str], lines: Iterable[Sequence[str]], count: int
-) -> Iterator[str]:
-    yield f"<h2>{shown(title)}: {count:,}</h2>"
-    if count > PAGE_ROWS_MAX:
-        yield f"<p>The first {PAGE_ROWS_MAX:,} are shown; the other formats have all.</p>"
-    if not count:
-        yield "<p>None.</p>"
-        return
-    yield '<table class="wide"><thead><tr>'
-    yield "".join(f"<th>{shown(name)}</th>" for name in head) + "</tr></thead>"
-    for line in lines:
-        yield "<tr>" + "".join(f"<td>{shown(_short(cell))}</td>" for cell in line) + "</tr>"
-    yield "</table>"
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= WORDS_MAX else words[:WORDS_MAX] + "…"
+    yield from wide_table("Who saw what 知悉", head, lines, found.access_count)
 
 
 # --- custody ----------------------------------------------------------------------------------
@@ -200,7 +182,7 @@ def _custody(custody: Custody) -> Iterator[str]:
         proofs = " ".join(link.transactions)
         yield (
             f'<li><span class="{kind}">{mark}</span> {shown(link.says)} '
-            f'<span class="p">{shown(_short(proofs))}</span></li>'
+            f'<span class="p">{shown(short(proofs))}</span></li>'
         )
     yield "</ul>"
 
@@ -215,7 +197,7 @@ def _branch(custody: Custody, subject: Subject, above: set[Subject]) -> Iterator
     above.add(subject)
     facts = "; ".join(f"{name} {value}" for name, value in node.facts.items())
     if facts:
-        yield f'<div class="p">{shown(_short(facts))}</div>'
+        yield f'<div class="p">{shown(short(facts))}</div>'
     outgoing = [edge for edge in custody.edges if edge.source == subject]
     for edge in outgoing:
         if edge.relation not in _DEEPER and edge.relation not in _BELOW:
@@ -247,7 +229,7 @@ def _head(custody: Custody, subject: Subject) -> str:
 
 
 def _line(edge: Edge, other: Subject) -> str:
-    note = f" “{shown(_short(edge.note))}”" if edge.note else ""
+    note = f" “{shown(short(edge.note))}”" if edge.note else ""
     told = f"{shown(edge.relation)} <b>{shown(other[1])}</b>{note} {_place(edge)}"
     return f'<div class="e">{told}</div>'
 

@@ -41,7 +41,7 @@ _SIZE_MAX: Final = 1 << 20  # bytes; forty files take 10 KB
 
 
 class AskedPart(Part, frozen=True):
-    """Empty or null: not asked for. `questions` are acts access custody, or tables."""
+    """Empty or null: not asked for. `questions` are acts access custody books, or tables."""
 
     questions: tuple[str, ...]
     grant: str

@@ -7,11 +7,13 @@ anybody's words. The document stands in the page as data, so that the page can b
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
+PAGE_ROWS_MAX: Final = 2_000  # of each table on a page; the other formats have all
+WORDS_MAX: Final = 300  # characters of a cell; the other formats have all
 EMBED_BEGIN: Final = '<script type="application/json" id="document">'
 EMBED_END: Final = "</script>"
 
@@ -88,6 +90,27 @@ def rows(pairs: Iterable[tuple[str, object]]) -> str:
     return "".join(
         f"<tr><th>{shown(name)}</th><td>{shown(value)}</td></tr>" for name, value in pairs
     )
+
+
+def wide_table(
+    title: str, head: Sequence[str], lines: Iterable[Sequence[str]], count: int
+) -> Iterator[str]:
+    """A table of many columns under its title; `lines` are the first of `count`."""
+    yield f"<h2>{shown(title)}: {count:,}</h2>"
+    if count > PAGE_ROWS_MAX:
+        yield f"<p>The first {PAGE_ROWS_MAX:,} are shown; the other formats have all.</p>"
+    if not count:
+        yield "<p>None.</p>"
+        return
+    yield '<table class="wide"><thead><tr>'
+    yield "".join(f"<th>{shown(name)}</th>" for name in head) + "</tr></thead>"
+    for line in lines:
+        yield "<tr>" + "".join(f"<td>{shown(short(cell))}</td>" for cell in line) + "</tr>"
+    yield "</table>"
+
+
+def short(words: str) -> str:
+    return words if len(words) <= WORDS_MAX else words[:WORDS_MAX] + "…"
 
 
 def divergence_section(divergence: Mapping[str, Any] | None) -> list[str]:

@@ -48,7 +48,7 @@ def test_answers_are_signed_and_go_on_where_a_replay_was(
 
     assert main(["audit", "verify", str(tmp_path / "out" / MANIFEST_NAME), "--json"]) == 0
     verified = json.loads(capsys.readouterr().out)
-    assert verified["asked"] == "acts, access, custody" and len(verified["signed_by"]) == 40
+    assert verified["asked"] == "acts, access, custody, books" and len(verified["signed_by"]) == 40
     (tmp_path / "out" / "acts.csv").write_bytes(b"height\r\n")
     assert main(["audit", "verify", str(tmp_path / "out")]) == 1
     assert "acts.csv is not the file that was answered with" in capsys.readouterr().err

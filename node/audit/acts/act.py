@@ -110,6 +110,10 @@ class Reader:
         self.lineage = Lineage()
         self._joint = JointActs()
 
+    def is_founded(self, contract: str) -> bool:
+        """Is it a contract of the genesis, or the machine's own, so that its words are known?"""
+        return contract in self._known
+
     def acts(self) -> Iterator[Act]:
         """Every act, in the order in which the chain took them. Raises LedgerDamaged."""
         for stored in self._store.iterate_blocks(0, self._height):

@@ -7,6 +7,7 @@ from typing import Final
 from ledger.store import Store
 from node.audit.acts.access import accesses_of
 from node.audit.acts.act import Reader
+from node.audit.books.books import Books
 from node.audit.files import Files
 from node.audit.tables.acts import (
     ACCESS,
@@ -16,6 +17,7 @@ from node.audit.tables.acts import (
     act_row,
     subject_rows,
 )
+from node.audit.tables.books import BOOKS, book_rows
 from node.audit.tables.chain import (
     BLOCKS,
     COMMITTEE,
@@ -35,13 +37,13 @@ from node.audit.tables.columns import Table
 from node.audit.tables.objects import OBJECTS, PARTIES, Objects, party_rows
 
 STREAMED: Final = (BLOCKS, TRANSACTIONS, RECEIPTS, EVENTS, SIGNATURES, ACTS, SUBJECTS, ACCESS)
-TABLES: Final[tuple[Table, ...]] = (*STREAMED, COMMITTEE, PARTIES, *OBJECTS)
+TABLES: Final[tuple[Table, ...]] = (*STREAMED, COMMITTEE, PARTIES, *OBJECTS, *BOOKS)
 
 
 def export_tables(again: Store, height: int, files: Files) -> None:
     """All of TABLES, from the ledger of a replay, whose blocks hold up to `height`."""
     reader = Reader(again, height)
-    objects = Objects(reader)
+    objects, books = Objects(reader), Books(reader)
     files.begin(*STREAMED)
     for stored in again.iterate_blocks(0, height):
         validators = validators_at(again, stored.block.header.height)
@@ -49,6 +51,7 @@ def export_tables(again: Store, height: int, files: Files) -> None:
         files.add(SIGNATURES, *signature_rows(stored, validators))
         for act in reader.acts_of(stored.block, stored.receipts):
             objects.add(act)
+            books.add(act)
             files.add(TRANSACTIONS, transaction_row(act))
             files.add(RECEIPTS, receipt_row(act))
             files.add(EVENTS, *event_rows(act))
@@ -60,3 +63,6 @@ def export_tables(again: Store, height: int, files: Files) -> None:
     files.fill(PARTIES, party_rows(reader.register))
     for table in OBJECTS:
         files.fill(table, objects.rows(table))
+    now_ms = again.header(height).time_ms
+    for table in BOOKS:
+        files.fill(table, book_rows(books, table, now_ms, lambda _kept: True))
