@@ -62,6 +62,7 @@ def told(story: Story, *, as_json: bool) -> Answer:
             {
                 "steps": [_step_fields(step) for step in story.steps],
                 "tasks_left_out": story.left_out,
+                "accounts_cut_short": list(story.busy),
                 "first_height": story.first,
                 "height": story.height,
             }
@@ -72,6 +73,14 @@ def told(story: Story, *, as_json: bool) -> Answer:
             say(
                 "{count} older tasks were not followed: see `shuxin task show`",
                 count=story.left_out,
+            )
+        )
+    for address in story.busy:
+        note(
+            say(
+                "{address} sent more than was looked at: see `shuxin history account {address}` "
+                "for what else was refused",
+                address=address,
             )
         )
     columns = ("height", "time", "what", "id", "party", "said")

@@ -83,13 +83,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Steps in the order of the chain. `left_out` tasks were not followed, older than the rest.
+    """Steps in the order of the chain. `left_out` tasks were not followed, older than the rest;
+    the `busy` accounts sent more than was looked at: refusals of theirs may be missing.
 
     `first` and `height`: what happened between these blocks the node knows.
     """
 
     steps: tuple[Step, ...]
     left_out: int
+    busy: tuple[str, ...]
     first: int
     height: int
 
@@ -100,6 +102,7 @@ class _Found:
 
     ids: dict[str, set[str]]
     rows: dict[tuple[int, int], SubjectEntry]
+    busy: list[str]  # accounts
     first: int = 0
     height: int = 0
 
@@ -110,7 +113,7 @@ def grant_story(node: Records, grant_id: str, accounts_of: Callable[[str], Seque
     `accounts_of` gives the addresses of a party, also former ones.
     """
     kinds = ("job", "task", "product", "delivery")
-    found = _Found({"grant": {grant_id}, **{kind: set() for kind in kinds}}, {})
+    found = _Found({"grant": {grant_id}, **{kind: set() for kind in kinds}}, {}, [])
     for contract, field in NAMES.items():
         _follow(node, found, grant_id, contract=contract, field=field)
     found.ids["job"] |= set(_texts(found, "job.JobCreated", "job_id"))
@@ -127,9 +130,9 @@ def grant_story(node: Records, grant_id: str, accounts_of: Callable[[str], Seque
     steps = [step for row in rows for step in _step(row)]
     if steps:
         steps += _refused(node, found, steps, accounts_of)
-    return Story(
-        tuple(_ordered(node, steps)), max(0, len(tasks) - TASKS_MAX), found.first, found.height
-    )
+    left_out = max(0, len(tasks) - TASKS_MAX)
+    ordered = tuple(_ordered(node, steps))
+    return Story(ordered, left_out, tuple(found.busy), found.first, found.height)
 
 
 def _follow(node: Records, found: _Found, subject: str, *, contract: str, field: str) -> None:
@@ -205,6 +208,7 @@ def _refused(
             rows = _all(ask, Span(is_newest_first=False, from_height=since))
             for looked_at, row in enumerate(rows):
                 if looked_at >= ROWS_MAX:
+                    found.busy.append(address)  # who sends much must not hide what it tried
                     break
                 if row.status != 0 and (row.contract, row.method) in TRIED:
                     yield from _attempt(node, found, row, party)

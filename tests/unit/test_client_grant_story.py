@@ -231,6 +231,21 @@ def test_of_many_uses_the_newest_are_followed_and_the_rest_is_counted(
     assert "task.TaskAccepted" not in told(story), "t1 was not followed"
 
 
+def test_who_sends_much_does_not_hide_in_it_what_it_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    business = Recorded()
+    business.finished()
+    business.do("bureau", "grant", "revoke", "g1", "misuse")
+    for number in range(8):
+        business.do("opco", "grant", "request", f"n{number}", *business.grant_terms())
+    business.refused("opco", "task", "create", *business.order("t2"))
+    story = business.story()
+    assert story.busy == () and "task.create grant.revoked" in told(story)
+    monkeypatch.setattr("client.grant_story.ROWS_MAX", 6)
+    story = business.story()
+    assert "task.create grant.revoked" not in told(story)
+    assert story.busy == (account("opco"),)
+
+
 def test_a_grant_that_nobody_issued_has_no_story() -> None:
     business = Recorded()
     business.granted()
