@@ -28,6 +28,9 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     multisig    多签账户   accounts of which several members decide together
     oversight   监督管理   who supervises whom; whom operators engaged    all stages
     admission   入驻申请   who may become a party: sponsored, decided     all stages
+    holder      归属       whose something on the chain is: kind and id
+    asset       软硬件资产 what operators work by: certificates, history  all stages
+    commission  委托       work that operators give to whom they engaged  all stages
     alert       预警       what may go wrong: checks and reports          all stages
     incident    应急处置   measures at once, and their end                all stages
     inquiry     审计问询   audits asked of parties, and answers           all stages

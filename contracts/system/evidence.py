@@ -259,6 +259,12 @@ def is_recorded(kind: str, subject: str, party_id: str) -> bool:
 
 
 @view
+def author_of(evidence_id: str) -> str:
+    """The party that recorded it; for other contracts."""
+    return known(evidence_id).party
+
+
+@view
 def access_anchor(account: str, number: int) -> AccessAnchor:
     """What is on record about a file of a node's access log."""
     require_party()

@@ -192,6 +192,13 @@ def is_supervised(party_id: str, stage: str) -> bool:
 
 
 @view
+def engagement_of(operator: str, party_id: str) -> str:
+    """The approved engagement by which a party works for an active operator now; "" if there is
+    none. For other contracts."""
+    return current[operator, party_id] if is_engaged(operator, party_id) else ""
+
+
+@view
 def may_cut(supervisor_party: str, party_id: str) -> bool:
     """May the one suspend the other in an emergency? A manager whom it supervises; an operator who
     is a tech provider or developer of its own, and nothing else."""

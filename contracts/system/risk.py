@@ -2,10 +2,10 @@
 8.6.5b).
 
 A check looks at one subject: a data set, a supplier's share of a collection (DEMAND/SUPPLIER), a
-grant, task, product, delivery or statement. It reads the records of the contract that keeps it, and
-says whose affair it is, what it measured, and whether that is too much by the monitoring plan in
-force (contract `rules`). It keeps nothing: what was found already, and what came of it, is the
-affair of the contract `alert`, which asks here.
+grant, commission, asset, task, product, delivery or statement. It reads the records of the contract
+that keeps it, and says whose affair it is, what it measured, and whether that is too much by the
+monitoring plan in force (contract `rules`). It keeps nothing: what was found already, and what came
+of it, is the affair of the contract `alert`, which asks here.
 
 What strays from a grant is refused where the chain can know it; the checks find what shows later:
 a key that becomes an account of another party, or what was made before a rule held (ADR 45).
@@ -105,6 +105,25 @@ class DeliveryCourse:
 
 
 @record
+class WorkCourse:
+    """What the contract `commission` tells of a commission; 0 while nothing is waited for."""
+
+    party: str
+    report_due_ms: int
+    work_due_ms: int
+
+
+@record
+class AssetCourse:
+    """What the contract `asset` tells of an asset."""
+
+    operator: str
+    is_used: bool
+    is_in_service: bool
+    certificate_until_ms: int
+
+
+@record
 class Made:
     """What the contract `product` tells of a product."""
 
@@ -154,6 +173,10 @@ def looked_at(check_name: str, subject: str, limit: Limit) -> tuple[str, int, bo
         return look_at_delivery(check_name, subject, limit.limit)
     if check_name == "purpose_mismatch":
         return look_at_product(subject)
+    if check_name in ("work_unreported", "work_overdue"):
+        return look_at_work(check_name, subject, limit.limit)
+    if check_name in ("asset_expiring", "asset_expired"):
+        return look_at_asset(check_name, subject, limit.limit)
     if check_name in ("task_broken", "task_mismatch"):
         return look_at_task(check_name, subject)
     return look_at_grant(check_name, subject, limit.limit)
@@ -219,6 +242,24 @@ def look_at_bill(subject: str, limit: int) -> tuple[str, int, bool]:
     found = view_contract("billing", "course", subject, returns=BillCourse)
     hours = (ctx.time_ms - found.issued_ms) // HOUR_MS
     return found.payer, hours, found.status in ("issued", "overdue") and hours >= limit
+
+
+def look_at_work(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("commission", "course", subject, returns=WorkCourse)
+    due_ms = found.report_due_ms if check_name == "work_unreported" else found.work_due_ms
+    days = max(ctx.time_ms - due_ms, 0) // DAY_MS if due_ms > 0 else 0
+    return found.party, days, due_ms > 0 and days >= limit
+
+
+def look_at_asset(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    found = view_contract("asset", "course", subject, returns=AssetCourse)
+    ends_ms = found.certificate_until_ms
+    if check_name == "asset_expired":
+        is_over = ends_ms > 0 and ctx.time_ms >= ends_ms
+        return found.operator, 1, found.is_in_service and is_over
+    # What has ended is no more about to end; the other check tells of it.
+    days = max(ends_ms - ctx.time_ms, 0) // DAY_MS
+    return found.operator, days, found.is_used and ctx.time_ms < ends_ms and days < limit
 
 
 def has_diligence(subject: str, operator: str) -> bool:
