@@ -19,8 +19,7 @@ from tests.business import Business, changed, digest
 from tests.platform import DAY_MS, STANDING, TEXT, described, engaged, terms
 
 WORKERS = ("devhouse", "chipworks")
-PEOPLE = ("opco", "opco", *WORKERS, "devhouse", "rival", "bureau", "bank")
-IDS = ("k0", "k1", "k2")
+IDS = ("k0", "k1", "k2", "k3")
 NEXT = {
     "offered": {"accepted", "declined", "withdrawn"},
     "accepted": {"closed", "ended"},
@@ -29,7 +28,13 @@ NEXT = {
     "closed": set(),
     "ended": set(),
 }
-people = st.sampled_from(PEOPLE)
+
+
+def seats(*mostly: str) -> st.SearchStrategy[str]:
+    """Who acts on a commission: mostly who may, else the other side or somebody else."""
+    return st.sampled_from((*mostly * 6, "operator", "party", "rival", "bureau", "bank"))
+
+
 ids = st.sampled_from(IDS)
 
 
@@ -78,6 +83,8 @@ class CommissionMachine(RuleBasedStateMachine):
         for party in WORKERS:
             engaged(self.business, party)
             self.engaged[party] = f"x-opco-{party}"
+        self.begin_work("k0", "build")
+        self.begin_work("k1", "monitor")
 
     @property
     def now_ms(self) -> int:
@@ -88,6 +95,12 @@ class CommissionMachine(RuleBasedStateMachine):
         receipt = self.business.act(who, "commission", method, *args)
         assert receipt.status in (Code.ok, Code.refused), (receipt.error, receipt.detail)
         assert (receipt.status == Code.ok) is expected, (who, method, args, receipt.detail)
+
+    def who(self, seat: str, name: str) -> str:
+        if seat == "operator":
+            return "opco"
+        order = self.orders.get(name)
+        return seat if seat != "party" else (order.party if order else "devhouse")
 
     def is_under_way(self, name: str, who: str, side: str) -> bool:
         """May this side go on with the work?"""
@@ -100,13 +113,14 @@ class CommissionMachine(RuleBasedStateMachine):
     # --- acts -------------------------------------------------------------------------------
 
     @rule(
-        who=people,
+        seat=seats("operator"),
         name=ids,
         party=st.sampled_from((*WORKERS, "devhouse", "opco")),
         kind=st.sampled_from(("build", "assess", "operate", "monitor", "paint")),
         days=st.integers(0, 4),
     )
-    def offer(self, who: str, name: str, party: str, kind: str, days: int) -> None:
+    def offer(self, seat: str, name: str, party: str, kind: str, days: int) -> None:
+        who = self.who(seat, name)
         due_ms = self.now_ms + days * DAY_MS
         words = changed([name, *terms(self.business, kind, party)], 8, due_ms)
         expected = who == "opco" and name not in self.orders and days > 0 and kind != "paint"
@@ -115,8 +129,9 @@ class CommissionMachine(RuleBasedStateMachine):
         if expected:
             self.orders[name] = Order(party, kind, due_ms)
 
-    @rule(who=people, name=ids, text=st.sampled_from(["read"] * 4 + ["another"]))
-    def accept(self, who: str, name: str, text: str) -> None:
+    @rule(seat=seats("party"), name=ids, text=st.sampled_from(["read"] * 4 + ["another"]))
+    def accept(self, seat: str, name: str, text: str) -> None:
+        who = self.who(seat, name)
         order = self.orders.get(name)
         expected = (
             order is not None
@@ -134,12 +149,26 @@ class CommissionMachine(RuleBasedStateMachine):
 
     @rule(name=ids, kind=st.sampled_from(("build", "monitor")))
     def begin_work(self, name: str, kind: str) -> None:
-        """What is not there yet is offered and accepted, so that many runs get to the work."""
-        self.offer("opco", name, "devhouse", kind, 3)
-        self.accept("devhouse", name, "read")
+        self.offer("operator", name, "devhouse", kind, 2)
+        self.accept("party", name, "read")
 
-    @rule(who=people, name=ids, method=st.sampled_from(["decline", "end"]))
-    def let_go(self, who: str, name: str, method: str) -> None:
+    @rule(name=ids, passed=st.booleans())
+    def work_well(self, name: str, passed: bool) -> None:
+        """What is done when each side does its part; closed, when nothing is left to be done."""
+        order = self.orders.get(name)
+        if order is None or not order.is_standing:
+            self.hand_in("party", name)
+            self.judge("operator", name, len(order.pieces) if order else 1, passed)
+        else:
+            self.wait(24)
+            self.report("party", name, 0)
+        self.close("operator", name)
+
+    @rule(
+        seat=seats("operator", "party"), name=ids, method=st.sampled_from(["decline"] * 3 + ["end"])
+    )
+    def let_go(self, seat: str, name: str, method: str) -> None:
+        who = self.who(seat, name)
         order = self.orders.get(name)
         if order is None or who in self.suspended:
             self.act(False, who, method, name, "why")
@@ -155,15 +184,22 @@ class CommissionMachine(RuleBasedStateMachine):
         if expected:
             order.status = status
 
-    @rule(who=people, name=ids)
-    def hand_in(self, who: str, name: str) -> None:
+    @rule(seat=seats("party"), name=ids)
+    def hand_in(self, seat: str, name: str) -> None:
+        who = self.who(seat, name)
         expected = self.is_under_way(name, who, "party")
         self.act(expected, who, "hand_in", name, [digest("work")], [], "")
         if expected:
             self.orders[name].pieces.append("handed_in")
 
-    @rule(who=people, name=ids, number=st.integers(0, 3), passed=st.booleans())
-    def judge(self, who: str, name: str, number: int, passed: bool) -> None:
+    @rule(
+        seat=seats("operator"),
+        name=ids,
+        number=st.sampled_from((1, 2, 1, 2, 3, 0)),
+        passed=st.booleans(),
+    )
+    def judge(self, seat: str, name: str, number: int, passed: bool) -> None:
+        who = self.who(seat, name)
         order = self.orders.get(name)
         expected = (
             order is not None
@@ -175,8 +211,9 @@ class CommissionMachine(RuleBasedStateMachine):
         if expected and order is not None:
             order.pieces[number - 1] = "approved" if passed else "returned"
 
-    @rule(who=people, name=ids, back_ms=st.sampled_from((0, DAY_MS // 2, -DAY_MS)))
-    def report(self, who: str, name: str, back_ms: int) -> None:
+    @rule(seat=seats("party"), name=ids, back_ms=st.sampled_from((0, DAY_MS // 2, DAY_MS, -DAY_MS)))
+    def report(self, seat: str, name: str, back_ms: int) -> None:
+        who = self.who(seat, name)
         order = self.orders.get(name)
         to_ms, anomalies = self.now_ms - back_ms, back_ms % 7
         expected = (
@@ -190,8 +227,9 @@ class CommissionMachine(RuleBasedStateMachine):
             order.covered_ms = to_ms
             order.reports.append(anomalies)
 
-    @rule(who=people, name=ids, days=st.integers(-1, 3))
-    def prolong(self, who: str, name: str, days: int) -> None:
+    @rule(seat=seats("operator"), name=ids, days=st.integers(-1, 3))
+    def prolong(self, seat: str, name: str, days: int) -> None:
+        who = self.who(seat, name)
         order = self.orders.get(name)
         due_ms = (order.due_ms if order else 0) + days * DAY_MS
         expected = (
@@ -203,8 +241,9 @@ class CommissionMachine(RuleBasedStateMachine):
         if expected and order is not None:
             order.due_ms = due_ms
 
-    @rule(who=people, name=ids)
-    def close(self, who: str, name: str) -> None:
+    @rule(seat=seats("operator"), name=ids)
+    def close(self, seat: str, name: str) -> None:
+        who = self.who(seat, name)
         order = self.orders.get(name)
         expected = (
             order is not None
@@ -219,27 +258,35 @@ class CommissionMachine(RuleBasedStateMachine):
 
     # --- what happens around them -----------------------------------------------------------
 
-    @rule(hours=st.sampled_from((12, 24, 48)))
+    @rule(hours=st.sampled_from((12, 24, 72)))
     def wait(self, hours: int) -> None:
         self.business.pass_time(hours * DAY_MS // 24)
 
-    @rule(party=st.sampled_from(WORKERS))
-    def engage_or_end(self, party: str) -> None:
-        if party in self.engaged:
-            self.business.do("bureau", "oversight", "end", self.engaged.pop(party), "why")
-            return
-        if "opco" in self.suspended:
-            return
-        engagement = f"x{self.business.chain.height}-{party}"
-        self.business.do("opco", "oversight", "select", engagement, party, "")
-        self.business.do("bureau", "oversight", "review", engagement, True, "")
-        self.engaged[party] = engagement
+    @rule(what=st.sampled_from((*WORKERS, "suspend opco", "suspend devhouse")), name=ids)
+    def disturb(self, what: str, name: str) -> None:
+        """An engagement ends or a party is suspended; both sides try what they can, in vain."""
+        if what in WORKERS:
+            self.business.do("bureau", "oversight", "end", self.engaged.pop(what), "why")
+        else:
+            self.suspended.add(what.split()[1])
+            self.business.do("bureau", "parties", "suspend", what.split()[1], "audit")
+        self.accept("party", name, "read")
+        self.hand_in("party", name)
+        self.report("party", name, 0)
+        self.judge("operator", name, 1, True)
+        self.prolong("operator", name, 1)
+        self.mend()
 
-    @rule(who=st.sampled_from(("opco", "devhouse")))
-    def suspend_or_readmit(self, who: str) -> None:
-        method = "readmit" if who in self.suspended else "suspend"
-        self.business.do("bureau", "parties", method, who, "audit")
-        self.suspended ^= {who}
+    def mend(self) -> None:
+        for party in sorted(self.suspended):
+            self.business.do("bureau", "parties", "readmit", party, "audit passed")
+        self.suspended.clear()
+        for party in WORKERS:
+            if party not in self.engaged:
+                engagement = f"x{self.business.chain.height}-{party}"
+                self.business.do("opco", "oversight", "select", engagement, party, "")
+                self.business.do("bureau", "oversight", "review", engagement, True, "")
+                self.engaged[party] = engagement
 
     # --- what must hold ---------------------------------------------------------------------
 
