@@ -277,7 +277,7 @@ def hand_in(
 
 
 @call
-def judge(commission_id: str, number: int, passed: bool, answer: str) -> None:
+def judge(commission_id: str, number: int, passed: bool, note: str) -> None:
     """The operator approves a piece, or returns it with reasons."""
     found = require_operator(commission_id)
     check_under_way(found)
@@ -285,11 +285,11 @@ def judge(commission_id: str, number: int, passed: bool, answer: str) -> None:
     if piece is None:
         fail("commission.piece: nothing of this number was handed in; see `work_of`")
     require(piece.status == "handed_in", "commission.judged: it has been approved or returned")
-    require(passed or answer != "", "commission.answer: say what is missing")
-    require(len(answer) <= NOTE_MAX, "commission.answer: use up to 1024 characters")
+    require(passed or note != "", "commission.answer: say what is missing")
+    require(len(note) <= NOTE_MAX, "commission.answer: use up to 1024 characters")
     status = "approved" if passed else "returned"
     pieces[commission_id, number] = replace(
-        piece, status=status, answer=answer, answered_ms=ctx.time_ms
+        piece, status=status, answer=note, answered_ms=ctx.time_ms
     )
     approved = found.approved + 1 if passed else found.approved
     commissions[commission_id] = replace(found, waiting=found.waiting - 1, approved=approved)

@@ -29,6 +29,8 @@ PROPOSAL: Final = "proposal"
 RULE: Final = "rule"
 ENGAGEMENT: Final = "engagement"
 APPLICATION: Final = "application"  # 入驻申请: of who wants to become a party
+ASSET: Final = "asset"
+COMMISSION: Final = "commission"
 ALERT: Final = "alert"
 INCIDENT: Final = "incident"
 INQUIRY: Final = "inquiry"
@@ -53,6 +55,8 @@ KINDS: Final = (
     RULE,
     ENGAGEMENT,
     APPLICATION,
+    ASSET,
+    COMMISSION,
     ALERT,
     INCIDENT,
     INQUIRY,
@@ -66,10 +70,11 @@ ALERTS: Final = "alert list"
 PARTIES: Final = "party list"
 NODES: Final = "node list"
 PARTICIPANTS: Final = "party and dataset list"
+MADE: Final = "list of kind and id"  # what a piece of commissioned work names
 # The contracts `evidence`, `alert` and `incident` do not say of what kind their subject is: it is
 # what the chain knows by that id at the time, which may be several things or nothing.
 ABOUT: Final = "about"
-FORMS: Final = frozenset({*KINDS, DATASETS, ALERTS, PARTIES, NODES, PARTICIPANTS, ABOUT})
+FORMS: Final = frozenset({*KINDS, DATASETS, ALERTS, PARTIES, NODES, PARTICIPANTS, MADE, ABOUT})
 
 _ID = re.compile(r"[a-z0-9_.\-]{1,64}")
 _ALGORITHM_ID = re.compile(r"(?=.{3,64}$)[a-z0-9_.\-]+/[a-z0-9_.\-]+")  # NAME/VERSION
@@ -87,6 +92,11 @@ def named(form: str, value: Value) -> Iterator[Subject]:
             yield form, value
         return
     if not isinstance(value, list):
+        return
+    if form == MADE:
+        for item in value:
+            if isinstance(item, list) and len(item) == 2 and item[0] in KINDS:
+                yield from named(str(item[0]), item[1])
         return
     kinds = form.removesuffix(" list").split(" and ")
     for item in value:

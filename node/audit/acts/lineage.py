@@ -15,7 +15,9 @@ from ledger.values import Value
 from node.audit.acts.accounts import Accounts
 from node.audit.acts.forms import (
     AGREEMENT,
+    ASSET,
     CHANNEL,
+    COMMISSION,
     DATASET,
     DELIVERY,
     DEMAND,
@@ -92,6 +94,8 @@ class Lineage:
         self.products: dict[str, ProductLine] = {}
         self.deliveries: dict[str, DeliveryLine] = {}
         self.agreements: dict[str, AgreementLine] = {}
+        self.assets: dict[str, str] = {}  # -> operator
+        self.commissions: dict[str, Subject] = {}  # -> what each is about; ("", "") for nothing
         self.accounts = Accounts()
 
     def follow(self, contract: str, method: str, arguments: Fields, party: str) -> None:
@@ -117,6 +121,11 @@ class Lineage:
             case "agreement", "offer":
                 over = AgreementLine(text(arguments.get("kind")), text(arguments.get("subject")))
                 self.agreements[text(arguments.get("agreement_id"))] = over
+            case "asset", "register":
+                self.assets[text(arguments.get("asset_id"))] = party
+            case "commission", "offer":
+                about = text(arguments.get("about")), text(arguments.get("subject"))
+                self.commissions[text(arguments.get("commission_id"))] = about
 
     def _describe(self, arguments: Fields, party: str) -> None:
         schema = arguments.get("schema")
@@ -185,6 +194,10 @@ class Lineage:
             over = self.agreements[name]
             yield over
             yield from self.through(over)
+        elif kind == COMMISSION and self.commissions.get(name, ("", ""))[0]:
+            about = self.commissions[name]
+            yield about
+            yield from self.through(about)
         elif kind == STATEMENT:
             for charge in self.accounts.statements.get(name, ()):
                 yield charge
@@ -218,4 +231,6 @@ class Lineage:
             (DELIVERY, self.deliveries),
             (AGREEMENT, self.agreements),
             (STATEMENT, self.accounts.statements),
+            (ASSET, self.assets),
+            (COMMISSION, self.commissions),
         )
