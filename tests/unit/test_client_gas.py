@@ -23,6 +23,7 @@ from ledger.values import Value, encode_value
 from tests.business import HOUR_MS
 from tests.gas_world import Machinery
 from tests.largest import ALGORITHM, DIGEST, apply, enter_catalogue, name, vet, wide, work
+from tests.largest_platform import build
 
 ACTIONS: list[Value] = [*preapproval.ACTIONS[:16]]
 PROHIBITED: list[Value] = [*preapproval.ACTIONS[16:]]
@@ -155,7 +156,10 @@ class Largest(Machinery):
         for engagement in ("e", "f"):
             self.do("operator", "oversight", "select", name(engagement), name("tech"), note)
             self.do("manager", "oversight", "review", name(engagement), True, note)
-            self.do("operator", "oversight", "end", name(engagement), note)
+            if engagement == "e":
+                self.do("operator", "oversight", "end", name(engagement), note)
+        build(self, self.chain)
+        self.do("operator", "oversight", "end", name("f"), note)
         alerts: list[Value] = []
         for number in range(32):
             words: list[Value] = [operator, "development", "warning", note, DIGEST]

@@ -12,6 +12,7 @@ from contracts.vm.joint import address_of_definition
 from contracts.vm.testing import account
 from ledger import merkle
 from ledger.values import Value, encode_value
+from tests import platform as work
 from tests.applications import applied
 from tests.business import (
     ALGORITHM,
@@ -139,6 +140,16 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("incident", "show", ["i1"], CONCERNED, "incident.reader"),
     ("incident", "list", [0, 10], MEMBERS, "incident.reader"),
     ("incident", "count_open", [], MEMBERS, "incident.reader"),
+    ("commission", "show", ["k1"], (*CONCERNED, "devhouse"), "commission.reader"),
+    ("commission", "list", [0, 10], MEMBERS, "commission.reader"),
+    ("commission", "work_of", ["k1", 0, 9], (*CONCERNED, "devhouse"), "commission.reader"),
+    ("commission", "reports_of", ["k1", 0, 9], (*CONCERNED, "devhouse"), "commission.reader"),
+    ("commission", "course", ["k1"], (*CONCERNED, "devhouse"), "commission.reader"),
+    ("asset", "show", ["hsm-1"], CONCERNED, "asset.reader"),
+    ("asset", "list", [0, 10], MEMBERS, "asset.reader"),
+    ("asset", "version", ["hsm-1", 1], CONCERNED, "asset.reader"),
+    ("asset", "history", ["hsm-1", 0, 9], CONCERNED, "asset.reader"),
+    ("asset", "course", ["hsm-1"], CONCERNED, "asset.reader"),
     ("inquiry", "show", ["q1"], CONCERNED, "inquiry.reader"),
     ("inquiry", "list", [0, 10], MEMBERS, "inquiry.reader"),
     ("inquiry", "is_overdue", ["q1"], MEMBERS, "inquiry.reader"),
@@ -164,7 +175,7 @@ OPEN = {
     "is_revoked is_barred may_serve has_other_manager check_new party_has_role keeper_of "
     "account_history roles_of show list",
     # What is laid down for all of them.
-    "oversight": "edges supervises is_supervised may_cut",
+    "oversight": "edges supervises is_supervised may_cut engagement_of",
     "rules": "checks limit_of",
     "tariff": "price_of",
     # What other contracts build on: who asks knows the id, and learns how the matter stands.
@@ -173,7 +184,9 @@ OPEN = {
     "catalog": "owner_of listed_by course commitment_of",
     "demand": "approval awaits owed_by",
     "quality": "course",
-    "evidence": "is_recorded",
+    "asset": "operator_of",
+    "evidence": "is_recorded author_of",
+    "holder": "holder_of",
     "grant": "course purpose sides is_valid ensure_valid ensure_covers ensure_not_withdrawn",
     "preapproval": "ensure_sound",
     "product": "lineage made",
@@ -224,6 +237,8 @@ def story() -> Business:
     business.do("opco", "delivery", "prepare", *prepared)
     words: list[Value] = ["j1", JOINT, "billing", "meter_task", encode_value(["t1"]), "why"]
     business.do("opco", "multisig", "propose", *words)
+    work.offered(business)
+    work.registered(business)
     business.suspend("chipworks")
     return business
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import pytest
 
 from contracts.vm.testing import account
@@ -29,23 +26,8 @@ from tests.business import (
     digest,
     result,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A call with the parties that may make it; `code` is what the others are told."""
-
-    contract: str
-    method: str
-    prepare: Callable[[Business], object]
-    args: Callable[[Business], list[Value]]
-    allowed: tuple[str, ...]
-    code: str  # for parties that lack the role or the right
-    peer_code: str = ""  # for parties of the right role that this matter does not concern
-
-    def __str__(self) -> str:
-        return f"{self.contract}.{self.method}"
-
+from tests.platform_steps import PLATFORM_STEPS
+from tests.steps import Step, fixed, nothing
 
 MANAGERS = ("bureau", "board")
 OPERATORS = ("opco", "rival")
@@ -53,14 +35,6 @@ SUPPLIERS_ALL = ("health", "social", "civil", "archive")
 CONSUMERS = ("insurer", "bank")
 VOTERS = ("bureau", "board", "opco", "health", "insurer")  # managers, and who runs a validator
 NEW_NODE: list[Value] = ["n", "bank", bytes(64), "peer", "", "grow"]
-
-
-def nothing(_business: Business) -> None:
-    """The step needs no earlier one."""
-
-
-def fixed(*args: Value) -> Callable[[Business], list[Value]]:
-    return lambda _business: list(args)
 
 
 def a_suspended_bank(business: Business) -> None:
@@ -331,6 +305,7 @@ STEPS = [
     Step("oversight", "review", a_selection, fixed("x1", True, ""), MANAGERS, "oversight.role"),
     Step("oversight", "end", a_selection, fixed("x1", "done"), ("opco", *MANAGERS),
          "oversight.role"),
+    *PLATFORM_STEPS,
     Step("alert", "check", Business.offered, fixed("no_diligence", "v1"), tuple(PARTIES),
          "alert.role"),
     Step("alert", "report", nothing,
