@@ -40,6 +40,8 @@ _WALKS: Final = (
     ),
     _Walk("demand", ("collection_late",), ("collecting",), parts="suppliers"),
     _Walk("grant", ("quota_used", "expiry_near", "unusual_rate"), ("active",)),
+    _Walk("commission", ("work_unreported", "work_overdue"), ("accepted",)),
+    _Walk("asset", ("asset_expiring", "asset_expired"), ("in_service", "maintenance")),
     _Walk("task", ("task_broken",), _BROKEN),
     _Walk("task", ("task_mismatch",), ("created", "running", "finished")),
     _Walk("product", ("purpose_mismatch",), ("registered", "approved")),

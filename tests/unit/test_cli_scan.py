@@ -13,6 +13,7 @@ from client.node import Outcome
 from contracts.vm.codes import Code, ViewRefused
 from ledger.model import Transaction
 from ledger.values import Value
+from tests import platform as work
 from tests.business import SUPPLIERS, Business
 from tests.fake_session import FakeSession, opened
 
@@ -164,3 +165,17 @@ def test_what_is_no_record_of_a_list_is_passed_over(
     assert main(["alert", "scan", "--dry-run"]) == 0
     assert "nothing to list" in capsys.readouterr().err
     assert not [method for _contract, method, _args in session.calls if method == "findings"]
+
+
+def test_late_work_and_certificates_that_end_are_found_in_what_each_may_list() -> None:
+    business = Business()
+    work.accepted(business, "operate")
+    work.in_service(business, days=3)
+    business.pass_time(2 * DAY_MS)
+    for who, seen in (
+        ("bureau", [("work_unreported", "k1"), ("asset_expiring", "hsm-1")]),
+        ("devhouse", [("work_unreported", "k1")]),
+        ("chipworks", [("asset_expiring", "hsm-1")]),
+        ("bank", []),
+    ):
+        assert found(scan_all(Speaker(business, who))) == seen, who

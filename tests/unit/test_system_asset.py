@@ -6,6 +6,7 @@ import pytest
 
 from contracts.vm.testing import account
 from ledger.values import Value
+from tests.applications import entered
 from tests.business import STRANGER, Business, changed, digest
 from tests.platform import DAY_MS, asset, described, in_service, registered
 
@@ -166,9 +167,7 @@ def test_operator_provider_and_managers_read_it_and_nobody_else() -> None:
 
 def test_an_operator_that_supplied_itself_has_it_once_in_its_list() -> None:
     business = Business()
-    both: list[Value] = ["all", "All", ["operator", "tech_provider"], ["ab" * 20]]
-    business.do("bureau", "parties", "register", *both)
-    business.do("bureau", "parties", "add_account", "all", account("all"))
+    entered(business, "all", ["operator", "tech_provider"], [account("all")])
     business.do("all", "asset", "register", *changed(entry(business), 2, "all"))
     seen = business.ask("all", "asset", "list", 0, 10)
     assert isinstance(seen, list) and len(seen) == 1
