@@ -27,7 +27,8 @@ def build(play: Play, chain: Chain) -> None:
         record: list[Value] = ["development.process", name("z"), DIGEST, wide(1024)]
         play.do("tech", "evidence", "record", evidence, *record)
         made.append(["evidence", evidence])
-    due_ms, texts = chain.time_ms + 2 * DAY_MS, [wide(128), DIGEST, wide(512)]
+    due_ms = chain.time_ms + 2 * DAY_MS
+    texts: list[Value] = [wide(128), DIGEST, wide(512)]
     for commission, kind, about, subject, days in (
         ("built", "build", "product", name("p"), 0),
         ("run", "operate", "asset", name("z"), 366),
