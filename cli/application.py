@@ -1,7 +1,8 @@
 """Applications of parties (入驻申请): written and signed offline, handed in, decided.
 
-Verbs of `shuxin party`. Who applies has no account yet, so `application` and `sign-application`
-ask no node: they write a file that goes to the sponsor, whose `apply` hands it in.
+Verbs of `shuxin party`, which party.py goes on with. Who applies has no account yet, so
+`application` and `sign-application` ask no node: they write a file that goes to the sponsor, whose
+`apply` hands it in.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from cli.domain import (
 )
 from cli.filters import Filter, PartyFilter, StatusFilter
 from cli.literals import parse_digest, parse_id
-from cli.options import Invocation
+from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused, Fields
 from cli.records import shown
 
@@ -35,13 +36,17 @@ if TYPE_CHECKING:
     from client.session import Session
     from ledger.values import Key, Value
 
+app = typer.Typer()
+NOUN = "party"
 CONTRACT = "admission"
+forms = Forms(app, NOUN)
 
 PaperFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, help="What `party application` wrote.")
 ]
 
 
+@forms.verb("application")
 def application(
     ask: Invocation,
     application_id: Id,
@@ -98,6 +103,7 @@ def application(
     return _kept(sign(Signed(asked, chain_id, {}), account), output)
 
 
+@verb(app, "sign-application")
 def sign_application(ask: Invocation, file: PaperFile) -> Answer:
     """Add the signature of another account that it names; read it first (applicant)."""
     from client.applications import load, sign
@@ -105,6 +111,7 @@ def sign_application(ask: Invocation, file: PaperFile) -> Answer:
     return _kept(sign(load(file), ask.account()), file)
 
 
+@verb(app, "apply")
 def apply(
     ask: Invocation,
     file: Annotated[
@@ -128,6 +135,7 @@ def apply(
     return Fields(receipt_fields(outcome, as_json=ask.json))
 
 
+@verb(app, "admit")
 def admit(
     ask: Invocation,
     application_id: Id,
@@ -160,16 +168,19 @@ def admit(
     return Fields(receipt_fields(outcome, as_json=ask.json))
 
 
+@verb(app, "refuse")
 def refuse(ask: Invocation, application_id: Id, reason: Reason) -> Answer:
     """Refuse an applicant, who may apply anew (manager)."""
     return call(ask, CONTRACT, "refuse", application_id, reason)
 
 
+@verb(app, "withdraw")
 def withdraw(ask: Invocation, application_id: Id, reason: Reason) -> Answer:
     """Take an application back (its sponsor)."""
     return call(ask, CONTRACT, "withdraw", application_id, reason)
 
 
+@verb(app, "applications")
 def applications(
     ask: Invocation,
     application_id: Annotated[
@@ -211,6 +222,9 @@ def _kept(paper: Signed, path: Path) -> Answer:
     from ledger.model import address_of
 
     save(paper, path)
+    following = f"hand it to {paper.application.sponsor}: shuxin party apply --file {path}"
+    if paper.missing:
+        following = f"the next account signs: shuxin party sign-application {path} --key …"
     return Fields(
         {
             "file": str(path),
@@ -219,6 +233,7 @@ def _kept(paper: Signed, path: Path) -> Answer:
             "digest": terms_digest(paper.application, paper.chain_id).hex(),
             "signed_by": [address_of(key) for key in paper.signatures],
             "unsigned": list(paper.missing),
+            "next": following,
         }
     )
 

@@ -1,4 +1,4 @@
-"""Parties and their roles (相关方): the contract `parties`, and `admission` (application.py)."""
+"""Parties and their roles (相关方): the contract `parties`. How they come in: application.py."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from cli import application
+from cli.application import app, forms
 from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, Reason, add_reads, call, records_table
 from cli.language import say
-from cli.options import Forms, Invocation, verb
+from cli.options import Invocation, verb
 from cli.output import Answer, Fields, note, plain
 from client.pages import page_of
 
-app = typer.Typer()
 CONTRACT = "parties"
-forms = Forms(app, "party")
 
 Roles = Annotated[
     list[str],
@@ -31,13 +29,6 @@ Accounts = Annotated[
 Address = Annotated[str, typer.Argument(help="40 hex digits.", metavar="ADDRESS")]
 
 add_reads(app, CONTRACT, columns=("id", "name", "roles", "status", "since", "selected_by"))
-forms.verb("application")(application.application)
-verb(app, "sign-application")(application.sign_application)
-verb(app, "apply")(application.apply)
-verb(app, "applications")(application.applications)
-verb(app, "admit")(application.admit)
-verb(app, "refuse")(application.refuse)
-verb(app, "withdraw")(application.withdraw)
 
 
 @forms.verb("register")

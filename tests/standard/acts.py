@@ -131,23 +131,26 @@ def commands() -> Mapping[Method, tuple[str, ...]]:
     found: dict[Method, list[str]] = {method: [] for method in methods()}
     for path in sorted((ROOT / "cli").glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        own = next(
-            (
-                node.value.value
-                for node in tree.body
-                if isinstance(node, ast.Assign)
-                and isinstance(node.value, ast.Constant)
-                and isinstance(node.value.value, str)
-                and any(isinstance(one, ast.Name) and one.id == "CONTRACT" for one in node.targets)
-            ),
-            "",
-        )
+        own, noun = _constant(tree, "CONTRACT"), _constant(tree, "NOUN") or path.stem
         for node in tree.body:
             if not isinstance(node, ast.FunctionDef) or (name := _verb(node)) is None:
                 continue
             for method in sorted(set(called_in(node, own))):
-                found[method].append(f"{path.stem} {name}")
+                found[method].append(f"{noun} {name}")
     return {method: tuple(lines) for method, lines in found.items()}
+
+
+def _constant(tree: ast.Module, name: str) -> str:
+    """The text that a module gives to this name; "" for none."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=known)], value=ast.Constant(value=str(text))) if (
+                known == name
+            ):
+                return text
+            case _:
+                pass
+    return ""
 
 
 def _verb(node: ast.FunctionDef) -> str | None:
