@@ -35,19 +35,21 @@ def offer(
     grant: Annotated[
         str, typer.Option(metavar="ID", help="The grant whose product is still to be made.")
     ] = "",
-    price: Annotated[
-        int, typer.Option(min=0, help="Fen for each delivery or unit of use (价格); 0: free.")
-    ] = 0,
+    price: Annotated[int, typer.Option(min=0, help="Fen for what --per says (价格); 0: free.")] = 0,
     service: Annotated[
         str, typer.Option(metavar="NAME", help="Service of the tariff, instead of a price.")
     ] = "",
+    per: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="What is paid for: each `delivery`, or unit of `use`."),
+    ] = "delivery",
     location: Annotated[str, typer.Option(help="Where the two sides find the text.")] = "",
 ) -> Answer:
     """Put up the contract over a product or a grant's deliverable (operator)."""
     if (product == "") == (grant == ""):
         raise CommandRefused("agreement.subject", "name --product or --grant, one of the two")
     kind, subject = ("product", parse_id(product)) if product else ("grant", parse_id(grant))
-    words = (kind, subject, title, digest, location, price, service, until)
+    words = (kind, subject, title, digest, location, price, service, per, until)
     return call(ask, CONTRACT, "offer", agreement_id, *words)
 
 

@@ -434,7 +434,7 @@ def agreed_terms(business: Business) -> list[Value]:
     """The arguments of agreement.offer over the product p1, after the id; 100 yuan a delivery."""
     until_ms = business.now_ms + 20 * HOUR_MS
     text = digest("agreement")
-    return ["product", "p1", "Claims by plan", text, "registry", 10_000, "", until_ms]
+    return ["product", "p1", "Claims by plan", text, "registry", 10_000, "", "delivery", until_ms]
 
 
 def step(name: str, *after: str, component: str = ALGORITHM, key: bytes = RECEIVER_KEY) -> Value:

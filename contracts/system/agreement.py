@@ -6,7 +6,8 @@ SM3, what is paid and until when it runs. A side signs by a transaction of its o
 names the digest of the text it read. With the second signature the agreement is in force. Nobody
 has to end what ran out: its end is derived from the time.
 
-What is paid is a price, or a service of the manager's tariff (contract `billing`), or nothing.
+What is paid is a price, or a service of the manager's tariff (contract `billing`), or nothing: for
+each delivery under it, or for each unit of use, as it says; never for both.
 
 States: offered -> signed (one side) -> in_force -> ended | terminated;
 offered, signed -> declined | lapsed.
@@ -29,6 +30,7 @@ from contracts.dialect import (
 )
 
 KINDS = ("product", "grant")
+PER = ("delivery", "use")  # what the price is for
 TITLE_MAX = 128  # characters
 TEXT_MAX = 512  # characters of a reason, or of where the text is kept
 DIGEST_SIZE = 32  # bytes: SM3
@@ -50,8 +52,9 @@ class Agreement:
     title: str
     digest: bytes  # SM3 of the text
     location: str  # where the two sides find the text
-    price_fen: int  # per delivery, or per unit of use
+    price_fen: int
     service: str  # of the tariff, which then sets the price; "" for the price above
+    per: str  # what is paid for: each delivery, or each unit of use
     offered_ms: int
     until_ms: int
     status: str = "offered"
@@ -74,6 +77,7 @@ class Cover:
     digest: bytes
     price_fen: int
     service: str
+    per: str
     over_ms: int  # when it ended or was terminated; 0 else
 
 
@@ -121,6 +125,7 @@ def offer(
     location: str,
     price_fen: int,
     service: str,
+    per: str,
     until_ms: int,
 ) -> None:
     """The operator puts up the contract over a product or a grant's deliverable (6.6.2)."""
@@ -137,6 +142,7 @@ def offer(
         service == "" or price_fen == 0,
         "agreement.terms: name a price or a service of the tariff, not both",
     )
+    require(per in PER, "agreement.per: say what is paid for, delivery or use")
     require(
         service == "" or view_contract("tariff", "price_of", service, returns=Price).is_named,
         "agreement.tariff: the tariff in force names no such service; see `tariff list`",
@@ -162,6 +168,7 @@ def offer(
         location=location,
         price_fen=price_fen,
         service=service,
+        per=per,
         offered_ms=ctx.time_ms,
         until_ms=until_ms,
     )
@@ -261,6 +268,7 @@ def cover(agreement_id: str) -> Cover:
         found.digest,
         found.price_fen,
         found.service,
+        found.per,
         found.until_ms if found.status == "ended" else over_ms,
     )
 

@@ -120,6 +120,7 @@ class Cover:
     digest: bytes
     price_fen: int
     service: str
+    per: str
     over_ms: int  # when it ended or was terminated; 0 else
 
 
@@ -184,7 +185,9 @@ def meter_delivery(delivery_id: str) -> int:
     if agreement_id == "":
         price = listed("delivery")
     else:
-        price = agreed(view_contract("agreement", "cover", agreement_id, returns=Cover))
+        cover = view_contract("agreement", "cover", agreement_id, returns=Cover)
+        # One price is not charged twice: where use is paid for, what is used is handed over free.
+        price = agreed(cover) if cover.per == "delivery" else Price("", 0, 0, True)
     book("delivery", delivery_id, "", price, done.operator, done.consumer, 1, agreement_id, b"")
     return entry_count.get(0)
 
@@ -203,6 +206,7 @@ def report_use(agreement_id: str, units: int, digest: bytes) -> int:
         cover.status == "in_force" or is_over,
         "billing.agreement: it was never in force, or ended more than 30 days ago",
     )
+    require(cover.per == "use", "billing.terms: each delivery is paid for under it, and not use")
     require(1 <= units <= UNITS_MAX, "billing.units: report 1 to 10**12 units")
     require(len(digest) == DIGEST_SIZE, "billing.digest: use 32 bytes of SM3 of the log")
     price = agreed(cover)

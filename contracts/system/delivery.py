@@ -142,6 +142,7 @@ class Cover:
     digest: bytes
     price_fen: int
     service: str
+    per: str
     over_ms: int
 
 

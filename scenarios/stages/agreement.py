@@ -27,6 +27,7 @@ def put_up(
     """The operator offers a contract on the chain, and hands its text to the consumer."""
     terms: list[Value] = [*over, title, sm3.digest(text), "documents of both sides"]
     charge = f"service {service} of the tariff" if service else f"{yuan(price_fen)} a delivery"
+    per = "use" if service else "delivery"
     script.call(
         cast.operator,
         Told(
@@ -39,6 +40,7 @@ def put_up(
         *terms,
         price_fen,
         service,
+        per,
         now_ms() + TERM_DAYS * DAY_MS,
     )
     cast.consumer.receive(paper_of(agreement_id), text)

@@ -24,7 +24,7 @@ def agreed(desk: Desk) -> str:
     """In force over a grant, at 7 fen for a unit of use."""
     grant, agreement = granted(desk, catalogued(desk)), desk.name("a")
     terms = "--grant", grant, "--title", "Queries", "--digest", DIGEST, "--until", "+30d"
-    desk.ask("operator", "agreement", "offer", agreement, *terms, "--price", "7")
+    desk.ask("operator", "agreement", "offer", agreement, *terms, "--price", "7", "--per", "use")
     wrong = "--digest", OTHER
     assert desk.refused("consumer", "agreement", "sign", agreement, *wrong) == "agreement.digest"
     for side in ("operator", "consumer"):

@@ -81,7 +81,7 @@ class AgreementMachine(RuleBasedStateMachine):
         terms = agreed_terms(self.business)
         terms = changed(terms, 0, "product" if over == "p1" else "grant")
         until_ms = self.now_ms + hours * HOUR_MS
-        terms = changed(changed(terms, 1, over), 7, until_ms)
+        terms = changed(changed(terms, 1, over), 8, until_ms)
         expected = (
             who == "opco" and name not in self.papers and hours > 0 and not self.suspended
         )  # a grant does not stand without its operator, nor an agreement without its consumer

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from contracts.vm.codes import Code
 from ledger.values import Value
-from tests.business import HOUR_MS, OFFER, SUPPLIERS, Business, digest
+from tests.business import HOUR_MS, OFFER, SUPPLIERS, Business, agreed_terms, changed, digest
 
 PAYER = "insurer"
 PAYEES = ("opco", *SUPPLIERS)
@@ -59,6 +59,10 @@ class BillingMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.business = Business()
         self.business.agreed()
+        terms = changed(agreed_terms(self.business), 7, "use")
+        self.business.do("opco", "agreement", "offer", "a2", *terms)
+        for side in ("opco", PAYER):
+            self.business.do(side, "agreement", "sign", "a2", digest("agreement"))
         self.business.do("opco", "delivery", "offer_under", "v1", "p1", *OFFER, "a1")
         self.business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
         self.debts: list[Debt] = []
@@ -113,10 +117,12 @@ class BillingMachine(RuleBasedStateMachine):
             self.owe("opco", 10_000)
 
     @rule(who=st.sampled_from(["opco", "opco", *PEOPLE]), units=st.integers(0, 5),
-          log=st.integers(0, 9))  # fmt: skip
-    def report(self, who: str, units: int, log: int) -> None:
+          log=st.integers(0, 9), under=st.sampled_from(["a1", "a2", "a2"]))  # fmt: skip
+    def report(self, who: str, units: int, log: int, under: str) -> None:
+        """The first agreement is on deliveries, the second one on use, at the same price."""
         expected = who == "opco" and units > 0 and f"log {log}" not in self.metered
-        self.act(expected, who, "billing", "report_use", "a1", units, digest(f"log {log}"))
+        expected = expected and under == "a2"
+        self.act(expected, who, "billing", "report_use", under, units, digest(f"log {log}"))
         if expected:
             self.metered.add(f"log {log}")
             self.owe("opco", units * 10_000)

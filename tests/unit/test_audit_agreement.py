@@ -16,7 +16,7 @@ from tests.business import HOUR_MS, digest
 AGREEMENT = digest("agreement")
 OTHER = digest("service")
 V1 = ("delivery", "v1")
-SERVICE: list[Value] = ["grant", "g1", "Questions", OTHER, "", 7, ""]
+SERVICE: list[Value] = ["grant", "g1", "Questions", OTHER, "", 7, "", "use"]
 
 
 def told(root: Path) -> AuditedChain:
@@ -28,7 +28,7 @@ def told(root: Path) -> AuditedChain:
     words = "Table", "", digest("result"), "statistics"
     chain.do("opco", "product.register", "p1", "t1", *words)
     chain.do("bureau", "product.approve", "p1", True, "fit")
-    terms: list[Value] = ["product", "p1", "Claims", AGREEMENT, "", 10_000, ""]
+    terms: list[Value] = ["product", "p1", "Claims", AGREEMENT, "", 10_000, "", "delivery"]
     chain.do("opco", "agreement.offer", "a1", *terms, chain.now_ms + HOUR_MS)
     for side in ("opco", "insurer"):
         chain.do(side, "agreement.sign", "a1", AGREEMENT)
@@ -101,7 +101,7 @@ def test_what_comes_before_a_delivery_and_after_it_is_part_of_the_custody(tmp_pa
     chain = told(tmp_path)
     chain.do("insurer", "delivery.accept", "v1", digest("payload"), True, "")
     now = chain.now_ms
-    chain.do("opco", "billing.report_use", "a1", 3, digest("log"))
+    chain.do("insurer", "billing.meter_delivery", "v1")
     used: list[Value] = ["v1", now, now + 1, 3, "elsewhere", digest("log"), ""]
     chain.do("insurer", "delivery.report_use", *used)
     found = custody(chain)
@@ -120,14 +120,17 @@ def test_a_statement_takes_what_was_metered_since_the_one_before(tmp_path: Path)
     chain.do("insurer", "delivery.accept", "v1", digest("payload"), True, "")
     chain.do("insurer", "billing.meter_delivery", "v1")
     chain.do("opco", "billing.issue", "s1", "insurer", chain.now_ms + 1)
-    chain.do("opco", "billing.report_use", "a1", 1, digest("log"))
+    chain.do("opco", "agreement.offer", "a2", *SERVICE, chain.now_ms + HOUR_MS)
+    for side in ("opco", "insurer"):
+        chain.do(side, "agreement.sign", "a2", OTHER)
+    chain.do("opco", "billing.report_use", "a2", 1, digest("log"))
     chain.do("opco", "billing.issue", "s2", "insurer", chain.now_ms + 1)
     reader = Reader(chain.store, chain.store.height)
     for _act in reader.acts():
         pass
     assert reader.lineage.accounts.statements == {
         "s1": (("delivery", "v1"),),
-        "s2": (("agreement", "a1"),),
+        "s2": (("agreement", "a2"),),
     }
 
 

@@ -41,7 +41,7 @@ def test_what_the_command_line_does_not_say_comes_from_the_form(session: FakeSes
     until_ms = 1_924_963_200_000  # 2030-12-31T16:00:00Z
     assert args == (
         *("a-7", "product", "p-7", "数据服务合同", bytes.fromhex(DIGEST)),
-        *("", 10, "", until_ms),
+        *("", 10, "", "delivery", until_ms),
     )
 
 

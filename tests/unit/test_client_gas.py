@@ -219,7 +219,7 @@ class Largest(Machinery):
             self.do("operator", "billing", "issue", *issued)
             log = sm3.digest(bill.encode())
             self.do("operator", "billing", "report_use", name("a"), 1, log)
-        total = 198 * 10**27 + 1 + 10**15
+        total = 198 * 10**27 + 1
         self.do("consumer", "billing", "accept", name("t"), 10**15)
         self.do("consumer", "billing", "contest", name("s"), wide(1024))
         self.do("manager", "billing", "settle", name("s"), total, wide(1024))
@@ -230,7 +230,7 @@ class Largest(Machinery):
         words: list[Value] = [wide(128), DIGEST, wide(512), 10**15, ""]
         until_ms = self.chain.time_ms + HOUR_MS
         for agreement in ("a", "b", "c"):
-            terms = ["product", name("p"), *words, until_ms]
+            terms = ["product", name("p"), *words, "use", until_ms]
             self.do("operator", "agreement", "offer", name(agreement), *terms)
         for side in ("operator", "consumer"):
             self.do(side, "agreement", "sign", name("a"), DIGEST)

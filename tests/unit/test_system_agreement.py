@@ -38,7 +38,8 @@ def status_of(business: Business) -> Value:
         (6, 10**15 + 1, "agreement.price"),
         (7, "No Service", "agreement.service"),
         (7, "report", "agreement.terms"),
-        (8, 0, "agreement.until"),
+        (8, "month", "agreement.per"),
+        (9, 0, "agreement.until"),
     ],
 )
 def test_a_malformed_agreement_is_not_put_up(position: int, value: Value, code: str) -> None:
@@ -52,7 +53,7 @@ def test_a_term_ends_within_five_years_and_not_in_the_past() -> None:
     business = Business()
     business.assessed()
     for until in (business.now_ms, business.now_ms + 5 * 366 * 24 * HOUR_MS + HOUR_MS):
-        bad = changed(["a1", *agreed_terms(business)], 8, until)
+        bad = changed(["a1", *agreed_terms(business)], 9, until)
         assert business.refused("opco", "agreement", "offer", *bad) == "agreement.until"
 
 

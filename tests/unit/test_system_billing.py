@@ -35,7 +35,7 @@ def priced() -> Business:
 def delivered(under: str = "") -> Business:
     business = priced()
     if under:
-        agree(business, under)
+        agree(business, under, per="delivery")
         business.do("opco", "delivery", "offer_under", "v1", "p1", *OFFER, under)
     else:
         business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)
@@ -43,8 +43,11 @@ def delivered(under: str = "") -> Business:
     return business
 
 
-def agree(business: Business, agreement: str, price_fen: int = 10_000, service: str = "") -> None:
+def agree(
+    business: Business, agreement: str, price_fen: int = 10_000, service: str = "", per: str = "use"
+) -> None:
     terms = changed(changed(agreed_terms(business), 5, price_fen), 6, service)
+    terms = changed(terms, 7, per)
     business.do("opco", "agreement", "offer", agreement, *terms)
     for side in ("opco", "insurer"):
         business.do(side, "agreement", "sign", agreement, digest("agreement"))
@@ -233,6 +236,21 @@ def test_use_is_reported_by_the_operator_under_an_agreement_in_force_at_the_agre
     assert business.refused("opco", "billing", "report_use", *use) == "billing.unpriced"
     business.do("insurer", "agreement", "terminate", "a1", "done")
     assert business.refused("opco", "billing", "report_use", *use) == "billing.unpriced"
+
+
+def test_a_price_for_deliveries_is_not_charged_for_use_and_one_for_use_not_for_deliveries() -> None:
+    business = delivered("a1")
+    use: list[Value] = ["a1", 10**12, digest("log")]
+    assert business.refused("opco", "billing", "report_use", *use) == "billing.terms"
+    agree(business, "a2", 7)
+    business.do("opco", "billing", "report_use", *changed(changed(use, 0, "a2"), 1, 3))
+    business.do("opco", "delivery", "offer_under", "v2", "p1", *OFFER, "a2")
+    business.do("insurer", "delivery", "accept", "v2", digest("payload"), True, "")
+    for delivery in ("v1", "v2"):
+        business.do("insurer", "billing", "meter_delivery", delivery)
+    found = rows(business.ask("insurer", "billing", "entries", 0, 10))
+    told = [(e["kind"], e["units"], e["price_fen"]) for e in found]
+    assert told == [("use", 3, 7), ("delivery", 1, 10_000), ("delivery", 1, 0)]
 
 
 def test_the_same_log_is_metered_once_whatever_agreements_the_two_have() -> None:

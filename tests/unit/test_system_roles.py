@@ -20,6 +20,7 @@ from tests.business import (
     acceptance,
     agreed_terms,
     all_datasets,
+    changed,
     dataset_of,
     dataset_rows,
     dataset_text,
@@ -88,6 +89,14 @@ def a_priced_delivery(business: Business) -> None:
     business.agreed()
     business.do("opco", "delivery", "offer_under", "v1", "p1", *OFFER, "a1")
     business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
+
+
+def an_agreement_on_use(business: Business) -> None:
+    business.assessed()
+    terms = changed(agreed_terms(business), 7, "use")
+    business.do("opco", "agreement", "offer", "a1", *terms)
+    for side in ("opco", "insurer"):
+        business.do(side, "agreement", "sign", "a1", digest("agreement"))
 
 
 def a_used_delivery(business: Business) -> None:
@@ -382,7 +391,7 @@ STEPS = [
          ("opco", "insurer", "health", "social", "civil", *MANAGERS), "billing.concerned"),
     Step("billing", "meter_delivery", a_priced_delivery, fixed("v1"),
          ("opco", "insurer", *MANAGERS), "billing.concerned"),
-    Step("billing", "report_use", a_priced_delivery, fixed("a1", 3, digest("log")),
+    Step("billing", "report_use", an_agreement_on_use, fixed("a1", 3, digest("log")),
          ("opco",), "billing.payee"),
     Step("billing", "accept", a_statement, fixed("s1", 500), ("insurer",), "billing.payer"),
     Step("billing", "contest", a_statement, fixed("s1", "wrong"), ("insurer",), "billing.payer"),

@@ -375,6 +375,7 @@ class Builder:
         self._fact(agreement, title=text(given.get("title")))
         self._fact(agreement, digest=octets(given.get("digest")).hex())
         self._fact(agreement, price_fen=given.get("price_fen"), service=given.get("service"))
+        self._fact(agreement, per=text(given.get("per")))
         self._fact(agreement, until=time_of(given.get("until_ms")))
         over = text(given.get("kind")), text(given.get("subject"))
         self._edge(agreement, "is over", over)

@@ -112,9 +112,9 @@ def _charged(custody: Custody) -> Iterator[Link]:
     for delivery in custody.kinds(DELIVERY):
         agreement = AGREEMENT, custody.fact(delivery, "agreement")
         has_price = custody.fact(agreement, "price_fen") not in ("", "0")
-        if _from(custody, "accepted by", delivery) and (
-            has_price or custody.fact(agreement, "service")
-        ):
+        has_price = has_price or custody.fact(agreement, "service") != ""
+        is_owed = has_price and custody.fact(agreement, "per") == "delivery"
+        if is_owed and _from(custody, "accepted by", delivery):
             yield _found(
                 "delivery metered",
                 _from(custody, "charged to", delivery),

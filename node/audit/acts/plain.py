@@ -14,7 +14,7 @@ first_digest first_height first_signature from_height from_ms grade groups head 
 is_finished is_late is_match is_within item keys kind last layout_digest level limits location maker
 member members method model name needs next_due_ms not_after_ms note number opened_ms order ordered
 organizations outcome output output_commitment output_share outputs parameters parties_min passed
-payload payload_digest peer_id permissions place price_fen prices priority program program_hash
+payload payload_digest peer_id per permissions place price_fen prices priority program program_hash
 prohibitions protection public_key publisher_key purpose quality question rank reason receipt_digest
 received_digest receiver_key release replacement report report_days report_digest resources
 result_digest risk role roles row_count rule_hash salting scenario schema scope scopes scores
