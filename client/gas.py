@@ -105,6 +105,7 @@ _LARGER: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
         ("identity", "register"): GAS_MEDIUM,  # tries 4 roots
         ("proposal", "approve"): GAS_MEDIUM,  # asks after 64 organizations, then carries out
         ("multisig", "propose"): GAS_MEDIUM,  # keeps arguments of 32 KiB
+        ("multisig", "reject"): GAS_MEDIUM,  # asks after the parties of 16 members
         ("multisig", "approve"): GAS_WHOLE,  # the last one carries any call out
         ("contract", "deploy"): GAS_WHOLE,  # 64 KiB of source are compiled
         ("contract", "upgrade"): GAS_WHOLE,
