@@ -27,7 +27,7 @@ from node.audit.tables.books import (
 )
 from node.audit.tables.columns import Table
 from tests.book_world import RecordedBusiness, given, saying, silent
-from tests.business import HOUR_MS, SUPPLIERS, digest, node_public, step
+from tests.business import SUPPLIERS, agreed_terms, digest, node_public, step
 
 Alter = Callable[[Act], Act]
 PRICE = 10_000
@@ -72,7 +72,8 @@ def story() -> RecordedBusiness:
     business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
     business.do("insurer", "billing", "meter_delivery", "v1")
     business.do("opco", "billing", "meter_task", "j1-first")
-    business.do("opco", "billing", "report_use", "a1", 3, digest("log"))
+    offered_for_use(business)
+    business.do("opco", "billing", "report_use", "a2", 3, digest("log"))
     business.pass_time(1000)
     business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
     business.do("insurer", "billing", "contest", "s1", "two questions had no answer")
@@ -80,6 +81,14 @@ def story() -> RecordedBusiness:
     business.do("opco", "billing", "confirm", "s1", digest("receipt"))
     business.do("health", "billing", "issue", "s2", "insurer", business.now_ms)
     return business
+
+
+def offered_for_use(business: RecordedBusiness) -> None:
+    """Agreement a2, over the same and at the same price, for what is used after the delivery."""
+    terms = ["use" if term == "delivery" else term for term in agreed_terms(business)]
+    business.do("opco", "agreement", "offer", "a2", *terms)
+    for side in ("opco", "insurer"):
+        business.do(side, "agreement", "sign", "a2", digest("agreement"))
 
 
 def end_ms() -> int:
@@ -126,7 +135,8 @@ def test_an_honest_chain_has_no_contradictions_and_all_its_records() -> None:
 
 def test_agreements_and_statements_are_told_with_what_is_under_them() -> None:
     books = story().books()
-    (agreement,) = rows(books, AGREEMENTS, now_ms=end_ms())
+    agreement, other = rows(books, AGREEMENTS, now_ms=end_ms())
+    assert (other["deliveries"], other["status"]) == ((), "in_force")
     assert (agreement["status"], agreement["signed_by"]) == ("in_force", ("opco", "insurer"))
     assert agreement["deliveries"] == agreement["accepted"] == ("v1",)
     assert rows(books, AGREEMENTS)[0]["status"] == "ended", "its time is over"
@@ -138,7 +148,7 @@ def test_agreements_and_statements_are_told_with_what_is_under_them() -> None:
     )
     assert (paid["total_fen"], paid["metered_fen"], paid["due_fen"]) == (total, total, 30_000)
     assert (paid["status"], paid["settler"]) == ("paid", "bureau")
-    assert paid["charges"] == ("delivery:v1", "task:j1-first", "agreement:a1")
+    assert paid["charges"] == ("delivery:v1", "task:j1-first", "agreement:a2")
     assert (issued["payee"], issued["metered_fen"], issued["status"]) == ("health", 70, "issued")
     assert rows(books, STATEMENTS)[1]["status"] == "overdue", "nobody answered it"
     entries = [(row["kind"], row["payee"], row["statement_id"]) for row in rows(books, ENTRIES)]
@@ -194,7 +204,7 @@ LIES: list[tuple[str, str, list[Alter]]] = [
     ("price", "task:j1-first", [given("tariff.enact", prices=[["task", 1]])]),
     ("price", "task:j1-first", [silent("TariffEnacted")]),
     ("price", "delivery:v1", [given("agreement.offer", price_fen=1)]),
-    ("units", "agreement:a1", [saying("Metered", units=7)]),
+    ("units", "agreement:a2", [saying("Metered", units=7)]),
     ("who owes whom", "task:j1-first", [saying("Metered", payer="bank")]),
     ("metered too early", "task:j1-first", [silent("TaskFinished", task_id="j1-first")]),
     ("metered too early", "delivery:v1", [given("delivery.accept", accepted=False)]),
@@ -271,11 +281,9 @@ def test_an_agreement_that_is_terminated_or_declined_says_so() -> None:
     business = RecordedBusiness()
     business.agreed()
     business.do("bureau", "agreement", "terminate", "a1", "misuse")
-    terms: list[Value] = ["product", "p1", "Claims", digest("other"), "", 5, ""]
-    until_ms = business.now_ms + HOUR_MS
-    business.do("opco", "agreement", "offer", "a2", *terms, until_ms)
+    business.do("opco", "agreement", "offer", "a2", *agreed_terms(business))
     business.do("insurer", "agreement", "decline", "a2", "too dear")
-    business.do("opco", "agreement", "offer", "a3", *terms, until_ms)
+    business.do("opco", "agreement", "offer", "a3", *agreed_terms(business))
     books = business.books()
     assert books.faults.found == []
     assert [row["status"] for row in rows(books, AGREEMENTS)] == [

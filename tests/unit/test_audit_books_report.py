@@ -13,7 +13,7 @@ from ledger.archive import export
 from ledger.genesis import Genesis
 from ledger.values import Value
 from tests.audit_world import Audited, AuditedChain
-from tests.business import HOUR_MS, digest
+from tests.business import digest
 
 HONEST = "total_fen += entry.units * entry.price_fen\n        if count"
 DEARER = "total_fen += entry.units * entry.price_fen + 1\n        if count"
@@ -33,14 +33,14 @@ class DearChain(AuditedChain):
 
 
 def billed(chain: AuditedChain) -> None:
-    """Use of what is made under a grant, stated and accepted."""
+    """A task that is metered by the tariff, stated and accepted."""
     chain.catalogue("health", "social")
     chain.grant(1, ("health", "social"))
-    terms: list[Value] = ["grant", "g1", "Questions", digest("text"), "", 7, ""]
-    chain.do("opco", "agreement.offer", "a1", *terms, chain.now_ms + HOUR_MS)
-    for side in ("opco", "insurer"):
-        chain.do(side, "agreement.sign", "a1", digest("text"))
-    chain.do("opco", "billing.report_use", "a1", 3, digest("log"))
+    prices: list[Value] = [["task", 21]]
+    height = chain.store.height + 2
+    chain.do("bureau", "tariff.enact", 1, digest("tariff"), "", prices, height)
+    chain.compute("t1", "g1", ("health", "social"))
+    chain.do("opco", "billing.meter_task", "t1")
     chain.do("opco", "billing.issue", "s1", "insurer", chain.now_ms + 1)
     chain.do("insurer", "billing.accept", "s1", 22)
 

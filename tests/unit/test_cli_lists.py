@@ -19,6 +19,8 @@ from client.node import ChainEvent
 from ledger.values import Key, Value
 from tests.fake_session import FakeSession, opened
 
+# The nouns of one system contract each; all of these contracts tell events.
+WATCHED = [noun for noun in NOUNS if hasattr(importlib.import_module(f"cli.{noun}"), "CONTRACT")]
 GRANTS: list[Value] = [
     {"id": f"g-{number}", "status": "active" if number % 3 == 0 else "revoked", "operator": "opco"}
     for number in range(250)
@@ -152,8 +154,8 @@ class Node:
         yield from self.coming
 
 
-def event(height: int, name: str, **named: Value) -> ChainEvent:
-    return ChainEvent(height, 0, bytes(32), "grant", name, named, 1_700_000_000_000)
+def event(height: int, name: str, *, contract: str = "grant", **named: Value) -> ChainEvent:
+    return ChainEvent(height, 0, bytes(32), contract, name, named, 1_700_000_000_000)
 
 
 COMING = [
@@ -225,3 +227,26 @@ def test_every_noun_that_is_a_contract_is_watched(noun: str) -> None:
     module = importlib.import_module(f"cli.{noun}")
     if hasattr(module, "CONTRACT"):
         assert "watch" in [command.name for command in module.app.registered_commands]
+
+
+def test_a_job_is_watched_with_the_tasks_of_its_steps(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.coming = [
+        event(8, "JobCreated", contract="job", job_id="j-1", grant_id="g-1"),
+        event(9, "JobStepStarted", contract="job", job_id="j-1", step="sum", task_id="t-1"),
+        event(9, "JobQueued", contract="job", job_id="j-2", grant_id="g-1"),
+        event(10, "JobStepEnded", contract="job", job_id="j-1", task_id="t-1", status="finished"),
+    ]
+    assert main(["job", "watch", "j-1", "--json"]) == 0
+    assert node.asked == [(8, 0, "job", "")]
+    assert heights(capsys) == [8, 9, 10]
+    assert main(["job", "watch", "t-1"]) == 0
+    assert "status=finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("noun", WATCHED)
+def test_every_noun_of_a_contract_that_tells_events_is_watched(noun: str, node: Node) -> None:
+    module = importlib.import_module(f"cli.{noun}")
+    assert main([noun, "watch", "nothing", "--json"]) == 0
+    assert node.asked == [(8, 0, module.CONTRACT, "")]
