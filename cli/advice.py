@@ -44,6 +44,9 @@ WHO: Final = frozenset(
 NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("admission", "applied"): ("manager", "party admit {id} --note …"),
     ("agreement", "offered"): ("consumer", "agreement sign {id} --digest file:TEXT"),
+    ("asset", "registered"): ("operator", "asset put-in-service {id} --reason …"),
+    ("asset", "maintenance"): ("operator", "asset put-in-service {id} --reason …"),
+    ("commission", "offered"): ("developer", "commission accept {id} --digest file:TEXT"),
     ("catalog", "draft"): ("supplier", "catalog collect {id} …"),
     ("catalog", "collected"): ("supplier", "catalog register {id}"),
     ("delivery", "offered"): ("consumer", "delivery accept {id} --digest file:RECEIVED"),

@@ -75,6 +75,13 @@ class QualityFigure(NamedTuple):
     ppm: int
 
 
+class Made(NamedTuple):
+    """KIND=ID of what a piece of commissioned work is on the chain."""
+
+    kind: str
+    id: str
+
+
 class Column(NamedTuple):
     """A column of a data set as the catalog describes it."""
 
@@ -220,6 +227,15 @@ def parse_price(text: str) -> ServicePrice:
     if not _INTEGER.fullmatch(fen):
         raise LiteralInvalid(f"{text[:80]!r}: write SERVICE=FEN, whole fen for a unit")
     return ServicePrice(parse_id(service), int(fen))
+
+
+def parse_made(text: str) -> Made:
+    """`KIND=ID`, such as product=claims-2026; the id of an algorithm is NAME/VERSION."""
+    kind, _, identifier = text.partition("=")
+    if not identifier:
+        raise LiteralInvalid(f"{text[:80]!r}: write KIND=ID")
+    parse = parse_algorithm if kind == "algorithm" else parse_id
+    return Made(parse_id(kind), parse(identifier))
 
 
 def parse_figure(text: str) -> QualityFigure:

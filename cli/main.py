@@ -38,6 +38,8 @@ NOUNS: dict[str, str] = {
     "billing": "Metering records and statements (计量计费).",
     "rule": "Rules and plans of the stages, and limits of risk checks (规则、监测计划).",
     "oversight": "Who supervises whom, and whom operators engaged (监督管理).",
+    "commission": "Work that operators give to whom they engaged, and results (委托).",
+    "asset": "Hardware and software of an operator: certificates, history (软硬件资产).",
     "alert": "Alerts by checks and reports (预警).",
     "incident": "Incidents and emergency measures (应急处置).",
     "inquiry": "Audits asked of parties, and answers (审计问询).",

@@ -40,6 +40,8 @@ PLAN = ["--kind", "monitoring", "--stage", "delivery", "--title", "t", "--digest
 PLAN += ["--limit", "delivery_unanswered=48:warning"]
 INQUIRY = ["--party", "p", "--stage", "delivery", "--scope", "logs", "--question", "q"]
 INQUIRY += ["--due", "+30d"]
+ASSET = ["--title", "t", "--digest", DIGEST, "--certificate", "GM-1", "--level", "2"]
+ASSET += ["--certificate-until", "2027-01-01"]
 EVALUATION = [
     "--party",
     "p",
@@ -148,6 +150,49 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "incident.lift": (["--number", "1", "--reason", "r"], "incident"),
     "incident.keep": (["--number", "1", "--reason", "r"], "incident"),
     "incident.close": (["--outcome", "o", "--digest", DIGEST], "incident"),
+    "commission.offer": (
+        [
+            "--party",
+            "p",
+            "--kind",
+            "operate",
+            "--title",
+            "t",
+            "--digest",
+            DIGEST,
+            "--due",
+            "+30d",
+            "--report-days",
+            "1",
+            "--about",
+            "asset",
+            "--subject",
+            "a",
+        ],
+        "commission",
+    ),
+    "commission.accept": (["--digest", DIGEST], "commission"),
+    "commission.decline": (["--reason", "r"], "commission"),
+    "commission.prolong": (["--due", "+60d", "--reason", "r"], "commission"),
+    "commission.report": (
+        ["--until", "2026-01-01T00:00:00Z", "--digest", DIGEST, "--anomalies", "2"],
+        "commission",
+    ),
+    "commission.hand_in": (
+        ["--digest", DIGEST, "--made", "evidence=e", "--made", "algorithm=a/1"],
+        "commission",
+    ),
+    "commission.judge": (["--number", "1", "--refuse", "--note", "n"], "commission"),
+    "commission.close": ([], "commission"),
+    "commission.end": (["--reason", "r"], "commission"),
+    "asset.register": (
+        [*ASSET, "--kind", "tee", "--maker", "m", "--model", "m", "--provider", "p"],
+        "asset",
+    ),
+    "asset.describe": ([*ASSET, "--reason", "r"], "asset"),
+    "asset.put_in_service": (["--reason", "r"], "asset"),
+    "asset.maintain": (["--reason", "r"], "asset"),
+    "asset.retire": (["--reason", "r"], "asset"),
     "inquiry.ask": (INQUIRY, "inquiry"),
     "inquiry.answer": (["--text", "t", "--digest", DIGEST], "inquiry"),
     "inquiry.send_back": (["--finding", "f", "--due", "+1d"], "inquiry"),
@@ -248,6 +293,8 @@ LISTED = {
     "rule": "rules",
     "multisig": "multisig",
     "oversight": "oversight",
+    "commission": "commission",
+    "asset": "asset",
     "alert": "alert",
     "incident": "incident",
     "inquiry": "inquiry",
