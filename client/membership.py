@@ -50,6 +50,10 @@ def leftovers(reader: Reader) -> Iterator[Waiting]:
         sides = [side for side in (text(row, "operator"), text(row, "party")) if side in gone]
         if text(row, "status") in ENGAGED and sides:
             yield _left("engagement", row, sides[0], "oversight end {id}")
+    for row in reader.rows("commission"):
+        sides = [side for side in (text(row, "operator"), text(row, "party")) if side in gone]
+        if text(row, "status") == "accepted" and sides:
+            yield _left("commission", row, sides[0], "commission end {id}")
     for row in reader.rows("identity", "organizations"):
         yield from _root(row, gone)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from client.commissions import assets, commissions
 from client.membership import applications, leftovers
 from client.waiting import Reader, Row, Waiting, field, items, number, text, waiting
 from ledger.values import Value
@@ -391,6 +392,8 @@ PARTS: Final = (
     _statements,
     _rules,
     _engagements,
+    commissions,
+    assets,
     leftovers,
     _alerts,
     _incidents,
