@@ -190,9 +190,12 @@ def test_rows_that_are_worse_than_before_are_found_whoever_measures_them() -> No
     assert says(business, "quality_fallen", subject) == "fine", "less than five in a hundred"
     business.do("bureau", "quality", "measure", subject, [["accuracy", 870_001]], digest("report"))
     alert = raised(business, "quality_fallen", subject)
-    assert (alert["party"], alert["measured"], alert["limit"]) == ("health", 50_000, 50_000)
+    assert (alert["party"], alert["measured"], alert["limit"]) == ("health", 99_999, 50_000)
     business.do("health", "quality", "measure", subject, [["accuracy", 870_001]], b"")
-    assert says(business, "quality_fallen", subject) == "fine", "the supplier finds the same"
+    assert says(business, "quality_fallen", subject) == "open", "the supplier finds the same"
+    rows = changed(dataset_rows("health", rows="newer"), 2, [["accuracy", 870_001]])
+    business.do("health", "catalog", "update", subject, *rows)
+    assert says(business, "quality_fallen", subject) == "fine", "newer rows are no worse"
 
 
 def test_rows_that_became_far_fewer_are_found() -> None:
