@@ -297,7 +297,7 @@ def settle(statement_id: str, due_fen: int, text: str) -> None:
         "billing.status: only what is contested, or was not answered in time, is settled",
     )
     require(0 <= due_fen <= found.total_fen, "billing.due: from nothing up to the total")
-    require(1 <= len(text) <= TEXT_MAX, "billing.settlement: give reasons, up to 1024 characters")
+    require(1 <= len(text) <= TEXT_MAX, "billing.settlement: give reasons in 1 to 1024 characters")
     statements[statement_id] = replace(
         found, status="settled", due_fen=due_fen, settlement=text, settler=settler
     )

@@ -432,7 +432,7 @@ def check_text(entry: Dataset) -> None:
     require(1 <= entry.grade <= GRADE_MAX, "catalog.grade: use 1 (public) to 4 (highly sensitive)")
     require(
         0 <= entry.update_days <= UPDATE_DAYS_MAX,
-        "catalog.update_days: use 1 to 3650 days, or 0 for rows that are never renewed",
+        "catalog.update_days: use 0 to 3650 days; 0 is for rows that are never renewed",
     )
     require(len(entry.tags) <= TAGS_MAX, "catalog.tags: use up to 16 tags")
     for tag in entry.tags:

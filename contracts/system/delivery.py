@@ -282,7 +282,7 @@ def report_use(
         "delivery.period: begin where the last report ended, or in the day after, and end by now",
     )
     require(0 <= uses <= USES_MAX, "delivery.uses: report 0 to 10**12 uses")
-    require(1 <= len(scenario) <= SCENARIO_MAX, "delivery.scenario: say what for, up to 512")
+    require(1 <= len(scenario) <= SCENARIO_MAX, "delivery.scenario: say what for in 1 to 512")
     require(len(digest) == DIGEST_SIZE, "delivery.log: use 32 bytes of SM3 of your log")
     require(len(note) <= NOTE_MAX, "delivery.note: use up to 1024 characters")
     granted, _algorithms, _outputs = view_contract(

@@ -155,7 +155,7 @@ def settle(evaluation_id: str, outcome: str, text: str) -> None:
     )
     require(found.status == "contested", "evaluation.status: only what is contested is settled")
     require(outcome in OUTCOMES, "evaluation.outcome: use passed, conditional or failed")
-    require(1 <= len(text) <= TEXT_MAX, "evaluation.settlement: give reasons")
+    require(1 <= len(text) <= TEXT_MAX, "evaluation.settlement: use 1 to 2048 characters")
     evaluations[evaluation_id] = replace(
         found, status="settled", outcome=outcome, settlement=text, settler=party
     )

@@ -221,7 +221,7 @@ def note_freeze(incident_id: str, name: str, transaction: bytes, reason: str) ->
     """A manager records that it froze a contract, naming the transaction that did (8.1.5e)."""
     incident = require_open(incident_id)
     actor = require_manager()
-    require(1 <= len(name) <= NAME_MAX, "incident.contract: name the contract that is frozen")
+    require(1 <= len(name) <= NAME_MAX, "incident.contract: name it in 1 to 64 characters")
     require(len(transaction) == DIGEST_SIZE, "incident.transaction: give the id of the freeze")
     take(incident, "freeze_contract", name, actor, reason, transaction)
 

@@ -119,7 +119,7 @@ def send_back(inquiry_id: str, finding: str, due_ms: int) -> None:
     found = require_asker(inquiry_id)
     require(found.status == "answered", "inquiry.status: there is no answer to send back")
     require(found.rounds < ROUNDS_MAX, "inquiry.rounds: conclude it; ask anew if need be")
-    require(1 <= len(finding) <= TEXT_MAX, "inquiry.finding: say what is missing")
+    require(1 <= len(finding) <= TEXT_MAX, "inquiry.finding: say what is missing, in 1 to 2048")
     check_due(due_ms)
     inquiries[inquiry_id] = replace(found, status="asked", finding=finding, due_ms=due_ms)
     emit("InquirySentBack", inquiry_id=inquiry_id, party_id=found.party, finding=finding)

@@ -202,7 +202,7 @@ def accept(task_id: str, endpoint: str, certificate: str, data_commitment: bytes
     require(1 <= len(endpoint) <= ENDPOINT_MAX, "task.endpoint: use 1 to 128 characters")
     require(
         certificate.startswith(CERTIFICATE_HEAD) and len(certificate) <= CERTIFICATE_MAX,
-        "task.certificate: use a PEM certificate of up to 4096 characters",
+        "task.certificate: use a certificate in PEM, 27 to 4096 characters",
     )
     # Provider data cannot be altered unnoticed (8.1.1): only the rows the catalogue knows count.
     require(

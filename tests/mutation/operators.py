@@ -35,6 +35,8 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitAnd: ast.BitOr,
 }
+Change: TypeAlias = Callable[[Any], None]  # of the node itself, whatever its kind
+Changes: TypeAlias = Callable[[ast.AST], Iterator[tuple[str, Change]]]
 TEXT_MAX = 70  # characters of source in the name of a mutant
 
 
@@ -49,6 +51,11 @@ class Mutant:
     end: int
     home: ast.Module  # that holds the function, or the class around it, alone
     make: Callable[[], None]
+
+    @property
+    def node(self) -> ast.stmt:
+        """The function, or the class around it; `make` changes it."""
+        return self.home.body[-1]
 
     @property
     def name(self) -> str:
@@ -66,13 +73,14 @@ class Mutant:
         return found
 
 
-def mutants(module: str, source: str) -> Iterator[Mutant]:
+def mutants(module: str, source: str, changes: Changes | None = None) -> Iterator[Mutant]:
     """All mutants of a module, in the order of its text; equal names are numbered."""
+    changes = changes or changes_of_code
     tree = ast.parse(source)
     counts: dict[str, int] = {}
     for function, node, home in _functions(tree):
         for inner in _running(node):
-            for change, make in _changes(inner):
+            for change, make in changes(inner):
                 name = f"{function}: {change}"
                 counts[name] = counts.get(name, 0) + 1
                 if counts[name] > 1:
@@ -116,55 +124,52 @@ def _is_strict(node: ast.AST) -> bool:
     return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
-Change: TypeAlias = Callable[[Any], None]  # of the node itself, whatever its kind
-
-
-def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+def changes_of_code(node: ast.AST) -> Iterator[tuple[str, Change]]:
     match node:
         case ast.Compare(ops=[operator, *_]) if type(operator) in COMPARISONS:
             other = COMPARISONS[type(operator)]
-            yield f"{_text(node)} -> {other.__name__}", partial(_compare_by, other)
+            yield f"{text_of(node)} -> {other.__name__}", partial(_compare_by, other)
         case ast.BoolOp():
             swapped = ast.Or if isinstance(node.op, ast.And) else ast.And
-            yield f"{_text(node)} -> {swapped.__name__}", _setter("op", swapped())
+            yield f"{text_of(node)} -> {swapped.__name__}", set_field("op", swapped())
         case ast.UnaryOp(op=ast.Not()):
-            yield f"{_text(node)} -> without not", _drop_not
+            yield f"{text_of(node)} -> without not", drop_not
         case ast.BinOp() if type(node.op) in ARITHMETIC and not _is_types(node):
             other_operator = ARITHMETIC[type(node.op)]
-            yield f"{_text(node)} -> {other_operator.__name__}", _setter("op", other_operator())
+            yield f"{text_of(node)} -> {other_operator.__name__}", set_field("op", other_operator())
         case ast.AugAssign() if type(node.op) in ARITHMETIC:
-            yield f"{_text(node)} -> left out", _leave_out
+            yield f"{text_of(node)} -> left out", leave_out
         case ast.Constant(value=bool() as flag):
-            yield f"{flag} -> {not flag}", _setter("value", not flag)
+            yield f"{flag} -> {not flag}", set_field("value", not flag)
         case ast.Constant(value=int() as number):
-            yield f"{number} -> {number + 1}", _setter("value", number + 1)
+            yield f"{number} -> {number + 1}", set_field("value", number + 1)
         case ast.If() | ast.IfExp():
             for value in (True, False):
-                change = f"if {_text(node.test)} -> if {value}"
-                yield change, _setter("test", ast.Constant(value))
+                change = f"if {text_of(node.test)} -> if {value}"
+                yield change, set_field("test", ast.Constant(value))
         case ast.Expr(value=ast.Call()):
-            yield f"{_text(node)} -> left out", _leave_out
+            yield f"{text_of(node)} -> left out", leave_out
         case ast.Return(value=ast.expr() as result) if not _is_plain(result):
-            yield f"{_text(node)} -> None", _setter("value", ast.Constant(None))
+            yield f"{text_of(node)} -> None", set_field("value", ast.Constant(None))
         case ast.Match() if len(node.cases) > 1:
             for index, case in enumerate(node.cases[:-1]):
-                yield f"case {_text(case.pattern)} -> left out", partial(_drop_case, index)
+                yield f"case {text_of(case.pattern)} -> left out", partial(_drop_case, index)
 
 
 def _compare_by(other: type[ast.cmpop], node: Any) -> None:
     node.ops = [other(), *node.ops[1:]]
 
 
-def _setter(field: str, value: object) -> Change:
+def set_field(field: str, value: object) -> Change:
     return lambda node: setattr(node, field, value)
 
 
-def _drop_not(node: Any) -> None:
-    _become(node, ast.Call(ast.Name("bool", ast.Load()), [node.operand], []))
+def drop_not(node: Any) -> None:
+    become(node, ast.Call(ast.Name("bool", ast.Load()), [node.operand], []))
 
 
-def _leave_out(node: Any) -> None:
-    _become(node, ast.Pass())
+def leave_out(node: Any) -> None:
+    become(node, ast.Pass())
 
 
 def _drop_case(index: int, node: Any) -> None:
@@ -180,12 +185,12 @@ def _is_plain(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and (node.value is None or type(node.value) is bool)
 
 
-def _text(node: ast.AST) -> str:
+def text_of(node: ast.AST) -> str:
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 3]}..."
 
 
-def _become(node: Any, other: ast.AST) -> None:
+def become(node: Any, other: ast.AST) -> None:
     """Turn the node itself into another, so that whatever holds it may stay as it is."""
     node.__class__ = other.__class__
     node.__dict__.clear()

@@ -8,26 +8,19 @@ from itertools import pairwise
 import pytest
 
 from contracts.bundle import system_sources
-from contracts.vm.joint import address_of_definition
 from contracts.vm.testing import account
-from ledger import merkle
-from ledger.values import Value, encode_value
-from tests import platform as work
-from tests.applications import applied
+from ledger.values import Value
 from tests.business import (
     ALGORITHM,
-    HOUR_MS,
     PARTIES,
     STRANGER,
     Business,
-    agreed_terms,
     dataset_of,
     digest,
 )
+from tests.business_story import JOINT, told
 
 MEMBERS = tuple(PARTIES)
-MEMBER_ACCOUNTS = sorted(account(who) for who in ("opco", "insurer"))
-JOINT = address_of_definition(bytes((2,)) + bytes.fromhex("".join(MEMBER_ACCOUNTS)))
 CONCERNED = ("opco", "bureau", "board")  # where a record is about opco
 READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("catalog", "show", [dataset_of("health")], MEMBERS, "catalog.reader"),
@@ -196,51 +189,11 @@ OPEN = {
 }
 # Tried in tests of their own: identity.show needs a certificate, evidence.sealed has two codes.
 ELSEWHERE = {("identity", "show"), ("evidence", "sealed")}
-NEW_NODE: list[Value] = ["n", "bank", bytes(64), "peer", "", "grow"]
 
 
 @pytest.fixture(scope="module")
 def story() -> Business:
-    """A business told to the end, which these tests only read."""
-    business = Business()
-    business.offered()
-    business.preapproved()
-    business.planned()
-    business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
-    business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
-    height = business.chain.height + 2
-    business.do("bureau", "tariff", "enact", 1, digest("tariff"), "", [["task", 5]], height)
-    business.chain.advance(height=2, time_ms=1000)
-    business.do("opco", "billing", "meter_task", "t1")
-    business.chain.advance(height=1, time_ms=1000)
-    business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
-    rule: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
-    business.do("bureau", "rules", "draft", *rule)
-    business.do("opco", "oversight", "select", "x1", "chipworks", "")
-    applied(business)
-    said: list[Value] = ["late", "opco", "delivery", "notice", "nothing arrived", b""]
-    business.do("bank", "alert", "report", *said)
-    business.do("bureau", "incident", "open", "i1", "Leak", "delivery", "critical", "opco", [])
-    later = business.now_ms + HOUR_MS
-    business.do("bureau", "inquiry", "ask", "q1", "opco", "delivery", "logs", "which?", later)
-    judged: list[Value] = ["opco", 0, 1, [["quality", 70]], "passed", digest("r"), "fine", later]
-    business.do("bureau", "evaluation", "publish", "e1", *judged)
-    signed: list[Value] = ["a2", *agreed_terms(business)]
-    business.do("opco", "agreement", "offer", *signed)
-    for side in ("opco", "insurer"):
-        business.do(side, "agreement", "sign", "a2", digest("agreement"))
-    batch: list[Value] = ["e1", "delivery.sent", "v1", merkle.root_of([digest("file")]), 1]
-    business.do("opco", "evidence", "record_batch", *batch, "plain", "", "")
-    business.do("opco", "evidence", "anchor_access", 1, 1, 9, digest("head"), 0)
-    business.do("opco", "multisig", "open_account", 2, [*MEMBER_ACCOUNTS], "both")
-    prepared: list[Value] = ["v2", "p1", "file", "low", digest("diligence"), ""]
-    business.do("opco", "delivery", "prepare", *prepared)
-    words: list[Value] = ["j1", JOINT, "billing", "meter_task", encode_value(["t1"]), "why"]
-    business.do("opco", "multisig", "propose", *words)
-    work.offered(business)
-    work.registered(business)
-    business.suspend("chipworks")
-    return business
+    return told()
 
 
 def test_every_view_is_tried_or_said_to_be_open() -> None:
