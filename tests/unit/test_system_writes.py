@@ -28,7 +28,6 @@ from tests.business_story import JOINT, MEMBER_ACCOUNTS
 GOLDEN = Path(__file__).with_name("system_writes.txt")
 PEOPLE = {account(who): f"@{who}" for who in PARTIES}
 NEAR_MS = 10 * 366 * 24 * 3_600_000  # a number this close to the time of now is a time
-HEIGHTS = ("height", "since", "recorded_height")
 SIGNATURE_SIZE = 64
 SHOWN = 8  # bytes of what is longer than an address
 
@@ -119,7 +118,7 @@ class Words:
     def writes(
         self, before: Mapping[StateKey, bytes], after: Mapping[StateKey, bytes]
     ) -> list[str]:
-        changed = {key for key in before | after if before.get(key) != after.get(key)}
+        changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
         return [
             f"{self.place(key)} {self.change(key, before.get(key), after.get(key))}"
             for key in sorted(changed)
@@ -153,6 +152,8 @@ class Words:
         return ("is new: " if before is None else "has now: ") + " ".join(fields)
 
     def value(self, value: Value, name: str) -> str:
+        if name == "tx_id":
+            return "TRANSACTION"
         if isinstance(value, bytes) and len(value) == SIGNATURE_SIZE:
             return "0x..(64)"  # a key, or a signature, which is another one each time
         if isinstance(value, bytes):
@@ -161,12 +162,14 @@ class Words:
         if isinstance(value, list):
             return "[" + ", ".join(self.value(one, "") for one in value) + "]"
         if isinstance(value, dict):
-            fields = ", ".join(f"{key}: {self.value(one, key)}" for key, one in value.items())
+            fields = ", ".join(
+                f"{key!s}: {self.value(one, str(key))}" for key, one in value.items()
+            )
             return "{" + fields + "}"
         if isinstance(value, str):
             return PEOPLE.get(value, f'"{value}"')
-        if type(value) is int and name in HEIGHTS and value == self.height:
-            return "HEIGHT"
+        if type(value) is int and (name == "since" or name.endswith("height")) and value:
+            return f"HEIGHT{value - self.height:+}".removesuffix("+0")
         if type(value) is int and abs(value - self.now_ms) < NEAR_MS:
             since = value - self.now_ms
             return "NOW" if since == 0 else f"NOW+{since}" if since > 0 else "EARLIER"
