@@ -32,6 +32,8 @@ MINUTES ?= 5
 # Options of make bench-ledger: --full adds 10^7 keys, --keys 10000,100000, --rounds 31, --clock cpu,
 # --keep --folder DIR; of make bench-business: --rounds 5, --transactions 3000, --output FILE
 BENCH ?=
+# Options of make mutants-business: --contract grant, --tests unit, --sample 300 --seed 1
+MUTANTS ?=
 # Of make fuzz-api.
 REQUESTS ?= 10000
 # Number of the first round of make fuzz-vm, or request of make fuzz-api; other numbers are others.
@@ -44,7 +46,7 @@ NODE_KILLS ?= 30
 NATIVE := crypto/native/build.py $(wildcard crypto/native/*.[ch])
 PACKAGES := $(wildcard bench cli client consensus contracts crypto executors ledger node p2p scenarios)
 
-.PHONY: help setup demo test e2e coverage fuzz-vm fuzz-api mutants-vm versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-access bench-business bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
+.PHONY: help setup demo test e2e coverage fuzz-vm fuzz-api mutants-vm mutants-business versions lint format bench bench-vm bench-gas bench-ledger bench-net bench-access bench-business bench-replay sim twins proto proto-check reference lock sanitize bench-history crash flips clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,6 +79,9 @@ coverage: .make/installed ## Which branches of consensus/ and contracts/vm/ no t
 
 mutants-vm: .make/installed ## Which small changes of check, compile and verify no test sees; fails while there are any
 	$(BIN)/python -m tests.mutation
+
+mutants-business: .make/installed ## Which small changes of the system contracts no test sees: make mutants-business MUTANTS="--contract grant"
+	$(BIN)/python -m tests.mutation.business $(MUTANTS)
 
 # Other versions of CPython run the corpus of tests/sandbox beside 3.11, with these packages alone.
 VERSION_NEEDS := msgspec cffi pycparser pytest iniconfig pluggy packaging pygments psutil
