@@ -100,7 +100,7 @@ def apply(
     require(len(documents) == DIGEST_SIZE, "admission.documents: use 32 bytes of SM3")
     require(
         1 <= len(keys) <= ACCOUNTS_MAX and len(keys) == len(signatures),
-        "admission.signatures: 1 to 8 accounts apply, each with its key and its signature",
+        "admission.signatures: one to eight accounts apply, each with its key and its signature",
     )
     for key in keys:
         require(len(key) == KEY_SIZE, "admission.key: give each public key as 64 bytes X || Y")

@@ -125,6 +125,11 @@ class Papers:
     def active(self) -> list[tuple[str, int]]:
         return [root for root in self.admitted if root not in self.retired]
 
+    def was_revoked_before(self, leaf: Leaf) -> bool:
+        """Before anybody registered it, if anybody did."""
+        place = (leaf.organization, leaf.serial)
+        return place in self.revoked and place not in self.registered
+
     def reasons_against_root(self, name: str, authority: int, now_ms: int) -> set[str]:
         root = authorities()[name][authority].root
         return {
@@ -226,6 +231,7 @@ class IdentityMachine(RuleBasedStateMachine):
         self.proposals = 0
         self.admit(ORDERING, 0)
         if self.chance.random() < 0.5:
+            self.revoke_as("bank", leaves()[-1])  # there is no root yet, and so no room
             self.admit("bank", 0)
 
     @property
@@ -294,7 +300,8 @@ class IdentityMachine(RuleBasedStateMachine):
     @rule(times=st.integers(2, 8))
     def register(self, times: int) -> None:
         for _ in range(times):
-            leaf = self.chance.choice(leaves())
+            too_late = [leaf for leaf in leaves() if self.papers.was_revoked_before(leaf)]
+            leaf = self.chance.choice([*leaves(), *too_late * 3])
             likely = ("bureau",) if leaf.role is Role.AUDITOR else (HOLDER,)
             who = self.chance.choice((*PEOPLE, *likely * 4, leaf.organization))
             reasons = self.papers.reasons_against_registering(who, leaf, self.next_ms)
@@ -306,7 +313,9 @@ class IdentityMachine(RuleBasedStateMachine):
     @rule()
     def revoke(self) -> None:
         leaf = self.chance.choice([*leaves(), *self.papers.registered.values()])
-        who = self.chance.choice((*PEOPLE, leaf.organization, leaf.organization))
+        self.revoke_as(self.chance.choice((*PEOPLE, leaf.organization, leaf.organization)), leaf)
+
+    def revoke_as(self, who: str, leaf: Leaf) -> None:
         reasons = self.papers.reasons_against_revoking(who, leaf.organization, leaf.serial)
         receipt = self.act(who, leaf, "revoke", leaf.organization, leaf.serial, "lost")
         if self.check(receipt, "revoke", reasons):
@@ -321,7 +330,7 @@ class IdentityMachine(RuleBasedStateMachine):
         self.council.do("bureau", "parties", method, who, "audit")
         self.papers.suspended ^= {who}
 
-    @rule(days=st.integers(1, 15))
+    @rule(days=st.integers(3, 30))
     def wait(self, days: int) -> None:
         self.council.pass_time(days * DAY_MS)
 

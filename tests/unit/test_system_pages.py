@@ -36,6 +36,7 @@ ALL = " ".join(PARTIES)
 # What the story shows whom: readers with the names of their rows; nobody else is shown any.
 LISTED: dict[View, dict[str, str]] = {
     ("accusation", "list"): {ALL: ""},
+    ("admission", "list"): {"bureau board opco": "a1"},
     ("agreement", "list"): {"bureau board opco insurer": "a1 a2"},
     ("alert", "list"): {
         "bureau board opco": "alert-1 alert-2",
