@@ -288,7 +288,7 @@ def write(described: Asset) -> None:
     require(1 <= len(described.title) <= TITLE_MAX, "asset.title: use 1 to 128 characters")
     require(len(described.release) <= WORD_MAX, "asset.release: use up to 64 characters")
     require(len(described.digest) == DIGEST_SIZE, "asset.digest: use 32 bytes of SM3")
-    require(0 <= described.level <= LEVEL_MAX, "asset.level: use 1 to 5, or 0 for none")
+    require(0 <= described.level <= LEVEL_MAX, "asset.level: use 0 to 5; 0 is for none")
     require(len(described.certificate) <= WORD_MAX, "asset.certificate: use up to 64 characters")
     require(
         described.certificate_until_ms == 0

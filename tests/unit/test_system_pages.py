@@ -29,6 +29,9 @@ WHOSE: dict[tuple[str, str], list[Value]] = {
     ("multisig", "list_acts"): [JOINT],
     ("rules", "list_by_stage"): ["delivery"],
     ("alert", "list_of"): ["rival"],
+    ("asset", "history"): ["hsm-1"],
+    ("commission", "work_of"): ["k1"],
+    ("commission", "reports_of"): ["k1"],
 }
 
 
@@ -45,6 +48,11 @@ LISTED: dict[View, dict[str, str]] = {
     },
     ("alert", "list_of"): {"bureau board rival": "alert-2"},
     ("algorithm", "list"): {ALL: "statistics/1"},
+    ("asset", "history"): {"bureau board opco chipworks": "registered"},
+    ("asset", "list"): {"bureau board opco chipworks": "hsm-1"},
+    ("commission", "list"): {"bureau board opco devhouse": "k1"},
+    ("commission", "reports_of"): {"bureau board opco devhouse": ""},
+    ("commission", "work_of"): {"bureau board opco devhouse": ""},
     ("billing", "entries"): {
         "bureau board insurer": "1 2 3 4 5",
         "opco": "1 5",
@@ -72,7 +80,7 @@ LISTED: dict[View, dict[str, str]] = {
         ALL: "a1d7f3ca15abef40b743cbad6fa283d441c8b4ba 7638ac804665c438af69b816f7238e187baf0581"
     },
     ("multisig", "list_acts"): {"bureau board opco insurer": "j1 j2"},
-    ("oversight", "list"): {ALL: "x1 x2"},
+    ("oversight", "list"): {ALL: "x1 x-opco-devhouse x2"},
     ("parties", "account_history"): {ALL: "added removed added removed"},
     ("parties", "list"): {ALL: ALL},
     ("preapproval", "list"): {ALL: "c1 c2"},
