@@ -16,7 +16,8 @@ import pytest
 from contracts.vm.codes import Code
 from ledger.values import Value
 from tests.business import HOUR_MS, Business, code_of
-from tests.business_steps import STEPS, Step
+from tests.business_steps import STEPS
+from tests.steps import Step
 
 Path: TypeAlias = tuple[int, ...]  # where something stands in arguments
 

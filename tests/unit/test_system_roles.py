@@ -6,7 +6,8 @@ import pytest
 
 from contracts.vm.testing import account
 from tests.business import PARTIES, STRANGER, Business
-from tests.business_steps import STEPS, Step
+from tests.business_steps import STEPS
+from tests.steps import Step
 
 OTHER_ORGANIZATIONS = ("board", "rival", "archive", "bank")
 # Who may vote depends on who runs a node.

@@ -22,8 +22,9 @@ from contracts.vm.testing import account
 from contracts.vm.types import RecordOf
 from ledger.values import Value, decode_value, encode_value
 from tests.business import ALGORITHM, PARTIES, Business, digest
-from tests.business_steps import NEW_NODE, STEPS, Step, an_incident, fixed, nothing
+from tests.business_steps import NEW_NODE, STEPS, an_incident
 from tests.business_story import JOINT, MEMBER_ACCOUNTS
+from tests.steps import Step, fixed, nothing
 
 GOLDEN = Path(__file__).with_name("system_writes.txt")
 PEOPLE = {account(who): f"@{who}" for who in PARTIES}
