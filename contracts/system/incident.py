@@ -117,6 +117,7 @@ measures = Map((str, int), Measure)  # incident, number from 1
 cuts = Map((str, int), int)  # incident, number of a cut -> which suspension of its party it holds
 # Kind, target, which of its suspensions (0 but of a party) -> measures that are not lifted.
 holds = Map((str, str, int), int)
+holding = Map(str, int)  # operator -> measures that hold a grant of its own
 # Kept under "" for managers, and under the party and the opener.
 incident_by_number = Map((str, int), str)
 incident_count = Map(str, int)
@@ -180,6 +181,7 @@ def suspend_grant(incident_id: str, grant_id: str, reason: str) -> None:
     if grant.status != "suspended":  # else other measures hold it, and so does this one
         call_contract("grant", "suspend", grant_id, reason)
     hold("suspend_grant", grant_id, 0)
+    holding[grant.operator] = holding.get(grant.operator, 0) + 1
 
 
 @call
@@ -240,11 +242,14 @@ def lift(incident_id: str, number: int, reason: str) -> None:
         "incident.lift: only a manager lifts it, or who took it, before it is kept",
     )
     last_word = measure.decided_by if is_kept else measure.party
+    owner = owner_of(measure)
     require(
-        actor == last_word or actor not in (incident.party, owner_of(measure)),
+        actor == last_word or actor not in (incident.party, owner),
         "incident.self: no party lifts what others did to it",
     )
     decide(incident, measure, "lifted", actor, reason)
+    if measure.kind == "suspend_grant":
+        holding[owner] = holding[owner] - 1
     release(measure, cuts.get((incident_id, number), 0), reason)
 
 
@@ -309,6 +314,12 @@ def list_(offset: int, limit: int) -> list[Incident]:
     scope = "" if is_manager(reader) else reader
     end = min(offset + limit, incident_count.get(scope, 0))
     return [incidents[incident_by_number[scope, number]] for number in range(offset, end)]
+
+
+@view
+def is_held(operator: str) -> bool:
+    """Does a measure hold a grant of this operator? For what is granted without a decision."""
+    return holding.get(operator, 0) > 0
 
 
 @view

@@ -250,6 +250,11 @@ def draw(channel_id: str, asked: Grant) -> str:
         asked.consumer != channel.manager,
         "preapproval.consumer: another manager decides on what is for you; request without it",
     )
+    # Else who is stopped in an emergency asks for the same data again, and has it at once (8.6.4b).
+    require(
+        not view_contract("incident", "is_held", asked.operator, returns=bool),
+        "preapproval.held: an incident suspends a grant of yours; request without the channel",
+    )
     require(asked.scenario == channel.scenario, "preapproval.scenario: name the channel's scenario")
     require(
         asked.expires_ms <= ctx.time_ms + channel.term_ms,

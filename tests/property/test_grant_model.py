@@ -92,7 +92,7 @@ class GrantMachine(RuleBasedStateMachine):
         self.suspended: set[str] = set()
         self.tasks = 0
         self.measures = 0  # of the incident i1
-        self.held: dict[str, int] = {}  # grant -> its measure
+        self.held: dict[str, list[int]] = {}  # grant -> its measures that are not lifted
         self.act(True, "bureau", "incident", "open", "i1", "Leak", "development", "critical",
                  "opco", [])  # fmt: skip
         self.preapprove("bureau", "c0", "opco")
@@ -158,6 +158,7 @@ class GrantMachine(RuleBasedStateMachine):
             and hours > 0
             and uses > 0
             and (not channel or self.is_within(channel, uses))
+            and not (channel and any(self.held.values()))
         )
         self.act(expected, who, "grant", "request", name, *changed(terms, -1, channel))
         if not expected:
@@ -306,20 +307,20 @@ class GrantMachine(RuleBasedStateMachine):
             paper is not None
             and paper.is_countersigned
             and not paper.closed
-            and not paper.is_held
             and (self.may(who, MANAGERS) or (who == "opco" and self.may(who, OPERATORS)))
         )
         self.act(expected, who, "incident", "suspend_grant", "i1", name, "leak")
         if expected and paper is not None:
             paper.is_held = True
             self.measures += 1
-            self.held[name] = self.measures
+            self.held.setdefault(name, []).append(self.measures)
 
     @rule(name=ids)
     def lift(self, name: str) -> None:
-        if name in self.held and "bureau" not in self.suspended:
-            self.act(True, "bureau", "incident", "lift", "i1", self.held.pop(name), "mended")
-            self.papers[name].is_held = False
+        held = self.held.get(name, [])
+        if held and "bureau" not in self.suspended:
+            self.act(True, "bureau", "incident", "lift", "i1", held.pop(), "mended")
+            self.papers[name].is_held = bool(held)
 
     # --- channels -------------------------------------------------------------------------------
 

@@ -185,3 +185,24 @@ def test_channels_are_paged_within_bounds() -> None:
         assert Business().denied("bank", "preapproval", "list", offset, limit) == (
             "preapproval.page"
         )
+
+
+def test_an_operator_whose_grant_an_incident_suspends_has_no_other_one_at_once() -> None:
+    """Else it goes on under the next grant of the channel, as if nothing had been stopped."""
+    business = opened(uses_max=9)
+    for grant in ("g1", "g2"):
+        business.do("opco", "grant", "request", *drawn(business, grant))
+    about: list[Value] = ["Leak", "development", "critical", "opco", []]
+    for incident in ("i1", "i2"):
+        business.do("bureau", "incident", "open", incident, *about)
+    business.do("bureau", "incident", "suspend_grant", "i1", "g1", "leak")
+    business.do("bureau", "incident", "suspend_grant", "i2", "g1", "leak")
+    again = drawn(business, "g3")
+    assert business.refused("opco", "grant", "request", *again) == "preapproval.held"
+    business.do("opco", "grant", "request", *changed(again, -1, ""))  # a manager decides on it
+    business.do("bureau", "incident", "keep", "i1", 1, "until the audit")
+    business.do("bureau", "incident", "lift", "i2", 1, "found")
+    more = drawn(business, "g4")
+    assert business.refused("opco", "grant", "request", *more) == "preapproval.held"
+    business.do("bureau", "incident", "lift", "i1", 1, "mended")
+    business.do("opco", "grant", "request", *more)

@@ -173,6 +173,7 @@ OPEN = {
     "tariff": "price_of",
     # What other contracts build on: who asks knows the id, and learns how the matter stands.
     "alert": "party_of",
+    "incident": "is_held",
     "algorithm": "course ensure_runnable",
     "catalog": "owner_of listed_by course commitment_of",
     "demand": "approval awaits owed_by",
