@@ -40,7 +40,17 @@ _SHOWN: Final[tuple[tuple[Table, str, tuple[str, ...]], ...]] = (
         AGREEMENTS,
         "Agreements 合同",
         (
-            *("id", "title", "kind", "subject", "operator", "consumer", "price_fen", "service"),
+            *(
+                "id",
+                "title",
+                "kind",
+                "subject",
+                "operator",
+                "consumer",
+                "price_fen",
+                "service",
+                "per",
+            ),
             *("signed_by", "deliveries", "accepted", "status", "in_force", "until", "ended"),
             "contradictions",
         ),

@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from contracts.vm.codes import Code
 from ledger.values import Value
-from tests.business import HOUR_MS, Business, agreed_terms, changed, digest
+from tests.book_world import RecordedBusiness
+from tests.business import HOUR_MS, agreed_terms, changed, digest
 
 SIDES = ("opco", "insurer")
 PEOPLE = (*SIDES, *SIDES, "rival", "bank", "bureau", "health")
@@ -55,7 +56,7 @@ class AgreementMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.business = Business()
+        self.business = RecordedBusiness()
         self.business.assessed()
         self.papers: dict[str, Paper] = {}
         self.seen: dict[str, str] = {}
@@ -153,6 +154,17 @@ class AgreementMachine(RuleBasedStateMachine):
             before = self.seen.get(name, "offered")
             assert status == before or status in NEXT[before], (name, before, status)
             self.seen[name] = status
+
+    def teardown(self) -> None:
+        """What an auditor works out from the acts alone is the same."""
+        if not hasattr(self, "seen"):
+            return
+        books, now_ms = self.business.books(), self.business.now_ms
+        assert books.faults.found == []
+        told = {name: one.standing(now_ms) for name, one in books.agreements.found.items()}
+        assert {name: told[name] for name in self.papers} == {
+            name: paper.status(now_ms) for name, paper in self.papers.items()
+        }
 
 
 TestAgreements = pytest.mark.slow(AgreementMachine.TestCase)

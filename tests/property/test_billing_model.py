@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from contracts.vm.codes import Code
 from ledger.values import Value
-from tests.business import HOUR_MS, OFFER, SUPPLIERS, Business, agreed_terms, changed, digest
+from tests.book_world import RecordedBusiness
+from tests.business import HOUR_MS, OFFER, SUPPLIERS, agreed_terms, changed, digest
 
 PAYER = "insurer"
 PAYEES = ("opco", *SUPPLIERS)
@@ -57,7 +58,7 @@ class BillingMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.business = Business()
+        self.business = RecordedBusiness()
         self.business.agreed()
         terms = changed(agreed_terms(self.business), 7, "use")
         self.business.do("opco", "agreement", "offer", "a2", *terms)
@@ -191,6 +192,21 @@ class BillingMachine(RuleBasedStateMachine):
             before = self.seen.get(name, "issued")
             assert bill.status == before or bill.status in NEXT[before], (name, before)
             self.seen[name] = bill.status
+
+    def teardown(self) -> None:
+        """What an auditor works out from the acts alone is the same."""
+        if not hasattr(self, "seen"):
+            return
+        books = self.business.books()
+        assert books.faults.found == []
+        kept = books.bills.found
+        told = {
+            one.id: (one.payee, one.summed_fen, one.due_fen, one.status) for one in kept.values()
+        }
+        assert told == {
+            name: (bill.payee, bill.total, bill.due, bill.status)
+            for name, bill in self.bills.items()
+        }
 
 
 TestBilling = pytest.mark.slow(BillingMachine.TestCase)

@@ -24,10 +24,10 @@ from hypothesis.stateful import (
 
 from contracts.vm.codes import Code
 from ledger.values import Value
+from tests.book_world import RecordedBusiness
 from tests.business import (
     ALGORITHM,
     HOUR_MS,
-    Business,
     acceptance,
     changed,
     digest,
@@ -64,7 +64,7 @@ class WorkMachine(RuleBasedStateMachine):
     def begin(self, seed: int) -> None:
         """Hypothesis chooses the seed by which all is drawn evenly; see test_oversight_model."""
         self.chance = Random(seed)
-        self.business = Business()
+        self.business = RecordedBusiness()
         self.business.publisher()
         demand = self.business.approved()
         terms = self.business.grant_terms(demand, USES_MAX, 24 * 30)
@@ -389,6 +389,15 @@ class WorkMachine(RuleBasedStateMachine):
         assert [row["id"] for row in rows if isinstance(row, dict)] == wanted
         uses = self.business.ask_record("bureau", "grant", "show", "g1")["uses"]
         assert uses == self.model.uses
+
+    def teardown(self) -> None:
+        """What an auditor works out from the acts alone is the same."""
+        if not hasattr(self, "seen"):
+            return
+        books = self.business.books()
+        assert books.faults.found == []
+        told = {name: job.status for name, job in books.jobs.found.items()}
+        assert told == {name: job.status for name, job in self.model.jobs.items()}
 
 
 @pytest.mark.slow

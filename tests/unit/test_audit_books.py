@@ -27,7 +27,7 @@ from node.audit.tables.books import (
 )
 from node.audit.tables.columns import Table
 from tests.book_world import RecordedBusiness, given, saying, silent
-from tests.business import SUPPLIERS, agreed_terms, digest, node_public, step
+from tests.business import SUPPLIERS, agreed_terms, changed, digest, node_public, step
 
 Alter = Callable[[Act], Act]
 PRICE = 10_000
@@ -67,6 +67,8 @@ def story() -> RecordedBusiness:
                 act(supplier, str(order[0]))
     business.do("opco", "job", "finish", "j1", digest("numbers"))
     business.do("insurer", "job", "verify", "j1", digest("numbers"), True, "")
+    made: list[Value] = ["p2", "j1-third", "Table", "", digest("numbers"), "statistics"]
+    business.do("opco", "product", "register", *made)
     offer: list[Value] = ["insurer", digest("agreement"), digest("payload"), "a1"]
     business.do("opco", "delivery", "offer_under", "v1", "p1", *offer)
     business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
@@ -85,8 +87,7 @@ def story() -> RecordedBusiness:
 
 def offered_for_use(business: RecordedBusiness) -> None:
     """Agreement a2, over the same and at the same price, for what is used after the delivery."""
-    terms = ["use" if term == "delivery" else term for term in agreed_terms(business)]
-    business.do("opco", "agreement", "offer", "a2", *terms)
+    business.do("opco", "agreement", "offer", "a2", *changed(agreed_terms(business), 7, "use"))
     for side in ("opco", "insurer"):
         business.do(side, "agreement", "sign", "a2", digest("agreement"))
 
@@ -181,6 +182,7 @@ LIES: list[tuple[str, str, list[Alter]]] = [
     ("unfinished", PLAN, [silent("TaskFinished", task_id="j1-third")]),
     ("verified by", PLAN, [saying("JobVerified", party_id="rival")]),
     ("verified result", PLAN, [saying("JobVerified", result_digest=bytes(32))]),
+    ("unverified product", PLAN, [silent("JobVerified")]),
     ("unknown job", PLAN, [silent("JobCreated")]),
     ("sides", "agreement:a1", [saying("AgreementOffered", consumer="bank")]),
     ("signed text", "agreement:a1", [saying("AgreementSigned", digest=bytes(32))]),
@@ -204,6 +206,8 @@ LIES: list[tuple[str, str, list[Alter]]] = [
     ("price", "task:j1-first", [given("tariff.enact", prices=[["task", 1]])]),
     ("price", "task:j1-first", [silent("TariffEnacted")]),
     ("price", "delivery:v1", [given("agreement.offer", price_fen=1)]),
+    ("price", "delivery:v1", [given("agreement.offer", per="use")]),
+    ("price", "agreement:a2", [given("agreement.offer", per="delivery")]),
     ("units", "agreement:a2", [saying("Metered", units=7)]),
     ("who owes whom", "task:j1-first", [saying("Metered", payer="bank")]),
     ("metered too early", "task:j1-first", [silent("TaskFinished", task_id="j1-first")]),

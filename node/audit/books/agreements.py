@@ -41,6 +41,7 @@ class Agreement(Kept):
     digest: bytes = b""
     price_fen: int | None = None
     service: str = ""
+    per: str = ""  # delivery or use: what the price is for
     until_ms: int = 0
     signed: dict[str, int] = field(default_factory=dict)  # party -> when
     in_force_ms: int | None = None
@@ -120,6 +121,7 @@ class Agreements:
             digest=octets(fields.get("digest")),
             price_fen=price if type(price) is int else None,
             service=text(act.given.get("service")),
+            per=text(act.given.get("per")),
             until_ms=until if type(until) is int else 0,
         )
         self.found[agreement_id] = found

@@ -96,7 +96,7 @@ class Bills:
         self._open: dict[tuple[str, str], list[Entry]] = {}  # payee, payer: not stated yet
         self._stated_ms: dict[tuple[str, str], int] = {}
         self._charged: set[tuple[str, Subject, str]] = set()  # kind, for what, payee
-        self._logs: set[tuple[str, bytes]] = set()  # agreement, digest of a log of use
+        self._logs: set[tuple[str, str, bytes]] = set()  # payee, payer, digest of a log
 
     def hear(self, name: str, fields: Fields, act: Act, lineage: Lineage) -> None:
         """An event of the contract `billing`."""
@@ -157,7 +157,7 @@ class Bills:
             f"by entry {entry.number} {entry.payer} owes {entry.payee}, which is neither's affair",
         )
         if entry.kind == "use":
-            log = entry.subject[1], octets(act.given.get("digest"))
+            log = entry.payee, entry.payer, octets(act.given.get("digest"))
             is_new, units = log not in self._logs, _integer(act.given.get("units"))
             self._logs.add(log)
         else:
@@ -205,6 +205,8 @@ class Bills:
         under = self._agreements.found.get(agreement)
         if under is None:
             return None
+        if under.per != kind:  # one price is not charged twice: what is used is handed over free
+            return 0 if kind == "delivery" else None
         is_listed = bool(under.service)
         return self._tariffs.price_at(under.service, height) if is_listed else under.price_fen
 

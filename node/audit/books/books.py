@@ -52,6 +52,8 @@ class Books:
                 self.agreements.hand_over(act, lineage)
             elif (act.contract, act.method) == ("task", "create"):
                 self.jobs.order(act)
+            elif (act.contract, act.method) == ("product", "register"):
+                self.jobs.register(act)
         for event in told:
             match event.contract:
                 case "job":

@@ -90,6 +90,7 @@ class Jobs:
         self._faults = faults
         self._ends = ends
         self._by_task: dict[str, Attempt] = {}
+        self._job_of: dict[str, str] = {}  # task -> job
 
     def end_task(self, task: str, time_ms: int) -> None:
         """A task ended, whether a job had ordered it or not."""
@@ -107,6 +108,18 @@ class Jobs:
                 (JOB, job_id),
                 "task not taken",
                 f"{task} was ordered for it, and it took no such task",
+            )
+
+    def register(self, act: Act) -> None:
+        """A product was made of a task: if a job ordered that, the job's result must count."""
+        product, task = text(act.given.get("product_id")), text(act.given.get("task_id"))
+        job = self.found.get(self._job_of.get(task, ""))
+        if job is not None:
+            self._faults.expect(
+                "verified" in job.times or "closed" in job.times,
+                job.subject,
+                "unverified product",
+                f"{product} was made of {task} while it was {job.status}",
             )
 
     def hear(self, name: str, fields: Fields, act: Act) -> None:
@@ -224,6 +237,7 @@ class Jobs:
         job.attempts.append(attempt)
         job.about.add((TASK, task))
         self._by_task[task] = attempt
+        self._job_of[task] = job.id
         self._enter(job, "running", act.time_ms)
         step = job.steps.get(name)
         if not self._faults.expect(

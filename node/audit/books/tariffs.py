@@ -32,10 +32,11 @@ class Tariffs:
             prices = _prices(act.given.get("prices"))
             self._versions.append(Version(number, from_height, prices))
 
-    def price_at(self, service: str, height: int) -> int | None:
-        """Fen for a unit; what the version in force does not name is free. None: none was."""
+    def price_at(self, service: str, height: int) -> int:
+        """Fen for a unit; what the version in force does not name is free, and so is all before
+        the first one."""
         held = [one for one in self._versions if one.from_height <= height]
-        return held[-1].prices.get(service, 0) if held else None
+        return held[-1].prices.get(service, 0) if held else 0
 
 
 def _prices(value: Value) -> dict[str, int]:
