@@ -42,7 +42,13 @@ def leftovers(reader: Reader) -> Iterator[Waiting]:
     if not gone:
         return
     for row in reader.rows("grant"):
-        yield from _grant(row, gone)
+        sides = _gone(row, gone)
+        if text(row, "status") in GRANTED and sides:
+            yield _left("grant", row, sides[0], "grant revoke {id}")
+    for row in reader.rows("agreement"):
+        sides = _gone(row, gone)
+        if text(row, "status") == "in_force" and sides:
+            yield _left("agreement", row, sides[0], "agreement terminate {id}")
     for row in reader.rows("preapproval"):
         if text(row, "status") == "open" and text(row, "operator") in gone:
             yield _left("channel", row, text(row, "operator"), "grant close-channel {id}")
@@ -58,10 +64,9 @@ def leftovers(reader: Reader) -> Iterator[Waiting]:
         yield from _root(row, gone)
 
 
-def _grant(row: Row, gone: frozenset[str]) -> Iterator[Waiting]:
-    sides = [side for side in (text(row, "operator"), text(row, "consumer")) if side in gone]
-    if text(row, "status") in GRANTED and sides:
-        yield _left("grant", row, sides[0], "grant revoke {id}")
+def _gone(row: Row, gone: frozenset[str]) -> list[str]:
+    """The sides of a grant or agreement that are revoked."""
+    return [side for side in (text(row, "operator"), text(row, "consumer")) if side in gone]
 
 
 def _root(row: Row, gone: frozenset[str]) -> Iterator[Waiting]:

@@ -78,6 +78,33 @@ def test_a_party_is_admitted_suspended_and_readmitted(desk: Desk) -> None:
     assert key["address"] == address
 
 
+def test_a_developer_applies_with_two_keys_works_for_its_sponsor_and_is_ended(desk: Desk) -> None:
+    party, name = desk.name("dev"), desk.name("application")
+    first, second = new_account(desk, "first"), new_account(desk, "second")
+    file = str(desk.folder / "application.json")
+    terms = ("--party", party, "--name", "开发社", "--role", "developer", "--sponsor", "operator")
+    papers = ("--documents", DIGEST, "--expires", "+30d", "--account", second, "--output", file)
+    words = ("party", "application", name, *terms, *papers, "--key", desk.name("first"))
+    asked = desk.ask("supplier-c", *words)
+    assert (asked["signed_by"], asked["unsigned"]) == ([first], [second])
+    assert desk.refused("operator", "party", "apply", "--file", file) == "application_invalid"
+    desk.ask("supplier-c", "party", "sign-application", file, "--key", desk.name("second"))
+    assert desk.refused("consumer", "party", "apply", "--file", file) == "admission.role"
+    desk.ask("operator", "party", "apply", "--file", file)
+    assert name in [row["id"] for row in desk.ask_list("manager", "work")]
+    assert desk.refused("operator", "party", "admit", name) == "admission.role"
+    desk.ask("manager", "party", "admit", name, "--digest", str(asked["digest"]))
+    shown = desk.ask("consumer", "party", "show", party)
+    assert (shown["selected_by"], shown["approved_by"]) == ("operator", "manager")
+    assert desk.ask("operator", "oversight", "show", name)["status"] == "approved"
+    read = ("catalog", "list", "--key", desk.name("second"))
+    desk.ask_list("supplier-c", *read)
+    desk.ask("manager", "party", "revoke", party, "--reason", "gave the data away")
+    assert desk.refused("supplier-c", *read) == "access.level"
+    assert desk.refused("manager", "party", "readmit", party, "--reason", "x") == "parties.revoked"
+    desk.ask("manager", "oversight", "end", name, "--reason", "it is revoked")
+
+
 # --- the way of the data --------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from contracts.vm.codes import ViewRefused
 from contracts.vm.testing import account as address_of
 from ledger.model import address_of as address_in
 from ledger.values import Value
+from tests.applications import applied, decision
 from tests.business import (
     HOUR_MS,
     STRANGER,
@@ -80,6 +81,18 @@ def told(node: Node, contract: str, method: str, *args: Value) -> str:
     refusal = Refused(receipt.error, receipt.detail)
     refusal.asked = (contract, method, args)
     return explain(advised(session_of(node), refusal))[1]
+
+
+def test_an_application_is_called_by_its_name_and_looked_for_where_it_is_listed(
+    business: Business,
+) -> None:
+    applied(business)
+    node = Node(business, "bureau")
+    asked = told(node, "admission", "refuse", "a9", "unknown")
+    assert "shuxin party applications" in asked
+    words = decision(business)
+    business.do("bureau", "admission", "refuse", "a1", "incomplete")
+    assert "application a1 is refused" in told(node, "admission", "admit", *words)
 
 
 def test_a_grant_that_expired_says_when_and_how_to_ask_anew(business: Business) -> None:

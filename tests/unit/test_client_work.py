@@ -106,6 +106,16 @@ def test_what_a_revoked_party_left_open_waits_for_managers() -> None:
     assert told(business, "bureau") == before
 
 
+def test_an_agreement_with_a_revoked_party_waits_for_its_end() -> None:
+    business = Business(("board", "rival", "archive", "bank"))
+    business.agreed()
+    business.do("board", "parties", "revoke", "insurer", "passed the data on")
+    left = ("agreement of a revoked party", "a1")
+    assert left in told(business, "bureau")
+    business.do("bureau", "agreement", "terminate", "a1", "over")
+    assert left not in told(business, "bureau")
+
+
 def test_a_demand_waits_for_the_operator_then_for_the_manager_then_for_a_request() -> None:
     business = Business()
     business.catalogued()

@@ -167,6 +167,24 @@ def test_a_task_for_it_that_waits_is_accepted_by_nobody(party: str, code: str) -
     business.do("bureau", "task", "cancel", "t1")
 
 
+def test_a_result_of_it_is_read_by_it_no_more() -> None:
+    business = Business(ORGANIZATIONS)
+    business.finished()
+    business.ask("opco", "task", "share", "t1", "health")
+    revoked("opco", business)
+    assert business.denied("opco", "task", "share", "t1", "health") == "task.reader"
+    made: list[Value] = ["p1", "t1", "Table", "", digest("result"), "statistics"]
+    assert business.refused("opco", "product", "register", *made) == "product.role"
+
+
+def test_no_product_is_made_for_a_consumer_that_is_revoked() -> None:
+    business = Business(ORGANIZATIONS)
+    business.finished()
+    revoked("insurer", business)
+    made: list[Value] = ["p1", "t1", "Table", "", digest("result"), "statistics"]
+    assert business.refused("opco", "product", "register", *made) == "grant.suspended"
+
+
 def test_a_supplier_that_is_revoked_brings_nothing_in_any_more() -> None:
     business = Business(ORGANIZATIONS)
     business.running()
