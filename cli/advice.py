@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from cli.beyond import of_grant
-from cli.domain import time_text
 from cli.language import say, word
 from cli.literals import ID
 from cli.main import NOUNS as KNOWN
-from cli.output import shortened
+from cli.readable import shortened, time_text
+from cli.translated import translated
 from client.errors import ClientError, Refused
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ NOUNS: Final[Mapping[str, str]] = {"admission": "party", "parties": "party", "ru
 IDS: Final[Mapping[str, str]] = {"admission": "application_id", "catalog": "dataset_id"}
 # Contracts whose records are no noun's: what one is called, and the command that lists them.
 CALLED: Final[Mapping[str, str]] = {"admission": "application"}
-LISTS: Final[Mapping[str, str]] = {"admission": "party applications"}
 # Contracts whose records are named in refusals of others, such as `delivery.product`.
 ABOUT: Final = frozenset(
     ("agreement", "algorithm", "delivery", "demand", "grant", "job", "product", "task")
@@ -47,6 +46,7 @@ NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("asset", "registered"): ("operator", "asset put-in-service {id} --reason …"),
     ("asset", "maintenance"): ("operator", "asset put-in-service {id} --reason …"),
     ("commission", "offered"): ("developer", "commission accept {id} --digest file:TEXT"),
+    ("agreement", "signed"): ("consumer", "agreement sign {id} --digest file:TEXT"),
     ("catalog", "draft"): ("supplier", "catalog collect {id} …"),
     ("catalog", "collected"): ("supplier", "catalog register {id}"),
     ("delivery", "offered"): ("consumer", "delivery accept {id} --digest file:RECEIVED"),
@@ -62,7 +62,22 @@ NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("product", "registered"): ("manager", "product approve {id} --pass|--refuse"),
     ("task", "finished"): ("operator", "product register … --task {id} --digest …"),
 }
-UNLISTED: Final = frozenset(("evidence", "quality"))  # what is listed by what it is about only
+# Words in backquotes that contracts name their views by -> the verb that people have for it.
+VERBS: Final[Mapping[str, str]] = {
+    "admission.list": "party applications",
+    "admission.show": "party application",
+    "accounts": "validator list",
+    "checks": "rule limits",
+    "decide": "grant refuse",
+    "identity.list": "certificate list",
+    "identity.show": "certificate show",
+    "list_by_subject": "evidence list SUBJECT",
+    "nodes": "validator list",
+    "organizations": "organization list",
+    "preapproval.list": "grant channels",
+    "preapproval.show": "grant channel",
+}
+QUOTED: Final = re.compile(r"`([a-z_-]+)( [a-z_ A-Z-]+)?`")
 ANEW: Final = frozenset(("expired", "used_up", "revoked", "refused"))  # grants that are over
 
 
@@ -79,9 +94,10 @@ def advised(session: Session, refusal: Refused) -> Refused:
         )
     except ClientError:
         return refusal
-    if not told:
+    sentence = with_nouns(own[1], translated(refusal.detail[own.end() :]))
+    if not told and sentence == refusal.detail[own.end() :]:
         return refusal
-    better = Refused(refusal.code, f"{refusal.detail}; {told}")
+    better = Refused(refusal.code, f"{own[0]}{sentence}{f'; {told}' if told else ''}")
     better.asked = refusal.asked
     return better
 
@@ -106,17 +122,35 @@ def _advice(session: Session, contract: str, what: str, given: Mapping[str, Valu
     noun, identifier = _subject(about, given)
     if noun not in KNOWN:
         return ""
-    if what == "unknown":
-        if noun in UNLISTED:
-            return ""
-        listing = LISTS.get(about, f"{noun} list")
-        return say("list what there is: shuxin {command}", command=listing)
-    if not identifier or what in ("exists", "id"):
+    if not identifier or what in ("unknown", "exists", "id"):
         return ""
     record = session.view(about, "show", identifier)
     if not isinstance(record, dict):
         return ""
     return "; ".join(_standing(session, about, noun, identifier, record))
+
+
+def with_nouns(contract: str, sentence: str) -> str:
+    """A contract's sentence with whole commands: it knows verbs, `list`, and no nouns."""
+    noun = NOUNS.get(contract, contract)
+
+    def whole(found: re.Match[str]) -> str:
+        named, rest = found[1], found[2] or ""
+        if named in KNOWN:
+            return f"`shuxin {named}{rest}`"
+        if known := VERBS.get(f"{contract}.{named}") or VERBS.get(named):
+            return f"`shuxin {known}`"
+        return f"`shuxin {noun} {named}{rest}`" if named in verbs_of(noun) else found[0]
+
+    return QUOTED.sub(whole, sentence)
+
+
+def verbs_of(noun: str) -> frozenset[str]:
+    """The verbs of a noun; none of what is no noun."""
+    if noun not in KNOWN:
+        return frozenset()
+    commands = importlib.import_module(f"cli.{noun}").app.registered_commands
+    return frozenset(command.name or "" for command in commands)
 
 
 def _speaker(session: Session) -> str:

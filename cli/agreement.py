@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.domain import Deadline, DigestOption, Id, Reason, Title, add_reads, call
-from cli.literals import parse_id
+from cli.literals import parse_amount, parse_id
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused
 
@@ -35,7 +35,14 @@ def offer(
     grant: Annotated[
         str, typer.Option(metavar="ID", help="The grant whose product is still to be made.")
     ] = "",
-    price: Annotated[int, typer.Option(min=0, help="Fen for what --per says (价格); 0: free.")] = 0,
+    price: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_amount,
+            metavar="AMOUNT",
+            help="For what --per says (价格): 150.00yuan, or 15000 fen; default: free.",
+        ),
+    ] = None,
     service: Annotated[
         str, typer.Option(metavar="NAME", help="Service of the tariff, instead of a price.")
     ] = "",
@@ -49,7 +56,7 @@ def offer(
     if (product == "") == (grant == ""):
         raise CommandRefused("agreement.subject", "name --product or --grant, one of the two")
     kind, subject = ("product", parse_id(product)) if product else ("grant", parse_id(grant))
-    words = (kind, subject, title, digest, location, price, service, per, until)
+    words = (kind, subject, title, digest, location, price or 0, service, per, until)
     return call(ask, CONTRACT, "offer", agreement_id, *words)
 
 

@@ -69,7 +69,7 @@ def list_records(
 def show(ask: Invocation, alert_id: Id) -> Answer:
     """Show one alert, whole."""
     with ask.session() as session:
-        return record_fields(shown(session, CONTRACT, alert_id), raw=ask.json)
+        return record_fields(shown(session, CONTRACT, alert_id))
 
 
 @verb(app, "check")

@@ -64,7 +64,7 @@ Publisher = Annotated[
 def show(ask: Invocation, algorithm_id: AlgorithmId) -> Answer:
     """Show one algorithm with its images, whole."""
     with ask.session() as session:
-        return record_fields(shown(session, CONTRACT, algorithm_id), raw=ask.json)
+        return record_fields(shown(session, CONTRACT, algorithm_id))
 
 
 @forms.verb("propose")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import time_text
 from cli.literals import parse_date, parse_digest
 from cli.options import Invocation
 from cli.output import DONE, REFUSED, Answer, CommandRefused, Fields, Json
 from cli.proofs import check, prove_states, trusted_genesis
+from cli.readable import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cli.language import say
 from cli.literals import ID
-from cli.output import shortened
+from cli.readable import shortened
 
 if TYPE_CHECKING:
     from client.session import Session

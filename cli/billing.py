@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.domain import PAGE_MAX, DigestOption, Id, Reason, add_reads, call, records_table
-from cli.literals import parse_id, parse_moment
+from cli.literals import parse_amount, parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields
 from cli.records import shown
@@ -101,7 +101,14 @@ def recompute(ask: Invocation, statement_id: Id) -> Answer:
 def accept(
     ask: Invocation,
     statement_id: Id,
-    total: Annotated[int, typer.Option(min=0, help="Fen, as you recomputed them.")],
+    total: Annotated[
+        int,
+        typer.Option(
+            parser=parse_amount,
+            metavar="AMOUNT",
+            help="As you recomputed it: 155.00yuan or 15500, in fen.",
+        ),
+    ],
 ) -> Answer:
     """Accept the total that you recomputed (payer)."""
     return call(ask, CONTRACT, "accept", statement_id, total)
@@ -117,7 +124,12 @@ def contest(ask: Invocation, statement_id: Id, reason: Reason) -> Answer:
 def settle(
     ask: Invocation,
     statement_id: Id,
-    due: Annotated[int, typer.Option(min=0, help="Fen that are due.")],
+    due: Annotated[
+        int,
+        typer.Option(
+            parser=parse_amount, metavar="AMOUNT", help="What is due: 155.00yuan or 15500, in fen."
+        ),
+    ],
     reason: Reason,
 ) -> Answer:
     """Decide what is due of a contested statement (a manager that is neither side)."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import time_text
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, Json, Table
+from cli.readable import time_text
 
 if TYPE_CHECKING:
     from client.connection import Connection

@@ -160,7 +160,7 @@ def version(
 ) -> Answer:
     """Show what the supplier committed to in an earlier version."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "version", dataset_id, number), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "version", dataset_id, number))
 
 
 @verb(app, "dcat")

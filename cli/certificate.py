@@ -66,7 +66,7 @@ def show(ask: Invocation, which: Which, organization: Organization = "") -> Answ
     if isinstance(record, dict) and isinstance(revocation, dict):
         for name in ("reason", "by", "height", "time_ms"):
             record[f"revoked_{name}"] = revocation.get(name)
-    return record_fields(record, raw=ask.json)
+    return record_fields(record)
 
 
 @verb(app, "revocations")
@@ -107,9 +107,7 @@ def whois(
     with ask.session() as session:
         found = session.view(CONTRACT, "standing", address)
     organization, roles = found if isinstance(found, list) and len(found) == 2 else ("", [])
-    return record_fields(
-        {"address": address, "organization": organization or None, "roles": roles}, raw=ask.json
-    )
+    return record_fields({"address": address, "organization": organization or None, "roles": roles})
 
 
 def pages(session: Session, view: str, page: int) -> list[Value]:

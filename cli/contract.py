@@ -10,11 +10,12 @@ import msgspec
 import typer
 
 from cli import contract_check, contract_project
-from cli.domain import GasLimit, Reason, SourceFile, call, time_text
+from cli.domain import GasLimit, Reason, SourceFile, call
 from cli.literals import parse_digest, parse_id, parse_values, read_source
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, Text, plain
 from cli.proofs import BundleOutput, prove_contract, proven, trusted_genesis
+from cli.readable import time_text
 from cli.records import prove_source
 from cli.tx import Arguments
 

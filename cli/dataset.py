@@ -20,12 +20,12 @@ from cli.domain import (
     UpdateDays,
     call,
     lists,
-    time_text,
 )
 from cli.language import say
 from cli.literals import LiteralInvalid, QualityFigure
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, waiting
+from cli.readable import time_text
 
 if TYPE_CHECKING:
     from executors.data.registry import DataSet

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,7 +132,7 @@ def add_reads(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> Non
     def show_record(ask: Invocation, identifier: Id) -> Answer:
         """Show one record, whole."""
         with ask.session() as session:
-            return record_fields(shown(session, contract, identifier), raw=ask.json)
+            return record_fields(shown(session, contract, identifier))
 
 
 def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:
@@ -183,23 +182,16 @@ def records_table(records: Value, *, columns: Sequence[str], whole: bool = False
         items = [item for item in records if isinstance(item, dict)]
     if whole and items:
         columns = [str(name) for name in items[0]]
-    rows = [[_readable(name, item.get(name), raw=whole) for name in columns] for item in items]
+    rows = [[plain(item.get(name)) for name in columns] for item in items]
     return Table(columns, rows)
 
 
-def record_fields(record: Value, *, raw: bool) -> Answer:
-    """One record: id first, the rest by name; times readable unless `raw`."""
+def record_fields(record: Value) -> Answer:
+    """One record: id first, the rest by name."""
     if not isinstance(record, dict):
         return Fields({"value": plain(record)})
     names = sorted((str(name) for name in record), key=lambda name: (name != "id", name))
-    return Fields({name: _readable(name, record[name], raw=raw) for name in names})
-
-
-def time_text(time_ms: int) -> str:
-    """Local ISO time of Unix milliseconds; "-" for 0."""
-    if not 0 < time_ms < 1 << 47:
-        return "-"
-    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().isoformat(" ", "seconds")
+    return Fields({name: plain(record[name]) for name in names})
 
 
 def span_sentence(first: int, height: int) -> str:
@@ -209,13 +201,3 @@ def span_sentence(first: int, height: int) -> str:
         first=first,
         height=height,
     )
-
-
-def _readable(name: str, value: Value, *, raw: bool) -> Json:
-    if not raw and name.endswith("_ms") and isinstance(value, int):
-        return time_text(value)
-    if not raw and isinstance(value, dict):
-        return {str(key): _readable(str(key), item, raw=raw) for key, item in value.items()}
-    if not raw and isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        return [_readable("", item, raw=raw) for item in value]
-    return plain(value)

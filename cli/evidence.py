@@ -211,7 +211,7 @@ def check_one_file(
 def show(ask: Invocation, evidence_id: Id) -> Answer:
     """Show one record, whole."""
     with ask.session() as session:
-        return record_fields(shown(session, CONTRACT, evidence_id), raw=ask.json)
+        return record_fields(shown(session, CONTRACT, evidence_id))
 
 
 @verb(app, "list")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.domain import time_text
 from cli.folder import Manifest, digest_of_file, entry_of
 from cli.output import CommandRefused, Json
 from cli.proofs import block_told, certified_fields, check, evidence_record, prove_evidence
+from cli.readable import time_text
 from client.batch import (
     FILE_PROOF_SIZE_MAX,
     FileProof,

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperOption
 
 from cli.output import CommandRefused
+from cli.translated import help_text
 from client.toml import TomlInvalid, parse_toml
 
 FORM_SIZE_MAX: Final = 256 << 10  # bytes: more is no form but a wrong file
@@ -116,7 +117,7 @@ def fields_of(parameters: Iterable[object]) -> dict[str, Field]:
             is_repeated=option.multiple,
             is_flag=bool(option.is_flag),
             is_required=option.required,
-            help=option.help or "",
+            help=help_text(option.help or ""),
             default=option.default,
         )
     return found

@@ -245,7 +245,7 @@ def close_channel(ask: Invocation, channel_id: Id, reason: Reason) -> Answer:
 def channel(ask: Invocation, channel_id: Id) -> Answer:
     """Show one channel, whole."""
     with ask.session() as session:
-        return record_fields(shown(session, CHANNELS, channel_id), raw=ask.json)
+        return record_fields(shown(session, CHANNELS, channel_id))
 
 
 @verb(app, "channels")

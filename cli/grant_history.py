@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.domain import span_sentence, time_text
+from cli.domain import span_sentence
 from cli.language import say
 from cli.output import Answer, Fields, Json, Table, note, plain
+from cli.readable import time_text
 from client.pages import rows_of
 
 if TYPE_CHECKING:

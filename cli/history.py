@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.domain import span_sentence, time_text
+from cli.domain import span_sentence
 from cli.language import say
 from cli.literals import LiteralInvalid, parse_bytes, parse_value, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, note, plain
 from cli.proofs import check, prove_state, prove_transaction, trusted_genesis
+from cli.readable import time_text
 
 if TYPE_CHECKING:
     from client.connection import Connection

@@ -77,7 +77,7 @@ def show(ask: Invocation, job_id: Id) -> Answer:
     """Show a job: its plan, checked against its digest, and how far each step is."""
     with ask.session() as session:
         found = _read(session, job_id)
-    return record_fields(found.shown, raw=ask.json)
+    return record_fields(found.shown)
 
 
 @verb(app, "bfia")

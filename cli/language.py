@@ -20,6 +20,7 @@ CATALOGUE: Final = Path(__file__).with_name("chinese.toml")
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set decides
 # Fields that take their words from another one's.
 SHARED: Final[Mapping[str, str]] = {"roles": "role", "check_name": "check"}
+UNITS: Final = ("_ms", "_fen", "_ppm")  # endings of names for programs (cli/readable.py)
 _BOTH = re.compile(r".+ \(([\u4e00-\u9fff、]+)\)")
 
 
@@ -46,8 +47,8 @@ def language_of(environment: Mapping[str, str]) -> Language:
     """The language of a locale, such as zh_CN.UTF-8, as POSIX looks it up."""
     for variable in LOCALE_VARIABLES:
         if locale := environment.get(variable):
-            is_chinese = re.split("[_.@]", locale)[0].lower() == "zh"
-            return Language.CHINESE if is_chinese else Language.ENGLISH
+            is_zh = re.split("[_.@]", locale)[0].lower() == "zh"
+            return Language.CHINESE if is_zh else Language.ENGLISH
     return Language.ENGLISH
 
 
@@ -56,9 +57,16 @@ def speak(language: Language) -> None:
     _spoken.set(language)
 
 
+def is_chinese() -> bool:
+    """Whether people are spoken to in Chinese."""
+    return _spoken.get() is Language.CHINESE
+
+
 def heading(name: str) -> str:
-    """The name of a field or column for people."""
-    return catalogue().names.get(name, name) if _is_chinese() else name
+    """The name of a field or column for people, without the unit that its value is shown with."""
+    if is_chinese():
+        return catalogue().names.get(name, name)
+    return name.removesuffix(next((end for end in UNITS if name.endswith(end)), ""))
 
 
 def word(field: str, value: str) -> str:
@@ -66,7 +74,7 @@ def word(field: str, value: str) -> str:
 
     What is to be done is named in both languages, `result to report (上报)`: there the Chinese.
     """
-    if not _is_chinese():
+    if not is_chinese():
         return value
     if field == "what" and (both := _BOTH.fullmatch(value)):
         return both[1]
@@ -80,7 +88,7 @@ def code_of(field: str, text: str) -> str:
 
 def say(sentence: str, /, **fields: object) -> str:
     """A sentence of the program, in English with the names of fields in braces."""
-    spoken = catalogue().sentences.get(sentence, sentence) if _is_chinese() else sentence
+    spoken = catalogue().sentences.get(sentence, sentence) if is_chinese() else sentence
     return spoken.format(**fields)
 
 
@@ -95,7 +103,3 @@ def catalogue() -> Catalogue:
 
 def _words(field: str) -> Mapping[str, str]:
     return catalogue().values.get(SHARED.get(field, field), {})
-
-
-def _is_chinese() -> bool:
-    return _spoken.get() is Language.CHINESE

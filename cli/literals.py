@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 FILE_SIZE_MAX = 64 << 10  # bytes: the longest bytes value a contract takes
 HASHED_FILE_CHUNK = 1 << 20  # bytes read at a time
 ID = re.compile(r"[a-z0-9_.-]{1,64}")
+_FEN = re.compile(r"[0-9]{1,18}", re.ASCII)
+_YUAN = re.compile(
+    r"([0-9]{1,16}|[0-9]{1,3}(?:,[0-9]{3}){1,5})(?:\.([0-9]{1,2}))? ?(?:yuan|元)", re.ASCII
+)
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _FRACTION = re.compile(r"-?[0-9]*\.[0-9]+|-?[0-9]+\.")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?", re.ASCII)
@@ -222,11 +226,18 @@ def parse_score(text: str) -> Score:
 
 
 def parse_price(text: str) -> ServicePrice:
-    """`SERVICE=FEN`."""
-    service, _, fen = text.partition("=")
-    if not _INTEGER.fullmatch(fen):
-        raise LiteralInvalid(f"{text[:80]!r}: write SERVICE=FEN, whole fen for a unit")
-    return ServicePrice(parse_id(service), int(fen))
+    """`SERVICE=AMOUNT`."""
+    service, _, amount = text.partition("=")
+    return ServicePrice(parse_id(service), parse_amount(amount))
+
+
+def parse_amount(text: str) -> int:
+    """Fen, of `15000` or `150.00yuan` (元). Raises LiteralInvalid."""
+    if _FEN.fullmatch(text):
+        return int(text)
+    if found := _YUAN.fullmatch(text):
+        return int(found[1].replace(",", "")) * 100 + int((found[2] or "").ljust(2, "0"))
+    raise LiteralInvalid(f"{text[:80]!r}: write whole fen, 15000, or yuan, 150.00yuan (150.00元)")
 
 
 def parse_made(text: str) -> Made:

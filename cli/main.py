@@ -11,7 +11,9 @@ import typer
 
 from cli.candidates import COMPLETE_VARIABLE, words_in
 from cli.language import language_of, speak
-from cli.output import report
+from cli.misuse import ClickException, report_misuse
+from cli.output import DONE, CommandRefused, report
+from cli.translated import language_before, translate_frame, translate_help
 
 # Noun -> its line in `shuxin --help`. The noun's commands are in cli/NOUN.py, as `app`; a file is
 # imported only when its noun is on the command line, so that help and completion stay fast.
@@ -64,31 +66,41 @@ NOUNS: dict[str, str] = {
     "scenario": "Appendix A of the standard, end to end.",
     "completion": "Completion of commands in bash, zsh and fish (命令补全).",
 }
+PROGRAM = "shuxin"
 # Nouns that say a whole sentence: `shuxin work` is `shuxin work list`.
 ALONE: dict[str, str] = {"work": "list"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
-    speak(language_of(os.environ))
-    given = _completed(list(sys.argv[1:] if arguments is None else arguments))
+    given, wanted = language_before(list(sys.argv[1:] if arguments is None else arguments))
+    speak(wanted or language_of(os.environ))
+    given = _completed(given)
+    as_json = "--json" in given
     words = given
     if COMPLETE_VARIABLE in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # typer names it nowhere else
 
         completion_init()
         words = words_in(os.environ)
-    command = typer.main.get_command(_application(words))
+    command = typer.main.get_command(application(words))
+    if "--help" in given or not given or len(given) == 1:
+        translate_help(command)  # type: ignore[arg-type]  # typer made it
+        translate_frame()
     try:
-        command.main(args=given, prog_name="shuxin")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        end = command.main(args=given, prog_name=PROGRAM, standalone_mode=False)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except ClickException as misuse:
+        return report_misuse(misuse, as_json=as_json)
+    except typer.Abort:
+        return report(CommandRefused("aborted", "nothing was done"), as_json=as_json)
     except Exception as error:
-        return report(error, as_json="--json" in given)
-    return 0
+        return report(error, as_json=as_json)
+    return end if isinstance(end, int) else DONE
 
 
-def _application(given: Sequence[str]) -> typer.Typer:
+def application(given: Sequence[str]) -> typer.Typer:
     root = typer.Typer(
         help="Shuxin (数信): authorized use of public data, with evidence of every step.",
         no_args_is_help=True,

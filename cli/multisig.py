@@ -99,7 +99,7 @@ def show_act(ask: Invocation, act_id: Id) -> Answer:
     """Show what an act would do and who agreed; the digest is computed here, of what is shown."""
     with ask.session() as session:
         found = session.view(CONTRACT, "act", act_id)
-    return record_fields(_read(found), raw=ask.json)
+    return record_fields(_read(found))
 
 
 @verb(app, "acts")

@@ -85,6 +85,12 @@ class Invocation:
     def key_path(self) -> Path:
         """The key file: --key as a path, or as the NAME of keys/NAME.pem in the home."""
         named = self.key or self._settings.text("key")
+        if not named and not self.home.is_dir():
+            raise CommandRefused(
+                "home.missing",
+                f"there is no folder {self.home}: name your home with --home or SHUXIN_HOME; "
+                "`shuxin net new` makes one",
+            )
         if not named:
             raise CommandRefused(
                 "key.missing",

@@ -39,7 +39,7 @@ def list_roots(ask: Invocation) -> Answer:
 def show_root(ask: Invocation, fingerprint: Fingerprint) -> Answer:
     """Show one root, also a retired one."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "root", fingerprint), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "root", fingerprint))
 
 
 @verb(app, "root")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from cli.language import heading, say, word
+from cli.language import say
+from cli.layout import field_lines, table_lines
+from cli.readable import printable
+from cli.translated import translated
 
 if TYPE_CHECKING:
     from ledger.values import Value
@@ -40,7 +44,6 @@ OWN_PACKAGES = frozenset(
         "scenarios",
     )
 )
-CELL_WIDTH_MAX = 48  # characters of a table cell on a terminal; --json is never shortened
 
 Json: TypeAlias = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
 Advance: TypeAlias = Callable[[int, int | None], None]
@@ -66,11 +69,15 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Many things alike; as JSON a list of objects."""
+    """Many things alike; as JSON a list of objects.
+
+    `below`: the column that stands whole on a line of its own below its row, such as a command.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Json]]
     title: str = ""
+    below: str = ""
     exit_code: int = DONE
 
 
@@ -92,7 +99,7 @@ def show(answer: Answer, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(json_text(answer))
     elif isinstance(answer, Text):
-        sys.stdout.write(_printable(answer.text.removesuffix("\n"), kept="\n\t") + "\n")
+        sys.stdout.write(printable(answer.text.removesuffix("\n"), kept="\n\t") + "\n")
     elif isinstance(answer, Fields):
         _show_fields(answer)
     else:
@@ -113,7 +120,7 @@ def print_json_line(value: Json) -> None:
 
 def print_line(text: str) -> None:
     """One line of a stream, at once, with control characters escaped."""
-    sys.stdout.write(_printable(text) + "\n")
+    sys.stdout.write(printable(text) + "\n")
     sys.stdout.flush()
 
 
@@ -199,8 +206,8 @@ def report(error: Exception, *, as_json: bool) -> int:
         sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
     else:
         # The sentence may be a contract's, a node's or a file's.
-        told = say("refused: {code}: {sentence}", code=code, sentence=sentence)
-        sys.stderr.write(_printable(told, kept="\n") + "\n")
+        told = say("refused: {code}: {sentence}", code=code, sentence=translated(sentence))
+        sys.stderr.write(printable(told, kept="\n") + "\n")
     return REFUSED
 
 
@@ -260,71 +267,15 @@ def _as_json(answer: Fields | Table | Text) -> Json:
 def _show_fields(answer: Fields) -> None:
     if answer.title:
         sys.stdout.write(answer.title + "\n")
-    width = max((_columns(heading(name)) for name in answer.values), default=0)
-    for name, value in answer.values.items():
-        shown = heading(name)
-        if isinstance(value, list) and value and isinstance(value[0], dict | list):
-            sys.stdout.write(f"{shown}:\n")
-            for item in value:
-                sys.stdout.write(f"  - {_cell(item, name)}\n")
-        else:
-            room = " " * (width - _columns(shown))
-            sys.stdout.write(f"{shown}:{room} {_cell(value, name)}\n")
+    sys.stdout.writelines(f"{line}\n" for line in field_lines(answer.values))
 
 
 def _show_table(answer: Table) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as RichTable
-    from rich.text import Text as RichText
-
     if not answer.rows:
         where = say("nothing to list in {title}", title=answer.title)
         note(where if answer.title else say("nothing to list"))
         return
-    table = RichTable(title=answer.title or None, box=box.SIMPLE_HEAD, title_justify="left")
-    for column in answer.columns:
-        table.add_column(heading(column), overflow="fold")
-    for row in answer.rows:
-        cells = zip(row, answer.columns, strict=True)
-        table.add_row(*(RichText(shortened(_cell(value, name))) for value, name in cells))
-    # A pipe has no width: give columns the room they need instead of folding at 80.
-    width = None if sys.stdout.isatty() else 240
-    Console(file=sys.stdout, width=width, highlight=False).print(table)
-
-
-def _cell(value: Json, name: str) -> str:
-    """A value of the field `name`."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return say("yes") if value else say("no")
-    if isinstance(value, str):
-        return _printable(word(name, value))
-    if isinstance(value, list):
-        return ", ".join(
-            " ".join(_cell(part, name) for part in item)
-            if isinstance(item, list)
-            else _cell(item, name)
-            for item in value
-        )
-    if isinstance(value, dict):
-        return "; ".join(f"{heading(key)} {_cell(item, key)}" for key, item in value.items())
-    return str(value)
-
-
-def _columns(text: str) -> int:
-    """How many columns of a terminal a text takes: a Chinese character two."""
-    import unicodedata
-
-    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
-
-
-def shortened(text: str) -> str:
-    """A text that is no longer than a cell."""
-    return text if len(text) <= CELL_WIDTH_MAX else text[: CELL_WIDTH_MAX - 1] + "…"
-
-
-def _printable(text: str, *, kept: str = "") -> str:
-    """Text from the chain with control characters escaped: it must not drive the terminal."""
-    return "".join(c if c.isprintable() or c in kept else f"\\x{ord(c):02x}" for c in text)
+    if answer.title:
+        sys.stdout.write(printable(answer.title) + "\n")
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    sys.stdout.writelines(f"{line}\n" for line in table_lines(answer, width))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import event_fields, time_text
+from cli.domain import event_fields
 from cli.options import Invocation
 from cli.output import Answer, CommandRefused, Fields, Json, plain
+from cli.readable import time_text
 from cli.stored import place_of, value_told
 
 if TYPE_CHECKING:

@@ -60,7 +60,7 @@ def measure(
 def show(ask: Invocation, dataset_id: Id) -> Answer:
     """Show the present figures of a data set, and what they were before."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "show", dataset_id), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "show", dataset_id))
 
 
 @verb(app, "history")

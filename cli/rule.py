@@ -95,7 +95,7 @@ def revoke(ask: Invocation, rule_id: Id, reason: Reason) -> Answer:
 def version(ask: Invocation, rule_id: Id, number: Number) -> Answer:
     """Show one version: digest, limits, and the heights at which it holds."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "version", rule_id, number), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "version", rule_id, number))
 
 
 @verb(app, "in-force")

@@ -28,7 +28,7 @@ Number = Annotated[int, typer.Argument(min=1, metavar="NUMBER")]
 def show(ask: Invocation, number: Number) -> Answer:
     """Show one version, whole."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "show", number), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "show", number))
 
 
 @verb(app, "enact")
@@ -40,7 +40,10 @@ def enact(
     prices: Annotated[
         list[ServicePrice],
         typer.Option(
-            "--price", parser=parse_price, metavar="SERVICE=FEN", help="For a unit; repeatable."
+            "--price",
+            parser=parse_price,
+            metavar="SERVICE=AMOUNT",
+            help="For a unit, as task=5.00yuan or task=500, in fen; repeatable.",
         ),
     ],
     location: Annotated[str, typer.Option(help="Where parties find the text.")] = "",
@@ -62,4 +65,4 @@ def price(
 ) -> Answer:
     """Say what a unit of a service costs now."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "price_of", service), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "price_of", service))

@@ -38,12 +38,12 @@ def show(ask: Invocation, task_id: Id) -> Answer:
     with ask.session() as session:
         file = session.view(CONTRACT, "show", task_id)
     if ask.json or not isinstance(file, dict) or not isinstance(file.get("task"), dict):
-        return record_fields(file, raw=ask.json)
+        return record_fields(file)
     # For people the task itself first, and of the program only its hash.
     task = file["task"]
     assert isinstance(task, dict)
     return record_fields(
-        {**task, "acceptances": file.get("acceptances"), "reports": file.get("reports")}, raw=False
+        {**task, "acceptances": file.get("acceptances"), "reports": file.get("reports")}
     )
 
 

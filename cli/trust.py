@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cli.language import heading, say
 from cli.output import Answer, CommandRefused, Fields, Json, note
+from cli.translated import translated
 
 if TYPE_CHECKING:
     from cli.options import Invocation
@@ -46,7 +47,7 @@ class Verification:
         if self.findings is None:
             return None
         if self.findings.said:
-            return False, next(iter(self.findings.said.values()))
+            return False, translated(next(iter(self.findings.said.values())))
         if self.findings.proved:
             return True, _proved(self.findings.proved)
         if self.findings.is_genesis:

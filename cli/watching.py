@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.domain import time_text
-from cli.language import say
+from cli.language import heading, say
 from cli.output import Json, note, plain, print_json_line, print_line
+from cli.readable import text_of, time_text
 
 if TYPE_CHECKING:
     from cli.options import Invocation
@@ -89,8 +89,6 @@ def _print(event: ChainEvent, *, as_json: bool) -> None:
             }
         )
         return
-    told = " ".join(f"{name}={value}" for name, value in fields.items())
-    print_line(
-        f"{event.height}/{event.index}  {time_text(event.time_ms)}  "
-        f"{event.contract}.{event.name}  {told}"
-    )
+    act = f"{event.contract}.{event.name}"
+    told = "; ".join(f"{heading(name)} {text_of(value, name)}" for name, value in fields.items())
+    print_line(f"{event.height}/{event.index}  {time_text(event.time_ms)}  {heading(act)}  {told}")

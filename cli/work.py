@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
-from cli.domain import time_text
 from cli.language import say, word
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Json, Table, note
 
-if TYPE_CHECKING:
-    from client.waiting import Waiting
-
 app = typer.Typer()
-COLUMNS = ("what", "id", "about", "due", "command")
+COLUMNS = ("what", "id", "about", "due_ms", "command")
 
 
 @app.callback()
@@ -39,9 +33,11 @@ def list_work(ask: Invocation) -> Answer:
                 "ask a manager, `shuxin party whois`",
             )
         found = list(waiting_for(reader))
+    rows: list[list[Json]] = [
+        [item.what, item.subject, item.about, item.due_ms, item.command] for item in found
+    ]
     if ask.json:
-        columns = ("what", "id", "about", "due_ms", "command")
-        return Table(columns, [_row(item, item.due_ms) for item in found])
+        return Table(COLUMNS, rows)
     roles = ", ".join(word("role", role) for role in sorted(reader.roles))
     note(
         say(
@@ -51,8 +47,4 @@ def list_work(ask: Invocation) -> Answer:
             count=len(found),
         )
     )
-    return Table(COLUMNS, [_row(item, time_text(item.due_ms)) for item in found])
-
-
-def _row(item: Waiting, due: Json) -> list[Json]:
-    return [item.what, item.subject, item.about, due, item.command]
+    return Table(COLUMNS, rows, below="command")

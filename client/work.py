@@ -242,7 +242,7 @@ def _statements(reader: Reader) -> Iterator[Waiting]:
     for row in reader.rows("billing"):
         name, status = text(row, "id"), text(row, "status")
         payee, payer, due = text(row, "payee"), text(row, "payer"), number(row, "due_fen")
-        about = f"{payer} owes {payee} {due} fen"
+        about = f"{payer} → {payee} {due // 100:,}.{due % 100:02} 元"
         if status in ("issued", "overdue") and payer == reader.party:
             command = f"billing recompute {name}, then: billing accept {name} --total …"
             yield waiting("statement to answer (账单)", name, about, command)

@@ -14,6 +14,11 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
+
+from cli.main import NOUNS, application
+from cli.translated import USAGE, help_lines, said
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,6 +66,7 @@ INDEX_HOSTS = re.compile(
 # The flags that keep addresses out of the lock files carry the words that INDEX_HOSTS forbids.
 INDEX_WORDS_ALLOWED = {"Makefile"}
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:" + "wo" + "rk|ro" + r"ot)/")
+REFUSAL = re.compile(r"[a-z_]+\.[a-z0-9_.]+: (.+)", re.DOTALL)
 INCLUDES = re.compile(r"^#include (\S+)", re.MULTILINE)
 BINARY_SUFFIXES = {".png", ".svg", ".gz", ".pdf", ".bin", ".der"}
 
@@ -247,3 +253,44 @@ def imported_modules(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom):
         return ["." * node.level + (node.module or "")]
     return []
+
+
+# --- Chinese (cli/translated.py) ------------------------------------------------------------------
+
+
+def lines_of_help() -> Iterator[str]:
+    """What `--help` shows of every noun, verb and option."""
+    for noun in NOUNS:
+        command = typer.main.get_command(application([noun]))
+        assert isinstance(command, TyperGroup)
+        explained = [command, command.commands[noun]]
+        for one in explained:
+            yield one.help or ""
+            if one is not command:
+                explained += getattr(one, "commands", {}).values()
+            for parameter in one.get_params(typer.Context(one)):
+                yield getattr(parameter, "help", None) or ""
+                yield getattr(parameter, "rich_help_panel", None) or ""
+    yield USAGE
+
+
+def refusals_of_contracts() -> Iterator[str]:
+    """Sentences behind a code, as the system contracts write them out."""
+    for path in sorted((ROOT / "contracts" / "system").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Constant(value=str(text)) if found := REFUSAL.fullmatch(text):
+                    yield found[1]
+
+
+def test_every_line_of_help_has_its_chinese_and_none_is_left_over() -> None:
+    shown = {" ".join(line.split()) for line in lines_of_help()} - {""}
+    known = set(help_lines())
+    assert sorted(shown - known) == [], "add the Chinese to cli/chinese_help.toml"
+    assert sorted(known - shown) == [], "take these out of cli/chinese_help.toml"
+
+
+def test_every_refusal_of_the_system_contracts_has_its_chinese_and_none_is_left_over() -> None:
+    shown, known = set(refusals_of_contracts()), set(said()["contracts"])
+    assert sorted(shown - known) == [], "add the Chinese to cli/chinese_said.toml"
+    assert sorted(known - shown) == [], "take these out of cli/chinese_said.toml"

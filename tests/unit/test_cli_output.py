@@ -106,7 +106,7 @@ def test_what_contract_code_wrote_cannot_drive_the_terminal(
     print_line("a\x1b[2Jb")
     out = capsys.readouterr().out
     assert "\x1b" not in out
-    assert "a\\x1b[2Jb\\x0ac" in out
+    assert "note:\n  | a\\x1b[2Jb\n  | c\n" in out
 
 
 def test_markup_in_a_table_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:

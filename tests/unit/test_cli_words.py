@@ -20,7 +20,7 @@ NAME = re.compile(r"[a-z][a-z0-9_ ]*")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Their dicts are files and records of programs, which nobody sees as a table.
 FOR_PROGRAMS = frozenset(
-    {"scenario", "supervisor", "main", "literals", "records", "results", "options"}
+    {"scenario", "supervisor", "main", "literals", "records", "results", "options", "misuse"}
 )
 
 
