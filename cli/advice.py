@@ -65,7 +65,7 @@ NEXT: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
 # Words in backquotes that contracts name their views by -> the verb that people have for it.
 VERBS: Final[Mapping[str, str]] = {
     "admission.list": "party applications",
-    "admission.show": "party application",
+    "admission.show": "party applications ID",
     "accounts": "validator list",
     "checks": "rule limits",
     "decide": "grant refuse",
@@ -140,7 +140,8 @@ def with_nouns(contract: str, sentence: str) -> str:
             return f"`shuxin {named}{rest}`"
         if known := VERBS.get(f"{contract}.{named}") or VERBS.get(named):
             return f"`shuxin {known}`"
-        return f"`shuxin {noun} {named}{rest}`" if named in verbs_of(noun) else found[0]
+        verb = named.replace("_", "-")
+        return f"`shuxin {noun} {verb}{rest}`" if verb in verbs_of(noun) else found[0]
 
     return QUOTED.sub(whole, sentence)
 

@@ -9,6 +9,7 @@ import typer
 
 from cli import relay
 from cli.admin import Data
+from cli.course import add_history
 from cli.domain import (
     PAGE_DEFAULT,
     PAGE_MAX,
@@ -19,7 +20,7 @@ from cli.domain import (
     record_fields,
     records_table,
 )
-from cli.filters import Filter, StatusFilter
+from cli.filters import Filter, StatusFilter, listed
 from cli.language import say
 from cli.literals import parse_digest, parse_id, parse_subject
 from cli.options import Invocation, verb
@@ -46,6 +47,7 @@ Subject = Annotated[
 
 
 add_watch(app, CONTRACT)
+add_history(app, CONTRACT)
 
 
 @verb(app, "list")
@@ -61,7 +63,9 @@ def list_records(
     """List alerts: all for managers, otherwise those about your party and your reports."""
     whose: tuple[str, ...] = ("list",) if party is None else ("list_of", party)
     with ask.session() as session:
-        records = Filter(status).page(session.view, CONTRACT, *whose, offset=offset, limit=limit)
+        records = listed(
+            session.view, CONTRACT, *whose, offset=offset, limit=limit, wanted=Filter(status)
+        )
     return records_table(records, columns=COLUMNS, whole=ask.json)
 
 

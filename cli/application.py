@@ -25,7 +25,7 @@ from cli.domain import (
     record_fields,
     records_table,
 )
-from cli.filters import Filter, PartyFilter, StatusFilter
+from cli.filters import Filter, PartyFilter, StatusFilter, listed
 from cli.literals import parse_digest, parse_id
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused, Fields
@@ -197,9 +197,9 @@ def applications(
         if application_id:
             record = _record(session, parse_id(application_id))
             record["standing"] = session.view(CONTRACT, "standing", application_id)
-            return record_fields(record, raw=ask.json)
+            return record_fields(record)
         wanted = Filter(status, party)
-        found = wanted.page(session.view, CONTRACT, "list", offset=offset, limit=limit)
+        found = listed(session.view, CONTRACT, "list", offset=offset, limit=limit, wanted=wanted)
     return records_table(found, columns=columns, whole=ask.json)
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.domain import PAGE_MAX, DigestOption, Id, Reason, add_reads, call, records_table
+from cli.filters import listed
 from cli.literals import parse_amount, parse_id, parse_moment
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields
 from cli.records import shown
-from client.pages import page_of, rows_of
+from client.pages import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def entries(
     """List what was metered, in order."""
     with ask.session() as session:
         asked = ("entries_of", parse_id(statement)) if statement else ("entries",)
-        records = page_of(session.view, CONTRACT, *asked, offset=offset, limit=PAGE_MAX)
+        records = listed(session.view, CONTRACT, *asked, offset=offset, limit=PAGE_MAX)
     return records_table(records, columns=ENTRY_COLUMNS, whole=ask.json)
 
 

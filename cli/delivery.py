@@ -16,11 +16,11 @@ from cli.domain import (
     call,
     records_table,
 )
+from cli.filters import listed
 from cli.literals import parse_digest, parse_id, parse_moment
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused
 from cli.records import shown
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from ledger.values import Value
@@ -116,7 +116,7 @@ def uses_of(
 ) -> Answer:
     """List what the consumer reported of its use."""
     with ask.session() as session:
-        found = page_of(session.view, CONTRACT, "uses_of", delivery_id, offset=offset, limit=limit)
+        found = listed(session.view, CONTRACT, "uses_of", delivery_id, offset=offset, limit=limit)
     return records_table(found, columns=USES, whole=ask.json)
 
 

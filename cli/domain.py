@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.filters import Filter, PartyFilter, StatusFilter
+from cli.course import add_history
+from cli.filters import Filter, PartyFilter, StatusFilter, listed
 from cli.language import say
 from cli.literals import QualityFigure, parse_digest, parse_figure, parse_id, parse_moment
 from cli.options import Invocation, verb
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 100  # what the system contracts give in one answer
+
+# A grant's history goes on to tasks, products and deliveries; versions of the tariff have no id.
+TOLD_ELSEWHERE = frozenset({"grant", "tariff", "identity", "certificate"})
 
 Id = Annotated[str, typer.Argument(parser=parse_id, metavar="ID")]
 Note = Annotated[str, typer.Option(help="A sentence that is kept with the decision.")]
@@ -147,12 +151,20 @@ def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None
         limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX)] = PAGE_DEFAULT,
     ) -> Answer:
         """List what is recorded, in order of entry."""
-        wanted = Filter(status, party)
         with ask.session() as session:
-            records = wanted.page(session.view, contract, "list", offset=offset, limit=limit)
+            records = listed(
+                session.view,
+                contract,
+                "list",
+                offset=offset,
+                limit=limit,
+                wanted=Filter(status, party),
+            )
         return records_table(records, columns=columns, whole=ask.json)
 
     add_watch(app, contract)
+    if contract not in TOLD_ELSEWHERE:
+        add_history(app, contract)
 
 
 def add_watch(app: typer.Typer, contract: str) -> None:

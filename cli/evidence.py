@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.candidates import beginning
+from cli.course import add_history
 from cli.domain import (
     PAGE_DEFAULT,
     PAGE_MAX,
@@ -20,6 +21,7 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.language import say
 from cli.literals import parse_id, parse_public_key
 from cli.options import Invocation, verb
@@ -33,7 +35,6 @@ from cli.proofs import (
 )
 from cli.records import shown
 from client.errors import Refused
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from client.session import Session
@@ -61,6 +62,7 @@ FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metav
 
 
 add_watch(app, CONTRACT)
+add_history(app, CONTRACT)
 
 
 @verb(app, "record")
@@ -224,7 +226,7 @@ def list_records(
     """List what is on record about a subject, in the order in which it was made."""
     view = "list_by_subject"
     with ask.session() as session:
-        records = page_of(session.view, CONTRACT, view, subject, offset=offset, limit=limit)
+        records = listed(session.view, CONTRACT, view, subject, offset=offset, limit=limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
 
 

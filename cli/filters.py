@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from cli.language import catalogue, code_of
+from cli.language import catalogue, code_of, say
 from cli.literals import LiteralInvalid, parse_id
-from cli.output import CommandRefused
+from cli.output import CommandRefused, note
 from client.pages import page_of, rows_of
 
 if TYPE_CHECKING:
@@ -90,15 +90,39 @@ class Filter(NamedTuple):
             raise CommandRefused("list.party", "these records name no party: leave it out")
         return any(_has(row[name], self.party) for name in named)
 
-    def page(
-        self, view: View, contract: str, method: str, *args: Value, offset: int, limit: int
-    ) -> list[Value]:
-        """Up to `limit` wanted records of those from `offset` on. Raises Refused."""
-        if self == Filter():
-            return page_of(view, contract, method, *args, offset=offset, limit=limit)
+
+ALL: Final = Filter()
+
+
+def listed(
+    view: View,
+    contract: str,
+    method: str,
+    *args: Value,
+    offset: int,
+    limit: int,
+    wanted: Filter = ALL,
+) -> list[Value]:
+    """Up to `limit` wanted records of those from `offset` on; a note says where more begin.
+
+    Raises Refused.
+    """
+    found: list[Value] = []
+    if wanted == ALL:
+        found = page_of(view, contract, method, *args, offset=offset, limit=limit)
+        beyond = offset + limit
+        if len(found) < limit or not page_of(view, contract, method, *args, offset=beyond, limit=1):
+            return found
+    else:
         rows = rows_of(view, contract, method, *args, offset=offset)
-        found = islice((row for row in rows if self.fits(row)), limit)
-        return [dict(row) for row in found]
+        fitting = ((place, row) for place, row in enumerate(rows, offset) if wanted.fits(row))
+        found = [dict(row) for _place, row in islice(fitting, limit)]
+        following = next(fitting, None)
+        if following is None:
+            return found
+        beyond = following[0]
+    note(say("there is more: --offset {offset}", offset=beyond))
+    return found
 
 
 def _has(value: Value, party: str) -> bool:

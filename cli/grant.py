@@ -27,11 +27,11 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.literals import parse_digest, parse_id, parse_moment
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Text, plain, waiting
 from cli.records import shown
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from client.session import Session
@@ -257,7 +257,7 @@ def channels(
     """List channels, in order of opening."""
     columns = ("id", "operator", "scenario", "uses_given", "uses_max", "until_ms", "status")
     with ask.session() as session:
-        found = page_of(session.view, CHANNELS, "list", offset=offset, limit=limit)
+        found = listed(session.view, CHANNELS, "list", offset=offset, limit=limit)
     return records_table(found, columns=columns, whole=ask.json)
 
 

@@ -8,6 +8,7 @@ from cli.domain import span_sentence
 from cli.language import say
 from cli.output import Answer, Fields, Json, Table, note, plain
 from cli.readable import time_text
+from cli.translated import translated
 from client.pages import rows_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ WORDS = {
     "task.TaskExpired": "task expired (超期)",
     "product.ProductRegistered": "product registered (登记)",
     "product.ProductAssessed": "product assessed (评估)",
+    "delivery.DeliveryPrepared": "due diligence (尽职调查)",
+    "delivery.UseReported": "use reported (使用报告)",
     "delivery.DeliveryOffered": "delivery offered (交付)",
     "delivery.DeliveryAnswered": "delivery answered (验收)",
 }
@@ -102,7 +105,7 @@ def _step_fields(step: Step) -> dict[str, Json]:
 
 
 def _row(step: Step) -> list[Json]:
-    what = f"{step.act} refused (拒绝)" if step.refusal else WORDS.get(step.act, step.act)
+    what = say("{act} refused", act=step.act) if step.refusal else WORDS.get(step.act, step.act)
     named = "consumer" if step.act == "delivery.DeliveryAnswered" else "party_id"
     if step.act in ("grant.GrantInReview", "grant.GrantDecided"):
         named = "manager"
@@ -113,24 +116,33 @@ def _row(step: Step) -> list[Json]:
         what,
         step.subject,
         plain(party or ""),
-        step.refusal or _said(step),
+        _refusal(step.refusal) if step.refusal else _said(step),
     ]
+
+
+def _refusal(text: str) -> str:
+    code, separator, sentence = text.partition(": ")
+    return f"{code}: {translated(sentence)}" if separator else text
 
 
 def _said(step: Step) -> str:
     """The one field that people want to read."""
     fields = step.fields
     if step.act == "grant.GrantUsed":
-        return f"use {plain(fields.get('number'))} by {plain(fields.get('task_id'))}"
+        return say(
+            "use {number} by {task}",
+            number=plain(fields.get("number")),
+            task=plain(fields.get("task_id")),
+        )
     if step.act == "grant.GrantDecided":
-        decided = "granted" if fields.get("approved") is True else "refused"
+        decided = say("granted") if fields.get("approved") is True else say("refused")
         return f"{decided}: {plain(fields.get('note'))}".removesuffix(": ")
     if step.act == "grant.Granted":
-        return f"until {time_text(_number(fields.get('expires_ms')))}"
+        return say("until {time}", time=time_text(_number(fields.get("expires_ms"))))
     if step.act == "product.ProductAssessed":
-        return "approved" if fields.get("passed") is True else "refused"
+        return say("approved") if fields.get("passed") is True else say("refused")
     if step.act == "delivery.DeliveryAnswered":
-        return "accepted" if fields.get("accepted") is True else "rejected"
+        return say("accepted") if fields.get("accepted") is True else say("rejected")
     reason = fields.get("reason", "")
     return reason if isinstance(reason, str) else ""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from cli.domain import span_sentence
-from cli.language import say
+from cli.language import heading, say
 from cli.literals import LiteralInvalid, parse_bytes, parse_value, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table, note, plain
 from cli.proofs import check, prove_state, prove_transaction, trusted_genesis
-from cli.readable import time_text
 
 if TYPE_CHECKING:
     from client.connection import Connection
@@ -73,7 +73,7 @@ def key(
 ) -> Answer:
     """Every value that a contract stored under a key, by block."""
     stored = _stored_key(variable, parts or [], is_sorted=is_sorted, is_raw=is_raw)
-    span = _span(oldest_first, from_height, to_height, cursor)
+    span = span_of(oldest_first, from_height, to_height, cursor)
     with ask.connection() as node:
         trust = _prove_newest(ask, node, contract, stored) if prove else None
         page = _collect(lambda part: node.key_history(contract, stored, part), span, limit)
@@ -96,7 +96,7 @@ def account(
     """Every transaction that an account sent, also those that were refused."""
     from client.history import check_account
 
-    span = _span(oldest_first, from_height, to_height, cursor)
+    span = span_of(oldest_first, from_height, to_height, cursor)
     with ask.connection() as node:
         page = _collect(lambda part: node.account_history(address, part), span, limit)
         trust = None
@@ -128,13 +128,38 @@ def subject(
     prove: Prove = False,
 ) -> Answer:
     """Every event about a subject (事项), whichever contract told of it."""
+    span = span_of(oldest_first, from_height, to_height, cursor)
+    about = About(_subject(subject), contract, field)
+    columns = ("height", "index", "time_ms", "event", "named_by", "transaction", "fields")
+    return told_of(ask, about, span, limit, columns, prove=prove)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Which events are wanted: that name `subject`, of one contract or field if these are set."""
+
+    subject: str | bytes
+    contract: str = ""
+    field: str = ""
+
+
+def told_of(
+    ask: Invocation,
+    about: About,
+    span: Span,
+    limit: int,
+    columns: Sequence[str],
+    *,
+    prove: bool = False,
+) -> Answer:
+    """The events of a span as `columns`; what they say stands below each."""
     from client.history import check_subject
 
-    named = _subject(subject)
-    span = _span(oldest_first, from_height, to_height, cursor)
     with ask.connection() as node:
         page = _collect(
-            lambda part: node.subject_history(named, part, contract=contract, field=field),
+            lambda part: node.subject_history(
+                about.subject, part, contract=about.contract, field=about.field
+            ),
             span,
             limit,
         )
@@ -142,9 +167,9 @@ def subject(
         if prove:
             facts_of, trust = _prover(ask, node)
             for row in page.rows:
-                check_subject(row, named, facts_of(row.transaction_id))
-    columns = ("height", "index", "time_ms", "event", "fields", "named_by", "transaction")
-    return _answer(ask, page, [_subject_row(row) for row in page.rows], columns, "all rows", trust)
+                check_subject(row, about.subject, facts_of(row.transaction_id))
+    rows = [_subject_row(row) for row in page.rows]
+    return _answer(ask, page, rows, columns, "all rows", trust)
 
 
 # --- asking ---------------------------------------------------------------------------------
@@ -175,7 +200,7 @@ def _subject(text: str) -> str | bytes:
     return value
 
 
-def _span(oldest_first: bool, low: int, high: int | None, cursor: bytes | None) -> Span:
+def span_of(oldest_first: bool, low: int, high: int | None, cursor: bytes | None) -> Span:
     from ledger.history.pages import HEIGHT_MAX, Span
 
     bound = HEIGHT_MAX if high is None else min(high, HEIGHT_MAX)
@@ -311,7 +336,9 @@ def _answer(
             )
         )
     for row in rows:
-        row["time_ms"] = time_text(int(str(row["time_ms"])))
         if row.get("removed"):
-            row["value"] = "(removed)"
-    return Table(columns, [[row[name] for name in columns] for row in rows])
+            row["value"] = say("(removed)")
+        if "event" in row:
+            row["event"] = heading(str(row["event"]))
+    below = "fields" if "fields" in columns else ""
+    return Table(columns, [[row[name] for name in columns] for row in rows], below=below)

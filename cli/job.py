@@ -20,11 +20,11 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.jobplans import JobView, read_job
 from cli.literals import parse_digest, parse_id
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Text
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from client.session import Session
@@ -116,7 +116,7 @@ def queue(
 ) -> Answer:
     """List what waits to be dispatched, the next one first (the operator, manager)."""
     with ask.session() as session:
-        records = page_of(session.view, CONTRACT, "queue", operator, offset=offset, limit=limit)
+        records = listed(session.view, CONTRACT, "queue", operator, offset=offset, limit=limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
 
 

@@ -19,7 +19,14 @@ from typing import Final
 CATALOGUE: Final = Path(__file__).with_name("chinese.toml")
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set decides
 # Fields that take their words from another one's.
-SHARED: Final[Mapping[str, str]] = {"roles": "role", "check_name": "check"}
+SHARED: Final[Mapping[str, str]] = {
+    "roles": "role",
+    "check_name": "check",
+    "outputs": "output",
+    "permissions": "permission",
+    "prohibitions": "permission",
+    "duties": "permission",
+}
 UNITS: Final = ("_ms", "_fen", "_ppm")  # endings of names for programs (cli/readable.py)
 _BOTH = re.compile(r".+ \(([\u4e00-\u9fff、]+)\)")
 
@@ -33,10 +40,11 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Chinese by names of fields, by field and word, and by English sentence."""
+    """Chinese by names of fields, by field and word, by event, and by English sentence."""
 
     names: Mapping[str, str]
     values: Mapping[str, Mapping[str, str]]
+    acts: Mapping[str, str]
     sentences: Mapping[str, str]
 
 
@@ -65,7 +73,8 @@ def is_chinese() -> bool:
 def heading(name: str) -> str:
     """The name of a field or column for people, without the unit that its value is shown with."""
     if is_chinese():
-        return catalogue().names.get(name, name)
+        known = catalogue()
+        return f"{known.acts[name]} {name}" if name in known.acts else known.names.get(name, name)
     return name.removesuffix(next((end for end in UNITS if name.endswith(end)), ""))
 
 

@@ -31,7 +31,7 @@ def table_lines(table: Table, width: int | None) -> Iterator[str]:
     places = [table.columns.index(name) for name in names]
     heads = [heading(name) for name in names]
     rows = [
-        [shortened(text_of(row[place], table.columns[place])) for place in places]
+        [_cell(row[place], table.columns[place], is_last=place == places[-1]) for place in places]
         for row in table.rows
     ]
     below = [_below(table, row) for row in table.rows]
@@ -92,6 +92,12 @@ def _is_long(text: str) -> bool:
 
 
 # --- tables -----------------------------------------------------------------------------------
+
+
+def _cell(value: Json, name: str, *, is_last: bool) -> str:
+    """Sentences are whole in the last column, behind which nothing has to stand in line."""
+    text = text_of(value, name)
+    return text if is_last and " " in text else shortened(text)
 
 
 def _below(table: Table, row: Sequence[Json]) -> str:

@@ -21,10 +21,10 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.literals import parse_digest, parse_values
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused
-from client.pages import page_of
 from ledger.values import Key, Value
 
 app = typer.Typer()
@@ -111,7 +111,7 @@ def list_acts(
 ) -> Answer:
     """List the acts of a joint account (its members, the manager)."""
     with ask.session() as session:
-        found = page_of(session.view, CONTRACT, "list_acts", account, offset=offset, limit=limit)
+        found = listed(session.view, CONTRACT, "list_acts", account, offset=offset, limit=limit)
     columns = ("id", "contract", "method", "status", "approvals", "expires_ms", "reason")
     return records_table(found, columns=columns, whole=ask.json)
 

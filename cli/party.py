@@ -8,10 +8,10 @@ import typer
 
 from cli.application import app, forms
 from cli.domain import PAGE_DEFAULT, PAGE_MAX, Id, Reason, add_reads, call, records_table
+from cli.filters import listed
 from cli.language import say
 from cli.options import Invocation, verb
 from cli.output import Answer, Fields, note, plain
-from client.pages import page_of
 
 CONTRACT = "parties"
 
@@ -89,7 +89,7 @@ def accounts(
 ) -> Answer:
     """Show what happened to a party's accounts: added, removed, replaced, by whom and why."""
     with ask.session() as session:
-        changes = page_of(
+        changes = listed(
             session.view, CONTRACT, "account_history", party_id, offset=offset, limit=limit
         )
     columns = ("height", "time_ms", "kind", "address", "replacement", "by", "reason")

@@ -16,10 +16,10 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.literals import parse_digest
 from cli.options import Invocation, verb
 from cli.output import Answer
-from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "quality"
@@ -72,7 +72,7 @@ def history(
 ) -> Answer:
     """List all measurements of a data set, oldest first."""
     with ask.session() as session:
-        records = page_of(session.view, CONTRACT, "history", dataset_id, offset=offset, limit=limit)
+        records = listed(session.view, CONTRACT, "history", dataset_id, offset=offset, limit=limit)
     return records_table(records, columns=MEASURED_COLUMNS, whole=ask.json)
 
 
@@ -84,7 +84,7 @@ def monitor(
 ) -> Answer:
     """Quantity, quality and renewal of the catalog's data sets, in its order (6.4a)."""
     with ask.session() as session:
-        listed = page_of(session.view, "catalog", "list", offset=offset, limit=limit)
-        ids = [row["id"] for row in listed if isinstance(row, dict)]
+        found = listed(session.view, "catalog", "list", offset=offset, limit=limit)
+        ids = [row["id"] for row in found if isinstance(row, dict)]
         records = session.view(CONTRACT, "monitor", ids)
     return records_table(records, columns=MONITORED_COLUMNS, whole=ask.json)

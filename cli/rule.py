@@ -17,10 +17,10 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.literals import Threshold, parse_threshold
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer, Fields, plain
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from ledger.values import Value
@@ -118,7 +118,7 @@ def list_stage(
 ) -> Answer:
     """List the texts of one stage."""
     with ask.session() as session:
-        records = page_of(
+        records = listed(
             session.view, CONTRACT, "list_by_stage", stage, offset=offset, limit=PAGE_MAX
         )
     columns = ("id", "kind", "party", "title", "enacted", "status")

@@ -18,11 +18,11 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.language import say
 from cli.literals import Participant, parse_id, parse_participant, parse_public_key
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer, Json, Table, json_text, note, waiting
-from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "task"
@@ -100,7 +100,7 @@ def open_tasks(
 ) -> Answer:
     """List the open tasks of a participant, oldest first."""
     with ask.session() as session:
-        records = page_of(session.view, CONTRACT, "open_for", party, offset=offset, limit=limit)
+        records = listed(session.view, CONTRACT, "open_for", party, offset=offset, limit=limit)
     return records_table(records, columns=COLUMNS, whole=ask.json)
 
 

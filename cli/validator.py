@@ -18,11 +18,12 @@ from cli.domain import (
     receipt_fields,
     records_table,
 )
+from cli.filters import listed
+from cli.language import say
 from cli.literals import parse_id, parse_public_key
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused, Fields, Json, Table
 from cli.proofs import trusted_genesis
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from ledger.committee import Epochs
@@ -71,8 +72,12 @@ def list_nodes(ask: Invocation) -> Answer:
     return Table(
         COLUMNS,
         rows,
-        title=f"committee of {len(members)} from height {first_height}, "
-        f"quorum of those that order now: {_number(committee['quorum'])}",
+        title=say(
+            "committee of {count} from height {height}, quorum of those that order now: {quorum}",
+            count=len(members),
+            height=first_height,
+            quorum=_number(committee["quorum"]),
+        ),
     )
 
 
@@ -184,7 +189,7 @@ def list_accusations(
 ) -> Answer:
     """List proofs of contradictory messages; --json prints the proofs."""
     with ask.session() as session:
-        records = page_of(session.view, ACCUSATION, "list", offset=offset, limit=limit)
+        records = listed(session.view, ACCUSATION, "list", offset=offset, limit=limit)
     return records_table(records, columns=ACCUSED, whole=ask.json)
 
 
@@ -208,10 +213,10 @@ def _history_rows(epochs: Epochs, genesis: Genesis) -> list[list[Json]]:
 
 def _orders(serves: bool, is_member: bool, first_height: int) -> str:
     if serves and is_member:
-        return "now"
+        return say("now")
     if is_member:
-        return f"from {first_height}"
-    return f"until {first_height}" if serves else "never"
+        return say("from {height}", height=first_height)
+    return say("until {height}", height=first_height) if serves else say("never")
 
 
 def _number(value: Value) -> int:

@@ -90,5 +90,5 @@ def _print(event: ChainEvent, *, as_json: bool) -> None:
         )
         return
     act = f"{event.contract}.{event.name}"
-    told = "; ".join(f"{heading(name)} {text_of(value, name)}" for name, value in fields.items())
+    told = "; ".join(f"{heading(name)}={text_of(value, name)}" for name, value in fields.items())
     print_line(f"{event.height}/{event.index}  {time_text(event.time_ms)}  {heading(act)}  {told}")

@@ -270,7 +270,10 @@ def test_the_command_that_comes_next_is_one_of_ours(contract: str, status: str) 
     assert f'"{status}"' in source.read_text(encoding="utf-8")
 
 
-NO_COMMANDS = frozenset({"derive"})  # an action of ODRL
+NO_COMMANDS = frozenset({"derive", "work_of"})  # an action of ODRL, a view for programs
+
+
+ELSEWHERE = ("admission", "identity", "parties", "preapproval", "rules")  # whose nouns differ
 
 
 def sentences_of_contracts() -> Iterator[tuple[str, str]]:
@@ -290,6 +293,7 @@ def test_every_command_that_a_refusal_names_exists(language: Language) -> None:
         named = [
             command
             for contract, sentence in sentences_of_contracts()
+            if contract in (*NOUNS, *ELSEWHERE)
             for command in re.findall("`(.*?)`", with_nouns(contract, translated(sentence)))
         ]
     finally:

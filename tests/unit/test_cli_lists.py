@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -63,11 +64,28 @@ def test_what_is_wanted_ends_the_search(
     assert len(session.calls) == 1
 
 
-def test_without_a_filter_one_page_is_asked_for(
+def test_without_a_filter_one_page_is_asked_for_and_whether_there_is_more(
     session: FakeSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert listed(capsys, "--limit", "7") == [f"g-{number}" for number in range(7)]
-    assert session.calls == [("grant", "list", (0, 7))]
+    assert session.calls == [("grant", "list", (0, 7)), ("grant", "list", (7, 1))]
+
+
+@pytest.mark.parametrize(
+    "filters", [(), ("--party", "opco"), ("--status", "active"), ("--status", "suspended")]
+)
+def test_pages_by_the_offset_that_is_told_are_the_whole_list(
+    session: FakeSession, capsys: pytest.CaptureFixture[str], filters: tuple[str, ...]
+) -> None:
+    whole, pages, offset = listed(capsys, *filters, "--limit", "100"), [], "0"
+    while offset:
+        assert main(["grant", "list", "--json", *filters, "--limit", "7", "--offset", offset]) == 0
+        shown = capsys.readouterr()
+        pages += [row["id"] for row in json.loads(shown.out)]
+        more = re.search("there is more: --offset ([0-9]+)", shown.err)
+        offset = more[1] if more else ""
+    assert pages[: len(whole)] == whole
+    assert len(pages) == len(set(pages))
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,16 @@ def test_every_other_word_of_the_contracts_has_its_chinese() -> None:
     assert missing == [], f"add to [values.FIELD] of cli/chinese.toml: {missing}"
 
 
+def test_every_event_of_the_system_contracts_has_its_chinese() -> None:
+    acts = set()
+    for name, tree in trees("contracts/system"):
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(id="emit"), args=[ast.Constant(value=str(event))]):
+                    acts.add(f"{name}.{event}")
+    assert sorted(acts ^ set(catalogue().acts)) == [], "[acts] of cli/chinese.toml"
+
+
 def test_every_sentence_has_its_chinese_and_none_is_left_over() -> None:
     assert sorted(set(sentences()) ^ set(catalogue().sentences)) == []
 
@@ -197,7 +207,7 @@ def test_a_word_of_a_field_can_be_read_back() -> None:
 
 def test_what_is_shown_as_chinese_is_chinese() -> None:
     known = catalogue()
-    shown = [*known.names.values(), *known.sentences.values()]
+    shown = [*known.names.values(), *known.sentences.values(), *known.acts.values()]
     shown += [text for words in known.values.values() for text in words.values()]
     assert [text for text in shown if not CHINESE.search(text)] == []
 
