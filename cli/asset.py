@@ -18,10 +18,10 @@ from cli.domain import (
     record_fields,
     records_table,
 )
+from cli.filters import listed
 from cli.literals import parse_date
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer
-from client.pages import page_of
 
 app = typer.Typer()
 CONTRACT = "asset"
@@ -119,7 +119,7 @@ def retire(ask: Invocation, asset_id: Id, reason: Reason) -> Answer:
 def version(ask: Invocation, asset_id: Id, number: Annotated[int, typer.Argument(min=1)]) -> Answer:
     """Show an asset as an earlier version described it."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "version", asset_id, number), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "version", asset_id, number))
 
 
 @verb(app, "history")
@@ -131,7 +131,7 @@ def history(
 ) -> Answer:
     """List what happened to an asset since its registration."""
     with ask.session() as session:
-        found = page_of(session.view, CONTRACT, "history", asset_id, offset=offset, limit=limit)
+        found = listed(session.view, CONTRACT, "history", asset_id, offset=offset, limit=limit)
     columns = ("time_ms", "height", "kind", "version", "party", "reason")
     return records_table(found, columns=columns, whole=ask.json)
 

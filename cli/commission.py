@@ -21,10 +21,10 @@ from cli.domain import (
     lists,
     records_table,
 )
+from cli.filters import listed
 from cli.literals import Made, parse_digest, parse_id, parse_made, parse_moment
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer
-from client.pages import page_of
 
 if TYPE_CHECKING:
     from ledger.values import Value
@@ -160,9 +160,7 @@ def work(
 ) -> Answer:
     """List what was handed in, and what the operator said to it."""
     with ask.session() as session:
-        found = page_of(
-            session.view, CONTRACT, "work_of", commission_id, offset=offset, limit=limit
-        )
+        found = listed(session.view, CONTRACT, "work_of", commission_id, offset=offset, limit=limit)
     columns = ("number", "time_ms", "made", "note", "status", "answer")
     return records_table(found, columns=columns, whole=ask.json)
 
@@ -173,7 +171,7 @@ def reports(
 ) -> Answer:
     """List what was reported of operation or monitoring."""
     with ask.session() as session:
-        found = page_of(
+        found = listed(
             session.view, CONTRACT, "reports_of", commission_id, offset=offset, limit=limit
         )
     columns = ("number", "from_ms", "to_ms", "anomalies", "note", "digest")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PAGE_DEFAULT = 50
 PAGE_MAX = 100  # what the system contracts give in one answer
 
-# A grant's history goes on to tasks, products and deliveries; versions of the tariff have no id.
-TOLD_ELSEWHERE = frozenset({"grant", "tariff", "identity", "certificate"})
+# A grant tells of tasks, products and deliveries, an asset of its versions; a tariff has no id.
+TOLD_ELSEWHERE = frozenset({"asset", "grant", "tariff", "identity", "certificate"})
 
 Id = Annotated[str, typer.Argument(parser=parse_id, metavar="ID")]
 Note = Annotated[str, typer.Option(help="A sentence that is kept with the decision.")]
