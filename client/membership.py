@@ -11,8 +11,15 @@ from typing import Final
 
 from client.waiting import Reader, Row, Waiting, number, text, waiting
 
-GRANTED: Final = ("granted", "active", "suspended")
-ENGAGED: Final = ("selected", "approved")
+SIDES: Final = ("operator", "consumer", "party")
+# Contract, the states in which a manager ends a record, what it is, and the command.
+LEFT: Final = (
+    ("grant", ("granted", "active", "suspended"), "grant", "grant revoke {id}"),
+    ("agreement", ("in_force",), "agreement", "agreement terminate {id}"),
+    ("preapproval", ("open",), "channel", "grant close-channel {id}"),
+    ("oversight", ("selected", "approved"), "engagement", "oversight end {id}"),
+    ("commission", ("accepted",), "commission", "commission end {id}"),
+)
 
 
 def applications(reader: Reader) -> Iterator[Waiting]:
@@ -41,32 +48,13 @@ def leftovers(reader: Reader) -> Iterator[Waiting]:
     gone = frozenset(text(row, "id") for row in revoked)
     if not gone:
         return
-    for row in reader.rows("grant"):
-        sides = _gone(row, gone)
-        if text(row, "status") in GRANTED and sides:
-            yield _left("grant", row, sides[0], "grant revoke {id}")
-    for row in reader.rows("agreement"):
-        sides = _gone(row, gone)
-        if text(row, "status") == "in_force" and sides:
-            yield _left("agreement", row, sides[0], "agreement terminate {id}")
-    for row in reader.rows("preapproval"):
-        if text(row, "status") == "open" and text(row, "operator") in gone:
-            yield _left("channel", row, text(row, "operator"), "grant close-channel {id}")
-    for row in reader.rows("oversight"):
-        sides = [side for side in (text(row, "operator"), text(row, "party")) if side in gone]
-        if text(row, "status") in ENGAGED and sides:
-            yield _left("engagement", row, sides[0], "oversight end {id}")
-    for row in reader.rows("commission"):
-        sides = [side for side in (text(row, "operator"), text(row, "party")) if side in gone]
-        if text(row, "status") == "accepted" and sides:
-            yield _left("commission", row, sides[0], "commission end {id}")
+    for contract, statuses, what, command in LEFT:
+        for row in reader.rows(contract):
+            sides = [text(row, side) for side in SIDES if text(row, side) in gone]
+            if text(row, "status") in statuses and sides:
+                yield _left(what, row, sides[0], command)
     for row in reader.rows("identity", "organizations"):
         yield from _root(row, gone)
-
-
-def _gone(row: Row, gone: frozenset[str]) -> list[str]:
-    """The sides of a grant or agreement that are revoked."""
-    return [side for side in (text(row, "operator"), text(row, "consumer")) if side in gone]
 
 
 def _root(row: Row, gone: frozenset[str]) -> Iterator[Waiting]:

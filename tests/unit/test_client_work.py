@@ -15,6 +15,7 @@ from client.waiting import Reader, Waiting, reader_of
 from client.work import waiting_for
 from contracts.vm.testing import account
 from ledger.values import Value, encode_value
+from tests import platform
 from tests.applications import LAB, applied
 from tests.business import (
     DEMAND,
@@ -104,6 +105,21 @@ def test_what_a_revoked_party_left_open_waits_for_managers() -> None:
     business.do("bureau", "preapproval", "close_channel", "c1", "over")
     business.do("bureau", "oversight", "end", "x1", "over")
     assert told(business, "bureau") == before
+
+
+@pytest.mark.parametrize("party", ["opco", "devhouse"])
+def test_work_of_or_for_a_revoked_party_waits_for_its_end(party: str) -> None:
+    business = Business(("board", "rival", "archive", "bank"))
+    platform.accepted(business)
+    business.do("board", "parties", "revoke", party, "gave the data away")
+    left = [
+        ("engagement of a revoked party", "x-opco-devhouse"),
+        ("commission of a revoked party", "k1"),
+    ]
+    assert told(business, "bureau") == left
+    business.do("bureau", "oversight", "end", "x-opco-devhouse", "over")
+    business.do("bureau", "commission", "end", "k1", "over")
+    assert told(business, "bureau") == []
 
 
 def test_an_agreement_with_a_revoked_party_waits_for_its_end() -> None:
