@@ -177,7 +177,8 @@ def confirm(proposal_id: str) -> None:
     names.append(name)
     confirmed.set(names)
     emit("ChangeConfirmed", proposal_id=proposal_id, node=name)
-    missing = [entering for entering in pending.entering if entering not in names]
+    # Nor does a party get a vote that was suspended since the change was approved: that one lapses.
+    missing = [one for one in pending.entering if one not in names or not is_run(known(one))]
     if len(names) >= quorum_of(len(pending.members)) and len(missing) == 0:
         decide(pending)
 
@@ -361,7 +362,15 @@ def committee_after(kind: str, name: str, successor: str) -> list[Member]:
 
 def seat_for(name: str) -> Member:
     observer = require_observer(name)
+    require(
+        is_run(observer), "governance.party_suspended: who runs it is suspended; readmit it first"
+    )
     return Member(name, observer.party, observer.public_key, observer.peer_id)
+
+
+def is_run(node: Node) -> bool:
+    """Is the party that runs the node in good standing?"""
+    return view_contract("parties", "is_active", node.party, returns=bool)
 
 
 def place_of(name: str, members: list[Member]) -> int:

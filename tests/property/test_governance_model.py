@@ -97,7 +97,7 @@ class Model:
             return None
         entering = wish.successor if wish.kind == "replace_validator" else wish.node
         if wish.kind in ("add_validator", "replace_validator") and (
-            self.status.get(entering) != "observer"
+            self.status.get(entering) != "observer" or self.party[entering] in self.suspended
         ):
             return None
         members = list(self.members)
@@ -157,6 +157,7 @@ class Model:
         awaited.confirmed.add(node)
         if len(awaited.confirmed) >= quorum(len(awaited.members)) and (
             awaited.entering <= awaited.confirmed
+            and not any(self.party[node] in self.suspended for node in awaited.entering)
         ):
             self.decide(awaited, height)
         return True

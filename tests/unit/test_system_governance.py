@@ -47,6 +47,22 @@ def test_nobody_goes_round_the_vote(method: str, args: list[Value]) -> None:
         assert council.node_refused(node, "governance", method, *args) == "governance.caller"
 
 
+def test_no_party_gets_a_vote_that_was_suspended_since_the_change_was_approved() -> None:
+    council = Council()
+    council.admitted("node-bank", "bank")
+    approved = council.voted("add_validator", "node-bank")
+    council.do("board", "parties", "suspend", "bank", "fraud")
+    for node in ("node-bank", *FOUNDERS):
+        assert council.confirm(node, approved) == ["ChangeConfirmed"]
+    council.pass_time(CONFIRM_MS)
+    assert council.status(approved) == "lapsed"
+    words: list[Value] = ["again", "add_validator", "node-bank", "", "because"]
+    refused = council.refused("bureau", "proposal", "propose", *words)
+    assert refused == "governance.party_suspended"
+    council.do("board", "parties", "readmit", "bank", "cleared")
+    council.decided("add_validator", "node-bank")
+
+
 def test_another_contract_cannot_pass_for_the_vote() -> None:
     council = Council()
     source = (
