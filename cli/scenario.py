@@ -289,6 +289,9 @@ def _tell_audit(
         missing = answered.values["links_missing"]
         told = ", ".join(map(str, missing)) if isinstance(missing, list) else ""
         lines.append(("保管链 custody", f"of the product: {told or 'no link is missing'}"))
+        against = answered.values["contradictions"]
+        told = ", ".join(map(str, against)) if isinstance(against, list) else ""
+        lines.append(("账册 books", told or "jobs, agreements and bills agree with the acts"))
         lines.append(("页面 page", str(answered.values["page"])))
     lines.append(("全程 whole", f"{seconds} s; the network is stopped, nothing is left running"))
     teller.closing("审计 Audit", lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -93,7 +94,7 @@ class Bills:
         self._ends = ends
         self._agreements = agreements
         self._tariffs = tariffs
-        self._open: dict[tuple[str, str], list[Entry]] = {}  # payee, payer: not stated yet
+        self._open: dict[tuple[str, str], deque[Entry]] = {}  # payee, payer: not stated yet
         self._stated_ms: dict[tuple[str, str], int] = {}
         self._charged: set[tuple[str, Subject, str]] = set()  # kind, for what, payee
         self._logs: set[tuple[str, str, bytes]] = set()  # payee, payer, digest of a log
@@ -131,7 +132,7 @@ class Bills:
             f"it was metered as entry {entry.number}, after {len(self.entries)} others",
         )
         self.entries.append(entry)
-        self._open.setdefault((entry.payee, entry.payer), []).append(entry)
+        self._open.setdefault((entry.payee, entry.payer), deque()).append(entry)
         self._check_cause(entry, act, lineage)
         self._faults.expect(
             entry.price_fen == entry.expected_fen,
@@ -216,8 +217,7 @@ class Bills:
         pair = text(fields.get("payee")), text(fields.get("payer"))
         to_ms, count = _integer(fields.get("to_ms")), _integer(fields.get("count"))
         total_fen = _integer(fields.get("total_fen"))
-        entries = self._open.get(pair, [])
-        due = [entry for entry in entries if entry.proof.time_ms < to_ms][:ENTRIES_MAX]
+        due = self._due(pair, to_ms)
         found = Statement(
             (STATEMENT, text(fields.get("statement_id"))),
             self._faults.stand_at(act),
@@ -233,7 +233,6 @@ class Bills:
             entries=due,
             times={"issued": act.time_ms},
         )
-        del entries[: len(due)]  # entries stand in the order of their times
         self._stated_ms[pair] = to_ms
         self.found[found.id] = found
         for entry in due:
@@ -257,6 +256,13 @@ class Bills:
             "sum",
             f"it says {total_fen} fen, and what was metered comes to {found.summed_fen}",
         )
+
+    def _due(self, pair: tuple[str, str], to_ms: int) -> list[Entry]:
+        """What was metered before that time and stands on no statement yet, in order."""
+        entries, due = self._open.get(pair, deque()), list[Entry]()
+        while entries and entries[0].proof.time_ms < to_ms and len(due) < ENTRIES_MAX:
+            due.append(entries.popleft())
+        return due
 
     def _answer(self, name: str, fields: Fields, act: Act) -> None:
         statement_id, party = text(fields.get("statement_id")), text(fields.get("party_id"))
