@@ -111,7 +111,7 @@ def maintain(ask: Invocation, asset_id: Id, reason: Reason) -> Answer:
 
 @verb(app, "retire")
 def retire(ask: Invocation, asset_id: Id, reason: Reason) -> Answer:
-    """Take it out of use for good (operator)."""
+    """Take it out of use for good (operator; a manager, if that is revoked)."""
     return call(ask, CONTRACT, "retire", asset_id, reason)
 
 

@@ -19,6 +19,7 @@ LEFT: Final = (
     ("preapproval", ("open",), "channel", "grant close-channel {id}"),
     ("oversight", ("selected", "approved"), "engagement", "oversight end {id}"),
     ("commission", ("accepted",), "commission", "commission end {id}"),
+    ("asset", ("registered", "in_service", "maintenance"), "asset", "asset retire {id}"),
 )
 
 

@@ -63,15 +63,19 @@ def described(business: Business, *, days: int = 90) -> list[Value]:
             "signs for the operator"]  # fmt: skip
 
 
-def registered(business: Business, asset_id: str = "hsm-1", *, days: int = 90) -> str:
+def registered(
+    business: Business, asset_id: str = "hsm-1", *, days: int = 90, operator: str = "opco"
+) -> str:
     words: list[Value] = ["crypto_module", "chipworks", "Chipworks", "SJJ1012"]
-    business.do("opco", "asset", "register", asset_id, *words, *described(business, days=days))
+    business.do(operator, "asset", "register", asset_id, *words, *described(business, days=days))
     return asset_id
 
 
-def in_service(business: Business, asset_id: str = "hsm-1", *, days: int = 90) -> str:
-    registered(business, asset_id, days=days)
-    business.do("opco", "asset", "put_in_service", asset_id, "installed")
+def in_service(
+    business: Business, asset_id: str = "hsm-1", *, days: int = 90, operator: str = "opco"
+) -> str:
+    registered(business, asset_id, days=days, operator=operator)
+    business.do(operator, "asset", "put_in_service", asset_id, "installed")
     return asset_id
 
 

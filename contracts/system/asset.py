@@ -146,7 +146,7 @@ def register(
         enlist(reader, asset_id)
     if provider not in ("", operator):
         enlist(provider, asset_id)
-    note(entered, "registered", "")
+    note(entered, "registered", operator, "")
     emit(
         "AssetRegistered",
         asset_id=asset_id,
@@ -191,7 +191,7 @@ def describe(
         reason=reason,
     )
     write(newer)
-    note(newer, "described", reason)
+    note(newer, "described", found.operator, reason)
     emit(
         "AssetDescribed",
         asset_id=asset_id,
@@ -214,7 +214,7 @@ def put_in_service(asset_id: str, reason: str) -> None:
         found.certificate_until_ms == 0 or ctx.time_ms < found.certificate_until_ms,
         "asset.certificate: it has ended; describe the asset with a new one first",
     )
-    turn(found, "in_service", reason)
+    turn(found, "in_service", found.operator, reason)
 
 
 @call
@@ -222,15 +222,19 @@ def maintain(asset_id: str, reason: str) -> None:
     """The operator takes an asset out of service for maintenance (6.6.2d, 6.6.5c)."""
     found = require_own(asset_id)
     require(found.status == "in_service", "asset.status: only what is in service is maintained")
-    turn(found, "maintenance", reason)
+    turn(found, "maintenance", found.operator, reason)
 
 
 @call
 def retire(asset_id: str, reason: str) -> None:
-    """The operator takes an asset out of use for good (6.6.2d)."""
-    found = require_own(asset_id)
+    """The operator takes an asset out of use for good; a manager does, if the operator was revoked
+    and so can do no more (6.6.2d)."""
+    found = known(asset_id)
+    party = view_contract("parties", "acting_as", ctx.sender, "manager", returns=str)
+    if party == "" or not view_contract("parties", "is_revoked", found.operator, returns=bool):
+        party = require_own(asset_id).operator
     require(found.status != "retired", "asset.status: it is retired already")
-    turn(found, "retired", reason)
+    turn(found, "retired", party, reason)
 
 
 @view
@@ -301,10 +305,10 @@ def write(described: Asset) -> None:
     versions[described.id, described.version] = described
 
 
-def turn(found: Asset, status: str, reason: str) -> None:
+def turn(found: Asset, status: str, party: str, reason: str) -> None:
     check_reason(reason)
     assets[found.id] = replace(found, status=status, reason=reason)
-    note(found, status, reason)
+    note(found, status, party, reason)
     emit(
         "AssetTurned",
         asset_id=found.id,
@@ -315,11 +319,9 @@ def turn(found: Asset, status: str, reason: str) -> None:
     )
 
 
-def note(found: Asset, kind: str, reason: str) -> None:
+def note(found: Asset, kind: str, party: str, reason: str) -> None:
     number = change_count.get(found.id, 0)
-    changes[found.id, number] = Change(
-        kind, found.version, reason, found.operator, ctx.height, ctx.time_ms
-    )
+    changes[found.id, number] = Change(kind, found.version, reason, party, ctx.height, ctx.time_ms)
     change_count[found.id] = number + 1
 
 

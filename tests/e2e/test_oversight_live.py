@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,61 @@ def test_an_operator_supervises_whom_it_engaged(desk: Desk) -> None:
     alert = next(str(row["id"]) for row in mine if row["subject"] == topic)
     desk.ask("operator", "alert", "close", alert, "--note", "looked into it")
     desk.ask("operator", "oversight", "end", engagement, "--reason", "work is done")
+
+
+@pytest.mark.long
+def test_commissioned_work_is_taken_handed_in_and_closed(desk: Desk) -> None:
+    engagement, work, run = desk.name("x"), desk.name("work"), desk.name("run")
+    words = "--party", "tech", "--title", "Platform", "--digest", DIGEST, "--due", "+30d"
+    early = desk.refused("operator", "commission", "offer", work, *words, "--kind", "build")
+    assert early == "commission.engagement"
+    desk.ask("operator", "oversight", "select", engagement, "--party", "tech")
+    desk.ask("manager", "oversight", "review", engagement, "--pass")
+    desk.ask("operator", "commission", "offer", work, *words, "--kind", "build")
+    daily = "--kind", "operate", "--report-days", "1"
+    desk.ask("operator", "commission", "offer", run, *words, *daily)
+    for commission in (work, run):
+        desk.ask("tech", "commission", "accept", commission, "--digest", DIGEST)
+    record = "--kind", "development.process", "--subject", work, "--digest", OTHER
+    desk.ask("tech", "evidence", "record", desk.name("log"), *record)
+    made = "--digest", OTHER, "--made", f"evidence={desk.name('log')}"
+    for number, decision in (("1", "--refuse"), ("2", "--pass")):
+        desk.ask("tech", "commission", "hand-in", work, *made)
+        judged = "--number", number, decision, "--note", "tests are missing"
+        desk.ask("operator", "commission", "judge", work, *judged)
+    desk.ask("operator", "commission", "close", work)
+    pieces = desk.ask_list("manager", "commission", "work", work)
+    assert [piece["status"] for piece in pieces] == ["returned", "approved"]
+    told = desk.ask("tech", "commission", "show", run)
+    begun_ms = told["accepted_ms"]
+    assert isinstance(begun_ms, int)
+    until = datetime.fromtimestamp((begun_ms + 1) / 1000, UTC).isoformat()
+    said = "--until", until, "--digest", OTHER, "--anomalies", "2"
+    desk.ask("tech", "commission", "report", run, *said)
+    (report,) = desk.ask_list("manager", "commission", "reports", run)
+    assert (report["from_ms"], report["to_ms"], report["anomalies"]) == (begun_ms, begun_ms + 1, 2)
+    desk.ask("operator", "oversight", "end", engagement, "--reason", "work is done")
+    assert desk.refused("tech", "commission", "report", run, *said) == "commission.engagement"
+    desk.ask("tech", "commission", "end", run, "--reason", "the engagement is over")
+
+
+def test_an_asset_is_described_served_and_retired_and_its_certificate_watched(desk: Desk) -> None:
+    name = desk.name("hsm")
+    words = "--title", "Keys", "--digest", DIGEST, "--level", "2", "--certificate", "GM-1"
+    soon = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+    made = "--kind", "crypto_module", "--maker", "Maker", "--model", "M1", "--provider", "tech"
+    desk.ask("operator", "asset", "register", name, *made, *words, "--certificate-until", soon)
+    desk.ask("operator", "asset", "put-in-service", name, "--reason", "installed")
+    due = {row["subject"]: row for row in desk.ask_list("manager", "alert", "scan", "--dry-run")}
+    assert due[name]["check"] == "asset_expiring"
+    assert name in desk.told("operator", "work")
+    later = "--certificate-until", "2099-01-01", "--release", "2", "--reason", "renewed"
+    desk.ask("operator", "asset", "describe", name, *words, *later)
+    assert desk.refused("tech", "asset", "retire", name, "--reason", "why") == "asset.owner"
+    desk.ask("operator", "asset", "retire", name, "--reason", "too loud")
+    told = [row["kind"] for row in desk.ask_list("tech", "asset", "history", name)]
+    assert told == ["registered", "in_service", "described", "retired"]
+    assert desk.ask("manager", "asset", "version", name, "1")["release"] == ""
 
 
 def test_a_party_is_asked_and_evaluated(desk: Desk) -> None:

@@ -66,6 +66,15 @@ def test_a_commission_of_a_revoked_party_waits_for_managers() -> None:
     assert ("commission of a revoked party", "k1") not in told(business, "bureau")
 
 
+def test_an_asset_of_a_revoked_operator_waits_for_managers() -> None:
+    business = Business()
+    in_service(business, operator="rival")
+    business.do("bureau", "parties", "revoke", "rival", "fraud")
+    assert ("asset of a revoked party", "hsm-1") in told(business, "bureau")
+    business.do("bureau", "asset", "retire", "hsm-1", "its operator is revoked")
+    assert ("asset of a revoked party", "hsm-1") not in told(business, "bureau")
+
+
 def test_a_certificate_waits_for_its_operator_from_the_day_that_the_plan_says() -> None:
     business = Business()
     in_service(business, days=40)

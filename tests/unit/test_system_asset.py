@@ -119,6 +119,21 @@ def test_nobody_but_its_operator_touches_it(method: str) -> None:
     assert business.refused("opco", "asset", method, "none", *words) == "asset.unknown"
 
 
+def test_a_manager_retires_what_a_revoked_operator_left_and_nothing_else() -> None:
+    business = Business()
+    in_service(business, operator="rival")
+    business.do("bureau", "parties", "suspend", "rival", "audit")
+    assert business.refused("bureau", "asset", "retire", "hsm-1", "why") == "asset.owner"
+    business.do("bureau", "parties", "revoke", "rival", "fraud")
+    for who in ("opco", "rival", "chipworks", STRANGER):
+        assert business.refused(who, "asset", "retire", "hsm-1", "why") == "asset.owner"
+    assert business.refused("bureau", "asset", "maintain", "hsm-1", "why") == "asset.owner"
+    business.do("board", "asset", "retire", "hsm-1", "its operator is revoked")
+    told = business.ask("bureau", "asset", "history", "hsm-1", 2, 1)
+    assert isinstance(told, list) and isinstance(told[0], dict)
+    assert (told[0]["kind"], told[0]["party"]) == ("retired", "board")
+
+
 def test_nothing_whose_certificate_ended_enters_service_until_it_has_a_new_one() -> None:
     business = Business()
     registered(business, days=1)
