@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,9 +19,13 @@ from cli.domain import (
     records_table,
 )
 from cli.filters import listed
-from cli.literals import parse_date
+from cli.literals import parse_date, parse_digest
 from cli.options import Forms, Invocation, verb
-from cli.output import Answer
+from cli.output import Answer, CommandRefused
+from cli.records import shown
+
+if TYPE_CHECKING:
+    from ledger.values import Value
 
 app = typer.Typer()
 CONTRACT = "asset"
@@ -34,18 +38,12 @@ add_reads(
              "certificate_until_ms"),
 )  # fmt: skip
 
-Release = Annotated[str, typer.Option(help="Release of its firmware or software.")]
-Level = Annotated[
-    int, typer.Option(min=0, max=5, help="Security level that its certificate names; 0: none.")
-]
-Certificate = Annotated[
-    str, typer.Option(help="Number of its certificate, such as that of a cryptographic module.")
-]
-CertificateUntil = Annotated[
-    str, typer.Option(metavar="DATE", help="Day on which the certificate ends, if it does.")
-]
-Place = Annotated[str, typer.Option(help="Where it stands, in words that others may read.")]
-Purpose = Annotated[str, typer.Option(help="What it is used for.")]
+RELEASE = "Release of its firmware or software."
+LEVEL = "Security level that its certificate names; 0: none."
+CERTIFICATE = "Number of its certificate, such as that of a cryptographic module."
+UNTIL = "Day on which the certificate ends, if it does."
+PLACE = "Where it stands, in words that others may read."
+PURPOSE = "What it is used for."
 
 
 @forms.verb("register")
@@ -63,12 +61,12 @@ def register(
     provider: Annotated[
         str, typer.Option(metavar="PARTY", help="Tech provider that supplied it, if a party did.")
     ] = "",
-    release: Release = "",
-    level: Level = 0,
-    certificate: Certificate = "",
-    certificate_until: CertificateUntil = "",
-    place: Place = "",
-    purpose: Purpose = "",
+    release: Annotated[str, typer.Option(help=RELEASE)] = "",
+    level: Annotated[int, typer.Option(min=0, max=5, help=LEVEL)] = 0,
+    certificate: Annotated[str, typer.Option(help=CERTIFICATE)] = "",
+    certificate_until: Annotated[str, typer.Option(metavar="DATE", help=UNTIL)] = "",
+    place: Annotated[str, typer.Option(help=PLACE)] = "",
+    purpose: Annotated[str, typer.Option(help=PURPOSE)] = "",
 ) -> Answer:
     """Enter an asset in your register; the digest is that of its papers (operator)."""
     ends = _end_of(certificate_until)
@@ -81,19 +79,34 @@ def register(
 def describe(
     ask: Invocation,
     asset_id: Id,
-    title: Title,
-    digest: DigestOption,
     reason: Reason,
-    release: Release = "",
-    level: Level = 0,
-    certificate: Certificate = "",
-    certificate_until: CertificateUntil = "",
-    place: Place = "",
-    purpose: Purpose = "",
+    title: Annotated[str | None, typer.Option(help="Title for people.")] = None,
+    release: Annotated[str | None, typer.Option(help=RELEASE)] = None,
+    digest: Annotated[
+        bytes | None, typer.Option(parser=parse_digest, help="SM3 as 64 hex digits, or file:PATH.")
+    ] = None,
+    level: Annotated[int | None, typer.Option(min=0, max=5, help=LEVEL)] = None,
+    certificate: Annotated[str | None, typer.Option(help=CERTIFICATE)] = None,
+    certificate_until: Annotated[str | None, typer.Option(metavar="DATE", help=UNTIL)] = None,
+    place: Annotated[str | None, typer.Option(help=PLACE)] = None,
+    purpose: Annotated[str | None, typer.Option(help=PURPOSE)] = None,
 ) -> Answer:
-    """Describe it anew, whole: after an upgrade, a move, or a new certificate (operator)."""
-    ends = _end_of(certificate_until)
-    described = (title, release, digest, level, certificate, ends, place, purpose)
+    """Describe it anew, as after an upgrade; what you leave out stays as it is (operator)."""
+    given: dict[str, Value] = {
+        "title": title,
+        "release": release,
+        "digest": digest,
+        "level": level,
+        "certificate": certificate,
+        "certificate_until_ms": None if certificate_until is None else _end_of(certificate_until),
+        "place": place,
+        "purpose": purpose,
+    }
+    with ask.session() as session:
+        present = shown(session, CONTRACT, asset_id)
+    if not isinstance(present, dict):
+        raise CommandRefused("asset.answer", "the node told no asset; ask another node")
+    described = [present.get(name) if value is None else value for name, value in given.items()]
     return call(ask, CONTRACT, "describe", asset_id, *described, reason)
 
 

@@ -190,7 +190,6 @@ CALLS: dict[str, tuple[list[str], str]] = {
         [*ASSET, "--kind", "tee", "--maker", "m", "--model", "m", "--provider", "p"],
         "asset",
     ),
-    "asset.describe": ([*ASSET, "--reason", "r"], "asset"),
     "asset.put_in_service": (["--reason", "r"], "asset"),
     "asset.maintain": (["--reason", "r"], "asset"),
     "asset.retire": (["--reason", "r"], "asset"),
@@ -272,6 +271,19 @@ def test_a_statement_is_added_up_again_where_it_is_read(
     assert main(["billing", "recompute", "s", "--json"]) == code
     told = json.loads(capsys.readouterr().out)
     assert (told["total_fen"], told["entries"], told["is_equal"]) == (22, 2, code == 0)
+
+
+def test_what_is_not_told_anew_of_an_asset_stays(session: FakeSession) -> None:
+    words = ("describe", "a", "--reason", "r")
+    assert main(["asset", *words]) == 1, "the node told no asset"
+    asset: dict[Key, Value] = {"title": "t", "release": "1", "digest": bytes(32), "level": 2}
+    asset |= {"certificate": "GM-1", "certificate_until_ms": 5, "place": "", "purpose": "p"}
+    session.answers = {"asset.show": asset}
+    assert main(["asset", *words, "--release", "2", "--level", "0"]) == 0
+    anew = ("a", "t", "2", bytes(32), 0, "GM-1", 5, "", "p", "r")
+    assert session.calls[-1] == ("asset", "describe", anew)
+    assert main(["asset", *words, "--certificate", "", "--certificate-until", ""]) == 0
+    assert session.calls[-1][2][5:7] == ("", 0)
 
 
 def test_an_evaluation_is_accepted_or_contested(session: FakeSession) -> None:
