@@ -24,6 +24,7 @@ from node.audit.acts.forms import (
     FORMS,
     GRANT,
     KINDS,
+    MADE,
     PARTICIPANTS,
     named,
 )
@@ -148,3 +149,19 @@ def test_a_share_of_a_collection_is_about_its_demand() -> None:
     lineage.follow("demand", "file", {"demand_id": "d1"}, "insurer")
     assert list(lineage.about("d1/health")) == list(lineage.about("d1")) == [("demand", "d1")]
     assert list(lineage.about("d2/health")) == list(lineage.about("d1-health")) == []
+
+
+def test_work_names_what_it_is_and_a_commission_what_it_is_about() -> None:
+    made: Value = [["product", "p1"], ["algorithm", "a/1"], ["task-list", "t"], ["asset"], "p2"]
+    assert list(named(MADE, made)) == [("product", "p1"), ("algorithm", "a/1")]
+    lineage = Lineage()
+    lineage.follow("product", "register", {"product_id": "p1", "task_id": "t1"}, "opco")
+    lineage.follow("asset", "register", {"asset_id": "hsm-1"}, "opco")
+    about: dict[str, Value] = {"commission_id": "k1", "about": "product", "subject": "p1"}
+    lineage.follow("commission", "offer", about, "opco")
+    lineage.follow("commission", "offer", {**about, "commission_id": "k2", "about": ""}, "opco")
+    assert list(lineage.about("k1")) == [("commission", "k1")]
+    assert list(lineage.about("hsm-1")) == [("asset", "hsm-1")]
+    through = [("product", "p1"), ("task", "t1")]
+    assert list(lineage.through(("commission", "k1"))) == through
+    assert list(lineage.through(("commission", "k2"))) == []
