@@ -346,7 +346,7 @@ def ensure_covers(grant_id: str, operator: str, datasets: list[str], algorithm: 
 @view
 def ensure_not_withdrawn(grant_id: str) -> bool:
     """True, or a refusal, for what was made while the grant stood: it may have expired since."""
-    return in_force(grant_id).status == "active"
+    return unbroken(grant_id).status == "active"
 
 
 def require_role(role: str) -> str:
@@ -386,12 +386,13 @@ def seen(grant: Grant) -> Grant:
     return grant
 
 
-def in_force(grant_id: str) -> Grant:
-    """The grant, if it was countersigned and is neither revoked nor suspended."""
+def unbroken(grant_id: str) -> Grant:
+    """The grant, if it was countersigned, and nobody but time has ended or stopped it."""
     grant = known(grant_id)
     require(grant.status != "revoked", "grant.revoked: request a new grant")
     require(grant.status != "suspended", "grant.on_hold: an incident suspends it; wait for its end")
     require(grant.status == "active", "grant.pending: it is not in force; see `show`")
+    require(may_serve(grant.operator, grant.consumer), "grant.suspended: a side of it is cut off")
     return grant
 
 
@@ -410,10 +411,9 @@ def covering(grant_id: str, operator: str, datasets: list[str], algorithm: str) 
 
 def hold(grant_id: str) -> Grant:
     """The grant, if it stands at this block's time."""
-    grant = in_force(grant_id)
+    grant = unbroken(grant_id)
     require(ctx.time_ms < grant.expires_ms, "grant.expired: request a new grant")
     require(ctx.time_ms >= grant.from_ms, "grant.early: its window opens later; see `show`")
-    require(may_serve(grant.operator, grant.consumer), "grant.suspended: a side of it is cut off")
     return grant
 
 
