@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from client.bills import bills
 from client.commissions import assets, commissions
 from client.membership import applications, leftovers
 from client.waiting import Reader, Row, Waiting, field, items, number, text, waiting
@@ -238,23 +239,6 @@ def _deliveries(reader: Reader) -> Iterator[Waiting]:
             yield waiting("delivery to accept (验收)", name, about, command)
 
 
-def _statements(reader: Reader) -> Iterator[Waiting]:
-    for row in reader.rows("billing"):
-        name, status = text(row, "id"), text(row, "status")
-        payee, payer, due = text(row, "payee"), text(row, "payer"), number(row, "due_fen")
-        about = f"{payer} → {payee} {due // 100:,}.{due % 100:02} 元"
-        if status in ("issued", "overdue") and payer == reader.party:
-            command = f"billing recompute {name}, then: billing accept {name} --total …"
-            yield waiting("statement to answer (账单)", name, about, command)
-        if status in ("accepted", "settled") and payee == reader.party:
-            command = f"billing confirm {name} --digest file:RECEIPT"
-            yield waiting("payment to confirm (收款)", name, about, command)
-        is_neither = reader.party not in (payee, payer)
-        if status in ("contested", "overdue") and is_neither and "manager" in reader.roles:
-            command = f"billing settle {name} --due … --reason …"
-            yield waiting("statement to settle (账单)", name, about, command)
-
-
 # --- oversight ------------------------------------------------------------------------------
 
 
@@ -389,7 +373,7 @@ PARTS: Final = (
     _products,
     _agreements,
     _deliveries,
-    _statements,
+    bills,
     _rules,
     _engagements,
     commissions,
