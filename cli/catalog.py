@@ -27,7 +27,7 @@ from cli.domain import (
 )
 from cli.literals import Column, parse_column, parse_digest
 from cli.options import Forms, Invocation, verb
-from cli.output import Answer, CommandRefused, Fields, Table, Text
+from cli.output import Answer, CommandRefused, Fields, Json, Table, Text, plain
 from cli.records import shown
 from client.pages import rows_of
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 CONTRACT = "catalog"
 forms = Forms(app, "catalog")
+
+FOUND = ("owner", "title", "category", "grade", "row_count", "status")
+SHOWN_MAX = 100  # data sets that a search tells more of than their id
 
 Columns = Annotated[
     list[Column],
@@ -151,7 +154,12 @@ def search(
             found.extend(ids)
             # A contract that does not advance must not hold the command for ever.
             offset = offset_next if offset_next > offset else -1
-    return Table(("id",), [(dataset_id,) for dataset_id in found])
+        records = [session.view(CONTRACT, "show", dataset_id) for dataset_id in found[:SHOWN_MAX]]
+    rows: list[list[Json]] = [[dataset_id, *[None] * len(FOUND)] for dataset_id in found]
+    for row, record in zip(rows, records, strict=False):
+        if isinstance(record, dict):
+            row[1:] = [plain(record.get(name)) for name in FOUND]
+    return Table(("id", *FOUND), rows)
 
 
 @verb(app, "version")

@@ -26,6 +26,9 @@ SHARED: Final[Mapping[str, str]] = {
     "permissions": "permission",
     "prohibitions": "permission",
     "duties": "permission",
+    "state": "status",
+    "supervisor": "role",
+    "supervised": "role",
 }
 UNITS: Final = ("_ms", "_fen", "_ppm")  # endings of names for programs (cli/readable.py)
 _BOTH = re.compile(r".+ \(([\u4e00-\u9fff、]+)\)")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cli.language import heading
-from cli.readable import columns_of, printable, shortened, text_of
+from cli.readable import PRICES, columns_of, printable, shortened, text_of
 
 if TYPE_CHECKING:
     from cli.output import Json, Table
@@ -63,7 +63,7 @@ def field_lines(values: Mapping[str, Json], indent: str = "") -> Iterator[str]:
         elif isinstance(value, dict) and value:
             yield f"{indent}{shown}:"
             yield from field_lines(value, indent + INDENT)
-        elif isinstance(value, list) and value and isinstance(value[0], dict | list):
+        elif isinstance(value, list) and value and name != PRICES and _is_nested(value[0]):
             yield f"{indent}{shown}:"
             for item in value:
                 yield from _item_lines(item, name, indent + INDENT)
@@ -83,6 +83,10 @@ def _item_lines(item: Json, name: str, indent: str) -> Iterator[str]:
         yield f"{indent}- {text}"
 
 
+def _is_nested(value: Json) -> bool:
+    return isinstance(value, dict | list)
+
+
 def _has_lines(item: Mapping[str, Json]) -> bool:
     return any(isinstance(value, str) and "\n" in value for value in item.values())
 
@@ -96,7 +100,7 @@ def _is_long(text: str) -> bool:
 
 def _cell(value: Json, name: str, *, is_last: bool) -> str:
     """Sentences are whole in the last column, behind which nothing has to stand in line."""
-    text = text_of(value, name)
+    text = "" if value == "" else text_of(value, name)  # a dash is no value at all
     return text if is_last and " " in text else shortened(text)
 
 

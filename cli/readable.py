@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CELL_COLUMNS_MAX: Final = 48  # of a terminal, for a cell of a table; --json is never shortened
 SPANS: Final = frozenset({"term_ms"})  # how long, not when
+PRICES: Final = "prices"  # of a tariff: pairs of service and fen
 OFFSETS: Final = frozenset({"clock_off_ms"})  # too short for any other unit
 TIME_MS_MAX: Final = 1 << 47
 NOTHING: Final = "-"
@@ -27,7 +28,7 @@ _SPAN_UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (100
 def text_of(value: Json, name: str) -> str:
     """A value of the field `name` on one line."""
     match value:
-        case None | "":
+        case None | "" | "0x":
             return NOTHING
         case bool():
             return say("yes") if value else say("no")
@@ -35,6 +36,9 @@ def text_of(value: Json, name: str) -> str:
             return printable(word(name, value))
         case int():
             return _number(name, value)
+        case list() if name == PRICES:
+            pairs = [item if isinstance(item, list) else [item] for item in value]
+            return ", ".join(f"{text_of(pair[0], 'kind')} {_amount(pair[-1])}" for pair in pairs)
         case list():
             return ", ".join(
                 " ".join(text_of(part, name) for part in item)
@@ -90,6 +94,10 @@ def shortened(text: str) -> str:
 def printable(text: str, *, kept: str = "") -> str:
     """Text from the chain with control characters escaped: it must not drive the terminal."""
     return "".join(c if c.isprintable() or c in kept else f"\\x{ord(c):02x}" for c in text)
+
+
+def _amount(value: Json) -> str:
+    return amount_text(value) if isinstance(value, int) else text_of(value, "")
 
 
 def _number(name: str, value: int) -> str:

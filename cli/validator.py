@@ -115,7 +115,7 @@ def show_history(ask: Invocation) -> Answer:
     return Table(
         HISTORY,
         _history_rows(epochs, trusted),
-        title=f"{len(epochs.all)} committees, proven from {trust}",
+        title=say("committees: {count}, proven from {trust}", count=len(epochs.all), trust=trust),
     )
 
 

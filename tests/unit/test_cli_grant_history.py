@@ -42,7 +42,7 @@ def test_people_read_the_story_in_words(
 ) -> None:
     assert main(["grant", "history", "g1"]) == 0
     told = capsys.readouterr()
-    for words in ("授权", "派发", "撤销", "取消", "拒绝", "misuse of rows", "health"):
+    for words in ("授权", "派发", "撤销", "取消", "refused", "misuse of rows", "health"):
         assert words in told.out, words
     assert "begins with block 0" in told.err
 

@@ -77,6 +77,8 @@ def test_a_value_is_shown_with_the_unit_that_its_name_ends_with() -> None:
     assert text_of(995_000, "worst_ppm") == "99.5 %"
     assert text_of(-1, "before_ppm") == "-"
     assert text_of(1_798_352_151_162, "expires_ms").startswith("2026-12-27 ")
+    assert text_of([["task", 500], ["query", 5]], "prices") == "task 5.00 yuan, query 0.05 yuan"
+    assert text_of("0x", "signature") == "-"
     assert text_of({"due_fen": 5, "over_ms": 0}, "") == "due 0.05 yuan; over -"
     assert heading("due_fen") == "due" and heading("fen") == "fen"
 
