@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.candidates import COMPLETE_VARIABLE, words_in
+from cli.candidates import COMPLETE_VARIABLE, complete_words, words_in
 from cli.language import language_of, speak
 from cli.misuse import ClickException, report_misuse
 from cli.output import DONE, CommandRefused, report
@@ -84,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         completion_init()
         words = words_in(os.environ)
     command = typer.main.get_command(application(words))
+    if COMPLETE_VARIABLE in os.environ:
+        complete_words(command)  # type: ignore[arg-type]  # typer made it
     if "--help" in given or not given or len(given) == 1:
         translate_help(command)  # type: ignore[arg-type]  # typer made it
         translate_frame()

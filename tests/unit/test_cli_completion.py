@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.candidates import keys_in, words_in
+from cli.candidates import keys_in, words_in, words_of
 from cli.main import NOUNS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +46,38 @@ def test_kinds_of_evidence_are_completed(
 ) -> None:
     told = completed("shuxin evidence record e --kind aggregation.", monkeypatch, capsys)
     assert told == ["aggregation.collected", "aggregation.quality"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("delivery prepare d --risk ", ["low", "medium", "high"]),
+        ("incident open x --stage de", ["development", "delivery"]),
+        ("party register x --role co", ["consumer"]),
+        ("evaluation publish x --outcome ", ["passed", "conditional", "failed"]),
+        ("grant list --status susp", ["suspended"]),
+        ("incident open x --title ", []),
+    ],
+)
+def test_the_words_that_a_line_of_help_begins_with_are_completed(
+    line: str,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert completed(f"shuxin {line}", monkeypatch, capsys) == words
+
+
+def test_only_a_list_of_words_at_the_beginning_is_one() -> None:
+    assert words_of("warning or critical.") == ["warning", "critical"]
+    assert words_of("mpc, psi, fl or tee; a built-in one has its own.") == [
+        "mpc",
+        "psi",
+        "fl",
+        "tee",
+    ]
+    for line in ("", "Title for people.", "Of csv, parquet, json; commas between.", "low."):
+        assert words_of(line) == []
 
 
 def test_keys_of_the_home_are_completed_by_name(
