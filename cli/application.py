@@ -26,6 +26,7 @@ from cli.domain import (
     records_table,
 )
 from cli.filters import Filter, PartyFilter, StatusFilter, listed
+from cli.language import say
 from cli.literals import parse_digest, parse_id
 from cli.options import Forms, Invocation, verb
 from cli.output import Answer, CommandRefused, Fields
@@ -222,9 +223,14 @@ def _kept(paper: Signed, path: Path) -> Answer:
     from ledger.model import address_of
 
     save(paper, path)
-    following = f"hand it to {paper.application.sponsor}: shuxin party apply --file {path}"
+    sponsor, file = paper.application.sponsor, str(path)
+    following = say(
+        "hand it to {sponsor}: shuxin party apply --file {file}", sponsor=sponsor, file=file
+    )
     if paper.missing:
-        following = f"the next account signs: shuxin party sign-application {path} --key …"
+        following = say(
+            "the next account signs: shuxin party sign-application {file} --key …", file=file
+        )
     return Fields(
         {
             "file": str(path),

@@ -108,6 +108,8 @@ def test_what_is_written_is_written_once_and_for_one_chain(
     assert wrote() == 0
     assert wrote() == 1
     assert "application.exists" in capsys.readouterr().err
+    assert wrote("--lang", "zh") == 1
+    assert "已存在" in capsys.readouterr().err
     session.node = FakeNode(chain_id(founded("village")))
     assert main(["party", "apply", "--file", "a1.json"]) == 1
     assert "application.chain" in capsys.readouterr().err
