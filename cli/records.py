@@ -27,6 +27,7 @@ STORED: Final[Mapping[str, str]] = {
     "asset": "assets",
     "catalog": "datasets",
     "commission": "commissions",
+    "deidentification": "assessments",
     "delivery": "deliveries",
     "demand": "demands",
     "evaluation": "evaluations",

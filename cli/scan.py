@@ -44,7 +44,9 @@ _WALKS: Final = (
     _Walk("asset", ("asset_expiring", "asset_expired"), ("in_service", "maintenance")),
     _Walk("task", ("task_broken",), _BROKEN),
     _Walk("task", ("task_mismatch",), ("created", "running", "finished")),
-    _Walk("product", ("purpose_mismatch",), ("registered", "approved")),
+    _Walk(
+        "product", ("purpose_mismatch", "identity_risk", "small_group"), ("registered", "approved")
+    ),
     _Walk(
         "delivery",
         (

@@ -33,6 +33,7 @@ _MEASURED: Final = frozenset(
         "certificate",
         "commission",
         "contract",
+        "deidentification",
         "delivery",
         "demand",
         "evaluation",

@@ -48,6 +48,7 @@ SYSTEM_CONTRACTS = (
     "task",
     "evidence",
     "product",
+    "deidentification",
     "delivery",
     "agreement",
     "tariff",

@@ -24,6 +24,7 @@ from tests.business import (
     digest,
     result,
 )
+from tests.deident_world import DEIDENTIFICATION_STEPS
 from tests.platform_steps import PLATFORM_STEPS
 from tests.steps import Step, fixed, nothing
 
@@ -311,6 +312,7 @@ STEPS = [
     Step("oversight", "review", a_selection, fixed("x1", True, ""), MANAGERS, "oversight.role"),
     Step("oversight", "end", a_selection, fixed("x1", "done"), ("opco", *MANAGERS),
          "oversight.role"),
+    *DEIDENTIFICATION_STEPS,
     *PLATFORM_STEPS,
     Step("alert", "check", Business.offered, fixed("no_diligence", "v1"), tuple(PARTIES),
          "alert.role"),

@@ -10,6 +10,7 @@ from tests import platform as work
 from tests.applications import applied
 from tests.business import HOUR_MS, Business, agreed_terms, digest
 from tests.business_steps import NEW_NODE
+from tests.deident_world import ASSESSED
 
 MEMBER_ACCOUNTS = sorted(account(who) for who in ("opco", "insurer"))
 JOINT = address_of_definition(bytes((2,)) + bytes.fromhex("".join(MEMBER_ACCOUNTS)))
@@ -20,6 +21,7 @@ def told() -> Business:
     business.offered()
     business.preapproved()
     business.planned()
+    business.do("opco", "deidentification", "assess", "s1", "p1", *ASSESSED)
     business.do("opco", "proposal", "admit_observer", "c1", *NEW_NODE)
     business.do("opco", "agreement", "offer", "a1", *agreed_terms(business))
     height = business.chain.height + 2

@@ -20,6 +20,7 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     task        任务       joint computations: accepted, run, reported    开发 development
     evidence    存证       digests of what parties must be able to show   all stages
     product     数据产品   results registered (登记) and assessed         开发 development
+    deidentification 去标识化  how far products lead back to persons     开发 development
     delivery    交付       products offered and accepted (验收)           交付 delivery
     agreement   合同       service contracts that both sides sign         交付 delivery
     tariff      收费标准   what a unit of each service costs, in versions  all stages

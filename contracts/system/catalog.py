@@ -372,6 +372,13 @@ def owner_of(dataset_id: str) -> str:
 
 
 @view
+def grade_of(dataset_id: str) -> int:
+    """How sensitive a data set is, 1 to 4; 0 if it is unknown."""
+    entry = datasets.get(dataset_id)
+    return 0 if entry is None else entry.grade
+
+
+@view
 def listed_by(dataset_id: str) -> str:
     """The owner, if the data set may be used for new tasks; else ""."""
     entry = datasets.get(dataset_id)

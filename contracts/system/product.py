@@ -1,7 +1,8 @@
 """Data products: what was made of finished tasks, registered and assessed (6.3b, 6.4b, 6.5c).
 
 The operator of a finished task registers its result as a product; the manager passes or refuses
-it. Where the task carried out a step of a job, the job's result must have been verified. The
+it; it passes none that leads back to persons further than the contract `deidentification` lets it.
+Where the task carried out a step of a job, the job's result must have been verified. The
 product keeps its lineage, task and grant, so that a delivery can be traced to the data.
 The grant is checked at the registration, which its kinds of output bind, and at the approval; a
 refusal needs none.
@@ -87,6 +88,17 @@ class Lineage:
 
 
 @record
+class Particulars:
+    """What the contract `deidentification` binds an assessment to."""
+
+    status: str
+    operator: str
+    consumer: str
+    task_id: str
+    result_digest: bytes
+
+
+@record
 class Made:
     """What the contract `risk` judges a product by."""
 
@@ -166,6 +178,7 @@ def approve(product_id: str, passed: bool, note: str) -> None:
     require(len(note) <= NOTE_MAX, "product.note: use up to 1024 characters")
     if passed:
         view_contract("grant", "ensure_valid", product.grant_id, returns=bool)
+        view_contract("deidentification", "ensure_fit", product_id, product.task_id, returns=bool)
     status = "approved" if passed else "refused"
     products[product_id] = replace(product, status=status, manager=manager, note=note)
     emit("ProductAssessed", product_id=product_id, party_id=manager, passed=passed)
@@ -192,6 +205,19 @@ def lineage(product_id: str) -> Lineage:
     """What the delivery contract checks a delivery against."""
     product = known(product_id)
     return Lineage(product.status, product.operator, product.grant_id, product.consumer)
+
+
+@view
+def particulars(product_id: str) -> Particulars:
+    """Whose a product is, what it was made by, and the result that it stands for."""
+    product = known(product_id)
+    return Particulars(
+        product.status,
+        product.operator,
+        product.consumer,
+        product.task_id,
+        product.result_digest,
+    )
 
 
 @view

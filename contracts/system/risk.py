@@ -18,6 +18,7 @@ from contracts.dialect import ctx, fail, record, require, sm3, to_hex, view, vie
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 ADDRESS_LENGTH = 40  # hex digits of 20 bytes of SM3 over a public key
+ACCEPTABLE = 3  # level of de-identification from which rows lead nobody back
 BROKEN = ("disputed", "failed", "expired")  # ends of a task that need a look
 
 
@@ -134,6 +135,15 @@ class Made:
 
 
 @record
+class Gravest:
+    """What the contract `deidentification` tells of a product."""
+
+    level: int
+    risk_ppm: int
+    group: int
+
+
+@record
 class Sides:
     """Between whom a grant is, as the contract `grant` tells it."""
 
@@ -177,6 +187,8 @@ def looked_at(check_name: str, subject: str, limit: Limit) -> tuple[str, int, bo
         return look_at_work(check_name, subject, limit.limit)
     if check_name in ("asset_expiring", "asset_expired"):
         return look_at_asset(check_name, subject, limit.limit)
+    if check_name in ("identity_risk", "small_group"):
+        return look_at_identity(check_name, subject, limit.limit)
     if check_name in ("task_broken", "task_mismatch"):
         return look_at_task(check_name, subject)
     return look_at_grant(check_name, subject, limit.limit)
@@ -283,6 +295,16 @@ def look_at_product(subject: str) -> tuple[str, int, bool]:
     if made.output not in outputs:
         strayed += 1
     return made.operator, strayed, strayed > 0
+
+
+def look_at_identity(check_name: str, subject: str, limit: int) -> tuple[str, int, bool]:
+    """Later looks may find more than what a product was approved by."""
+    made = view_contract("product", "made", subject, returns=Made)
+    found = view_contract("deidentification", "gravest", subject, returns=Gravest)
+    if check_name == "small_group":
+        return made.operator, found.group, 0 < found.group < limit
+    is_named = 0 < found.level < ACCEPTABLE
+    return made.operator, found.risk_ppm, is_named or found.risk_ppm > limit
 
 
 def strays_of(task_id: str) -> tuple[str, int]:

@@ -37,8 +37,8 @@ KINDS = (
 )
 SEVERITIES = ("notice", "warning", "critical")
 # Check, stage, default limit, least and most limit, default severity. The unit is that of the
-# check: days late, millionths of a figure, percent of the rows or of the uses, hours, uses in a
-# day; 1 where there is nothing to set.
+# check: days late, millionths of a figure or of a risk, percent of the rows or of the uses, hours,
+# uses in a day, persons in a group; 1 where there is nothing to set.
 CHECKS = (
     ("late_update", "aggregation", 1, 1, 3650, "notice"),
     ("collection_late", "aggregation", 1, 1, 3650, "notice"),
@@ -54,6 +54,8 @@ CHECKS = (
     ("task_broken", "development", 1, 1, 1, "warning"),
     ("task_mismatch", "development", 1, 1, 1, "critical"),
     ("purpose_mismatch", "development", 1, 1, 1, "critical"),
+    ("identity_risk", "development", 50000, 1, 500000, "critical"),
+    ("small_group", "development", 5, 2, 1000000, "critical"),
     ("no_diligence", "delivery", 1, 1, 1, "critical"),
     ("delivery_rejected", "delivery", 1, 1, 1, "warning"),
     ("delivery_unanswered", "delivery", 72, 1, 8760, "notice"),

@@ -239,6 +239,22 @@ class Largest(Machinery):
         self.do("operator", "agreement", "sign", name("c"), DIGEST)
         self.do("consumer", "agreement", "decline", name("c"), wide(512))
 
+    def de_identify(self, note: str) -> None:
+        """All who may assess have done so, and one does it again."""
+        supplier = "supplier-15"
+        dataset = name("dataset-30")
+        self.do("manager", "deidentification", "classify", dataset, True, note)
+        self.do("manager", "deidentification", "classify", dataset, False, note)
+        self.do("operator", "deidentification", "ask", name("p"))
+        methods: list[Value] = [f"{number}".ljust(64, "m") for number in range(8)]
+        found: list[Value] = [DIGEST, methods, 4, 10**12, 1, 10**6, DIGEST, note]
+        assessors = [f"supplier-{number:02}" for number in range(15)]
+        for number, who in enumerate([*assessors, "consumer", "supplier-00"]):
+            words: list[Value] = [name(f"s{number}"), name("p"), *found]
+            self.do(who, "deidentification", "assess", *words)
+        self.do("manager", "deidentification", "dismiss", name("s16"), note)
+        self.do(supplier, "deidentification", "assess", name("s17"), name("p"), *found)
+
     def deliver(self) -> None:
         note, kind = wide(1024), "authorization.decision"
         self.do("consumer", "evidence", "record", name("e"), kind, name("d"), DIGEST, note)
@@ -257,6 +273,7 @@ class Largest(Machinery):
             "15".ljust(64, "o"),
         ]  # the last of the grant
         self.do("operator", "product", "register", name("p"), name("done"), *text)
+        self.de_identify(note)
         self.do("manager", "product", "approve", name("p"), True, note)
         offer: list[Value] = [name("p"), name("consumer"), DIGEST, DIGEST]
         self.agree()

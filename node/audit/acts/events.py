@@ -13,6 +13,7 @@ from node.audit.acts.forms import (
     ALGORITHM,
     APPLICATION,
     ASSET,
+    ASSESSMENT,
     CHANNEL,
     COMMISSION,
     CONTRACT,
@@ -186,6 +187,20 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
             "party_id": PARTY,
         },
         "ProductAssessed": {"product_id": PRODUCT, "party_id": PARTY},
+    },
+    "deidentification": {
+        "DatasetClassified": {"dataset_id": DATASET, "party_id": PARTY},
+        "AssessmentAsked": {"product_id": PRODUCT, "party_id": PARTY},
+        "DeidentificationAssessed": {
+            "assessment_id": ASSESSMENT,
+            "product_id": PRODUCT,
+            "party_id": PARTY,
+        },
+        "AssessmentDismissed": {
+            "assessment_id": ASSESSMENT,
+            "product_id": PRODUCT,
+            "party_id": PARTY,
+        },
     },
     "agreement": {
         "AgreementOffered": {

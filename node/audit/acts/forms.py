@@ -19,6 +19,7 @@ ALGORITHM: Final = "algorithm"
 TASK: Final = "task"
 JOB: Final = "job"
 PRODUCT: Final = "product"
+ASSESSMENT: Final = "assessment"  # 去标识化评估
 DELIVERY: Final = "delivery"
 AGREEMENT: Final = "agreement"
 STATEMENT: Final = "statement"
@@ -45,6 +46,7 @@ KINDS: Final = (
     TASK,
     JOB,
     PRODUCT,
+    ASSESSMENT,
     DELIVERY,
     AGREEMENT,
     STATEMENT,

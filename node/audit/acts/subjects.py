@@ -22,6 +22,7 @@ from node.audit.acts.forms import (
     ALGORITHM,
     APPLICATION,
     ASSET,
+    ASSESSMENT,
     CHANNEL,
     COMMISSION,
     CONTRACT,
@@ -211,6 +212,12 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     "product": {
         "register": {"product_id": PRODUCT, "task_id": TASK},
         "approve": {"product_id": PRODUCT},
+    },
+    "deidentification": {
+        "classify": {"dataset_id": DATASET},
+        "ask": {"product_id": PRODUCT},
+        "assess": {"assessment_id": ASSESSMENT, "product_id": PRODUCT},
+        "dismiss": {"assessment_id": ASSESSMENT},
     },
     "delivery": {
         "offer": {"delivery_id": DELIVERY, "product_id": PRODUCT, "consumer_party": PARTY},
