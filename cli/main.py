@@ -54,6 +54,7 @@ NOUNS: dict[str, str] = {
     "job": "Jobs: several tasks, planned, confirmed and scheduled (作业).",
     "task": "Computing tasks on granted data (任务).",
     "product": "Data products made by tasks (数据产品).",
+    "deidentify": "De-identification of files, and its assessment (去标识化).",
     "agreement": "Service contracts of operator and consumer, signed by both (合同).",
     "delivery": "Delivery and acceptance of products (交付).",
     "evidence": "Evidence of every stage (存证).",

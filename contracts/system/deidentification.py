@@ -14,7 +14,7 @@ in what others may know, or the smallest group. Shares are millionths, rounded u
 Whoever assesses again supersedes what it said before, and only that: the gravest word of all that
 have looked counts, until a manager who is no side of the product dismisses it.
 
-States of an assessment: standing -> superseded | dismissed.
+States of an assessment: standing -> superseded | set_aside.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def dismiss(assessment_id: str, reason: str) -> None:
         1 <= len(reason) <= NOTE_MAX,
         "deidentification.reason: give a reason of 1 to 1024 characters",
     )
-    assessments[assessment_id] = replace(found, status="dismissed", manager=manager, reason=reason)
+    assessments[assessment_id] = replace(found, status="set_aside", manager=manager, reason=reason)
     leave(found)
     emit(
         "AssessmentDismissed",

@@ -12,6 +12,7 @@ nothing about whether a figure is good enough: that is the affair of the chain, 
     closeness    how far the sensitive values of a class are from those of all rows
     measure      all figures of a file, and its level 1 to 4
     treatments   a cell generalized, suppressed or replaced by a pseudonym
+    draft        a plan to begin with, from what is seen in a file
     apply        a file treated by its plan, without the rows of small classes
     report       the figures as a file that evidence can name by its SM3
 """

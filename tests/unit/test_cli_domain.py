@@ -55,6 +55,9 @@ EVALUATION = [
 ]
 EVALUATION += ["--outcome", "passed", "--digest", DIGEST, "--note", "n", "--next-due", "+365d"]
 
+ASSESSED = ["--product", "p", "--digest", DIGEST, "--method", "statistics", "--level", "4"]
+ASSESSED += ["--k", "30", "--mean-ppm", "9", "--threshold-ppm", "50000", "--report", DIGEST]
+
 CALLS: dict[str, tuple[list[str], str]] = {
     "parties.register": (["--name", "n", "--role", "supplier", "--account", ADDRESS], "party"),
     "parties.add_account": ([ADDRESS], "party"),
@@ -89,6 +92,10 @@ CALLS: dict[str, tuple[list[str], str]] = {
     "task.expire": ([], "task"),
     "product.register": (["--task", "t", "--title", "t", "--digest", DIGEST], "product"),
     "product.approve": (["--refuse", "--note", "n"], "product"),
+    "deidentification.ask": ([], "deidentify"),
+    "deidentification.classify": (["--not-personal", "--note", "n"], "deidentify"),
+    "deidentification.assess": (ASSESSED, "deidentify"),
+    "deidentification.dismiss": (["--reason", "r"], "deidentify"),
     "delivery.offer": (
         ["--product", "p", "--consumer", "c", "--agreement", DIGEST, "--payload", DIGEST],
         "delivery",
@@ -300,6 +307,7 @@ LISTED = {
     "grant": "grant",
     "task": "task",
     "product": "product",
+    "deidentify": "deidentification",
     "delivery": "delivery",
     "agreement": "agreement",
     "billing": "billing",

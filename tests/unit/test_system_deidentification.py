@@ -252,7 +252,7 @@ def test_a_manager_who_is_no_side_dismisses_what_is_wrong() -> None:
     assert standing(business)["refusal"] == "missing"
     found = business.ask_record("opco", "deidentification", "show", "s1")
     assert (found["status"], found["manager"], found["reason"]) == (
-        "dismissed",
+        "set_aside",
         "board",
         "wrong file",
     )
