@@ -209,13 +209,27 @@ def _operator_work(reader: Reader) -> Iterator[Waiting]:
 
 
 def _products(reader: Reader) -> Iterator[Waiting]:
-    if "manager" not in reader.roles:
+    if not reader.roles & {"manager", "operator"}:
         return
     for row in reader.rows("product"):
-        if text(row, "status") == "registered" and _may_judge(reader, row):
-            name = text(row, "id")
+        name, title = text(row, "id"), text(row, "title")
+        if text(row, "status") != "registered":
+            continue
+        if _may_judge(reader, row):
             command = f"product approve {name} --pass|--refuse --note …"
-            yield waiting("product to assess (评估)", name, text(row, "title"), command)
+            yield waiting("product to assess (评估)", name, title, command)
+        # The operator has the result; without this the manager cannot pass the product.
+        if text(row, "operator") == reader.party and _is_unmeasured(reader, name):
+            command = (
+                f"deidentify measure FILE --plan PLAN --report REPORT, then: "
+                f"deidentify record … --product {name} --measured REPORT"
+            )
+            yield waiting("result to measure (去标识化评估)", name, title, command)
+
+
+def _is_unmeasured(reader: Reader, product: str) -> bool:
+    standing = reader.view("deidentification", "standing", product)
+    return field(standing, "refusal") == "missing"
 
 
 def _agreements(reader: Reader) -> Iterator[Waiting]:

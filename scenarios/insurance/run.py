@@ -20,6 +20,7 @@ from scenarios.stages.development import Made, Question
 
 NAME = "insurance"
 GRADE = 3  # sensitive: health of persons, without their names
+YEARS_MAX = 5  # that the experiment followed one person, a row each
 
 
 def run(consortium: Consortium, teller: Teller) -> RunRecord:
@@ -84,6 +85,7 @@ def _collection() -> Collection:
         tag="insurance-claims",
         category="health insurance",
         grade=GRADE,
+        rows_per_person=YEARS_MAX,
         holdings=tuple(
             _holding(sites, rows) for sites, rows in zip(SITES, split(load_rows()), strict=True)
         ),

@@ -3,6 +3,7 @@
     aggregation     data is brought in, a demand is filed and approved (汇聚)
     authorization   a grant comes about, and nothing runs without one (授权)
     development     a joint computation, its check, a product (开发)
+    deidentification  what of persons is left in the product (去标识化评估)
     tariff          what may be charged is announced (收费标准)
     delivery        a contract is signed, the product reaches its consumer (交付)
     agreement       how the two sides sign (数据服务合同)

@@ -41,6 +41,7 @@ class Collection:
     grade: int  # 1 public to 4 core (分级)
     holdings: tuple[Holding, ...]
     update_days: int = 0  # newer rows come every so many days; 0: the data is closed
+    rows_per_person: int = 0  # the most that are about one person; 0: it is not about persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,15 @@ def catalogue(
         "catalog.register",
         dataset_id,
     )
+    if collection.rows_per_person:
+        script.call(
+            supplier,
+            Told("says that it is about persons", "个人信息"),
+            "deidentification.classify",
+            dataset_id,
+            True,
+            collection.description,
+        )
 
 
 def demand(script: Script, cast: Cast, wanted: Wanted, *, scenario: str) -> None:

@@ -22,6 +22,7 @@ from scenarios.record import ScenarioFailed, TableRecord
 from scenarios.script import Script, Told
 from scenarios.sheet import Sheet
 from scenarios.stages.aggregation import Collection, row_count
+from scenarios.stages.deidentification import assessment
 from scenarios.tables import comparison_table, resources_table
 
 RUN_TIMEOUT_S = 300.0  # engines of three parties on two processors take about twenty seconds
@@ -86,7 +87,9 @@ def development(
         derived=derived,
     )
     _record(script, cast, cast.operator, "result", content, "results as they were opened")
-    _product(script, cast, content, made)
+    _register(script, cast, content, made)
+    assessment(script, cast, collection, program, results, content)
+    _approve(script, cast, made)
     return Developed(content, results)
 
 
@@ -255,7 +258,7 @@ def _open(
     return results
 
 
-def _product(script: Script, cast: Cast, content: bytes, made: Made) -> None:
+def _register(script: Script, cast: Cast, content: bytes, made: Made) -> None:
     script.call(
         cast.operator,
         Told(
@@ -269,6 +272,9 @@ def _product(script: Script, cast: Cast, content: bytes, made: Made) -> None:
         sm3.digest(content),
         made.output,
     )
+
+
+def _approve(script: Script, cast: Cast, made: Made) -> None:
     script.call(
         cast.manager,
         Told("assesses the product and passes it", "产品评估"),

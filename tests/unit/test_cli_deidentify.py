@@ -13,7 +13,8 @@ from crypto.keys import save_key
 from tests.fake_session import opened
 
 ROWS = "name,phone,born,town,bill\n" + "".join(
-    f"张{number},138001380{number:02},19{50 + number % 2 * 10}-05-11,T{number % 2},{number % 7}.50\n"
+    f"张{number},138001380{number:02},19{50 + number % 2 * 10}-05-11,"
+    f"T{number % 2},{number % 7}.50\n"
     for number in range(80)
 )
 PLAN = """

@@ -24,6 +24,7 @@ from tests.business import (
     SUPPLIERS,
     Business,
     acceptance,
+    dataset_of,
     digest,
     result,
 )
@@ -207,6 +208,11 @@ def test_a_result_goes_on_to_its_product_and_delivery() -> None:
     business.do("opco", "product", "register", *made)
     assert told(business, "opco") == []
     assert told(business, "board") == [("product to assess", "p1")]
+    business.do("health", "deidentification", "classify", dataset_of("health"), True, "")
+    assert told(business, "opco") == [("result to measure", "p1")]
+    found: list[Value] = [digest("result"), ["statistics"], 4, 30, 9, 50_000, digest("report"), ""]
+    business.do("opco", "deidentification", "assess", "s1", "p1", *found)
+    assert told(business, "opco") == []
     business.do("bureau", "product", "approve", "p1", True, "fit")
     assert told(business, "opco") == [("product to deliver", "p1")]
     offer: list[Value] = ["insurer", digest("agreement"), digest("payload")]

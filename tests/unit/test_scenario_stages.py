@@ -27,6 +27,7 @@ from scenarios.sheet import Column, Sheet
 from scenarios.stages.aggregation import aggregation
 from scenarios.stages.agreement import put_up, sign
 from scenarios.stages.authorization import authorization
+from scenarios.stages.deidentification import assessment
 from scenarios.stages.delivery import delivery
 from scenarios.stages.development import Developed, development
 from scenarios.stages.oversight import oversight
@@ -113,6 +114,9 @@ class Run:
         product: list[Value] = [self.cast.product, self.cast.task, "t", "", sm3.digest(content)]
         product.append("statistics")
         operator.call("product", "register", *product)
+        told = self.plot.collection, program(), pooled(), content
+        with self.script.during(Stage.DEVELOPMENT):
+            assessment(self.script, self.cast, *told)
         manager.call("product", "approve", self.cast.product, True, "fit")
         return Developed(content, pooled())
 
@@ -176,6 +180,9 @@ def test_every_document_that_a_party_keeps_is_named_on_the_chain(run: Run) -> No
     }
     named |= {entry["digest"] for entry in listed(manager.view("agreement", "list", 0, 100))}
     named |= {entry["digest"] for entry in listed(manager.view("tariff", "list", 0, 100))}
+    assessed = listed(manager.view("deidentification", "list", 0, 100))
+    assert [(entry["level"], entry["status"]) for entry in assessed] == [(4, "standing")]
+    named |= {entry["report"] for entry in assessed}
     diligence = manager.view("delivery", "diligence", cast.delivery)
     assert isinstance(diligence, dict)
     named.add(diligence["digest"])
@@ -184,7 +191,7 @@ def test_every_document_that_a_party_keeps_is_named_on_the_chain(run: Run) -> No
     kept = [path for one in run.world.members for path in (one.home / "documents").glob("*")]
     assert {path.name.partition("-")[0] for path in kept} == {
         *("quality", "decision", "diligence", "agreement", "service"),
-        *("tariff", "product", "log", "receipt"),
+        *("tariff", "product", "log", "receipt", "deidentification"),
     }
     for path in kept:
         assert sm3.digest(path.read_bytes()) in named, path
