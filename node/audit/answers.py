@@ -15,8 +15,9 @@ from enum import StrEnum
 from ledger.store import Store
 from node.audit.acts.access import UNKNOWABLE, Access, accesses
 from node.audit.acts.act import Act, Reader
-from node.audit.acts.custody import Builder, Custody, belongs, chain_of, fields_of
+from node.audit.acts.custody import Builder, belongs, chain_of, fields_of
 from node.audit.acts.forms import DATASET, GRANT, PRODUCT, Subject
+from node.audit.acts.graph import Custody
 from node.audit.acts.links import Link, links_of
 from node.audit.acts.register import Register
 from node.audit.books.books import Books

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from node.audit.acts.act import Act, id_of, ordered
-from node.audit.acts.custody import Custody, Edge
 from node.audit.acts.forms import Subject
+from node.audit.acts.graph import Custody, Edge
 from node.audit.acts.links import links_of
 from node.audit.acts.register import ACTIVE
 from node.audit.acts.values import time_text

@@ -23,6 +23,7 @@ STAGES = ("汇聚 Aggregation", "授权 Authorization", "开发 Development", "�
 STAGE_KEYS = ["aggregation", "authorization", "development", "delivery", "oversight"]
 REFUSALS = [
     *("grant.unknown", "grant.role", "grant.algorithm", "task.participant"),
+    "deidentification.missing",
     *("agreement.side", "agreement.not_in_force", "billing.role", "grant.revoked"),
 ]
 COMMAND = [sys.executable, "-m", "cli.main", "scenario", "run", "insurance", "--demo", "--folder"]
@@ -79,7 +80,7 @@ def check_answers(told: dict[str, Any], story: str) -> None:
     tree = json.loads((page.parent / "custody.tree.json").read_text(encoding="utf-8"))
     proofs = {edge["transaction"] for edge in tree["edges"]}
     before = ("catalog", "demand", "grant", "task", "evidence", "product")
-    named = (*before, "delivery", "agreement", "billing")
+    named = (*before, "deidentification", "delivery", "agreement", "billing")
     done = {
         step["transaction"]
         for step in told["steps"]

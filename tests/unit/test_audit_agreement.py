@@ -8,7 +8,8 @@ from pathlib import Path
 from ledger.values import Value
 from node.audit.acts.access import Access, AccessKind, accesses
 from node.audit.acts.act import Act, Reader
-from node.audit.acts.custody import Builder, Custody, belongs, chain_of
+from node.audit.acts.custody import Builder, belongs, chain_of
+from node.audit.acts.graph import Custody
 from node.audit.acts.links import links_of
 from tests.audit_world import AuditedChain
 from tests.business import HOUR_MS, digest

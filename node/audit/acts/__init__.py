@@ -15,6 +15,7 @@ accounts    which statement charges for what
 joint       what joint accounts did: calls that several members decided together
 act         the acts in order
 access      who was let in on what, and who received what
+graph       the nodes and edges that custody is made of
 custody     the chain of custody (保管链) of a product, with the proof of every link
 links       which links of it hold, and which are missing
 """

@@ -6,8 +6,7 @@ the transaction that proves it. `links` says which of the expected ones hold, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ledger.values import Value
@@ -27,6 +26,7 @@ from node.audit.acts.forms import (
     TASK,
     Subject,
 )
+from node.audit.acts.graph import Custody, Edge, Node, Proof
 from node.audit.acts.lineage import ENDS, Lineage
 from node.audit.acts.register import Register
 from node.audit.acts.values import octets, shown, text, texts, time_of
@@ -45,61 +45,8 @@ _OWN = {
     "agreement": AGREEMENT,
     "quality": DATASET,
 }
-_ABOUT_ANY = ("evidence", "billing")  # their acts are part of the story of whatever they name
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The transaction that shows something."""
-
-    transaction: str
-    height: int
-    index: int
-    time_ms: int
-
-
-@dataclass(slots=True)
-class Node:
-    """`facts`: what is on record about it, as last said."""
-
-    subject: Subject
-    title: str = ""
-    facts: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """`source` `relation` `target`, as in: task:t1 runs under grant:g1."""
-
-    source: Subject
-    relation: str
-    target: Subject
-    proof: Proof
-    note: str = ""
-
-
-@dataclass(slots=True)
-class Custody:
-    """The graph of one product. Edges stand in the order of the chain."""
-
-    product: str
-    nodes: dict[Subject, Node] = field(default_factory=dict)
-    edges: list[Edge] = field(default_factory=list)
-    evidence_left_out: int = 0
-
-    def related(self, relation: str, target: Subject | None = None) -> Iterator[Edge]:
-        """The edges of that name, to `target` if it is given."""
-        for edge in self.edges:
-            if edge.relation == relation and target in (None, edge.target):
-                yield edge
-
-    def fact(self, subject: Subject, name: str) -> str:
-        found = self.nodes.get(subject)
-        return found.facts.get(name, "") if found else ""
-
-    def kinds(self, kind: str) -> list[Subject]:
-        """The nodes of that kind, in order of id."""
-        return sorted(subject for subject in self.nodes if subject[0] == kind)
+# Their acts are part of the story of whatever they name.
+_ABOUT_ANY = ("evidence", "billing", "deidentification")
 
 
 def chain_of(product: str, lineage: Lineage) -> frozenset[Subject]:
@@ -158,6 +105,10 @@ class Builder:
             ("task", "report"): self._reported,
             ("product", "register"): self._registered,
             ("product", "approve"): self._assessed,
+            ("deidentification", "classify"): self._classified,
+            ("deidentification", "ask"): self._assessment_asked,
+            ("deidentification", "assess"): self._deidentified,
+            ("deidentification", "dismiss"): self._set_aside,
             ("delivery", "prepare"): self._prepared,
             ("delivery", "report_use"): self._used,
             ("delivery", "offer"): self._offered,
@@ -341,6 +292,30 @@ class Builder:
         self._edge(delivery, "delivers", (PRODUCT, text(given.get("product_id"))))
         self._edge(delivery, "offered by", self._actor())
         self._edge(delivery, "offered to", self._party(text(given.get("consumer_party"))))
+
+    def _classified(self, given: Mapping[str, Value]) -> None:
+        dataset = DATASET, text(given.get("dataset_id"))
+        relation = "about persons by" if given.get("is_personal") else "not about persons by"
+        self._edge(dataset, relation, self._actor(), text(given.get("note")))
+
+    def _assessment_asked(self, given: Mapping[str, Value]) -> None:
+        product = PRODUCT, text(given.get("product_id"))
+        self._edge(product, "assessment asked by", self._actor())
+
+    def _deidentified(self, given: Mapping[str, Value]) -> None:
+        product = PRODUCT, text(given.get("product_id"))
+        event = self._event("deidentification", "DeidentificationAssessed")
+        note = (
+            f"{text(given.get('assessment_id'))}: level {shown(given.get('level'))}, "
+            f"k {shown(given.get('k'))}, risk {shown(event.get('risk_ppm'))} millionths"
+        )
+        self._edge(product, "de-identification assessed by", self._actor(), note)
+
+    def _set_aside(self, given: Mapping[str, Value]) -> None:
+        event = self._event("deidentification", "AssessmentDismissed")
+        note = f"{text(given.get('assessment_id'))}: {text(given.get('reason'))}"
+        product = PRODUCT, text(event.get("product_id"))
+        self._edge(product, "assessment set aside by", self._actor(), note)
 
     def _prepared(self, given: Mapping[str, Value]) -> None:
         delivery = DELIVERY, text(given.get("delivery_id"))

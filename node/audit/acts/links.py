@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from node.audit.acts.custody import Custody, Edge
 from node.audit.acts.forms import (
     AGREEMENT,
     DATASET,
@@ -22,6 +21,7 @@ from node.audit.acts.forms import (
     STATEMENT,
     Subject,
 )
+from node.audit.acts.graph import Custody, Edge
 
 
 @dataclass(frozen=True, slots=True)

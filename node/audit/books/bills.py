@@ -10,8 +10,8 @@ from typing import Final
 from ledger.values import Value
 from node.audit.acts.accounts import CHARGED
 from node.audit.acts.act import Act
-from node.audit.acts.custody import Proof
 from node.audit.acts.forms import AGREEMENT, DELIVERY, STATEMENT, TASK, Subject
+from node.audit.acts.graph import Proof
 from node.audit.acts.lineage import Lineage
 from node.audit.acts.values import octets, text
 from node.audit.books.agreements import Agreements

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from node.audit.acts.act import Act
-from node.audit.acts.custody import Proof
 from node.audit.acts.forms import Subject
+from node.audit.acts.graph import Proof
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from node.audit.acts.access import Access
 from node.audit.acts.act import Act, id_of, ordered
-from node.audit.acts.custody import Custody
+from node.audit.acts.graph import Custody
 from node.audit.acts.links import links_of
 from node.audit.acts.values import json_of
 from node.audit.tables.columns import PLACE, Row, Table, integer, names, text, truth
