@@ -60,6 +60,11 @@ BOUNDED = {
         "catalog.id catalog.reason catalog.row_count catalog.schema catalog.tag "
         "catalog.tags catalog.title catalog.update_days quality.figures quality.ppm"
     ),
+    "deidentification": (
+        "deidentification.grade deidentification.id deidentification.k deidentification.methods "
+        "deidentification.note deidentification.reason deidentification.report "
+        "deidentification.threshold"
+    ),
     "delivery": (
         "delivery.agreement delivery.diligence delivery.id delivery.log delivery.note "
         "delivery.payload delivery.received delivery.scenario delivery.uses"

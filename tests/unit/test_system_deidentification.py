@@ -261,15 +261,15 @@ def test_a_manager_who_is_no_side_dismisses_what_is_wrong() -> None:
 def test_sixteen_parties_have_a_word_at_a_time() -> None:
     business = personal()
     for number in range(16):
-        who = f"tech-{number}"
+        who = f"manager-{number}"
         from contracts.vm.testing import account
 
-        party: list[Value] = [who, who, ["tech_provider"], [account(who)]]
+        party: list[Value] = [who, who, ["manager"], [account(who)]]
         business.do("bureau", "parties", "register", *party)
         assess(business, who, f"s{number}", of=SAID)
     full = business.refused("opco", "deidentification", "assess", "s16", "p1", *SAID)
     assert full == "deidentification.assessors"
-    assess(business, "tech-3", "s16", of=SAID)
+    assess(business, "manager-3", "s16", of=SAID)
     business.do("board", "deidentification", "dismiss", "s16", "it never saw the file")
     assess(business, "opco", "s17", of=SAID)
 

@@ -14,6 +14,7 @@ from ledger.values import Value, encode_value
 from tests.business import DEMAND, HOUR_MS, OFFER, PARTIES, SCENARIO, Business, dataset_of, digest
 from tests.business_steps import NEW_NODE
 from tests.business_story import JOINT, told
+from tests.deident_world import ASSESSED
 
 View: TypeAlias = tuple[str, str]
 
@@ -63,6 +64,7 @@ LISTED: dict[View, dict[str, str]] = {
     ("billing", "entries_of"): {"bureau board opco insurer": "1"},
     ("billing", "list"): {"bureau board opco insurer": "s1 s2"},
     ("catalog", "list"): {ALL: "health-claims social-claims civil-claims"},
+    ("deidentification", "list"): {ALL: "s1 s2"},
     ("delivery", "list"): {"bureau board opco insurer": "v1 v3"},
     ("delivery", "uses_of"): {"bureau board opco insurer": "1 2"},
     ("demand", "list"): {"bureau board opco rival": "d1 d2 d3", "insurer": "d1", "bank": "d2 d3"},
@@ -112,6 +114,7 @@ def continued() -> Business:
         business.queued(name)
     for name in ("t2", "t3"):
         business.do("opco", "task", "create", *business.order(name))
+    business.do("insurer", "deidentification", "assess", "s2", "p1", *ASSESSED)
     business.do("bank", "evidence", "record", "e2", "delivery.sent", "v1", digest("x"), "")
     business.do("opco", "delivery", "offer", "v3", "p1", *OFFER)
     business.do("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
