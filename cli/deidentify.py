@@ -132,7 +132,7 @@ def ask_for(ask: Invocation, product_id: Id) -> Answer:
 def standing(ask: Invocation, product_id: Id) -> Answer:
     """Show whether a product needs an assessment, what stands, and what hinders its approval."""
     with ask.session() as session:
-        return record_fields(session.view(CONTRACT, "standing", product_id), raw=ask.json)
+        return record_fields(session.view(CONTRACT, "standing", product_id))
 
 
 @verb(app, "record")
