@@ -15,14 +15,12 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from contracts.vm.codes import Code
@@ -30,6 +28,7 @@ from crypto import sm2
 from ledger.certificates import VoteKind
 from tests.business import STRANGER, code_of, digest, node_private, node_public
 from tests.council import CHAIN_ID, FOUNDERS, Council, account_of, statement, vote
+from tests.pinned import run_pinned
 
 OBSERVER = "node-bank"
 SIGNERS = (*FOUNDERS, OBSERVER)
@@ -177,12 +176,5 @@ class AccusationMachine(RuleBasedStateMachine):
 def test_what_convicts_is_what_the_judge_says() -> None:
     """Every refusal must have been met for this to mean anything, so the draws are the same."""
     AccusationMachine.done.clear()
-    bounds = settings(
-        max_examples=12,
-        stateful_step_count=20,
-        deadline=None,
-        derandomize=True,
-        database=None,
-    )
-    run_state_machine_as_test(AccusationMachine, settings=bounds)
+    run_pinned(AccusationMachine, examples=40, steps=20)
     assert sorted(AccusationMachine.done) == MET.split()

@@ -15,14 +15,12 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from client.applications import apply_args, sign
@@ -32,6 +30,7 @@ from ledger.model import Receipt
 from ledger.values import Value
 from tests.applications import Wish, applicant, written
 from tests.business import HOUR_MS, PARTIES, ROLES, STRANGER, Business
+from tests.pinned import run_pinned
 
 FOUNDERS = ("bureau", "board", "opco", "rival", "health", "bank", "devhouse")
 NODES = ("rival", "archive", "civil", "social")  # whose parties run nodes
@@ -348,10 +347,7 @@ def test_parties_come_stay_and_go_as_the_model_says() -> None:
     """Every step must have been allowed and refused often enough for this to mean anything; so the
     draws are the same each time."""
     AdmissionMachine.done.clear()
-    bounds = settings(
-        max_examples=60, stateful_step_count=20, deadline=None, derandomize=True, database=None
-    )
-    run_state_machine_as_test(AdmissionMachine, settings=bounds)
+    run_pinned(AdmissionMachine, examples=90, steps=20)
     done = AdmissionMachine.done
     methods = {method for method, _ in done}
     assert len(methods) == 8

@@ -14,19 +14,18 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from contracts.vm.codes import Code
 from ledger.values import Value
 from tests.business import DEMAND, HOUR_MS, PARTIES, Business, changed, dataset_text, digest
+from tests.pinned import run_pinned
 
 NAMES = sorted(PARTIES)
 SUPPLIERS = sorted(name for name, role in PARTIES.items() if role == "supplier")
@@ -393,14 +392,7 @@ def test_demands_and_data_sets_do_what_the_model_says() -> None:
     """Every act must have been allowed and refused often enough for this to mean anything; so the
     draws are the same each time."""
     DataMachine.done.clear()
-    bounds = settings(
-        max_examples=25,
-        stateful_step_count=80,
-        deadline=None,
-        derandomize=True,
-        database=None,
-    )
-    run_state_machine_as_test(DataMachine, settings=bounds)
+    run_pinned(DataMachine, examples=25, steps=80)
     done = DataMachine.done
     acts = {(contract, method) for contract, method, _ in done}
     assert len(acts) == 13

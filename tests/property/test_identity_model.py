@@ -16,14 +16,12 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from contracts.vm.codes import Code
@@ -33,6 +31,7 @@ from ledger.model import Receipt, address_of
 from ledger.values import Value
 from tests.business import STRANGER, code_of
 from tests.council import FOUNDERS, Council, account_of
+from tests.pinned import run_pinned
 from tests.x509_world import PEER, Org, keys, organization
 
 BEGINNING = datetime(2023, 11, 1, tzinfo=UTC)  # before the time of the chains in tests
@@ -374,14 +373,7 @@ class IdentityMachine(RuleBasedStateMachine):
 def test_roots_and_certificates_do_what_the_model_says() -> None:
     """Every refusal must have been met for this to mean anything, so the draws are the same."""
     IdentityMachine.done.clear()
-    bounds = settings(
-        max_examples=60,
-        stateful_step_count=50,
-        deadline=None,
-        derandomize=True,
-        database=None,
-    )
-    run_state_machine_as_test(IdentityMachine, settings=bounds)
+    run_pinned(IdentityMachine, examples=150, steps=50)
     met: dict[str, set[str]] = {}
     for method, outcome in IdentityMachine.done:
         met.setdefault(method, set()).add(outcome.removeprefix("identity."))

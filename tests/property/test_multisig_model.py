@@ -14,14 +14,12 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from contracts.vm.codes import Code
@@ -29,6 +27,7 @@ from contracts.vm.joint import address_of_definition
 from contracts.vm.testing import account
 from ledger.values import Value, encode_value
 from tests.business import HOUR_MS, STRANGER, Business, code_of, digest
+from tests.pinned import run_pinned
 
 MEMBERS = ("health", "social", "civil", "bank")
 PEOPLE = (*MEMBERS, "bureau", "insurer", STRANGER)
@@ -310,14 +309,7 @@ MET = {
 def test_joint_accounts_do_what_the_model_says() -> None:
     """Every refusal must have been met for this to mean anything, so the draws are the same."""
     MultisigMachine.done.clear()
-    bounds = settings(
-        max_examples=60,
-        stateful_step_count=50,
-        deadline=None,
-        derandomize=True,
-        database=None,
-    )
-    run_state_machine_as_test(MultisigMachine, settings=bounds)
+    run_pinned(MultisigMachine, examples=120, steps=50)
     met: dict[str, set[str]] = {}
     for method, outcome in MultisigMachine.done:
         met.setdefault(method, set()).add(outcome.removeprefix("multisig."))

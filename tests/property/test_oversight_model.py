@@ -13,14 +13,12 @@ from random import Random
 from typing import ClassVar, TypeVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from contracts.vm.codes import Code
@@ -39,6 +37,7 @@ from tests.oversight_model import (
     Measure,
     Model,
 )
+from tests.pinned import run_pinned
 
 NAMES = sorted(ROLES)
 STAGES = ("aggregation", "authorization", "development", "delivery")
@@ -478,10 +477,7 @@ def test_the_contracts_of_oversight_do_what_the_model_says() -> None:
     """Every step must have been allowed and refused often enough for this to mean anything; so the
     draws are the same each time."""
     OversightMachine.done.clear()
-    bounds = settings(
-        max_examples=100, stateful_step_count=60, deadline=None, derandomize=True, database=None
-    )
-    run_state_machine_as_test(OversightMachine, settings=bounds)
+    run_pinned(OversightMachine, examples=100, steps=60)
     done = OversightMachine.done
     methods = {(contract, method) for contract, method, _ in done} - {("parties", "suspend")}
     for contract, method in methods - {("parties", "readmit"), ("grant", "revoke")}:

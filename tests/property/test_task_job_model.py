@@ -12,14 +12,12 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from contracts.vm.codes import Code
@@ -34,6 +32,7 @@ from tests.business import (
     result,
     step,
 )
+from tests.pinned import run_pinned
 from tests.work_model import (
     ACTORS,
     JOB_DONE,
@@ -405,14 +404,7 @@ def test_algorithms_jobs_and_tasks_do_what_the_model_says() -> None:
     """Every step must have been allowed and refused often enough for this to mean anything; so the
     draws are the same each time."""
     WorkMachine.done.clear()
-    bounds = settings(
-        max_examples=80,
-        stateful_step_count=40,
-        deadline=None,
-        derandomize=True,
-        database=None,
-    )
-    run_state_machine_as_test(WorkMachine, settings=bounds)
+    run_pinned(WorkMachine, examples=80, steps=40)
     done = WorkMachine.done
     methods = {(contract, method) for contract, method, _ in done}
     for contract, method in methods:

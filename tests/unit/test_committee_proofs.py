@@ -230,7 +230,7 @@ def test_the_history_names_members_bases_and_deciding_blocks(
         for event in receipt.events
     )
     assert main(words) == 0
-    assert f"3 committees, proven from {genesis}" in capsys.readouterr().out
+    assert f"committees: 3, proven from {genesis}" in capsys.readouterr().out
 
 
 def test_a_forged_history_is_refused(
