@@ -29,6 +29,7 @@ NOT_CONNECTED = (
     "could not connect to all other parties: one is away or busy, or its certificate is not the "
     "one on chain"
 )
+SILENT = "another party fell silent"
 
 
 class Peer(Record):

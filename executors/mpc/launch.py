@@ -149,7 +149,7 @@ class PreparedStatistics:
     ) -> Report:
         """Runs the party's subprocess to its end. Raises EngineFailed or TaskRefused."""
         job = self._job(order)
-        watch = _Watch(self._limits, self._clock, order.deadline_ms - self._now_ms())
+        watch = Watch(self._limits, self._clock, order.deadline_ms - self._now_ms())
         root = self._home / "run"
         try:
             with (
@@ -192,7 +192,7 @@ class PreparedStatistics:
         )
 
 
-class _Watch:
+class Watch:
     """The time by which the next frame must come."""
 
     def __init__(self, limits: EngineLimits, clock: Clock, left_ms: int) -> None:
@@ -217,9 +217,17 @@ class _Watch:
     def deadline(self) -> float:
         return min(self._end, self._stage_end)
 
+    def reason(self, reason: str) -> str:
+        """Who kept the party waiting, where a stage took too long that is nothing but waiting."""
+        if reason != OUT_OF_TIME:
+            return reason
+        if self.stage == stages.CONNECT:
+            return stages.NOT_CONNECTED
+        return stages.SILENT if self._stage_end < self._end else reason
+
 
 def _outcome(
-    child: Child, watch: _Watch, cancel: threading.Event, progress: Callable[[str], None]
+    child: Child, watch: Watch, cancel: threading.Event, progress: Callable[[str], None]
 ) -> Outcome:
     """The party's own outcome, or EngineFailed with the stage at which it was lost."""
     outcome: Outcome | None = None
@@ -240,9 +248,7 @@ def _outcome(
     except EngineFailed as error:
         # Once it has spoken, how it ends does not matter: it only waits for the others.
         if outcome is None:
-            is_alone = error.reason == OUT_OF_TIME and watch.stage == stages.CONNECT
-            reason = stages.NOT_CONNECTED if is_alone else error.reason
-            raise EngineFailed(reason, stage=watch.stage) from None
+            raise EngineFailed(watch.reason(error.reason), stage=watch.stage) from None
     if outcome is None:
         # SPU ends with SIGSEGV when a peer dies in the middle of a protocol.
         raise EngineFailed(

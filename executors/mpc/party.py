@@ -256,7 +256,7 @@ def _engine_reason(error: Exception, stage: str) -> str:
     if stage == stages.CONNECT:
         return stages.NOT_CONNECTED
     if isinstance(error, RuntimeError) and "timeout" in str(error):
-        return "another party fell silent"
+        return stages.SILENT
     return f"the engine failed ({type(error).__name__})"
 
 
