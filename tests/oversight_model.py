@@ -40,7 +40,7 @@ class Engagement:
 
 @dataclass
 class Alert:
-    topic: str
+    topic: str  # of a report, or the check
     party: str
     reporter: str
     stage: str
@@ -48,6 +48,7 @@ class Alert:
     last_ms: int
     count: int = 1
     status: str = "open"
+    closed_ms: int = 0
 
 
 @dataclass

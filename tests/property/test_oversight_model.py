@@ -14,20 +14,16 @@ from typing import ClassVar, TypeVar
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts.vm.codes import Code
 from ledger.values import Value
-from tests.business import HOUR_MS, Business, digest
+from tests.business import HOUR_MS, Business, dataset_of, digest
 from tests.oversight_model import (
     NEXT,
     ROLES,
     SEVERITIES,
+    STAGES,
     STAGES_OF,
     Alert,
     Engagement,
@@ -40,7 +36,7 @@ from tests.oversight_model import (
 from tests.pinned import run_pinned
 
 NAMES = sorted(ROLES)
-STAGES = ("aggregation", "authorization", "development", "delivery")
+DAY_MS, CHECK, FALLEN = 24 * HOUR_MS, "quality_fallen", dataset_of("health")
 T = TypeVar("T")
 rank = SEVERITIES.index
 
@@ -61,6 +57,7 @@ class OversightMachine(RuleBasedStateMachine):
         self.chance = Random(seed)
         self.business = Business()
         self.business.granted(hours=24 * 366)
+        self.business.do("bureau", "quality", "measure", FALLEN, [["accuracy", 800_000]], b"")
         self.model = Model()
         self.seen: dict[tuple[str, str], str] = {}
 
@@ -179,6 +176,23 @@ class OversightMachine(RuleBasedStateMachine):
             known.severity = max(known.severity, severity, key=rank)
 
     @rule()
+    def check(self) -> None:
+        """Rows of the supplier are worse than they were, and stay so."""
+        known = next((one for one in reversed(self.model.alerts) if one.topic == CHECK), None)
+        self.business.pass_time(self.chance.choice([1000, HOUR_MS, DAY_MS]))
+        now_ms = self.now_ms
+        is_due = known is None or now_ms >= (
+            known.closed_ms + DAY_MS if known.status == "closed" else known.last_ms + HOUR_MS
+        )
+        who, may = self.actor(lambda who: who not in self.model.suspended)
+        if not self.act(may and is_due, who, "alert", "check", CHECK, FALLEN):
+            pass
+        elif known is None or known.status == "closed":
+            self.model.alerts.append(Alert(CHECK, "health", who, "aggregation", "warning", now_ms))
+        else:
+            known.count, known.last_ms = known.count + 1, now_ms
+
+    @rule()
     def answer_alert(self) -> None:
         method = self.chance.choice(["close", "acknowledge"])
         wanted = ("open", "acknowledged") if method == "close" else ("open",)
@@ -190,6 +204,7 @@ class OversightMachine(RuleBasedStateMachine):
         expected = expected and known is not None and known.status in wanted
         if self.act(expected, who, "alert", method, f"alert-{number + 1}", "done") and known:
             known.status = "closed" if method == "close" else "acknowledged"
+            known.closed_ms = self.business.now_ms
 
     # --- incidents --------------------------------------------------------------------------------
 
@@ -409,7 +424,7 @@ class OversightMachine(RuleBasedStateMachine):
     @rule()
     def go_on(self) -> None:
         """Hypothesis leaves out most rules in most runs; stories need all of them."""
-        acts = (self.select, self.review, self.report, self.answer_alert, self.open,
+        acts = (self.select, self.review, self.report, self.check, self.answer_alert, self.open,
                 self.suspend_grant, self.cut_party, self.note_freeze, self.decide, self.close,
                 self.ask, self.inquire, self.inquire, self.inquire, self.inquire, self.publish,
                 self.evaluate, self.evaluate)  # fmt: skip
