@@ -131,10 +131,44 @@ def test_a_grant_of_a_channel_lasts_no_longer_than_its_term() -> None:
     assert business.refused("opco", "grant", "request", *longer) == "preapproval.term"
 
 
-def test_a_channel_is_over_when_its_time_has_come() -> None:
+@pytest.mark.parametrize("beyond_ms", [0, 1])
+def test_the_term_of_a_channel_ends_to_the_millisecond(beyond_ms: int) -> None:
     business = opened()
-    business.pass_time(48 * HOUR_MS)
-    assert business.refused("opco", "grant", "request", *drawn(business)) == "preapproval.ended"
+    end_ms = business.now_ms + 1 + 24 * HOUR_MS + beyond_ms
+    asked = changed(drawn(business), 10, end_ms)
+    if beyond_ms:
+        assert business.refused("opco", "grant", "request", *asked) == "preapproval.term"
+    else:
+        business.do("opco", "grant", "request", *asked)
+
+
+@pytest.mark.parametrize("left_ms", [0, 1])
+def test_a_channel_is_over_when_its_time_has_come(left_ms: int) -> None:
+    business = opened()
+    until = business.ask_record("opco", "preapproval", "show", "c1")["until_ms"]
+    assert isinstance(until, int)
+    business.pass_time(until - left_ms - 1 - business.now_ms)
+    asked = drawn(business)
+    if left_ms:
+        business.do("opco", "grant", "request", *asked)
+    else:
+        assert business.refused("opco", "grant", "request", *asked) == "preapproval.ended"
+
+
+@pytest.mark.parametrize("term_ms", [1, FIVE_YEARS_MS])
+def test_the_shortest_and_the_longest_term_are_terms(term_ms: int) -> None:
+    business = Business()
+    business.catalogued()
+    asked = changed(["c1", *business.channel()], 11, term_ms)
+    business.do("bureau", "preapproval", "preapprove", *asked)
+
+
+def test_data_that_a_channel_does_not_name_is_beyond_it() -> None:
+    business = Business()
+    business.approved()
+    fewer = changed(["c1", *business.channel()], 3, all_datasets()[:1])
+    business.do("bureau", "preapproval", "preapprove", *fewer)
+    assert business.refused("opco", "grant", "request", *drawn(business)) == "preapproval.beyond"
 
 
 def test_a_closed_channel_gives_no_more_and_takes_nothing_back() -> None:
