@@ -421,3 +421,33 @@ def test_each_use_is_on_record() -> None:
 def test_grants_are_paged_within_bounds() -> None:
     for offset, limit in [(-1, 1), (0, 0), (0, 101)]:
         assert Business().denied("bank", "grant", "list", offset, limit) == "grant.page"
+
+
+def test_a_window_is_open_from_its_first_millisecond_and_closed_at_its_end() -> None:
+    business = Business()
+    business.approved()
+    from_ms, end_ms = business.now_ms + 10 * HOUR_MS, business.now_ms + 20 * HOUR_MS
+    business.authorize("g1", changed(changed(business.grant_terms(), 8, from_ms), 9, end_ms))
+    for moment_ms, refusal in (
+        (from_ms - 1, "grant.early"),
+        (from_ms, ""),
+        (end_ms - 1, ""),
+        (end_ms, "grant.expired"),
+    ):
+        business.pass_time(moment_ms - business.now_ms)
+        assert business.ask("health", "grant", "is_valid", "g1") is not bool(refusal)
+        if refusal:
+            assert business.denied("health", "grant", "ensure_valid", "g1") == refusal
+        else:
+            assert business.ask("health", "grant", "ensure_valid", "g1") is True
+
+
+def test_a_request_is_expired_when_its_end_has_come() -> None:
+    business = Business()
+    business.requested(hours=24)
+    end_ms = business.ask_record("bureau", "grant", "show", "g1")["expires_ms"]
+    assert isinstance(end_ms, int)
+    business.pass_time(end_ms - 1 - business.now_ms)
+    assert business.ask("bureau", "grant", "standing", "g1") == "requested"
+    business.pass_time(1)
+    assert business.ask("bureau", "grant", "standing", "g1") == "expired"
