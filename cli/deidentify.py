@@ -68,6 +68,7 @@ def measure(ask: Invocation, file: SourceFile, plan: PlanFile, report: ReportFil
     """Measure how far a CSV file leads back to persons: classes, risks, identifiers, level."""
     from executors.deident.measure import measure as figures_of
 
+    _check_report(report)
     wanted, plan_digest = _plan(plan)
     with waiting(say("measuring {name}", name=file.name), as_json=ask.json):
         figures = figures_of(file, wanted)
@@ -88,6 +89,7 @@ def apply(
     """Treat a CSV file by its plan, leave rows of small classes out, and measure the result."""
     from executors.deident.apply import apply as treat
 
+    _check_report(report)
     wanted, plan_digest = _plan(plan)
     key = _pseudonym_key(ask, pseudonym_key) if pseudonym_key else b""
     with waiting(say("treating {name}", name=file.name), as_json=ask.json):
@@ -148,9 +150,9 @@ def record(
 ) -> Answer:
     """Put what was measured of a product's result on record, by the report (评估)."""
     from crypto import sm3
-    from executors.deident.report import parse_report
+    from executors.deident.report import REPORT_SIZE_MAX, parse_report
 
-    data = measured.read_bytes()
+    data = _read(measured, REPORT_SIZE_MAX)
     said = parse_report(data)
     figures: list[Value] = [said.level, said.k, said.risk_mean_ppm, said.threshold_ppm]
     words: list[Value] = [said.digest, list(said.methods), *figures, sm3.digest(data), note]
@@ -193,10 +195,22 @@ def dismiss(ask: Invocation, assessment_id: Id, reason: Reason) -> Answer:
 
 def _plan(path: Path) -> tuple[Plan, bytes]:
     from crypto import sm3
-    from executors.deident.plan import parse_plan
+    from executors.deident.plan import PLAN_SIZE_MAX, parse_plan
 
-    data = path.read_bytes()
+    data = _read(path, PLAN_SIZE_MAX)
     return parse_plan(data), sm3.digest(data)
+
+
+def _read(path: Path, size_max: int) -> bytes:
+    """A byte more than the file may have at most: whoever parses it refuses that."""
+    with path.open("rb") as file:
+        return file.read(size_max + 1)
+
+
+def _check_report(path: Path | None) -> None:
+    """Before the work, which takes minutes, and again when it is written."""
+    if path is not None and path.exists():
+        raise CommandRefused("deidentify.report", f"{path} is there already: name another")
 
 
 def _pseudonym_key(ask: Invocation, named: str) -> bytes:
@@ -240,8 +254,7 @@ def _told(figures: Figures, plan: Plan, plan_digest: bytes, report: Path | None)
         ],
     }
     if report is not None:
-        if report.exists():
-            raise CommandRefused("deidentify.report", f"{report} is there already: name another")
+        _check_report(report)
         text = report_of(figures, plan, plan_digest)
         replace_file(report, text)
         told["report_digest"] = sm3.digest(text).hex()

@@ -13,9 +13,7 @@ from client.pages import View, page_of
 from ledger.values import Key, Value
 
 PAGE: Final = 100  # what the system contracts give in one answer
-RECORDS_MAX: Final = (
-    10_000  # of one list that are looked at, the newest: what is older hardly waits
-)
+RECORDS_MAX: Final = 10_000  # of one list, the newest: what is older hardly waits
 LENGTH_MAX: Final = 1 << 40  # records; no chain of blocks has a longer list
 
 Row = Mapping[Key, Value]

@@ -103,5 +103,8 @@ def test_a_file_or_report_that_is_there_is_not_written_over(
     words = ["deidentify", "apply", rows, "--plan", plan, "--pseudonym-key", "names"]
     assert main([*words, "--out", rows]) == 1
     assert main(["deidentify", "measure", rows, "--plan", plan, "--report", rows]) == 1
+    out = home / "new.csv"
+    assert main([*words, "--out", str(out), "--report", rows]) == 1
+    assert not out.exists(), "the report is looked at before the work"
     assert (home / "rows.csv").read_text() == ROWS
     capsys.readouterr()
