@@ -12,6 +12,7 @@ from cli.domain import (
     DigestOption,
     Id,
     Note,
+    Reason,
     add_reads,
     call,
     records_table,
@@ -83,6 +84,12 @@ def accept(ask: Invocation, delivery_id: Id, digest: DigestOption, note: Note = 
 def reject(ask: Invocation, delivery_id: Id, digest: DigestOption, note: Note) -> Answer:
     """Reject what was received, with the reason (consumer)."""
     return call(ask, CONTRACT, "accept", delivery_id, digest, False, note)
+
+
+@verb(app, "withdraw")
+def withdraw(ask: Invocation, delivery_id: Id, reason: Reason) -> Answer:
+    """Take back an offer that the consumer has not answered (operator)."""
+    return call(ask, CONTRACT, "withdraw", delivery_id, reason)
 
 
 @forms.verb("report-use")

@@ -41,6 +41,7 @@ WORDS = {
     "delivery.UseReported": "use reported (使用报告)",
     "delivery.DeliveryOffered": "delivery offered (交付)",
     "delivery.DeliveryAnswered": "delivery answered (验收)",
+    "delivery.DeliveryWithdrawn": "offer withdrawn (撤回交付)",
 }
 
 

@@ -46,6 +46,7 @@ TRIED: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
     ("delivery", "offer"): (1, "product"),
     ("delivery", "offer_under"): (1, "product"),
     ("delivery", "accept"): (0, "delivery"),
+    ("delivery", "withdraw"): (0, "delivery"),
 }
 # Which field of an event must name the grant, by contract. A field `subject` or `target` may mean
 # something else of the same id: what they tell of the grant itself its own events tell as well.

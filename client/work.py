@@ -200,7 +200,11 @@ def _operator_work(reader: Reader) -> Iterator[Waiting]:
         if name not in registered and reader.view("grant", "is_valid", grant) is True:
             command = f"task result {name}, then: product register … --task {name} --digest …"
             yield waiting("result to register (登记)", name, grant, command)
-    offered = {text(row, "product_id") for row in reader.rows("delivery")}
+    offered = {
+        text(row, "product_id")
+        for row in reader.rows("delivery")
+        if text(row, "status") != "withdrawn"
+    }
     for row in products:
         name = text(row, "id")
         if text(row, "status") == "approved" and name not in offered:

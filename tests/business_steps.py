@@ -398,6 +398,8 @@ STEPS = [
          "billing.role"),
     Step("billing", "confirm", a_settled_statement, fixed("s1", digest("slip")), ("opco",),
          "billing.payee"),
+    Step("delivery", "withdraw", Business.offered, fixed("v1", "mistaken"),
+         ("opco",), "delivery.role", "delivery.owner"),
     Step("delivery", "accept", Business.offered, fixed("v1", digest("payload"), True, ""),
          ("insurer",), "delivery.role", "delivery.consumer"),
 ]  # fmt: skip

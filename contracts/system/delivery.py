@@ -3,6 +3,7 @@
 The operator offers an approved product to the consumer whose demand it answers, with the digests
 of the signed agreement and of the sealed payload that travels outside the chain. The consumer
 accepts what it received, or rejects it; an acceptance must name the very bytes that were offered.
+As long as nobody answered, the operator may withdraw its offer.
 The grant is checked at the offer and at the acceptance; so is the agreement where the chain holds
 it (`offer_under`), whose text the digest must be of.
 
@@ -11,7 +12,7 @@ they are and by which channel the bytes travel (`prepare`, 6.5b); an offer witho
 the contract `risk`. After the acceptance the consumer reports what it used the product for, period
 by period (`report_use`, 6.6.4); what strays from the scenario of the grant is counted.
 
-States: (prepared ->) offered -> accepted | rejected.
+States: (prepared ->) offered -> accepted | rejected | withdrawn.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ ASKERS = ("contract:risk", "contract:billing")  # contracts that judge or charge
 
 @record
 class Delivery:
-    """A handing over. `received_digest` stays empty until the consumer answers."""
+    """A handing over. `received_digest` stays empty until the consumer answers; `note` and
+    `answered_ms` are of its answer, or of the operator's withdrawal."""
 
     id: str
     product_id: str
@@ -159,8 +161,7 @@ def prepare(
     delivery_id: str, product_id: str, channel: str, risk: str, digest: bytes, note: str
 ) -> None:
     """The operator puts its due diligence on record, before it offers; it may be renewed (6.5b)."""
-    operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
-    require(operator != "", "delivery.role: sign with an account of an active operator")
+    operator = require_operator()
     require(is_name(delivery_id), "delivery.id: use 1 to 64 characters of a-z 0-9 _ - .")
     require(delivery_id not in deliveries, "delivery.exists: it was offered already")
     require(channel in CHANNELS, "delivery.channel: use file, interface, query or enclave")
@@ -169,11 +170,7 @@ def prepare(
     require(len(note) <= NOTE_MAX, "delivery.note: use up to 1024 characters")
     product = view_contract("product", "lineage", product_id, returns=Lineage)
     require(product.operator == operator, "delivery.owner: another operator made this product")
-    before = diligences.get(delivery_id)
-    require(
-        before is None or is_of(before, operator, product_id),
-        "delivery.prepared: this id is prepared for another product; choose another id",
-    )
+    prepared(delivery_id, operator, product_id)
     diligences[delivery_id] = Diligence(
         product_id, operator, channel, risk, digest, note, ctx.time_ms
     )
@@ -232,11 +229,8 @@ def offer_under(
 @call
 def accept(delivery_id: str, received_digest: bytes, accepted: bool, note: str) -> None:
     """The consumer accepts what it received, or rejects it with reasons (6.6.4b)."""
-    consumer = view_contract("parties", "acting_as", ctx.sender, "consumer", returns=str)
-    require(consumer != "", "delivery.role: sign with an account of an active consumer")
-    delivery = known(delivery_id)
-    require(delivery.consumer == consumer, "delivery.consumer: it was offered to another consumer")
-    require(delivery.status == "offered", "delivery.status: it has been answered already")
+    delivery = offered_to_sender(delivery_id)
+    require(delivery.status == "offered", "delivery.status: it has been answered or withdrawn")
     require(len(received_digest) == DIGEST_SIZE, "delivery.received: use 32 bytes of SM3")
     require(accepted or note != "", "delivery.note: say why it is rejected")
     require(len(note) <= NOTE_MAX, "delivery.note: use up to 1024 characters")
@@ -258,9 +252,30 @@ def accept(delivery_id: str, received_digest: bytes, accepted: bool, note: str) 
         delivery_id=delivery_id,
         product_id=delivery.product_id,
         operator=delivery.operator,
-        consumer=consumer,
+        consumer=delivery.consumer,
         accepted=accepted,
         is_match=is_match,
+    )
+
+
+@call
+def withdraw(delivery_id: str, reason: str) -> None:
+    """The operator takes an offer back that nobody has answered, also when its grant has ended."""
+    operator = require_operator()
+    delivery = known(delivery_id)
+    require(delivery.operator == operator, "delivery.owner: another operator offered it")
+    require(delivery.status == "offered", "delivery.status: it has been answered or withdrawn")
+    require(1 <= len(reason) <= NOTE_MAX, "delivery.reason: say why, in 1 to 1024 characters")
+    deliveries[delivery_id] = replace(
+        delivery, status="withdrawn", note=reason, answered_ms=ctx.time_ms
+    )
+    emit(
+        "DeliveryWithdrawn",
+        delivery_id=delivery_id,
+        product_id=delivery.product_id,
+        operator=operator,
+        consumer=delivery.consumer,
+        reason=reason,
     )
 
 
@@ -269,10 +284,7 @@ def report_use(
     delivery_id: str, from_ms: int, to_ms: int, uses: int, scenario: str, digest: bytes, note: str
 ) -> int:
     """The consumer reports its use of what it accepted, period by period (6.6.4); the number."""
-    consumer = view_contract("parties", "acting_as", ctx.sender, "consumer", returns=str)
-    require(consumer != "", "delivery.role: sign with an account of an active consumer")
-    delivery = known(delivery_id)
-    require(delivery.consumer == consumer, "delivery.consumer: it was offered to another consumer")
+    delivery = offered_to_sender(delivery_id)
     require(delivery.status == "accepted", "delivery.status: only what was accepted is used")
     begin_ms = max(delivery.used_ms, delivery.answered_ms)
     # What a report leaves out no later one can tell: a report of the last hour is no word on the
@@ -299,7 +311,7 @@ def report_use(
         "UseReported",
         delivery_id=delivery_id,
         product_id=delivery.product_id,
-        consumer=consumer,
+        consumer=delivery.consumer,
         number=number,
         uses=uses,
         is_within=is_within,
@@ -380,8 +392,7 @@ def hand_over(
     sealed_payload_digest: bytes,
     agreement_id: str,
 ) -> None:
-    operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
-    require(operator != "", "delivery.role: sign with an account of an active operator")
+    operator = require_operator()
     require(is_name(delivery_id), "delivery.id: use 1 to 64 characters of a-z 0-9 _ - .")
     require(delivery_id not in deliveries, "delivery.exists: choose another id")
     require(len(agreement_digest) == DIGEST_SIZE, "delivery.agreement: use 32 bytes of SM3")
@@ -427,20 +438,30 @@ def hand_over(
     )
 
 
+def require_operator() -> str:
+    operator = view_contract("parties", "acting_as", ctx.sender, "operator", returns=str)
+    require(operator != "", "delivery.role: sign with an account of an active operator")
+    return operator
+
+
+def offered_to_sender(delivery_id: str) -> Delivery:
+    consumer = view_contract("parties", "acting_as", ctx.sender, "consumer", returns=str)
+    require(consumer != "", "delivery.role: sign with an account of an active consumer")
+    delivery = known(delivery_id)
+    require(delivery.consumer == consumer, "delivery.consumer: it was offered to another consumer")
+    return delivery
+
+
 def prepared(delivery_id: str, operator: str, product_id: str) -> Diligence:
-    """What was prepared under this id; empty words if nothing was."""
+    """What was prepared under this id, for this product; empty words if nothing was."""
     found = diligences.get(delivery_id)
     if found is None:
         return Diligence(product_id, operator, "", "", b"", "", 0)
     require(
-        is_of(found, operator, product_id),
+        found.operator == operator and found.product_id == product_id,
         "delivery.prepared: this id is prepared for another product; choose another id",
     )
     return found
-
-
-def is_of(found: Diligence, operator: str, product_id: str) -> bool:
-    return found.operator == operator and found.product_id == product_id
 
 
 def readable(delivery_id: str) -> Delivery:

@@ -23,9 +23,10 @@ NEXT = {
     "registered": {"approved", "refused"},
     "approved": set(),
     "refused": set(),
-    "offered": {"accepted", "rejected"},
+    "offered": {"accepted", "rejected", "withdrawn"},
     "accepted": set(),
     "rejected": set(),
+    "withdrawn": set(),
 }
 people, products, deliveries = map(st.sampled_from, (PEOPLE, PRODUCTS, DELIVERIES))
 risks = st.sampled_from(["low", "medium", "high"])
@@ -114,6 +115,14 @@ class DeliveryMachine(RuleBasedStateMachine):
             known.status = "accepted" if accepted else "rejected"
             known.used_ms = self.business.now_ms if accepted else 0
 
+    @rule(who=people, name=deliveries, reason=st.sampled_from(["mistaken", "mistaken", ""]))
+    def withdraw(self, who: str, name: str, reason: str) -> None:
+        known = self.deliveries.get(name)
+        expected = who == "opco" and known is not None and known.status == "offered"
+        expected = expected and reason != ""
+        if self.act(expected, who, "delivery", "withdraw", name, reason) and known is not None:
+            known.status = "withdrawn"
+
     @rule(
         who=people,
         name=deliveries,
@@ -135,10 +144,10 @@ class DeliveryMachine(RuleBasedStateMachine):
             known.strayed += not is_within
 
     @rule(name=deliveries, product=products, accepted=st.sampled_from([True, True, False]),
-          risk=risks)  # fmt: skip
-    def go_on(self, name: str, product: str, accepted: bool, risk: str) -> None:
+          risk=risks, steps=st.integers(1, 5))  # fmt: skip
+    def go_on(self, name: str, product: str, accepted: bool, risk: str, steps: int) -> None:
         """Random words rarely fit: the next steps of a delivery, by who may take them."""
-        for _ in range(4):
+        for _ in range(steps):
             self.step(name, product, accepted, risk)
             self.records_are_those_of_the_model()
 

@@ -152,3 +152,27 @@ def test_a_delivery_under_an_agreement_has_its_link_and_its_access(tmp_path: Pat
     assert link.says == "v1 was offered under a1, which both sides had signed"
     (transaction,) = link.transactions
     assert transaction == access.act.transaction
+
+
+def test_what_its_operator_took_back_is_no_missing_link_but_an_access_that_ended(
+    tmp_path: Path,
+) -> None:
+    chain = told(tmp_path)
+    chain.do("opco", "delivery.withdraw", "v1", "the wrong bytes")
+    reader = Reader(chain.store, chain.store.height)
+    acts: list[Act] = []
+    kinds: list[tuple[AccessKind, str]] = []
+    for act, found in accesses(reader):
+        acts.append(act)
+        kinds += [(access.kind, access.terms) for access in found if access.giver == "opco"]
+    assert kinds[-1] == (AccessKind.WITHDRAWN, "the wrong bytes")
+    (link,) = (one for one in links_of(custody_of(acts, reader)) if one.name == "delivery")
+    assert link.says == "the product did not reach its consumer: each offer was withdrawn"
+    offer: list[Value] = ["v2", "p1", "insurer", AGREEMENT, digest("payload"), "a1"]
+    chain.do("opco", "delivery.offer_under", *offer)
+    chain.do("insurer", "delivery.accept", "v2", digest("payload"), True, "")
+    links = [one for one in links_of(custody(chain)) if one.name.startswith("delivery")]
+    assert {one.name: one.holds for one in links if one.name == "delivery accepted"} == {
+        "delivery accepted": True
+    }
+    assert "v1" not in " ".join(one.says for one in links)

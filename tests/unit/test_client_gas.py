@@ -282,6 +282,8 @@ class Largest(Machinery):
         for _ in range(2):
             self.do("operator", "delivery", "prepare", name("v"), *words)
         self.do("operator", "delivery", "offer", name("v"), *offer)
+        self.do("operator", "delivery", "offer", name("u"), *offer)
+        self.do("operator", "delivery", "withdraw", name("u"), note)
         self.do("consumer", "delivery", "accept", name("w"), DIGEST, True, note)
         self.bill()
         self.do("consumer", "delivery", "accept", name("v"), DIGEST, True, note)

@@ -148,6 +148,8 @@ def test_a_delivery_that_a_revocation_met_is_told_as_refused() -> None:
     business.do("bureau", "grant", "revoke", "g1", "misuse")
     business.refused("insurer", "delivery", "accept", "v1", digest("payload"), True, "")
     business.refused("opco", "delivery", "offer", "v2", "p1", *OFFER)
+    business.do("opco", "delivery", "withdraw", "v1", "the grant is gone")
+    business.refused("opco", "delivery", "withdraw", "v1", "twice")
     assert told(business.story())[len(RUN) :] == [
         *["task.TaskReported"] * 3,
         "task.TaskFinished",
@@ -157,6 +159,8 @@ def test_a_delivery_that_a_revocation_met_is_told_as_refused() -> None:
         "grant.Revoked",
         "delivery.accept grant.revoked",
         "delivery.offer grant.revoked",
+        "delivery.DeliveryWithdrawn",
+        "delivery.withdraw delivery.status",
     ]
 
 

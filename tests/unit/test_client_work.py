@@ -220,6 +220,9 @@ def test_a_result_goes_on_to_its_product_and_delivery() -> None:
     assert told(business, "opco") == []
     assert told(business, "bank") == []
     assert told(business, "insurer") == [("delivery to accept", "v1")]
+    business.do("opco", "delivery", "withdraw", "v1", "the wrong bytes")
+    assert told(business, "insurer") == []
+    assert told(business, "opco") == [("product to deliver", "p1")]
 
 
 def priced() -> Business:

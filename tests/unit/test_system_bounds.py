@@ -67,7 +67,7 @@ BOUNDED = {
     ),
     "delivery": (
         "delivery.agreement delivery.diligence delivery.id delivery.log delivery.note "
-        "delivery.payload delivery.received delivery.scenario delivery.uses"
+        "delivery.payload delivery.reason delivery.received delivery.scenario delivery.uses"
     ),
     "demand": (
         "demand.datasets demand.delivery demand.due demand.format demand.id demand.kind "

@@ -177,6 +177,63 @@ def test_only_the_offered_bytes_are_accepted() -> None:
     assert (shown["status"], shown["received_digest"]) == ("accepted", digest("payload"))
 
 
+def test_an_offer_that_nobody_answered_is_withdrawn_by_its_operator_with_a_reason() -> None:
+    business = Business()
+    business.offered()
+    for who, code in (("rival", "delivery.owner"), ("insurer", "delivery.role")):
+        assert business.refused(who, "delivery", "withdraw", "v1", "mistaken") == code
+    for reason in ("", "r" * 1025):
+        assert business.refused("opco", "delivery", "withdraw", "v1", reason) == "delivery.reason"
+    assert business.refused("opco", "delivery", "withdraw", "v9", "why") == "delivery.unknown"
+    events = business.do("opco", "delivery", "withdraw", "v1", "the wrong bytes")
+    assert [name for name, _fields in events] == ["DeliveryWithdrawn"]
+    assert (events[0][1]["consumer"], events[0][1]["reason"]) == ("insurer", "the wrong bytes")
+    shown = business.ask_record("insurer", "delivery", "show", "v1")
+    assert (shown["status"], shown["note"]) == ("withdrawn", "the wrong bytes")
+    assert shown["received_digest"] == b""
+
+
+def test_what_was_withdrawn_is_not_answered_used_charged_or_withdrawn_again() -> None:
+    business = Business()
+    business.offered()
+    business.do("opco", "delivery", "withdraw", "v1", "the wrong bytes")
+    for answer in (ANSWER, ["v1", digest("payload"), False, "late"]):
+        assert business.refused("insurer", "delivery", "accept", *answer) == "delivery.status"
+    assert business.refused("opco", "delivery", "withdraw", "v1", "again") == "delivery.status"
+    business.pass_time(HOUR_MS)
+    assert business.refused("insurer", "delivery", "report_use", *used(business)) == (
+        "delivery.status"
+    )
+    assert business.refused("opco", "billing", "meter_delivery", "v1") == "billing.delivery"
+    again = business.refused("opco", "delivery", "offer", "v1", "p1", *OFFER)
+    assert again == "delivery.exists", "its id stays on record"
+    business.do("opco", "delivery", "offer", "v2", "p1", *OFFER)
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_what_was_answered_is_not_withdrawn(accepted: bool) -> None:
+    business = Business()
+    business.offered()
+    business.do("insurer", "delivery", "accept", "v1", digest("payload"), accepted, "seen")
+    assert business.refused("opco", "delivery", "withdraw", "v1", "late") == "delivery.status"
+
+
+def test_an_offer_is_withdrawn_also_when_its_grant_has_ended() -> None:
+    business = Business()
+    business.offered()
+    business.do("bureau", "grant", "revoke", "g1", "misuse")
+    business.do("opco", "delivery", "withdraw", "v1", "the grant ended")
+
+
+def test_nobody_waits_for_the_answer_to_what_was_withdrawn() -> None:
+    business = Business()
+    business.offered()
+    business.do("opco", "delivery", "withdraw", "v1", "the wrong bytes")
+    business.pass_time(99 * 24 * HOUR_MS)
+    for check in ("delivery_unanswered", "delivery_rejected", "use_unreported"):
+        assert business.ask_record("bureau", "risk", "look", check, "v1")["is_due"] is False, check
+
+
 def test_other_bytes_can_be_rejected_and_stay_on_record() -> None:
     business = Business()
     business.offered()

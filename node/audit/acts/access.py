@@ -45,6 +45,7 @@ class AccessKind(StrEnum):
     ORDERED = "computation ordered"  # a program is to run on these data sets, for that receiver
     SHARE = "output share handed in"  # sealed to the receiver's key
     OFFERED = "product offered"  # its sealed bytes travel outside the chain
+    WITHDRAWN = "offer withdrawn"  # from here on it is not accepted; who has the bytes has them
     RECEIVED = "product accepted"  # the consumer names the bytes that were offered
     REJECTED = "product rejected"  # the consumer names the bytes that it received
     CLAIMED = "evidence recorded"  # a party's own word that it sent or received something
@@ -109,7 +110,7 @@ def accesses_of(act: Act, reader: Reader) -> tuple[Access, ...]:
             return _ordered(act, given, reader)
         case "task", "report":
             return _share(act, given, reader)
-        case "delivery", "offer" | "offer_under" | "accept":
+        case "delivery", "offer" | "offer_under" | "accept" | "withdraw":
             return _delivery(act, given, lineage)
         case "evidence", "record" | "record_batch" | "record_sealed" if (
             text(given.get("kind")) in HANDING
@@ -220,6 +221,8 @@ def _delivery(act: Act, given: Mapping[str, Value], lineage: Lineage) -> tuple[A
     if act.method in ("offer", "offer_under"):
         kind, digest = AccessKind.OFFERED, given.get("sealed_payload_digest")
         terms = f"agreement with SM3 {octets(given.get('agreement_digest')).hex()}"
+    elif act.method == "withdraw":
+        kind, digest, terms = AccessKind.WITHDRAWN, b"", text(given.get("reason"))
     else:
         accepted = bool(given.get("accepted"))
         kind = AccessKind.RECEIVED if accepted else AccessKind.REJECTED

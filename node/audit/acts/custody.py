@@ -114,6 +114,7 @@ class Builder:
             ("delivery", "offer"): self._offered,
             ("delivery", "offer_under"): self._offered,
             ("delivery", "accept"): self._answered,
+            ("delivery", "withdraw"): self._withdrawn,
             ("agreement", "offer"): self._put_up,
             ("agreement", "sign"): self._signed,
             ("agreement", "decline"): self._unmade,
@@ -332,6 +333,10 @@ class Builder:
         delivery = DELIVERY, text(given.get("delivery_id"))
         self._fact(delivery, received_digest=octets(given.get("received_digest")).hex())
         self._edge(delivery, relation, self._actor(), text(given.get("note")))
+
+    def _withdrawn(self, given: Mapping[str, Value]) -> None:
+        delivery = DELIVERY, text(given.get("delivery_id"))
+        self._edge(delivery, "withdrawn by", self._actor(), text(given.get("reason")))
 
     def _evidence(self, given: Mapping[str, Value]) -> None:
         about = [s for s in sorted(self._chain) if s[1] == text(given.get("subject"))]

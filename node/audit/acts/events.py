@@ -242,6 +242,12 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
             "operator": PARTY,
             "consumer": PARTY,
         },
+        "DeliveryWithdrawn": {
+            "delivery_id": DELIVERY,
+            "product_id": PRODUCT,
+            "operator": PARTY,
+            "consumer": PARTY,
+        },
     },
     "rules": {
         "RuleDrafted": {"rule_id": RULE, "party_id": PARTY},

@@ -50,9 +50,12 @@ def _assessed(custody: Custody) -> Iterator[Link]:
 
 def _delivered(custody: Custody) -> Iterator[Link]:
     deliveries = custody.kinds(DELIVERY)
-    if not deliveries:
-        yield Link("delivery", False, "the product was never offered to its consumer")
-    for delivery in deliveries:
+    # Nothing came of what its operator took back: it leaves no link to look for.
+    standing = [one for one in deliveries if not _from(custody, "withdrawn by", one)]
+    if not standing:
+        offers = "each offer was withdrawn" if deliveries else "it was never offered"
+        yield Link("delivery", False, f"the product did not reach its consumer: {offers}")
+    for delivery in standing:
         name = delivery[1]
         rejected = _from(custody, "rejected by", delivery)
         otherwise = "rejected" if rejected else "not answered yet"

@@ -228,6 +228,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
             "agreement_id": AGREEMENT,
         },
         "accept": {"delivery_id": DELIVERY},
+        "withdraw": {"delivery_id": DELIVERY},
         "prepare": {"delivery_id": DELIVERY, "product_id": PRODUCT},
         "report_use": {"delivery_id": DELIVERY},
     },

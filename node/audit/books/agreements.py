@@ -179,6 +179,8 @@ class Agreements:
             self.deliveries[delivery_id] = made
             if made.agreement:
                 self._offered_under(made, octets(given.get("agreement_digest")), act, lineage)
+        elif act.method == "withdraw" and delivery_id in self.deliveries:
+            self.deliveries[delivery_id].status = "withdrawn"
         elif act.method == "accept" and delivery_id in self.deliveries:
             made = self.deliveries[delivery_id]
             made.status = "accepted" if given.get("accepted") is True else "rejected"

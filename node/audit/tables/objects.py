@@ -163,7 +163,7 @@ DELIVERIES: Final = Table(
         words("agreement_id", "that it was offered under, or empty"),
         words("payload_digest"),
         words("received_digest"),
-        words("status", "offered accepted rejected"),
+        words("status", "offered accepted rejected withdrawn"),
         moment("offered"),
         moment("answered"),
         *_ORIGIN,
@@ -449,6 +449,8 @@ def _delivered(act: Act, given: Mapping[str, Value]) -> Fields | None:
                 "status": "accepted" if given.get("accepted") else "rejected",
                 "answered": act.time_ms,
             }
+        case "withdraw":
+            return {"status": "withdrawn", "answered": act.time_ms}
     return None
 
 
