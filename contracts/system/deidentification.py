@@ -218,7 +218,15 @@ def assess(
     check_note(note)
     check_methods(methods)
     check_figures(level, k, mean_ppm, threshold_ppm)
-    supersede(product_id, assessor)
+    stand = standing_of.get(product_id, [])
+    others = [one for one in stand if assessments[one].assessor != assessor]
+    require(
+        len(others) < ASSESSORS_MAX,
+        "deidentification.assessors: 16 parties have assessed it; a manager dismisses some first",
+    )
+    for one in stand:
+        if one not in others:
+            assessments[one] = replace(assessments[one], status="superseded")
     new = Assessment(
         id=assessment_id,
         product_id=product_id,
@@ -238,13 +246,8 @@ def assess(
     number = assessment_count.get(0)
     assessment_by_number[number] = assessment_id
     assessment_count.set(number + 1)
-    stand = standing_of.get(product_id, [])
-    require(
-        len(stand) < ASSESSORS_MAX,
-        "deidentification.assessors: 16 parties have assessed it; a manager dismisses some first",
-    )
-    stand.append(assessment_id)
-    standing_of[product_id] = stand
+    others.append(assessment_id)
+    standing_of[product_id] = others
     emit(
         "DeidentificationAssessed",
         assessment_id=assessment_id,
@@ -274,7 +277,8 @@ def dismiss(assessment_id: str, reason: str) -> None:
         "deidentification.reason: give a reason of 1 to 1024 characters",
     )
     assessments[assessment_id] = replace(found, status="set_aside", manager=manager, reason=reason)
-    leave(found)
+    stand = standing_of[found.product_id]
+    standing_of[found.product_id] = [one for one in stand if one != assessment_id]
     emit(
         "AssessmentDismissed",
         assessment_id=assessment_id,
@@ -434,19 +438,6 @@ def check_figures(level: int, k: int, mean_ppm: int, threshold_ppm: int) -> None
 def risk_of(level: int, k: int) -> int:
     """Of the row that is easiest to lead back; who is named needs no leading back."""
     return WHOLE_PPM if level == IDENTIFIED else (WHOLE_PPM + k - 1) // k
-
-
-def supersede(product_id: str, assessor: str) -> None:
-    for one in standing_of.get(product_id, []):
-        before = assessments[one]
-        if before.assessor == assessor:
-            assessments[one] = replace(before, status="superseded")
-            leave(before)
-
-
-def leave(gone: Assessment) -> None:
-    stand = standing_of[gone.product_id]
-    standing_of[gone.product_id] = [one for one in stand if one != gone.id]
 
 
 def is_about_persons(dataset_id: str) -> bool:

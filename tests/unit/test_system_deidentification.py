@@ -270,6 +270,10 @@ def test_sixteen_parties_have_a_word_at_a_time() -> None:
     full = business.refused("opco", "deidentification", "assess", "s16", "p1", *SAID)
     assert full == "deidentification.assessors"
     assess(business, "manager-3", "s16", of=SAID)
+    before = business.ask_record("opco", "deidentification", "show", "s3")
+    assert before["status"] == "superseded", "its second word takes the place of its first"
+    full = business.refused("opco", "deidentification", "assess", "s17", "p1", *SAID)
+    assert full == "deidentification.assessors"
     business.do("board", "deidentification", "dismiss", "s16", "it never saw the file")
     assess(business, "opco", "s17", of=SAID)
 
