@@ -2,15 +2,14 @@
 
 The operator offers an approved product to the consumer whose demand it answers, with the digests
 of the signed agreement and of the sealed payload that travels outside the chain. The consumer
-accepts what it received, or rejects it; an acceptance must name the very bytes that were offered.
-As long as nobody answered, the operator may withdraw its offer.
-The grant is checked at the offer and at the acceptance; so is the agreement where the chain holds
-it (`offer_under`), whose text the digest must be of.
+accepts what it received, naming the very bytes that were offered, or rejects it; until then the
+operator may withdraw its offer. The grant is checked at the offer and at the acceptance; so is the
+agreement where the chain holds it (`offer_under`), whose text the digest must be of.
 
 Before the offer the operator puts on record how it looked at the demand and the risks, how grave
-they are and by which channel the bytes travel (`prepare`, 6.5b); an offer without it is found by
-the contract `risk`. After the acceptance the consumer reports what it used the product for, period
-by period (`report_use`, 6.6.4); what strays from the scenario of the grant is counted.
+they are and by which channel the bytes travel (`prepare`, 6.5b), or evidence of the kind
+`delivery.diligence`; `risk` finds an offer with neither. After the acceptance the consumer reports
+its use, period by period (`report_use`, 6.6.4); what strays from the grant's scenario is counted.
 
 States: (prepared ->) offered -> accepted | rejected | withdrawn.
 """
@@ -66,6 +65,7 @@ class Delivery:
     reports: int = 0  # of use
     used_ms: int = 0  # up to where use was reported
     strayed: int = 0  # reports of use for something else than the scenario of the grant
+    is_diligent: bool = False  # an act or evidence of due diligence came before the offer
 
 
 @record
@@ -107,7 +107,7 @@ class Course:
     offered_ms: int
     answered_ms: int
     risk: str
-    is_prepared: bool
+    is_diligent: bool
     used_ms: int
     strayed: int
 
@@ -262,19 +262,17 @@ def accept(delivery_id: str, received_digest: bytes, accepted: bool, note: str) 
 def withdraw(delivery_id: str, reason: str) -> None:
     """The operator takes an offer back that nobody has answered, also when its grant has ended."""
     operator = require_operator()
-    delivery = known(delivery_id)
-    require(delivery.operator == operator, "delivery.owner: another operator offered it")
-    require(delivery.status == "offered", "delivery.status: it has been answered or withdrawn")
+    had = known(delivery_id)
+    require(had.operator == operator, "delivery.owner: another operator offered it")
+    require(had.status == "offered", "delivery.status: it has been answered or withdrawn")
     require(1 <= len(reason) <= NOTE_MAX, "delivery.reason: say why, in 1 to 1024 characters")
-    deliveries[delivery_id] = replace(
-        delivery, status="withdrawn", note=reason, answered_ms=ctx.time_ms
-    )
+    deliveries[delivery_id] = replace(had, status="withdrawn", note=reason, answered_ms=ctx.time_ms)
     emit(
         "DeliveryWithdrawn",
         delivery_id=delivery_id,
-        product_id=delivery.product_id,
+        product_id=had.product_id,
         operator=operator,
-        consumer=delivery.consumer,
+        consumer=had.consumer,
         reason=reason,
     )
 
@@ -325,13 +323,12 @@ def diligence(delivery_id: str) -> Diligence | None:
     """What was put on record before the offer; None if nothing was. For whom it concerns."""
     scope = reader_scope()
     found = diligences.get(delivery_id)
-    if found is None:
-        return None
-    consumer = deliveries[delivery_id].consumer if delivery_id in deliveries else found.operator
-    require(
-        scope in ("", found.operator, consumer),
-        "delivery.reader: only its operator, its consumer and the manager may read it",
-    )
+    if found is not None:
+        known_to = deliveries[delivery_id].consumer if delivery_id in deliveries else ""
+        require(
+            scope in ("", found.operator, known_to),
+            "delivery.reader: only its operator, its consumer and the manager may read it",
+        )
     return found
 
 
@@ -371,7 +368,7 @@ def course(delivery_id: str) -> Course:
         found.offered_ms,
         found.answered_ms,
         found.risk,
-        found.risk != "",
+        found.is_diligent,
         found.used_ms,
         found.strayed,
     )
@@ -404,12 +401,11 @@ def hand_over(
         product.consumer == consumer_party,
         "delivery.consumer: deliver only to the consumer whose demand was granted",
     )
-    is_consumer = view_contract(
-        "parties", "party_has_role", consumer_party, "consumer", returns=bool
-    )
-    require(is_consumer, "delivery.suspended: the consumer is not active")
+    is_one = view_contract("parties", "party_has_role", consumer_party, "consumer", returns=bool)
+    require(is_one, "delivery.suspended: the consumer is not active")
     view_contract("grant", "ensure_valid", product.grant_id, returns=bool)
     found = prepared(delivery_id, operator, product_id)
+    is_diligent = found.risk != "" or is_evidenced(delivery_id, operator)
     deliveries[delivery_id] = Delivery(
         id=delivery_id,
         product_id=product_id,
@@ -423,6 +419,7 @@ def hand_over(
         channel=found.channel,
         risk=found.risk,
         diligence_digest=found.digest,
+        is_diligent=is_diligent or is_evidenced(product_id, operator),
     )
     for scope in ("", operator, consumer_party):
         enlist(scope, delivery_id)
@@ -436,6 +433,11 @@ def hand_over(
         agreement_digest=agreement_digest,
         payload_digest=sealed_payload_digest,
     )
+
+
+def is_evidenced(subject: str, operator: str) -> bool:
+    kind = "delivery.diligence"
+    return view_contract("evidence", "is_recorded", kind, subject, operator, returns=bool)
 
 
 def require_operator() -> str:

@@ -100,7 +100,7 @@ class DeliveryCourse:
     offered_ms: int
     answered_ms: int
     risk: str
-    is_prepared: bool
+    is_diligent: bool
     used_ms: int
     strayed: int
 
@@ -245,9 +245,7 @@ def look_at_delivery(check_name: str, subject: str, limit: int) -> tuple[str, in
         return found.consumer, days, found.status == "accepted" and days >= limit
     if check_name == "use_mismatch":
         return found.consumer, found.strayed, found.strayed >= limit
-    is_done = found.is_prepared or has_diligence(subject, found.operator)
-    is_done = is_done or has_diligence(found.product_id, found.operator)
-    return found.operator, 1, not is_done
+    return found.operator, 1, not found.is_diligent
 
 
 def look_at_bill(subject: str, limit: int) -> tuple[str, int, bool]:
@@ -272,12 +270,6 @@ def look_at_asset(check_name: str, subject: str, limit: int) -> tuple[str, int, 
     # What has ended is no more about to end; the other check tells of it.
     days = max(ends_ms - ctx.time_ms, 0) // DAY_MS
     return found.operator, days, found.is_used and ctx.time_ms < ends_ms and days < limit
-
-
-def has_diligence(subject: str, operator: str) -> bool:
-    return view_contract(
-        "evidence", "is_recorded", "delivery.diligence", subject, operator, returns=bool
-    )
 
 
 def look_at_task(check_name: str, subject: str) -> tuple[str, int, bool]:

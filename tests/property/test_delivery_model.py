@@ -41,6 +41,7 @@ class Product:
 class Delivery:
     product: str
     risk: str
+    is_diligent: bool
     status: str = "offered"
     used_ms: int = 0
     reports: int = 0
@@ -57,6 +58,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.is_granted = True
         self.products: dict[str, Product] = {}
         self.prepared: dict[str, tuple[str, str]] = {}  # delivery -> product, risk
+        self.evidenced: set[str] = set()  # products and deliveries to be, by their operator
+        self.records = 0
         self.deliveries: dict[str, Delivery] = {}
         self.seen: dict[str, str] = {}
 
@@ -92,6 +95,18 @@ class DeliveryMachine(RuleBasedStateMachine):
         if self.act(expected, who, "delivery", "prepare", *words):
             self.prepared[name] = product, risk
 
+    @rule(
+        who=people,
+        subject=st.sampled_from((*PRODUCTS, *DELIVERIES)),
+        kind=st.sampled_from(["delivery.diligence", "delivery.diligence", "delivery.sent"]),
+    )
+    def keep_evidence(self, who: str, subject: str, kind: str) -> None:
+        self.records += 1
+        words: list[Value] = [f"e{self.records}", kind, subject, digest("looked"), ""]
+        self.act(True, who, "evidence", "record", *words)
+        if who == "opco" and kind == "delivery.diligence":
+            self.evidenced.add(subject)
+
     @rule(who=people, name=deliveries, product=products, consumer=st.sampled_from(
         ["insurer", "insurer", "insurer", "bank"]))  # fmt: skip
     def offer(self, who: str, name: str, product: str, consumer: str) -> None:
@@ -102,7 +117,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         expected = expected and consumer == "insurer" and before == product
         words: list[Value] = [name, product, consumer, *OFFER[1:]]
         if self.act(expected, who, "delivery", "offer", *words):
-            self.deliveries[name] = Delivery(product, risk)
+            is_diligent = risk != "" or not self.evidenced.isdisjoint({name, product})
+            self.deliveries[name] = Delivery(product, risk, is_diligent)
 
     @rule(who=people, name=deliveries, accepted=st.booleans(), is_whole=st.booleans())
     def answer(self, who: str, name: str, accepted: bool, is_whole: bool) -> None:
@@ -204,7 +220,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         for name in self.products:
             assert not self.is_found("purpose_mismatch", name)
         for name, one in self.deliveries.items():
-            assert self.is_found("no_diligence", name) is (one.risk == "")
+            assert self.is_found("no_diligence", name) is not one.is_diligent
             assert self.is_found("high_risk", name) is (one.risk == "high")
             assert self.is_found("use_mismatch", name) is (one.strayed > 0)
             assert self.is_found("delivery_rejected", name) is (one.status == "rejected")

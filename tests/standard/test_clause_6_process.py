@@ -375,7 +375,9 @@ def test_clause_6_5b_diligence_is_on_record_and_anomalies_reach_the_manager() ->
     assert (alert["party"], alert["severity"]) == ("opco", "critical")
     record: list[Value] = ["e1", "delivery.diligence", "p1", digest("diligence"), "risk is low"]
     business.do("opco", "evidence", "record", *record)
-    assert business.refused("bank", "alert", "check", "no_diligence", "v1") == "alert.fine"
+    assert business.ask_record("bank", "risk", "look", "no_diligence", "v1")["is_due"] is True
+    business.do("opco", "delivery", "offer", "v2", "p1", *OFFER)
+    assert business.refused("bank", "alert", "check", "no_diligence", "v2") == "alert.fine"
     anomaly: list[Value] = ["odd-use", "insurer", "delivery", "critical", "resold it", b""]
     business.do("opco", "alert", "report", *anomaly)
     assert business.refused("opco", "alert", "close", "alert-2", "fine") == "alert.supervisor"

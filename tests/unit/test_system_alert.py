@@ -214,16 +214,36 @@ def test_rows_that_became_far_fewer_are_found() -> None:
 
 
 @pytest.mark.parametrize("subject", ["p1", "v1"])
-def test_an_offer_without_due_diligence_is_found(subject: str) -> None:
+def test_an_offer_without_due_diligence_before_it_is_found(subject: str) -> None:
     business = Business()
     business.assessed()
     others: list[Value] = ["e0", "delivery.diligence", subject, digest("others"), ""]
     business.do("insurer", "evidence", "record", *others)
     business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)
     assert says(business, "no_diligence", "v1") == "due", "the operator owes it, nobody else"
+    late: list[Value] = ["e1", "delivery.diligence", subject, digest("late"), ""]
+    business.do("opco", "evidence", "record", *late)
+    assert says(business, "no_diligence", "v1") == "due", "who offers has looked before"
+
+
+@pytest.mark.parametrize(("subject", "is_second_fine"), [("p1", True), ("v1", False)])
+def test_diligence_on_record_before_the_offer_is_enough(subject: str, is_second_fine: bool) -> None:
+    business = Business()
+    business.assessed()
     own: list[Value] = ["e1", "delivery.diligence", subject, digest("own"), ""]
     business.do("opco", "evidence", "record", *own)
+    for delivery in ("v1", "v2"):
+        business.do("opco", "delivery", "offer", delivery, "p1", *OFFER)
     assert says(business, "no_diligence", "v1") == "fine"
+    assert says(business, "no_diligence", "v2") == ("fine" if is_second_fine else "due")
+
+
+def test_evidence_of_another_kind_is_no_diligence() -> None:
+    business = Business()
+    business.assessed()
+    business.do("opco", "evidence", "record", "e1", "delivery.sent", "v1", digest("own"), "")
+    business.do("opco", "delivery", "offer", "v1", "p1", *OFFER)
+    assert says(business, "no_diligence", "v1") == "due"
 
 
 def test_deliveries_that_are_rejected_or_never_answered_are_found() -> None:
