@@ -27,6 +27,7 @@ from tests.mutation.operators import Mutant, mutants
 from tests.mutation.run import ROOT, add_options, run
 
 UNIT = ("tests/unit/test_system_*.py",)
+TABLES = ("bounds", "inner_guards", "pages", "readers", "roles", "writes")  # over all contracts
 MODELS = ("tests/property/test_*_model.py",)
 ELSEWHERE = (  # what these look at is the text, or nothing of the contracts
     "test_system_sources.py",
@@ -124,14 +125,20 @@ def main() -> int:
     parser.add_argument(
         "--contract", choices=SYSTEM_CONTRACTS, action="append", help="default: all"
     )
-    parser.add_argument("--tests", choices=("unit", "models", "both"), default="both")
+    parser.add_argument(
+        "--tests",
+        choices=("own", "unit", "models", "both"),
+        default="both",
+        help="own: of the contract by name and the tables over all of them, the soonest answer",
+    )
     add_options(parser)
     options = parser.parse_args()
     names = options.contract or list(SYSTEM_CONTRACTS)
-    patterns = {"unit": UNIT, "models": MODELS, "both": (*UNIT, *MODELS)}[options.tests]
+    own = tuple(f"tests/unit/test_system_{name}*.py" for name in (*names, *TABLES))
+    patterns = {"own": own, "unit": UNIT, "models": MODELS, "both": (*UNIT, *MODELS)}
     files = [
         str(path)
-        for pattern in patterns
+        for pattern in patterns[options.tests]
         for path in sorted(ROOT.glob(pattern))
         if path.name not in ELSEWHERE
     ]

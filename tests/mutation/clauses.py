@@ -17,7 +17,6 @@ from tests.mutation.operators import (
     COMPARISONS,
     Change,
     become,
-    drop_not,
     leave_out,
     set_field,
     text_of,
@@ -44,7 +43,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
             for place, part in enumerate(values):
                 yield f"{text} -> without {text_of(part)}", partial(_drop_part, place)
         case ast.UnaryOp(op=ast.Not()):
-            yield f"{text} -> without not", drop_not
+            yield f"{text} -> without not", _drop_not
         case ast.BinOp() if type(node.op) in ARITHMETIC:
             other_operator = ARITHMETIC[type(node.op)]
             yield f"{text} -> {other_operator.__name__}", set_field("op", other_operator())
@@ -61,6 +60,10 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
         case ast.Call(func=ast.Name(id="replace"), keywords=keywords):
             for place, keyword in enumerate(keywords):
                 yield f"replace without {text_of(keyword)}", partial(_drop_keyword, place)
+
+
+def _drop_not(node: Any) -> None:
+    become(node, node.operand)  # a bool already: contracts have no bool()
 
 
 def _compare_by(place: int, other: type[ast.cmpop], node: Any) -> None:

@@ -451,3 +451,45 @@ def test_a_request_is_expired_when_its_end_has_come() -> None:
     assert business.ask("bureau", "grant", "standing", "g1") == "requested"
     business.pass_time(1)
     assert business.ask("bureau", "grant", "standing", "g1") == "expired"
+
+
+def test_a_request_that_was_refused_is_not_expired_later() -> None:
+    business = Business()
+    business.in_review()
+    business.do("bureau", "grant", "decide", "g1", *arguments(business, "decide"))
+    business.pass_time(25 * HOUR_MS)
+    assert business.ask("bureau", "grant", "standing", "g1") == "refused"
+
+
+def test_a_window_is_not_of_no_length() -> None:
+    business = Business()
+    business.approved()
+    terms = business.grant_terms()
+    nothing = changed(terms, 8, terms[9])
+    assert business.refused("opco", "grant", "request", "g1", *nothing) == "grant.from"
+
+
+def test_a_request_is_refused_also_when_it_could_not_be_granted_any_more() -> None:
+    business = Business()
+    business.in_review()
+    business.suspend("opco")
+    business.do("bureau", "grant", "decide", "g1", *arguments(business, "decide"))
+    assert business.ask("bureau", "grant", "standing", "g1") == "refused"
+
+
+def test_a_grant_in_a_channel_says_when_it_was_decided() -> None:
+    business = Business()
+    demand_id = business.approved()
+    business.preapproved()
+    asked = changed(business.grant_terms(demand_id), -1, "c1")
+    business.do("opco", "grant", "request", "g1", *asked)
+    shown = business.ask_record("bureau", "grant", "show", "g1")
+    assert shown["decided_ms"] == shown["accepted_ms"] == business.now_ms
+
+
+def test_what_a_grant_covers_is_answered_with_true() -> None:
+    business = Business()
+    business.granted()
+    use: list[Value] = ["opco", all_datasets(), ALGORITHM]
+    assert business.ask("opco", "grant", "ensure_covers", "g1", *use) is True
+    assert business.ask("opco", "grant", "ensure_not_withdrawn", "g1") is True

@@ -186,6 +186,26 @@ def test_who_proposed_takes_back_and_time_runs_out() -> None:
     assert business.ask_record(FIRST, "multisig", "act", "a2")["status"] == "expired"
 
 
+def test_an_act_is_open_to_the_millisecond_in_which_its_week_is_over() -> None:
+    business = opened()
+    propose(business, "evidence", "record", *RECORD)
+    end_ms = business.ask_record(FIRST, "multisig", "act", "a1")["expires_ms"]
+    assert end_ms == business.now_ms + 7 * DAY_MS
+    business.pass_time(7 * DAY_MS - 1)
+    assert business.ask_record(FIRST, "multisig", "act", "a1")["status"] == "open"
+    business.pass_time(1)
+    assert business.ask_record(FIRST, "multisig", "act", "a1")["status"] == "expired"
+
+
+def test_what_was_carried_out_is_not_taken_back_and_does_not_expire() -> None:
+    business = opened()
+    propose(business, "evidence", "record", *RECORD)
+    business.do(SECOND, "multisig", "approve", "a1", DIGEST)
+    assert business.refused(FIRST, "multisig", "withdraw", "a1") == "multisig.status"
+    business.pass_time(8 * DAY_MS)
+    assert business.ask_record(FIRST, "multisig", "act", "a1")["status"] == "performed"
+
+
 @pytest.mark.parametrize(
     ("position", "value", "code"),
     [
@@ -196,6 +216,8 @@ def test_who_proposed_takes_back_and_time_runs_out() -> None:
         (1, MEMBERS[::-1], "multisig.members"),
         (1, [MEMBERS[0], MEMBERS[0]], "multisig.members"),
         (1, ["contract:task", "contract:tasks"], "multisig.address"),
+        (1, sorted([account("anna"), account("bo")[:38]]), "multisig.address"),
+        (1, sorted([account("anna"), account("bo").upper()]), "multisig.address"),
         (1, sorted([JOINT, account("anna")]), "multisig.nested"),
         (2, "", "multisig.title"),
         (2, "t" * 129, "multisig.title"),
@@ -204,6 +226,23 @@ def test_who_proposed_takes_back_and_time_runs_out() -> None:
 def test_an_account_that_cannot_work_is_not_opened(position: int, value: Value, code: str) -> None:
     args = changed([2, MEMBERS, "Board"], position, value)
     assert opened().refused("archive", "multisig", "open_account", *args) == code
+
+
+def test_a_stranger_opens_no_account() -> None:
+    refused = Business().refused(STRANGER, "multisig", "open_account", 2, MEMBERS, "Board")
+    assert refused == "multisig.party"
+
+
+@pytest.mark.parametrize("title", ["t", "t" * 128])
+def test_sixteen_members_under_a_title_of_up_to_128_characters_may_have_an_account(
+    title: str,
+) -> None:
+    members: list[Value] = [*sorted(account(f"p{number}") for number in range(16))]
+    business = Business()
+    business.do("archive", "multisig", "open_account", 16, members, title)
+    page = business.ask("archive", "multisig", "list", 0, 1)
+    assert isinstance(page, list) and isinstance(page[0], dict)
+    assert (page[0]["members"], page[0]["title"]) == (members, title)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +254,11 @@ def test_an_account_that_cannot_work_is_not_opened(position: int, value: Value, 
         (2, "a:b", "multisig.contract"),
         (3, "", "multisig.method"),
         (3, "a:b", "multisig.method"),
+        (3, ":b", "multisig.method"),
+        (3, "m" * 65, "multisig.method"),
         (4, bytes(32769), "multisig.args"),
         (5, "", "multisig.reason"),
+        (5, "r" * 513, "multisig.reason"),
     ],
 )
 def test_a_malformed_act_is_not_proposed(position: int, value: Value, code: str) -> None:
@@ -226,6 +268,25 @@ def test_a_malformed_act_is_not_proposed(position: int, value: Value, code: str)
     assert business.refused("archive", "multisig", "propose", *args) == "multisig.member"
     business.do(FIRST, "multisig", "propose", *args)
     assert business.refused(SECOND, "multisig", "propose", *args) == "multisig.act_exists"
+
+
+@pytest.mark.parametrize(
+    ("position", "value"),
+    [(3, "m"), (3, "m" * 64), (4, bytes(32768)), (5, "r"), (5, "r" * 512)],
+)
+def test_an_act_may_be_as_large_as_its_bounds_say(position: int, value: Value) -> None:
+    """Whether the call can be made at all shows when it is carried out."""
+    args: list[Value] = ["a1", JOINT, "evidence", "record", encode_value([*RECORD]), "why"]
+    opened().do(FIRST, "multisig", "propose", *changed(args, position, value))
+
+
+def test_who_is_against_it_says_why_in_up_to_512_characters() -> None:
+    business = opened()
+    propose(business, "evidence", "record", *RECORD)
+    for reason in ("", "r" * 513):
+        assert business.refused(SECOND, "multisig", "reject", "a1", reason) == "multisig.reason"
+    business.do(SECOND, "multisig", "reject", "a1", "r")
+    business.do(THIRD, "multisig", "reject", "a1", "r" * 512)
 
 
 def test_acts_are_shown_to_members_and_the_manager() -> None:
