@@ -139,10 +139,12 @@ def record_sealed(
     note: Note = "",
 ) -> Answer:
     """Put a file on record so that only these parties can open it (any party)."""
-    from client.sealed import seal
+    from client.sealed import CONTENT_MAX, seal
 
     keys = [_reader(text) for text in readers]
-    made = seal(evidence_id, file.read_bytes(), keys)
+    with file.open("rb") as handle:
+        content = handle.read(CONTENT_MAX + 1)  # the one byte too many is refused, not read on
+    made = seal(evidence_id, content, keys)
     sealed: list[Value] = [[party, key] for party, key in made.keys]
     words = (evidence_id, kind, subject, made.digest, location, note, made.payload, sealed)
     return call(ask, CONTRACT, "record_sealed", *words)

@@ -36,7 +36,8 @@ def seal(evidence_id: str, content: bytes, readers: Sequence[tuple[str, bytes]])
     """Seals `content` to parties by public keys of theirs (64 bytes). Raises SealedInvalid."""
     if len(content) > CONTENT_MAX:
         raise SealedInvalid(
-            f"{len(content)} bytes: the chain takes {CONTENT_MAX} of one thing; record its digest"
+            f"more than {CONTENT_MAX} bytes, and the chain takes no more of one thing; "
+            "record its digest"
         )
     salted = secrets.token_bytes(SALT_SIZE) + content
     try:

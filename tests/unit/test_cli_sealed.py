@@ -109,3 +109,23 @@ def test_what_is_too_large_for_the_chain_is_refused(
     words = ["evidence", "record-sealed", "e-1", "decision.txt", *WORDS, "--reader", reader]
     assert main(words) == 1
     assert "record its digest" in capsys.readouterr().err
+
+
+def test_a_file_without_end_is_judged_by_its_first_bytes(
+    session: FakeSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader = f"insurer={sm2.public_key(PRIVATE).hex()}"
+    words = ["evidence", "record-sealed", "e-1", "/dev/zero", *WORDS, "--reader", reader]
+    assert main(words) == 1
+    assert f"more than {CONTENT_MAX} bytes" in capsys.readouterr().err
+    assert session.calls == []
+
+
+def test_a_file_of_the_largest_size_is_sealed_whole(
+    session: FakeSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "decision.txt").write_bytes(b"x" * CONTENT_MAX)
+    stored(monkeypatch, session, sealed(session, f"insurer={sm2.public_key(PRIVATE).hex()}"))
+    words = ["evidence", "open", "e-1", "--output", "opened.txt", "--key", "key.pem"]
+    assert main(words) == 0
+    assert (tmp_path / "opened.txt").read_bytes() == b"x" * CONTENT_MAX
