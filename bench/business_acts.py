@@ -69,7 +69,7 @@ def preparation(now_ms: int) -> list[Act]:
         Act("operator", "contract", "deploy", ["transfer", source, encode_value([[]])], GAS_WHOLE),
         Act("consumer", "transfer", "faucet", []),
         *(act for supplier in SUPPLIERS for act in _catalogued(supplier)),
-        Act("consumer", "demand", "file", [DEMAND, *WANTED, ["claims"]]),
+        Act("consumer", "demand", "file", [DEMAND, *WANTED, ["claims"], ""]),
         Act("operator", "demand", "prescreen", [DEMAND, True, "complete"]),
         Act("manager", "demand", "review", [DEMAND, True, "lawful", _datasets()]),
         Act("manager", "preapproval", "preapprove", _channel(now_ms)),

@@ -42,10 +42,15 @@ def file(
     purpose: Annotated[str, typer.Option(help="What the data is wanted for (用途).")],
     scenario: Annotated[str, typer.Option(help="Where it is used (应用场景).")],
     needs: Annotated[list[str], typer.Option("--need", help="A need in words; repeatable.")],
+    operator: Annotated[
+        str,
+        typer.Option(metavar="PARTY", help="Who alone may prescreen it; default: any operator."),
+    ] = "",
 ) -> Answer:
     """File a demand for public data (consumer)."""
     wanted = (title, kind, data_format, quality, delivery, purpose, scenario)
-    return call(ask, CONTRACT, "file", demand_id, *wanted, list(needs))
+    addressee = parse_id(operator) if operator else ""
+    return call(ask, CONTRACT, "file", demand_id, *wanted, list(needs), addressee)
 
 
 @verb(app, "prescreen")

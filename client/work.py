@@ -50,7 +50,10 @@ def _demands(reader: Reader) -> Iterator[Waiting]:
     }
     for row in reader.rows("demand"):
         name, title, status = text(row, "id"), text(row, "title"), text(row, "status")
-        if status == "submitted" and "operator" in reader.roles:
+        is_for_us = text(row, "addressee") in ("", reader.party) and (
+            text(row, "consumer") != reader.party
+        )
+        if status == "submitted" and "operator" in reader.roles and is_for_us:
             command = f"demand prescreen {name} --pass|--refuse --note …"
             yield waiting("demand to prescreen (预审)", name, title, command)
         if status == "forwarded" and _may_judge(reader, row):

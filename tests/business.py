@@ -67,6 +67,7 @@ DEMAND: list[Value] = [
     "pricing",
     "insurance pricing",
     ["claims"],
+    "",
 ]
 SCHEMA: list[Value] = [["age", "integer", "in years"], ["claims", "decimal", "in yuan"]]
 

@@ -128,7 +128,7 @@ def _collect(
     """A demand that 16 suppliers collect for until no more fits, and one that is given up."""
     needs: list[Value] = [f"{number:02}" + wide(254) for number in range(32)]
     words: list[Value] = [wide(size) for size in (128, 128, 128, 512, 128, 2048, 512)]
-    said = [*words, needs]
+    said = [*words, needs, name("operator")]
     order: list[Value] = [wide(1024), [*suppliers], wide(1024), due_ms]
     for demand in ("d", "e", "f"):
         play.do("consumer", "demand", "file", name(demand), *said)

@@ -1,9 +1,11 @@
 """Data demands and their way to data (clauses 6.2a to 6.2d, 6.6.4a).
 
 A consumer says which data it needs, in what form, how good, how delivered, for what and in which
-scenario; an operator prescreens it and so forwards it. The manager reviews it and matches data
-sets of the catalogue, or, where the data is not collected yet, has suppliers collect it by a day:
-what they register for the demand comes in here, and then the manager matches it.
+scenario; the operator that it is filed with, or any where it names none, prescreens it and so
+forwards it. Nobody prescreens what it filed itself, and only who forwarded it requests the grant:
+operator and consumer of a grant are never the same party. The manager reviews the demand and
+matches data sets of the catalogue, or, where the data is not collected yet, has suppliers collect
+it by a day: what they register for it comes in here, and then the manager matches it.
 
 States: submitted -> forwarded | returned; forwarded -> approved | collecting | rejected;
 collecting -> ready | rejected. A grant builds on `approved` or `ready`.
@@ -67,6 +69,7 @@ class Demand:
     decided_ms: int = 0  # time of that decision
     order: str = ""  # what is to be collected
     due_ms: int = 0  # by when
+    addressee: str = ""  # the operator that alone prescreens it; "" for any
 
 
 @record
@@ -82,6 +85,7 @@ class DemandSummary:
     suppliers: list[str]  # that are asked to collect
     filed_ms: int
     due_ms: int  # of its collection; 0 if there is none
+    addressee: str
 
 
 @record
@@ -112,8 +116,10 @@ def file(
     purpose: str,
     scenario: str,
     needs: list[str],
+    operator_party: str,
 ) -> None:
-    """A consumer files a demand: kind, format, quality and delivery of data, and why (6.6.4a)."""
+    """A consumer files a demand: kind, format, quality and delivery of data, and why (6.6.4a); with
+    an operator of its choice (6.2a), or "" for any."""
     consumer = acting_as("consumer")
     require(consumer != "", "demand.role: sign with an account of an active consumer")
     require(is_name(demand_id), "demand.id: use 1 to 64 characters of a-z 0-9 _ - .")
@@ -128,6 +134,14 @@ def file(
     require(1 <= len(needs) <= NEEDS_MAX, "demand.needs: name 1 to 32 needs")
     for need in needs:
         require(1 <= len(need) <= NEED_MAX, "demand.need: state each in 1 to 256 characters")
+    if operator_party != "":
+        is_one = view_contract(
+            "parties", "party_has_role", operator_party, "operator", returns=bool
+        )
+        require(
+            is_one and operator_party != consumer,
+            "demand.addressee: name an active operator other than yourself, or none",
+        )
     demands[demand_id] = Demand(
         id=demand_id,
         consumer=consumer,
@@ -143,10 +157,11 @@ def file(
         suppliers=[],
         collected=[],
         filed_ms=ctx.time_ms,
+        addressee=operator_party,
     )
     enlist("", demand_id)
     enlist(consumer, demand_id)
-    emit("DemandFiled", demand_id=demand_id, party_id=consumer)
+    emit("DemandFiled", demand_id=demand_id, party_id=consumer, addressee=operator_party)
 
 
 @call
@@ -155,6 +170,10 @@ def prescreen(demand_id: str, passed: bool, note: str) -> None:
     operator = acting_as("operator")
     require(operator != "", "demand.role: sign with an account of an active operator")
     demand = known(demand_id)
+    require(operator != demand.consumer, "demand.self: another operator prescreens what you filed")
+    require(
+        demand.addressee in ("", operator), "demand.addressee: it is filed with another operator"
+    )
     require(
         demand.status == "submitted", "demand.status: only a submitted demand can be prescreened"
     )
@@ -359,6 +378,7 @@ def summary(demand_id: str) -> DemandSummary:
         demand.suppliers,
         demand.filed_ms,
         demand.due_ms,
+        demand.addressee,
     )
 
 

@@ -185,6 +185,7 @@ def demand(script: Script, cast: Cast, wanted: Wanted, *, scenario: str) -> None
         wanted.purpose,
         scenario,
         list[Value](wanted.items),
+        cast.operator.party,
     )
     script.call(
         cast.operator,

@@ -18,11 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts.vm.codes import Code
+from contracts.vm.testing import account
 from ledger.values import Value
 from tests.business import DEMAND, HOUR_MS, PARTIES, Business, changed, dataset_text, digest
 from tests.pinned import run_pinned
 
-NAMES = sorted(PARTIES)
+BOTH = "both"  # a consumer that is an operator, too
+ROLES = {**{name: (role,) for name, role in PARTIES.items()}, BOTH: ("consumer", "operator")}
+NAMES = sorted(ROLES)
 SUPPLIERS = sorted(name for name, role in PARTIES.items() if role == "supplier")
 MEASURES = ("accuracy", "completeness")
 DAY_MS = 24 * HOUR_MS
@@ -46,6 +49,7 @@ class Wish:
     """A demand, as a clerk would keep it."""
 
     consumer: str
+    addressee: str = ""
     status: str = "submitted"
     operator: str = ""
     manager: str = ""
@@ -101,6 +105,8 @@ class DataMachine(RuleBasedStateMachine):
         itself it loves small numbers, and a demand has seven steps to what it is here for."""
         self.chance = Random(seed)
         self.business = Business()
+        both: list[Value] = [BOTH, "Both", ["consumer", "operator"], [account(BOTH)]]
+        self.business.do("bureau", "parties", "register", *both)
         self.wishes: dict[str, Wish] = {}
         self.rows: dict[str, Rows] = {}
         self.suspended: set[str] = set()
@@ -121,7 +127,7 @@ class DataMachine(RuleBasedStateMachine):
         return who, who in good
 
     def having(self, role: str) -> Callable[[str], bool]:
-        return lambda name: PARTIES[name] == role
+        return lambda name: role in ROLES[name]
 
     def pick(self, names: Sequence[str], ripe: Callable[[str], bool]) -> str:
         """One of them, mostly a ripe one, rarely one that does not exist."""
@@ -158,14 +164,18 @@ class DataMachine(RuleBasedStateMachine):
     def file(self) -> None:
         who, expected = self.actor(self.having("consumer"))
         name = f"d{self.chance.randrange(len(self.wishes) + 1)}"
-        expected = expected and name not in self.wishes
-        if self.act(expected, who, "demand.file", name, *DEMAND):
-            self.wishes[name] = Wish(who)
+        addressee = self.chance.choice(["", "", "opco", "rival", BOTH, "insurer"])
+        is_fit = addressee not in (who, "insurer") and addressee not in self.suspended
+        expected = expected and name not in self.wishes and is_fit
+        if self.act(expected, who, "demand.file", name, *changed(DEMAND, -1, addressee)):
+            self.wishes[name] = Wish(who, addressee)
 
     def prescreen(self) -> None:
         who, may = self.actor(self.having("operator"))
         name, wish, is_ripe = self.wish("submitted")
         passed = self.chance.random() < 0.8
+        may = may and wish is not None and who != wish.consumer
+        may = may and wish is not None and wish.addressee in ("", who)
         if self.act(may and is_ripe, who, "demand.prescreen", name, passed, "why") and wish:
             wish.status, wish.operator = ("forwarded" if passed else "returned"), who
 
@@ -313,7 +323,7 @@ class DataMachine(RuleBasedStateMachine):
     def measure(self) -> None:
         name, rows, is_ripe = self.entry("registered", "updated")
         who, may = self.actor(
-            lambda one: self.owning(rows)(one) or PARTIES[one] in ("operator", "manager")
+            lambda one: self.owning(rows)(one) or not {"operator", "manager"}.isdisjoint(ROLES[one])
         )
         shares, said = self.shares()
         if self.act(may and is_ripe, who, "quality.measure", name, said, b"") and rows:

@@ -40,9 +40,13 @@ def test_clause_6_2a_a_consumer_files_its_demand_with_the_operator() -> None:
     for who in others("consumer"):
         assert business.refused(who, "demand", "file", *demand) == "demand.role"
     assert business.do("insurer", "demand", "file", *demand) == [
-        ("DemandFiled", {"demand_id": "d1", "party_id": "insurer"})
+        ("DemandFiled", {"demand_id": "d1", "party_id": "insurer", "addressee": ""})
     ]
     assert business.ask_record("opco", "demand", "show", "d1")["status"] == "submitted"
+    business.do("insurer", "demand", "file", "d2", *changed(DEMAND, -1, "opco"))
+    screen: list[Value] = ["d2", True, "complete"]
+    assert business.refused("rival", "demand", "prescreen", *screen) == "demand.addressee"
+    business.do("opco", "demand", "prescreen", *screen)
 
 
 def test_clause_6_2b_the_operator_collects_prescreens_and_forwards_demands() -> None:
@@ -320,7 +324,9 @@ def test_clause_6_6_4_the_consumer_states_its_needs_and_accepts_what_it_received
     for position, what in enumerate(said, 1):
         vague = changed(DEMAND, position, "")
         assert business.refused("insurer", "demand", "file", "d0", *vague) == f"demand.{what}"
-    assert business.refused("insurer", "demand", "file", "d0", *DEMAND[:-1], []) == "demand.needs"
+    assert (
+        business.refused("insurer", "demand", "file", "d0", *DEMAND[:-2], [], "") == "demand.needs"
+    )
     business.offered()
     answer: list[Value] = ["v1", digest("payload"), True, "complete"]
     for who in others("consumer"):

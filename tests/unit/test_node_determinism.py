@@ -132,7 +132,7 @@ def calls() -> list[tuple[str, str, list[Value]]]:
         schema: Value = [["cost", "int", "c"], ["plan", "str", "p"]]
         found.append(("catalog", "draft", [f"d-{i}", "", "t", "d", ["b", "a"], schema, "c", 2, i]))
         wanted = ["t", "k", "f", "q", "d", "p", "s"]
-        found.append(("demand", "file", [f"q-{i}", *wanted, ["z", "y", "x"]]))
+        found.append(("demand", "file", [f"q-{i}", *wanted, ["z", "y", "x"], ""]))
     found.append(("nowhere", "call", []))
     return found
 

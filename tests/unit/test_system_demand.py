@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.vm.testing import account
 from ledger.values import Value
 from tests.business import (
     DEMAND,
@@ -58,6 +59,58 @@ def test_a_demand_id_is_given_once_even_to_another_consumer() -> None:
     business.filed()
     for who in ("insurer", "bank"):
         assert business.refused(who, "demand", "file", *FILED) == "demand.exists"
+
+
+@pytest.mark.parametrize("operator", ["nobody", "bureau", "insurer", "O"])
+def test_a_demand_is_filed_with_an_active_operator_or_with_none(operator: str) -> None:
+    business = Business()
+    filed = changed(FILED, -1, operator)
+    assert business.refused("insurer", "demand", "file", *filed) == "demand.addressee"
+    business.suspend("rival")
+    filed = changed(FILED, -1, "rival")
+    assert business.refused("insurer", "demand", "file", *filed) == "demand.addressee"
+
+
+def test_only_the_operator_that_a_demand_is_filed_with_prescreens_it() -> None:
+    business = Business()
+    business.do("insurer", "demand", "file", *changed(FILED, -1, "opco"))
+    for passed in (True, False):
+        words: list[Value] = ["d1", passed, "why"]
+        assert business.refused("rival", "demand", "prescreen", *words) == "demand.addressee"
+    business.do("opco", "demand", "prescreen", "d1", True, "")
+    shown = business.ask_record("insurer", "demand", "show", "d1")
+    assert (shown["addressee"], shown["operator"]) == ("opco", "opco")
+
+
+def test_any_operator_prescreens_what_names_none_and_it_alone_goes_on_with_it() -> None:
+    business = Business()
+    business.catalogued()
+    business.filed()
+    business.do("rival", "demand", "prescreen", "d1", True, "")
+    business.do("bureau", "demand", "review", "d1", True, "", all_datasets())
+    asked = business.grant_terms()
+    assert business.refused("opco", "grant", "request", "g1", *asked) == "grant.operator"
+    business.do("rival", "grant", "request", "g1", *asked)
+
+
+def test_no_operator_prescreens_what_it_filed_or_is_both_sides_of_a_grant() -> None:
+    business = Business()
+    business.catalogued()
+    both: list[Value] = ["both", "Both", ["operator", "consumer"], [account("both")]]
+    business.do("bureau", "parties", "register", *both)
+    own = business.refused("both", "demand", "file", *changed(FILED, -1, "both"))
+    assert own == "demand.addressee"
+    business.do("both", "demand", "file", *FILED)
+    for passed in (True, False):
+        words: list[Value] = ["d1", passed, "why"]
+        assert business.refused("both", "demand", "prescreen", *words) == "demand.self"
+    business.do("opco", "demand", "prescreen", "d1", True, "")
+    business.do("bureau", "demand", "review", "d1", True, "", all_datasets())
+    asked = business.grant_terms()
+    assert business.refused("both", "grant", "request", "g1", *asked) == "grant.operator"
+    business.authorize("g1")
+    sides = business.ask_record("bureau", "grant", "sides", "g1")
+    assert (sides["operator"], sides["consumer"]) == ("opco", "both")
 
 
 def test_unknown_demands_are_named_as_such() -> None:
@@ -293,7 +346,7 @@ def test_only_the_catalog_contract_says_what_came_in() -> None:
 def test_a_demand_as_long_as_allowed_fits_into_storage() -> None:
     business = Business()
     words: list[Value] = ["数" * size for size in (128, 128, 128, 512, 128, 2048, 512)]
-    business.do("insurer", "demand", "file", "d1", *words, ["数" * 256] * 32)
+    business.do("insurer", "demand", "file", "d1", *words, ["数" * 256] * 32, "opco")
     business.do("opco", "demand", "prescreen", "d1", True, "数" * 1024)
     longest = changed(changed(order(business), 1, "数" * 1024), 3, "数" * 1024)
     business.do("bureau", "demand", "collect", *longest)

@@ -178,6 +178,8 @@ class Builder:
         self._fact(demand, title=text(given.get("title")), purpose=given.get("purpose"))
         self._fact(demand, kind=given.get("kind"), scenario=given.get("scenario"))
         self._edge(demand, "filed by", self._actor())
+        if operator := text(given.get("operator_party")):
+            self._edge(demand, "filed with", self._party(operator))
 
     def _prescreened(self, given: Mapping[str, Value]) -> None:
         relation = "forwarded by" if given.get("passed") else "returned by"

@@ -112,7 +112,7 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
     },
     "quality": {"QualityMeasured": {"dataset_id": DATASET, "party_id": PARTY}},
     "demand": {
-        "DemandFiled": {"demand_id": DEMAND, "party_id": PARTY},
+        "DemandFiled": {"demand_id": DEMAND, "party_id": PARTY, "addressee": PARTY},
         "DemandPrescreened": {"demand_id": DEMAND, "party_id": PARTY},
         "DemandReviewed": {"demand_id": DEMAND, "party_id": PARTY, "datasets": DATASETS},
         "DemandCollecting": {"demand_id": DEMAND, "party_id": PARTY, "suppliers": PARTIES},

@@ -117,7 +117,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "measure": {"dataset_id": DATASET},
     },
     "demand": {
-        "file": {"demand_id": DEMAND},
+        "file": {"demand_id": DEMAND, "operator_party": PARTY},
         "prescreen": {"demand_id": DEMAND},
         "review": {"demand_id": DEMAND, "datasets": DATASETS},
         "collect": {"demand_id": DEMAND, "suppliers": PARTIES},
