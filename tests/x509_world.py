@@ -22,6 +22,7 @@ from crypto.x509.read import (
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+BEGIN, END = datetime(2023, 11, 1, tzinfo=UTC), datetime(2029, 11, 1, tzinfo=UTC)
 PEER = "12D3KooW" + "Q" * 44
 OTHER_PEER = "12D3KooW" + "R" * 44
 NODE = Subject("org1", "n1", Role.NODE, PEER)
@@ -54,6 +55,12 @@ class Org:
         made = der.sequence(fields.replace(der.integer(certificate.serial), serial, 1))
         return encode.signed(made, sm2.signature_to_der(self.provider.sign(made)))
 
+    def unfit_leaf(self, subject: Subject, public: bytes = b"") -> bytes:
+        """The DER of what this root signed although `make_leaf` would not."""
+        public = public or keys().public_key
+        body = der.sequence(*certificate_parts(subject, public).values())
+        return encode.signed(body, sm2.signature_to_der(self.provider.sign(body)))
+
     def crl(self, *serials: int, now: datetime = NOW, days: int = 7) -> RevocationList:
         entries = [Revoked(serial, NOW) for serial in serials]
         return read_crl(make_crl(self.provider, self.root, entries, 1, now, days))
@@ -65,3 +72,17 @@ def organization(
     provider = keys()
     made = make_root(provider, name, root or f"{name}-ca", now, days)
     return Org(provider, read_certificate(made))
+
+
+def certificate_parts(subject: Subject, public: bytes) -> dict[str, bytes]:
+    """The parts of a certificate's body in their order, good from BEGIN to END of this world."""
+    return {
+        "version": der.tagged(0, der.integer(2)),
+        "serial": der.integer(0x4D2),
+        "algorithm": encode.ALGORITHM,
+        "issuer": encode.name(Subject(subject.organization, "ca", None)),
+        "validity": der.sequence(encode.time(BEGIN), encode.time(END)),
+        "subject": encode.name(subject),
+        "key": encode.public_key_info(public),
+        "extensions": der.tagged(3, encode.leaf_extensions(subject, public, public)),
+    }

@@ -35,6 +35,10 @@ PROOFS: dict[str, tuple[Pair, tuple[str, int, int]]] = {
         signed(LIAR, statement(time_ms=5), statement(time_ms=2**40)),
         ("execution", 0, 300),
     ),
+    "a_statement_at_the_beginning_of_time": (
+        signed(LIAR, statement(time_ms=0), statement(time_ms=1)),
+        ("execution", 0, 300),
+    ),
     "small_numbers": (
         signed(LIAR, vote(view=0, height=1), vote(view=0, height=1, proposal="b")),
         ("prepare", 0, 1),
@@ -196,6 +200,12 @@ FORGERIES: dict[str, tuple[Callable[[], Pair], str]] = {
                        retagged(vote(proposal="b"), TAG_TRANSACTION)), "kind",
     ),
     "no_tag": (lambda: forged(b"", b"x"), "kind"),
+    "a_too_long_first_message": (lambda: forged(bytes(257), b""), "message"),
+    "messages_of_256_bytes": (lambda: forged(bytes(256), bytes(256)), "kind"),
+    "a_map_where_a_number_belongs": (
+        lambda: forged(vote().replace(b"\x03\xcd", b"\x80\xcd"),
+                       vote(proposal="b").replace(b"\x03\xcd", b"\x80\xcd")), "form",
+    ),
     "a_tag_alone": (lambda: forged(PREPARE.value, PREPARE.value), "form"),
     "half_a_tag": (lambda: forged(PREPARE.value[:-1], PREPARE.value[:-1]), "kind"),
     "a_vote_tagged_as_a_statement": (

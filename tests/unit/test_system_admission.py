@@ -109,7 +109,7 @@ def test_an_application_of_two_keys_is_not_one_of_their_order_reversed() -> None
         (4, ["developer", "developer"], "parties.role_twice"),
         (5, bytes(31), "admission.documents"),
         (KEYS, [], "admission.signatures"),
-        (KEYS, [bytes(64)] * 9, "admission.signatures"),
+        (KEYS, [bytes(64)] * 2, "admission.signatures"),
         (KEYS, [bytes(63)], "admission.key"),
         (KEYS, [bytes(64)], "admission.signature"),
         (SIGNATURES, [], "admission.signatures"),
@@ -120,6 +120,11 @@ def test_a_malformed_application_is_refused(place: int, value: Value, code: str)
     business = Business()
     words = changed(signed(business), place, value)
     assert business.refused("opco", "admission", "apply", *words) == code
+
+
+def test_nine_accounts_do_not_apply_at_once() -> None:
+    many = replace(BANK, keys=tuple(f"desk-{number}" for number in range(9)))
+    assert refused(Business(), many) == "admission.signatures"
 
 
 @pytest.mark.parametrize("hours", [0, -1, 90 * DAY + 1])
@@ -156,6 +161,8 @@ def test_a_stranger_sponsors_nobody_and_neither_does_a_suspended_party() -> None
     assert refused(business, LAB, who=STRANGER) == "admission.role"
     business.suspend("opco")
     assert refused(business, LAB) == "admission.role"
+    # Any party may sponsor a consumer; no party is none, also where the consumer signed for that.
+    assert refused(business, replace(BANK, sponsor=""), who=STRANGER) == "admission.role"
 
 
 @pytest.mark.parametrize(
@@ -249,6 +256,26 @@ def test_an_expired_application_is_neither_admitted_nor_refused() -> None:
     assert business.ask_record("bureau", "admission", "show", "a1")["status"] == "applied"
     (row,) = rows(business, "bureau")
     assert row["status"] == "expired"
+
+
+def test_an_application_is_over_in_the_millisecond_in_which_it_ends() -> None:
+    business = Business()
+    applied(business)
+    end_ms = business.ask_record("bureau", "admission", "show", "a1")["expires_ms"]
+    assert isinstance(end_ms, int)
+    business.pass_time(end_ms - 1 - business.now_ms)
+    assert business.ask("bureau", "admission", "standing", "a1") == "applied"
+    # The block of an act is a millisecond later.
+    assert business.refused("bureau", "admission", "refuse", "a1", "late") == "admission.expired"
+    assert business.now_ms == end_ms
+    assert business.ask("bureau", "admission", "standing", "a1") == "expired"
+
+
+def test_what_was_admitted_does_not_expire() -> None:
+    business = Business()
+    admitted(business)
+    business.pass_time(DAY * HOUR_MS)
+    assert business.ask("bureau", "admission", "standing", "a1") == "admitted"
 
 
 @pytest.mark.parametrize("end", ["admit", "refuse", "withdraw"])

@@ -7,7 +7,7 @@ import pytest
 from client.sealed import seal, unseal
 from contracts.anchors import newest_anchor
 from contracts.vm.testing import account
-from crypto import sm2
+from crypto import sm2, sm3
 from ledger import merkle
 from ledger.model import Address
 from ledger.values import Value
@@ -202,6 +202,21 @@ def test_evidence_is_read_by_active_parties_only() -> None:
         assert denied == "evidence.role"
 
 
+def test_the_largest_batch_has_paths_of_twenty_siblings() -> None:
+    business = Business()
+    siblings = [digest(f"sibling {level}") for level in range(20)]
+    root = sm3.digest(b"\x00" + digest("first"))
+    for sibling in siblings:  # of the first digest all are on the right
+        root = sm3.digest(b"\x01" + root + sibling)
+    batch: list[Value] = ["b1", "delivery.sent", "x", root, 2**20, "plain", "", ""]
+    business.do("opco", "evidence", "record_batch", *batch)
+    path: list[Value] = [*siblings]
+    first: list[Value] = ["b1", 0, digest("first")]
+    assert business.ask("opco", "evidence", "holds", *first, path) is True
+    for wrong in (path[:19], [*path, digest("one more")]):
+        assert business.denied("opco", "evidence", "holds", *first, wrong) == "evidence.path"
+
+
 class Reader:
     """The state of a chain, as a node reads it."""
 
@@ -231,6 +246,13 @@ def test_a_malformed_anchor_is_refused(position: int, value: Value, code: str) -
     assert Business().refused("health", "evidence", "anchor_access", *bad) == code
 
 
+def test_a_closed_file_may_have_a_single_entry() -> None:
+    business = Business()
+    business.do("health", "evidence", "anchor_access", *changed(ANCHOR, 2, 1))
+    shown = business.ask_record("bank", "evidence", "access_anchor", account("health"), 3)
+    assert (shown["first"], shown["last"]) == (1, 1)
+
+
 def test_only_who_speaks_on_the_chain_anchors_a_log() -> None:
     refused = Business().refused(STRANGER, "evidence", "anchor_access", *ANCHOR)
     assert refused == "evidence.anchor_role"
@@ -243,9 +265,10 @@ def test_an_anchor_is_never_replaced_and_entries_are_anchored_once() -> None:
         again = changed(changed(changed(ANCHOR, 0, number), 1, 41), 2, 50)
         code = business.refused("health", "evidence", "anchor_access", *again)
         assert code == "evidence.anchor_number"
-    overlapping = changed(changed(ANCHOR, 0, 4), 2, 60)
-    code = business.refused("health", "evidence", "anchor_access", *overlapping)
-    assert code == "evidence.anchor_span"
+    for first in (1, 40):
+        overlapping = changed(changed(changed(ANCHOR, 0, 4), 1, first), 2, 60)
+        code = business.refused("health", "evidence", "anchor_access", *overlapping)
+        assert code == "evidence.anchor_span"
     shown = business.ask_record("bank", "evidence", "access_anchor", account("health"), 3)
     assert (shown["first"], shown["last"], shown["head"]) == (1, 40, HEAD)
 

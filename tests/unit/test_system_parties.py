@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.bundle import system_sources
 from contracts.vm.testing import account
 from ledger.values import Value
-from tests.business import PARTIES, ROLES, STRANGER, Business, changed
+from tests.applications import entered
+from tests.business import PARTIES, ROLES, STRANGER, Business, changed, code_of
 
 NEW: list[Value] = ["new", "New Office", ["supplier"], [account("new")]]
 
@@ -60,6 +62,33 @@ def test_a_malformed_party_is_not_registered(position: int, value: Value, code: 
     business = Business()
     assert business.refused("bureau", "parties", "register", *changed(NEW, position, value)) == code
     business.do("bureau", "parties", "register", *NEW)
+
+
+def test_a_genesis_without_a_manager_is_refused() -> None:
+    source = dict(system_sources())["parties"]
+    for role, code in (("supplier", "parties.no_manager"), ("manager", "")):
+        founders: list[Value] = [
+            ["first", "First", [role], [account("first")]],
+            ["last", "Last", ["supplier"], [account("last")]],
+        ]
+        receipt = Business().chain.deploy("parties-2", source, [founders])
+        assert (code_of(receipt.detail) if receipt.detail else "") == code
+
+
+def test_there_are_100_managers_at_most_and_one_that_is_revoked_makes_room() -> None:
+    business = Business()
+    for number in range(98):  # besides the bureau and the board
+        entered(business, f"m-{number}", ["manager"], [account(f"m-{number}")])
+    more: list[Value] = ["m-98", "More", ["consumer", "manager"], [account("m-98")]]
+    assert business.denied(STRANGER, "parties", "check_new", *more) == "parties.managers"
+    assert business.refused("bureau", "parties", "register", *more) == "parties.managers"
+    assert business.ask(STRANGER, "parties", "check_new", *NEW) is True
+    business.do("bureau", "parties", "register", *NEW)
+    business.do("bureau", "parties", "revoke", "new", "mistaken")
+    assert business.denied(STRANGER, "parties", "check_new", *more) == "parties.managers"
+    business.do("bureau", "parties", "revoke", "m-5", "reform")
+    assert business.ask(STRANGER, "parties", "has_other_manager", "bureau") is True
+    business.do("bureau", "parties", "register", *more)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +157,45 @@ def test_a_suspended_party_keeps_its_name_and_loses_its_roles() -> None:
     assert business.ask_record(STRANGER, "parties", "show", "bank")["status"] == "suspended"
 
 
+def test_what_a_contract_is_told_of_a_sender_ends_with_its_account_and_its_party() -> None:
+    """`standing` is what ctx.party and ctx.roles are made of."""
+    business = Business()
+    accounts: list[Value] = [account("new"), account("desk")]
+    business.do("bureau", "parties", "register", "new", "New", ["consumer", "supplier"], accounts)
+    for who, told in (
+        ("desk", ["new", ["supplier", "consumer"]]),
+        ("bureau", ["bureau", ["manager"]]),
+        (STRANGER, ["", []]),
+    ):
+        assert business.ask(STRANGER, "parties", "standing", account(who)) == told
+    business.do("bureau", "parties", "remove_account", "new", account("desk"))
+    assert business.ask(STRANGER, "parties", "standing", account("desk")) == ["", []]
+    business.suspend("new")
+    assert business.ask(STRANGER, "parties", "standing", account("new")) == ["", []]
+
+
+def test_who_serves_is_an_active_operator_and_who_is_served_is_not_revoked() -> None:
+    business = Business()
+    assert business.ask(STRANGER, "parties", "may_serve", "opco", "bank") is True
+    assert business.ask(STRANGER, "parties", "may_serve", "health", "bank") is False
+    business.suspend("bank")
+    assert business.ask(STRANGER, "parties", "may_serve", "opco", "bank") is True
+    business.do("bureau", "parties", "revoke", "bank", "misuse")
+    assert business.ask(STRANGER, "parties", "may_serve", "opco", "bank") is False
+    business.suspend("opco")
+    assert business.ask(STRANGER, "parties", "may_serve", "opco", "insurer") is False
+
+
+def test_each_suspension_has_a_number_while_it_lasts() -> None:
+    business = Business()
+    for number in (1, 2):
+        assert business.ask(STRANGER, "parties", "suspension_of", "bank") == 0
+        business.suspend("bank")
+        assert business.ask(STRANGER, "parties", "suspension_of", "bank") == number
+        business.do("bureau", "parties", "readmit", "bank", "audit passed")
+    assert business.ask(STRANGER, "parties", "suspension_of", "bank") == 0
+
+
 def test_suspension_and_readmission_take_turns() -> None:
     business = Business()
     assert business.refused("bureau", "parties", "readmit", "bank", "why") == "parties.status"
@@ -186,6 +254,30 @@ def test_a_lost_key_is_replaced_and_speaks_for_nobody_any_more(by: str) -> None:
     assert business.ask(STRANGER, "parties", "acting_as", account("bank-2"), "consumer") == "bank"
     refused = business.refused("bureau", "parties", "add_account", "bank", account("bank"))
     assert refused == "parties.account_lost"
+
+
+def test_one_lost_key_is_replaced_and_the_others_stay() -> None:
+    business = kept()
+    business.do("bureau", "parties", "add_account", "bank", account("desk"))
+    args: list[Value] = ["bank", account("desk"), account("d2"), "stolen"]
+    business.do("bureau", "parties", "replace_account", *args)
+    shown = business.ask_record(STRANGER, "parties", "show", "bank")
+    assert shown["accounts"] == [account("bank"), account("d2")]
+    for address, is_barred in ((account("bank"), False), (account("desk"), True)):
+        assert business.ask(STRANGER, "parties", "is_barred", address) is is_barred
+    business.do("bureau", "parties", "revoke", "bank", "misuse")
+    assert business.ask(STRANGER, "parties", "is_barred", account("bank")) is True
+
+
+def test_a_keeper_is_named_once_and_for_a_reason() -> None:
+    business = kept()
+    for address, reason, code in (
+        (KEEPER, "again", "parties.keeper_same"),
+        (account("other"), "", "parties.reason"),
+        (account("other"), "r" * 513, "parties.reason"),
+    ):
+        refused = business.refused("bureau", "parties", "name_keeper", "bank", address, reason)
+        assert refused == code
 
 
 def test_the_history_of_accounts_names_every_change_who_made_it_and_why() -> None:
