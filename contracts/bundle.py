@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
 
+from contracts.parameters import PARAMETERS
 from ledger.genesis import GenesisContract, GenesisParty, Limits
 from ledger.model import ValidatorSet
 from ledger.values import Value, encode_value
@@ -32,6 +33,9 @@ class GenesisAlgorithm:
 SYSTEM_CONTRACTS = (
     "parties",
     "governance",
+    "parameter",
+    "feature",
+    "policy",
     "proposal",
     "certificate",
     "identity",
@@ -129,6 +133,7 @@ def init_args(
     return {
         "parties": [founders(parties)],
         "governance": [members, limits.watermark_window],
+        "parameter": [[[name, getattr(limits, name)] for name in PARAMETERS]],
         "identity": [[[party, root] for party, root in roots]],
         "algorithm": [[_agreed(provider, algorithm) for provider, algorithm in algorithms]],
     }

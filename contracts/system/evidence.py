@@ -147,6 +147,10 @@ def record_sealed(
     keys: list[tuple[str, bytes]],
 ) -> None:
     """A party puts a thing on record that only the parties it names can open (8.1.1, 8.1.4a)."""
+    require(
+        view_contract("feature", "is_on", "sealed_evidence", returns=bool),
+        "evidence.off: the consortium keeps no payloads on chain; record the digest alone",
+    )
     require(1 <= len(payload) <= PAYLOAD_MAX, "evidence.payload: seal 1 to 32768 bytes")
     require(1 <= len(keys) <= READERS_MAX, "evidence.readers: seal it to 1 to 16 parties")
     readers: list[str] = []

@@ -236,6 +236,10 @@ def close_channel(channel_id: str, reason: str) -> None:
 def draw(channel_id: str, asked: Grant) -> str:
     """The manager that approved what is asked beforehand; for the contract grant alone (6.3b)."""
     require(ctx.sender == "contract:grant", "preapproval.draw: request a grant in the channel")
+    require(
+        view_contract("feature", "is_on", "grant_channels", returns=bool),
+        "preapproval.off: the consortium has switched channels off; request without the channel",
+    )
     channel = known(channel_id)
     require(channel.status == "open", "preapproval.closed: request without the channel")
     require(ctx.time_ms < channel.until_ms, "preapproval.ended: request without the channel")

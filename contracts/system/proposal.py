@@ -1,11 +1,13 @@
-"""Proposals to change who runs the chain, or its engine, and the votes on them (8.1.3, 6.6.1).
+"""Proposals to change who runs the chain, or by which rules, and the votes on them (8.1.3, 6.6.1).
 
-The manager, or a party that runs a validator (an organization), proposes. A proposal is approved
-when a manager and a quorum of the organizations are for it, one vote each, however many nodes or
-accounts they have. Then the contract `governance` carries it out: observers at once, the
-committee after its new members confirmed. A change of the engine that runs the contracts goes
-into the schedule of the machine, for a height that leaves every node a window to get ready. Roots
-of organizations enter and leave the contract `identity`.
+A manager, or a party that runs a validator (an organization), proposes. What a proposal needs says
+the policy of its kind (contract `policy`): as the chain begins, a manager and a quorum of the
+organizations, one vote each, however many nodes or accounts they have. The vote that completes it
+carries it out. The contract `governance` takes observers at once, the committee after its new
+members confirmed. A change of the engine that runs the contracts goes into the schedule of the
+machine, for a height that leaves every node a window to get ready. Roots of organizations enter
+and leave the contract `identity`. The contracts `parameter`, `feature` and `policy` take what is
+theirs.
 
 States: open -> decided | rejected | withdrawn | expired; for the committee
 open -> approved -> decided | withdrawn | lapsed.
@@ -29,10 +31,36 @@ from contracts.dialect import (
     view_contract,
 )
 
-TERM_MS = 7 * 24 * 3600 * 1000  # people have a week to decide
 VOTES_MAX = 128  # parties that vote on one proposal: twice the largest committee
+# The others change the committee, whose new members have to confirm.
+AT_ONCE = (
+    "admit_observer",
+    "dismiss_observer",
+    "admit_root",
+    "retire_root",
+    "change_engine",
+    "cancel_engine",
+    "change_parameters",
+    "cancel_parameters",
+    "switch_feature",
+    "cancel_feature",
+    "change_policy",
+)
 REASON_MAX = 512  # characters
 PAGE_MAX = 100  # proposals in one answer
+
+
+@record
+class Policy:
+    """What a proposal of a kind needs, as the contract `policy` tells it."""
+
+    kind: str
+    managers: int
+    share: int  # percent of the organizations; 0: a quorum
+    is_guarded: bool  # a quorum at the least
+    has_veto: bool
+    term_ms: int
+    proposal_id: str
 
 
 @record
@@ -47,6 +75,7 @@ class Proposal:
     expires_ms: int  # end of the vote; once approved, of the confirmations
     approvals: list[str]  # parties
     rejections: list[str]
+    values: list[tuple[str, int]]  # of change_parameters and change_policy
     status: str = "open"
     note: str = ""  # reason of the last rejection
     node: str = ""
@@ -56,8 +85,10 @@ class Proposal:
     peer_id: str = ""
     address: str = ""
     vm_version: str = ""  # of change_engine
-    from_height: int = 0  # of change_engine and cancel_engine
+    from_height: int = 0  # of engines and parameters; of switch_feature: not before it
     root: bytes = b""  # DER for admit_root, fingerprint for retire_root
+    subject: str = ""  # the feature, or the kind whose policy changes
+    on: bool = False  # of switch_feature
 
 
 proposals = Map(str, Proposal)
@@ -134,6 +165,65 @@ def cancel_engine(proposal_id: str, from_height: int, reason: str) -> None:
 
 
 @call
+def change_parameters(
+    proposal_id: str, values: list[tuple[str, int]], not_before: int, reason: str
+) -> None:
+    """Proposes other figures for blocks and heartbeats, from a height on; 0: the earliest."""
+    voter = require_voter()
+    view_contract("parameter", "check", values, not_before, returns=bool)
+    wish = plain(proposal_id, "change_parameters", voter, reason)
+    enter(replace(wish, values=values, from_height=not_before))
+
+
+@call
+def cancel_parameters(proposal_id: str, from_height: int, reason: str) -> None:
+    """Proposes that the last scheduled change of parameters, for that height, does not happen."""
+    voter = require_voter()
+    view_contract("parameter", "check_cancel", from_height, returns=bool)
+    enter(replace(plain(proposal_id, "cancel_parameters", voter, reason), from_height=from_height))
+
+
+@call
+def switch_feature(proposal_id: str, name: str, on: bool, not_before: int, reason: str) -> None:
+    """Proposes that a feature is on, or off, from a height on; 0: the earliest."""
+    voter = require_voter()
+    view_contract("feature", "check", name, on, not_before, returns=bool)
+    wish = plain(proposal_id, "switch_feature", voter, reason)
+    enter(replace(wish, subject=name, on=on, from_height=not_before))
+
+
+@call
+def cancel_feature(proposal_id: str, name: str, reason: str) -> None:
+    """Proposes that the scheduled switch of a feature does not happen."""
+    voter = require_voter()
+    view_contract("feature", "check_cancel", name, returns=bool)
+    enter(replace(plain(proposal_id, "cancel_feature", voter, reason), subject=name))
+
+
+@call
+def change_policy(
+    proposal_id: str,
+    kind: str,
+    managers: int,
+    share: int,
+    has_veto: bool,
+    term_ms: int,
+    reason: str,
+) -> None:
+    """Proposes what proposals of a kind need from then on."""
+    voter = require_voter()
+    view_contract("policy", "check", kind, managers, share, term_ms, returns=bool)
+    values = [
+        ("managers", managers),
+        ("share", share),
+        ("has_veto", 1 if has_veto else 0),
+        ("term_ms", term_ms),
+    ]
+    wish = plain(proposal_id, "change_policy", voter, reason)
+    enter(replace(wish, subject=kind, values=values))
+
+
+@call
 def approve(proposal_id: str) -> None:
     """A manager or an organization is for it; the vote that completes it carries it out."""
     voter = require_voter()
@@ -145,7 +235,7 @@ def approve(proposal_id: str) -> None:
 
 @call
 def reject(proposal_id: str, reason: str) -> None:
-    """It is against it. A manager's no is final, and so is one that leaves no quorum."""
+    """It is against it. A no that leaves too few is final, and a manager's where it has a veto."""
     voter = require_voter()
     check_reason(reason)
     found = votable(proposal_id, voter)
@@ -153,7 +243,8 @@ def reject(proposal_id: str, reason: str) -> None:
     rejections.append(voter)
     parties = organizations()
     left = [party for party in parties if party not in rejections]
-    is_over = len(left) < quorum_of(len(parties)) or is_manager(voter)
+    policy = policy_of(found.kind)
+    is_over = len(left) < needed(policy, len(parties)) or (policy.has_veto and is_manager(voter))
     status = "rejected" if is_over else "open"
     proposals[proposal_id] = replace(found, rejections=rejections, status=status, note=reason)
     emit("Rejected", proposal_id=proposal_id, party_id=voter, reason=reason, status=status)
@@ -217,8 +308,20 @@ def is_active(party: str) -> bool:
     return view_contract("parties", "is_active", party, returns=bool)
 
 
+def policy_of(kind: str) -> Policy:
+    return view_contract("policy", "show", kind, returns=Policy)
+
+
+def needed(policy: Policy, size: int) -> int:
+    """So many of `size` organizations decide."""
+    share = (size * policy.share + 99) // 100
+    if policy.share == 0 or policy.is_guarded:
+        return max(quorum_of(size), share)
+    return share
+
+
 def quorum_of(size: int) -> int:
-    """ceil((n + f + 1) / 2) of n, as of validators: so many organizations decide."""
+    """ceil((n + f + 1) / 2) of n, as of validators."""
     return (size + (size - 1) // 3 + 2) // 2
 
 
@@ -252,8 +355,8 @@ def votable(proposal_id: str, voter: str) -> Proposal:
 
 def plain(proposal_id: str, kind: str, voter: str, reason: str) -> Proposal:
     """A new proposal; what it is about is still to be filled in."""
-    expires_ms = ctx.time_ms + TERM_MS
-    return Proposal(proposal_id, kind, reason, voter, ctx.time_ms, expires_ms, [voter], [])
+    expires_ms = ctx.time_ms + policy_of(kind).term_ms
+    return Proposal(proposal_id, kind, reason, voter, ctx.time_ms, expires_ms, [voter], [], [])
 
 
 def enter(new: Proposal) -> None:
@@ -272,6 +375,9 @@ def enter(new: Proposal) -> None:
         organization=new.party,
         vm_version=new.vm_version,
         from_height=new.from_height,
+        subject=new.subject,
+        on=new.on,
+        values=new.values,
         party_id=new.proposer,
         reason=new.reason,
     )
@@ -292,8 +398,20 @@ def take_approval(given: Proposal, voter: str) -> None:
     emit("Approved", proposal_id=given.id, party_id=voter)
     if not is_approved(given):
         proposals[given.id] = given
-    elif given.kind == "admit_observer":
+    elif given.kind in AT_ONCE:
         proposals[given.id] = replace(given, status="decided")
+        carry_out(given)
+    else:
+        expires_ms = call_contract(
+            "governance", "ask", given.id, given.kind, given.node, given.successor, returns=int
+        )
+        proposals[given.id] = replace(given, status="approved", expires_ms=expires_ms)
+
+
+def carry_out(given: Proposal) -> None:
+    """What needs no confirmations."""
+    kind, height = given.kind, given.from_height
+    if kind == "admit_observer":
         call_contract(
             "governance",
             "admit",
@@ -303,36 +421,47 @@ def take_approval(given: Proposal, voter: str) -> None:
             given.peer_id,
             given.address,
         )
-    elif given.kind == "dismiss_observer":
-        proposals[given.id] = replace(given, status="decided")
+    elif kind == "dismiss_observer":
         call_contract("governance", "dismiss", given.node)
-    elif given.kind == "admit_root":
-        proposals[given.id] = replace(given, status="decided")
+    elif kind == "admit_root":
         call_contract("identity", "admit_root", given.party, given.root)
-    elif given.kind == "retire_root":
-        proposals[given.id] = replace(given, status="decided")
+    elif kind == "retire_root":
         call_contract("identity", "retire_root", given.party, given.root)
-    elif given.kind == "change_engine":
-        require_lead(given.from_height)
-        proposals[given.id] = replace(given, status="decided")
-        call_contract("contract", "change_engine", given.vm_version, given.from_height)
-    elif given.kind == "cancel_engine":
-        require_lead(given.from_height)
-        proposals[given.id] = replace(given, status="decided")
-        call_contract("contract", "cancel_engine", given.from_height)
+    elif kind == "change_engine":
+        require_lead(height)
+        call_contract("contract", "change_engine", given.vm_version, height)
+    elif kind == "cancel_engine":
+        require_lead(height)
+        call_contract("contract", "cancel_engine", height)
+    elif kind == "change_parameters":
+        call_contract("parameter", "schedule", given.id, given.values, height)
+    elif kind == "cancel_parameters":
+        call_contract("parameter", "cancel", given.id, height)
+    elif kind == "switch_feature":
+        call_contract("feature", "switch", given.id, given.subject, given.on, height)
+    elif kind == "cancel_feature":
+        call_contract("feature", "cancel", given.id, given.subject)
     else:
-        expires_ms = call_contract(
-            "governance", "ask", given.id, given.kind, given.node, given.successor, returns=int
+        figures = [value for _name, value in given.values]
+        call_contract(
+            "policy",
+            "change",
+            given.id,
+            given.subject,
+            figures[0],
+            figures[1],
+            figures[2] == 1,
+            figures[3],
         )
-        proposals[given.id] = replace(given, status="approved", expires_ms=expires_ms)
 
 
 def is_approved(given: Proposal) -> bool:
-    """A manager and a quorum of the organizations are for it, in good standing as of now."""
+    """As many managers and organizations as its policy asks for, in good standing as of now."""
+    policy = policy_of(given.kind)
     parties = organizations()
     for_it = [party for party in parties if party in given.approvals and is_active(party)]
     managers = [party for party in given.approvals if is_manager(party)]
-    return len(managers) > 0 and len(for_it) >= quorum_of(len(parties))
+    return len(managers) >= policy.managers and len(for_it) >= needed(policy, len(parties))
 
 
 def check_reason(reason: str) -> None:

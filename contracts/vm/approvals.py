@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ledger.values import Value
 
 # The chain asks these who may speak and who orders blocks: nobody stops them, they are repaired.
-FOUNDATION: Final = frozenset({"parties", "governance", "proposal"})
+FOUNDATION: Final = frozenset({"parties", "governance", "proposal", "policy"})
 TERM_MS: Final = 7 * 24 * 3600 * 1000  # people have a week to decide, as on proposals
 APPROVALS_MAX: Final = 128  # twice the largest committee
 
