@@ -33,6 +33,8 @@ OPERATORS = ("opco", "rival")
 SUPPLIERS_ALL = ("health", "social", "civil", "archive")
 CONSUMERS = ("insurer", "bank")
 VOTERS = ("bureau", "board", "opco", "health", "insurer")  # managers, and who runs a validator
+SLOWER: tuple[Value, ...] = ([["time_skew_ms_max", 6000]],)  # of proposal.change_parameters
+CHANNELS_OFF: tuple[Value, ...] = ("grant_channels", False)  # of switch_feature
 NEW_NODE: list[Value] = ["n", "bank", bytes(64), "peer", "", "grow"]
 
 
@@ -68,6 +70,27 @@ def an_observer(business: Business) -> None:
     business.do("bureau", "proposal", "admit_observer", "c1", *NEW_NODE)
     for who in ("opco", "health"):
         business.do(who, "proposal", "approve", "c1")
+
+
+def carried(business: Business, proposal_id: str, method: str, *args: Value) -> None:
+    """A proposal that enough are for."""
+    business.do("bureau", "proposal", method, proposal_id, *args, "why")
+    for who in ("opco", "health"):
+        business.do(who, "proposal", "approve", proposal_id)
+
+
+def a_coming_change(business: Business) -> None:
+    carried(business, "c0", "change_parameters", *SLOWER, business.chain.height + 500)
+
+
+def an_announced_feature(business: Business) -> None:
+    carried(business, "c0", "switch_feature", *CHANNELS_OFF, business.chain.height + 500)
+
+
+def coming_height(business: Business) -> list[Value]:
+    terms = business.ask("bureau", "parameter", "terms")
+    assert isinstance(terms, list) and isinstance(terms[-1], dict)
+    return ["c1", terms[-1]["from_height"], "why"]
 
 
 def an_agreement(business: Business) -> None:
@@ -219,6 +242,15 @@ STEPS = [
     Step("proposal", "admit_observer", nothing, fixed("c1", *NEW_NODE), VOTERS, "proposal.role"),
     Step("proposal", "propose", an_observer,
          fixed("c2", "dismiss_observer", "n", "", "why"), VOTERS, "proposal.role"),
+    Step("proposal", "change_parameters", nothing, fixed("c1", *SLOWER, 0, "why"),
+         VOTERS, "proposal.role"),
+    Step("proposal", "cancel_parameters", a_coming_change, coming_height, VOTERS, "proposal.role"),
+    Step("proposal", "switch_feature", nothing, fixed("c1", *CHANNELS_OFF, 0, "why"),
+         VOTERS, "proposal.role"),
+    Step("proposal", "cancel_feature", an_announced_feature, fixed("c1", CHANNELS_OFF[0], "why"),
+         VOTERS, "proposal.role"),
+    Step("proposal", "change_policy", nothing,
+         fixed("c1", "admit_observer", 1, 50, True, 24 * HOUR_MS, "why"), VOTERS, "proposal.role"),
     Step("governance", "set_address", nothing, fixed("node-health", "/ip4/10.0.0.1/tcp/1"),
          ("health",), "governance.owner"),
     Step("catalog", "draft", nothing, fixed("x", "", *dataset_text("archive")),

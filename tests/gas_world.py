@@ -8,11 +8,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from contracts.bundle import system_sources
+from contracts.parameters import PARAMETERS
+from contracts.system import parameter, policy
 from contracts.system.governance import MEMBERS_MAX, NODES_MAX
 from contracts.system.parties import SELECTED_ROLES
 from contracts.vm.codes import Code
 from contracts.vm.testing import Chain, account
 from crypto.x509.profile import Role, Subject
+from ledger.genesis import Limits
 from ledger.model import address_of
 from ledger.values import Value, encode_value
 from tests.business import ROLES, node_public
@@ -36,6 +39,7 @@ class Machinery:
         args: dict[str, list[Value]] = {
             "parties": [founders],
             "governance": [members, 64],
+            "parameter": [[[parameter, getattr(Limits(), parameter)] for parameter in PARAMETERS]],
             "identity": [[]],
             "algorithm": [[]],
         }
@@ -176,8 +180,32 @@ class Machinery:
         self.vote(name("e0"))
         self.do("org-63", "proposal", "cancel_engine", name("e1"), at, wide(512))
         self.vote(name("e1"))
+        self.lay_down()
         self.do("org-63", "governance", "set_address", name("node-063"), "/" + wide(255))
         self.chain.advance(height=100)
+
+    def lay_down(self) -> None:
+        """Changes of all parameters as many as may wait, of a feature, and of a policy."""
+        for number in range(parameter.COMING_MAX):
+            at = self.chain.height + 10_000 + number
+            values: list[Value] = [
+                [known, (least + most) // 2 + number if known != "heartbeat_ms" else least + number]
+                for known, least, most in parameter.PARAMETERS
+            ]
+            if number < parameter.COMING_MAX - 1:
+                words: list[Value] = [name(f"q{number}"), values, at]
+                self.sign("contract:proposal", "parameter", "schedule", *words)
+        self.do("org-63", "proposal", "change_parameters", name("q"), values, at, wide(512))
+        self.vote(name("q"))
+        self.do("org-63", "proposal", "cancel_parameters", name("q-no"), at, wide(512))
+        self.vote(name("q-no"))
+        self.do("org-63", "proposal", "switch_feature", name("f"), "f" * 64, True, at, wide(512))
+        self.vote(name("f"))
+        self.do("org-63", "proposal", "cancel_feature", name("f-no"), "f" * 64, wide(512))
+        self.vote(name("f-no"))
+        asked: list[Value] = ["cancel_parameters", 1, 67, True, policy.TERM_MS_MAX, wide(512)]
+        self.do("org-63", "proposal", "change_policy", name("w"), *asked)
+        self.vote(name("w"))
 
     def vote(self, proposal_id: str, *, but: int = 0) -> None:
         """The manager and a quorum of 64 approve, but for so many, in whose place one rejects."""

@@ -56,6 +56,7 @@ feature_count = Var(int)
 
 @init
 def setup() -> None:
+    """All features of the system are on."""
     for name, contract in KNOWN:
         enter(Feature(name, contract, True, True, 0))
 
@@ -148,7 +149,7 @@ def switched(name: str, on: bool, not_before: int) -> Feature:
     require(is_name(name), "feature.name: use 1 to 64 characters of a-z 0-9 _ - .")
     require(
         0 <= not_before <= ctx.height + LEAD_MAX,
-        "feature.not_before: give a height up to 100 million ahead, or 0 for the earliest",
+        "feature.not_before: give a height within the next 100 million, or 0 for the earliest",
     )
     from_height = max(not_before, ctx.height + 1)
     found = features.get(name)

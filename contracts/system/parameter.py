@@ -219,7 +219,7 @@ def term_after(values: list[tuple[str, int]], not_before: int) -> Term:
     last = terms.get()[-1]
     require(
         0 <= not_before <= ctx.height + LEAD_MAX,
-        "parameter.not_before: give a height up to 100 million ahead, or 0 for the earliest",
+        "parameter.not_before: give a height within the next 100 million, or 0 for the earliest",
     )
     from_height = max(not_before, earliest())
     require(

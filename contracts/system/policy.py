@@ -117,7 +117,7 @@ def require_policy(kind: str, managers: int, share: int, term_ms: int) -> None:
     require(kind != FIXED, "policy.fixed: a manager and a quorum change policies, for good")
     require(0 <= managers <= MANAGERS_MAX, "policy.managers: ask for 0 to 8 managers")
     require(managers > 0 or not guarded, "policy.manager: this kind needs a manager")
-    require(0 <= share <= 100, "policy.share: give 1 to 100 percent, or 0 for a quorum")
+    require(0 <= share <= 100, "policy.share: give 0 to 100 percent; 0 is a quorum")
     require(
         HOUR_MS <= term_ms <= TERM_MS_MAX, "policy.term: give people an hour to 90 days to decide"
     )

@@ -331,6 +331,11 @@ FOR_CONTRACTS_ONLY = {
     ("governance", "cancel"),
     ("identity", "admit_root"),
     ("identity", "retire_root"),
+    ("parameter", "schedule"),
+    ("parameter", "cancel"),
+    ("feature", "switch"),
+    ("feature", "cancel"),
+    ("policy", "change"),
     ("parties", "admit"),
     ("oversight", "engage"),
 }

@@ -106,7 +106,10 @@ BOUNDED = {
         "preapproval.until preapproval.uses"
     ),
     "product": "product.description product.id product.note product.result_digest product.title",
-    "proposal": "governance.key governance.name proposal.id proposal.reason",
+    "proposal": (
+        "feature.name governance.key governance.name parameter.values policy.managers "
+        "policy.share proposal.id proposal.reason"
+    ),
     "quality": "quality.figures quality.ppm quality.report",
     "rules": "rules.digest rules.id rules.location rules.reason rules.title",
     "tariff": "tariff.digest tariff.location tariff.price tariff.prices tariff.service",

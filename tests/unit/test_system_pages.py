@@ -7,12 +7,14 @@ from typing import TypeAlias
 import pytest
 
 from contracts.bundle import system_sources
+from contracts.parameters import PARAMETERS
+from contracts.system import policy
 from contracts.vm.codes import ViewRefused
 from contracts.vm.compile import compile_source
 from contracts.vm.testing import account
 from ledger.values import Value, encode_value
 from tests.business import DEMAND, HOUR_MS, OFFER, PARTIES, SCENARIO, Business, dataset_of, digest
-from tests.business_steps import NEW_NODE
+from tests.business_steps import NEW_NODE, carried
 from tests.business_story import JOINT, told
 from tests.deident_world import ASSESSED
 
@@ -70,6 +72,7 @@ LISTED: dict[View, dict[str, str]] = {
     ("demand", "list"): {"bureau board opco rival": "d1 d2 d3", "insurer": "d1", "bank": "d2 d3"},
     ("evaluation", "list"): {"bureau board": "e1 e2", "opco": "e1", "rival": "e2"},
     ("evidence", "list_by_subject"): {ALL: "e1 e2"},
+    ("feature", "list"): {ALL: "member_applications grant_channels sealed_evidence"},
     ("grant", "list"): {ALL: "g1 g2"},
     ("identity", "list"): {ALL: ""},
     ("identity", "organizations"): {ALL: ""},
@@ -85,9 +88,12 @@ LISTED: dict[View, dict[str, str]] = {
     ("oversight", "list"): {ALL: "x1 x-opco-devhouse x2"},
     ("parties", "account_history"): {ALL: "added removed added removed"},
     ("parties", "list"): {ALL: ALL},
+    ("parameter", "history"): {ALL: "0 1"},
+    ("parameter", "list"): {ALL: " ".join(PARAMETERS)},
+    ("policy", "list"): {ALL: " ".join(kind for kind, _ in policy.KINDS)},
     ("preapproval", "list"): {ALL: "c1 c2"},
     ("product", "list"): {ALL: "p1"},
-    ("proposal", "list"): {ALL: "c1 c2"},
+    ("proposal", "list"): {ALL: "c1 c2 c3 c4"},
     ("quality", "history"): {ALL: "1 2 3"},
     ("rules", "list"): {ALL: "r1 r2"},
     ("rules", "list_by_stage"): {ALL: "r1 r2"},
@@ -106,6 +112,9 @@ def continued() -> Business:
         business.do("bureau", "parties", "remove_account", "bank", account(address))
         business.do("bank", "demand", "file", f"d{number + 1}", *DEMAND)
     business.do("opco", "proposal", "admit_observer", "c2", "m", *NEW_NODE[1:3], "pier", "", "why")
+    for name, skew_ms in (("c3", 6000), ("c4", 7000)):
+        values: list[Value] = [["time_skew_ms_max", skew_ms]]
+        carried(business, name, "change_parameters", values, business.chain.height + 100)
     for who in ("opco", "bureau"):
         business.do(who, "quality", "measure", dataset_of("health"), [["accuracy", 1]], b"")
     business.do("opco", "grant", "request", "g2", *business.grant_terms())
@@ -198,5 +207,5 @@ def label(row: Value) -> str:
     """What tells a row from the others of its list."""
     if not isinstance(row, dict):
         return str(row)
-    name = next(name for name in ("id", "number", "kind", "address") if name in row)
+    name = next(name for name in ("id", "number", "kind", "address", "name") if name in row)
     return str(row[name])

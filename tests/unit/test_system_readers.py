@@ -166,6 +166,10 @@ OPEN = {
     "certificate": "read signer",
     "governance": "committee window organizations speaker_of validator_of awaiting outcome "
     "runs_node check_new check_change",
+    # By what blocks are judged, what contracts do, and what a vote needs.
+    "parameter": "list value_of terms history check check_cancel",
+    "feature": "is_on show list check check_cancel",
+    "policy": "show list check",
     "identity": "organizations root root_certificate standing revocations revocation_of "
     "check_root check_retire",
     "parties": "party_of active_party_of acting_as has_role standing is_active suspension_of "

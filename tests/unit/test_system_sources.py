@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.bundle import SYSTEM_CONTRACTS, founders, genesis_contracts, system_sources
+from contracts.parameters import PARAMETERS
 from contracts.vm.check import check_source
 from ledger.genesis import GenesisParty, Limits
 from ledger.model import Validator, ValidatorSet
@@ -74,6 +75,8 @@ def test_the_genesis_tells_its_contracts_who_founds_and_who_orders() -> None:
     member = ["n", "bureau", bytes(64), "peer", "/ip4/10.0.0.1/tcp/1"]
     assert decode_value(contracts[1].args) == [[member], 40]
     args = {contract.name: decode_value(contract.args) for contract in contracts[2:]}
+    figures = [[name, getattr(limits, name)] for name in PARAMETERS]
+    assert args.pop("parameter") == [figures]
     assert args.pop("identity") == [[["bureau", b"root"]]]
     assert args.pop("algorithm") == [[]]
     assert all(arg == [] for arg in args.values())

@@ -81,6 +81,15 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "ChangeLapsed": {"proposal_id": PROPOSAL, "node": NODE},
         "CommitteeDecided": {"proposal_id": PROPOSAL, "members": NODES},
     },
+    "parameter": {
+        "ParametersScheduled": {"proposal_id": PROPOSAL},
+        "ParametersCancelled": {"proposal_id": PROPOSAL},
+    },
+    "feature": {
+        "FeatureScheduled": {"proposal_id": PROPOSAL},
+        "FeatureCancelled": {"proposal_id": PROPOSAL},
+    },
+    "policy": {"PolicyChanged": {"proposal_id": PROPOSAL}},
     "certificate": {},
     "risk": {},
     "identity": {
