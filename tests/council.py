@@ -100,6 +100,13 @@ class Council(Business):
         self.carry(proposal_id)
         return node
 
+    def passed(self, method: str, *args: Value) -> str:
+        """A proposal of the bureau by this method that as many as needed are for."""
+        proposal_id = self.new_id()
+        self.do("bureau", "proposal", method, proposal_id, *args, "because")
+        self.carry(proposal_id)
+        return proposal_id
+
     def decided(self, kind: str, node: str, successor: str = "") -> str:
         """A change of the committee that all its members confirmed as far as they were needed."""
         proposal_id = self.voted(kind, node, successor)
