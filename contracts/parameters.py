@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
+from msgspec.structs import replace
+
 from contracts.registry import RegistryDamaged
 from contracts.vm.declare import Storage
 from contracts.vm.engines import EngineFault
@@ -54,8 +56,7 @@ class Term(Record):
                 f"from height {self.from_height} on this chain goes by {', '.join(unknown)}, which "
                 "this release does not know: install one that does, and start the node again"
             )
-        known = {name: getattr(founded, name) for name in Limits.__struct_fields__}
-        return Limits(**(known | dict(self.values)))
+        return replace(founded, **dict(self.values))
 
 
 def terms_of(reader: StateReader) -> tuple[Term, ...]:

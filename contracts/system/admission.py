@@ -89,10 +89,7 @@ def apply(
     signatures: list[bytes],
 ) -> None:
     """The sponsor hands an application in that the keys of all its accounts signed."""
-    require(
-        view_contract("feature", "is_on", "member_applications", returns=bool),
-        "admission.off: the consortium takes no applications; ask a manager to register the party",
-    )
+    require_on()
     sponsor = view_contract("parties", "active_party_of", ctx.sender, returns=str)
     require(sponsor != "", "admission.role: sign with an account of an active party")
     require(is_name(application_id), "admission.id: use 1 to 64 characters of a-z 0-9 _ - .")
@@ -372,6 +369,13 @@ def enlist(scope: str, application_id: str) -> None:
     number = application_count.get(scope, 0)
     application_by_number[scope, number] = application_id
     application_count[scope] = number + 1
+
+
+def require_on() -> None:
+    require(
+        view_contract("feature", "is_on", "member_applications", returns=bool),
+        "admission.off: the consortium takes no applications; ask a manager to register the party",
+    )
 
 
 def require_manager() -> str:

@@ -61,7 +61,7 @@ class Change:
     values: list[tuple[str, int]]  # those that it changes
     decided_height: int
     from_height: int
-    status: str = ""  # scheduled in_force superseded cancelled
+    status: str = "scheduled"  # as kept; or cancelled. In answers: in_force superseded
 
 
 @record
@@ -168,7 +168,8 @@ def history(offset: int, limit: int) -> list[Change]:
     """All changes that were decided, in order."""
     require_page(offset, limit)
     end = min(offset + limit, change_count.get(0))
-    return [as_of_now(changes[number]) for number in range(offset, end)]
+    begun = in_force().from_height
+    return [as_of_now(changes[number], begun) for number in range(offset, end)]
 
 
 @view
@@ -290,10 +291,10 @@ def require_cancellable(from_height: int) -> None:
     )
 
 
-def as_of_now(found: Change) -> Change:
+def as_of_now(found: Change, begun: int) -> Change:
+    """The change as it stands while the term holds that began at `begun`."""
     if found.status == "cancelled":
         return found
-    if found.from_height > ctx.height:
+    if found.from_height > begun:
         return replace(found, status="scheduled")
-    is_in_force = found.from_height == in_force().from_height
-    return replace(found, status="in_force" if is_in_force else "superseded")
+    return replace(found, status="in_force" if found.from_height == begun else "superseded")

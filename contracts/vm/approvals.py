@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from contracts.vm.apply import Machine
     from ledger.values import Value
 
-# The chain asks these who may speak and who orders blocks: nobody stops them, they are repaired.
+# The chain asks these who may speak, who orders blocks and how many decide: nobody stops them, they
+# are repaired.
 FOUNDATION: Final = frozenset({"parties", "governance", "proposal", "policy"})
 TERM_MS: Final = 7 * 24 * 3600 * 1000  # people have a week to decide, as on proposals
 APPROVALS_MAX: Final = 128  # twice the largest committee
