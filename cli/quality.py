@@ -30,7 +30,7 @@ MONITORED_COLUMNS = (
     "status",
     "version",
     "row_count",
-    "rows_before",
+    "rows_most",
     "worst_ppm",
     "fallen_ppm",
     "updated_ms",

@@ -50,6 +50,11 @@ class Alert:
     status: str = "open"
     closed_ms: int = 0
 
+    def is_quiet(self, now_ms: int) -> bool:
+        """What was found is told again an hour later, and a day after it was dealt with."""
+        hours, since_ms = (24, self.closed_ms) if self.status == "closed" else (1, self.last_ms)
+        return now_ms < since_ms + hours * 3_600_000
+
 
 @dataclass
 class Measure:

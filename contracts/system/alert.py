@@ -19,6 +19,7 @@ from contracts.dialect import (
     Map,
     Var,
     call,
+    call_contract,
     ctx,
     emit,
     fail,
@@ -49,6 +50,7 @@ LASTING = (  # facts that stay as they are
     "high_risk",
     "delivery_rejected",
 )
+FALLS = ("quality_fallen", "quantity_fallen")  # against the best since such an alert was closed
 
 
 @record
@@ -197,7 +199,8 @@ def acknowledge(alert_id: str, note: str) -> None:
 
 @call
 def close(alert_id: str, note: str) -> None:
-    """Who supervises the party closes it and says what came of it."""
+    """Who supervises the party closes it and says what came of it; rows that fell are measured by
+    what they are from now on."""
     found = known(alert_id)
     handler = require_supervisor(found)
     require(found.status != "closed", "alert.status: it is closed already")
@@ -205,6 +208,8 @@ def close(alert_id: str, note: str) -> None:
     settle(found, "closed", handler, note)
     if found.check == REPORT:
         open_reports[found.reporter] = open_reports[found.reporter] - 1
+    if found.check in FALLS:
+        call_contract("quality", "rebase", found.subject, found.check, found.measured)
     emit("AlertClosed", alert_id=alert_id, party_id=found.party, handler=handler, note=note)
 
 

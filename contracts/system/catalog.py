@@ -63,7 +63,6 @@ class Dataset:
     update_days: int  # newer rows come this often; 0: never
     drafted_ms: int
     row_count: int = 0
-    rows_before: int = 0  # of the version before
     commitment: bytes = b""  # root of a Merkle tree over salted rows
     version: int = 0  # of the rows: 1 once they are collected
     registered_ms: int = 0
@@ -115,7 +114,6 @@ class Course:
     status: str
     version: int
     row_count: int
-    rows_before: int
     updated_ms: int
     due_ms: int  # when newer rows are due; 0: never
 
@@ -218,7 +216,7 @@ def collect(
         "catalog.status: it is registered; use `update` for newer rows",
     )
     new = renewed(entry, 1, row_count, commitment, quality)
-    datasets[dataset_id] = replace(new, status="collected", rows_before=row_count)
+    datasets[dataset_id] = replace(new, status="collected")
     emit("DatasetCollected", dataset_id=dataset_id, party_id=entry.owner, commitment=commitment)
 
 
@@ -247,7 +245,7 @@ def update(
     entry = own(dataset_id)
     require(entry.status in LISTED, "catalog.status: register it first; until then use `collect`")
     newer = renewed(entry, entry.version + 1, row_count, commitment, quality)
-    datasets[dataset_id] = replace(newer, status="updated", rows_before=entry.row_count)
+    datasets[dataset_id] = replace(newer, status="updated")
     emit(
         "DatasetUpdated",
         dataset_id=dataset_id,
@@ -358,7 +356,6 @@ def course(dataset_id: str) -> Course:
         status=entry.status,
         version=entry.version,
         row_count=entry.row_count,
-        rows_before=entry.rows_before,
         updated_ms=entry.updated_ms,
         due_ms=entry.updated_ms + entry.update_days * DAY_MS if is_renewed else 0,
     )
@@ -462,7 +459,7 @@ def renewed(
     require(0 <= row_count <= ROWS_MAX, "catalog.row_count: use 0 to 10**12")
     require(len(commitment) == DIGEST_SIZE, "catalog.commitment: use 32 bytes of SM3")
     versions[entry.id, number] = Version(number, row_count, commitment, ctx.time_ms)
-    call_contract("quality", "declare", entry.id, number, entry.owner, quality)
+    call_contract("quality", "declare", entry.id, number, row_count, entry.owner, quality)
     return replace(
         entry,
         row_count=row_count,

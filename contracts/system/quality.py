@@ -2,15 +2,17 @@
 
 A supplier says with every version of its rows how good they are; it, an operator or a manager may
 measure them again at any time. Each figure is that of one measure (GB/T 36344) in millionths, and
-keeps what it was before: a fall is seen at once, be it that newer rows are worse or that somebody
-else finds less than the supplier said. All measurements stay on record.
+keeps the best that it was before: a fall is seen at once, be it that newer rows are worse or that
+somebody else finds less than the supplier said. So is the most rows that a version had. Newer rows
+that are no better hide neither; when who supervises the supplier closes the alert about a fall, the
+rows are measured by what they are from then on. All measurements stay on record.
 
 States: none. A figure is that of the latest measurement that named its measure.
 """
 
 from __future__ import annotations
 
-from contracts.dialect import Map, call, ctx, emit, record, require, view, view_contract
+from contracts.dialect import Map, call, ctx, emit, record, replace, require, view, view_contract
 
 MEASURES = (
     "accuracy",
@@ -29,9 +31,9 @@ PAGE_MAX = 100  # measurements in one answer
 
 @record
 class Figure:
-    """`before_ppm` is what another party measured before, or of another version; -1: nothing. Who
-    measures the same rows again corrects itself, and who finds what another found confirms it:
-    neither hides a fall, for the highest of what was said before stays."""
+    """`before_ppm` is the best of what was measured before, by another party or of other rows; -1:
+    nothing. Who measures the same rows again corrects itself, and who finds what another found
+    confirms it: neither hides a fall."""
 
     measure: str
     ppm: int
@@ -68,7 +70,7 @@ class Course:
 
     owner: str
     is_listed: bool
-    lost_percent: int  # of the rows, against the version before
+    lost_percent: int  # of the rows, against the version that had most
     fallen_ppm: int  # the largest fall of a figure
     due_ms: int  # when newer rows are due; 0: never
 
@@ -81,7 +83,6 @@ class Entry:
     status: str
     version: int
     row_count: int
-    rows_before: int
     updated_ms: int
     due_ms: int
 
@@ -95,7 +96,7 @@ class Monitored:
     status: str
     version: int
     row_count: int
-    rows_before: int  # of the version before
+    rows_most: int  # that a version had
     worst_ppm: int  # the lowest figure; -1: there is none
     fallen_ppm: int
     updated_ms: int
@@ -105,14 +106,19 @@ class Monitored:
 latest = Map(str, list[Figure])  # data set -> one figure for each measure that was named
 measurements = Map((str, int), Measurement)  # data set, 1.. in order
 measurement_count = Map(str, int)
+most = Map(str, int)  # data set -> the most rows that a version had
 
 
 @call
-def declare(dataset_id: str, version: int, party_id: str, figures: list[tuple[str, int]]) -> None:
+def declare(
+    dataset_id: str, version: int, row_count: int, party_id: str, figures: list[tuple[str, int]]
+) -> None:
     """What a supplier says of new rows; for the catalog contract alone."""
     require(ctx.sender == "contract:catalog", "quality.declare: collect rows; it declares them")
     if version == 1:
         latest[dataset_id] = []  # rows that were never registered are compared with nothing
+        most[dataset_id] = row_count
+    most[dataset_id] = max(most[dataset_id], row_count)
     enter(dataset_id, version, party_id, figures, b"")
 
 
@@ -128,6 +134,23 @@ def measure(dataset_id: str, figures: list[tuple[str, int]], report: bytes) -> N
     require(entry.status in LISTED, "quality.unlisted: choose a data set that is registered")
     require(len(report) in (0, DIGEST_SIZE), "quality.report: use 32 bytes of SM3, or none")
     enter(dataset_id, entry.version, party, figures, report)
+
+
+@call
+def rebase(dataset_id: str, check_name: str, measured: int) -> None:
+    """A fall was dealt with: from now on the rows are measured by what they are. What fell further
+    than `measured`, which the supervisor knew, stays found. For the alert contract alone."""
+    require(ctx.sender == "contract:alert", "quality.rebase: close the alert; it does this itself")
+    if check_name == "quality_fallen":
+        latest[dataset_id] = [
+            replace(figure, before_ppm=-1) if fall_of(figure) <= measured else figure
+            for figure in latest.get(dataset_id, [])
+        ]
+    else:
+        found = monitored(dataset_id)
+        if lost_of(found) <= measured:
+            most[dataset_id] = found.row_count
+    emit("QualityRebased", dataset_id=dataset_id, check_name=check_name, measured=measured)
 
 
 @view
@@ -160,11 +183,10 @@ def monitor(datasets: list[str]) -> list[Monitored]:
 def course(dataset_id: str) -> Course:
     """How much worse, fewer or older than it should be; for other contracts."""
     found = monitored(dataset_id)
-    lost = max(found.rows_before - found.row_count, 0)
     return Course(
         owner=found.owner,
         is_listed=found.status in LISTED,
-        lost_percent=lost * 100 // max(found.rows_before, 1),
+        lost_percent=lost_of(found),
         fallen_ppm=found.fallen_ppm,
         due_ms=found.due_ms,
     )
@@ -186,9 +208,8 @@ def enter(
     known = latest.get(dataset_id, [])
     before: dict[str, int] = {}
     for figure in known:
-        is_same = figure.version == version
-        said = -1 if is_same and figure.party == party else figure.ppm
-        before[figure.measure] = max(said, figure.before_ppm if is_same else -1)
+        is_corrected = figure.version == version and figure.party == party
+        before[figure.measure] = max(-1 if is_corrected else figure.ppm, figure.before_ppm)
     named: list[str] = []
     new: list[Figure] = []
     for name, ppm in figures:
@@ -213,6 +234,15 @@ def enter(
     )
 
 
+def fall_of(figure: Figure) -> int:
+    return max(figure.before_ppm - figure.ppm, 0)
+
+
+def lost_of(found: Monitored) -> int:
+    """In percent, rounded down."""
+    return max(found.rows_most - found.row_count, 0) * 100 // max(found.rows_most, 1)
+
+
 def monitored(dataset_id: str) -> Monitored:
     entry = view_contract("catalog", "course", dataset_id, returns=Entry)
     figures = latest.get(dataset_id, [])
@@ -222,9 +252,9 @@ def monitored(dataset_id: str) -> Monitored:
         status=entry.status,
         version=entry.version,
         row_count=entry.row_count,
-        rows_before=entry.rows_before,
+        rows_most=most.get(dataset_id, 0),
         worst_ppm=min([figure.ppm for figure in figures]) if len(figures) > 0 else -1,
-        fallen_ppm=max([0] + [figure.before_ppm - figure.ppm for figure in figures]),
+        fallen_ppm=max([0] + [fall_of(figure) for figure in figures]),
         updated_ms=entry.updated_ms,
         due_ms=entry.due_ms,
     )

@@ -74,6 +74,7 @@ class Rows:
     days: int
     status: str = "draft"
     counts: list[int] = field(default_factory=list)
+    most: int = 0
     new_ms: int = 0
     figures: dict[str, tuple[int, int, int, str]] = field(default_factory=dict)
     measured: int = 0
@@ -87,9 +88,8 @@ class Rows:
             had = self.figures.get(measure)
             before = -1
             if had is not None:
-                is_same = had[2] == len(self.counts)
-                others = [had[0]] if not is_same or had[3] != party else []
-                before = max([-1, *others, *([had[1]] if is_same else [])])
+                is_corrected = had[2:] == (len(self.counts), party)
+                before = max(-1 if is_corrected else had[0], had[1])
             self.figures[measure] = (ppm, before, len(self.counts), party)
         self.measured += 1
 
@@ -297,9 +297,10 @@ class DataMachine(RuleBasedStateMachine):
         words: list[Value] = [count, digest(f"{name} {count}"), said]
         if self.act(expected, who, f"catalog.{method}", name, *words) and rows:
             if method == "collect":
-                rows.counts, rows.figures = [], {}
+                rows.counts, rows.figures, rows.most = [], {}, 0
             rows.status = "collected" if method == "collect" else "updated"
             rows.counts.append(count)
+            rows.most = max(rows.most, count)
             rows.new_ms = self.business.now_ms
             rows.measure(who, shares)
 
@@ -375,8 +376,10 @@ class DataMachine(RuleBasedStateMachine):
             is_promised = rows.is_listed and rows.days > 0
             assert course["due_ms"] == (rows.new_ms + rows.days * DAY_MS if is_promised else 0)
             if rows.counts:
-                before = rows.counts[-2] if len(rows.counts) > 1 else rows.counts[-1]
-                assert (course["row_count"], course["rows_before"]) == (rows.counts[-1], before)
+                assert course["row_count"] == rows.counts[-1]
+                told = self.business.ask_record("bureau", "quality", "course", name)
+                lost = (rows.most - rows.counts[-1]) * 100 // max(rows.most, 1)
+                assert (told["lost_percent"], told["owner"]) == (lost, rows.owner)
 
     @invariant()
     def figures_are_those_of_the_model(self) -> None:

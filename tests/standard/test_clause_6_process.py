@@ -182,7 +182,7 @@ def test_clause_6_4a_quantity_quality_and_renewal_of_data_are_monitored() -> Non
     business.pass_time(91 * 24 * 3_600_000)
     seen = business.ask("opco", "quality", "monitor", [dataset])
     assert isinstance(seen, list) and isinstance(seen[0], dict)
-    assert (seen[0]["row_count"], seen[0]["rows_before"], seen[0]["fallen_ppm"]) == (
+    assert (seen[0]["row_count"], seen[0]["rows_most"], seen[0]["fallen_ppm"]) == (
         3000,
         6730,
         470_000,

@@ -159,7 +159,7 @@ def test_only_what_is_registered_is_told() -> None:
     assert dataset(exported(business))["dcat:version"] == "2"
 
 
-UNREAD = {"demand_id", "drafted_ms", "reason", "rows_before", "status"}
+UNREAD = {"demand_id", "drafted_ms", "reason", "status"}
 
 
 def test_a_record_of_another_form_is_refused_by_name_and_nothing_else() -> None:

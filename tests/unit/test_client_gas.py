@@ -318,6 +318,7 @@ FOR_CONTRACTS_ONLY = {
     *(("queue", method) for method in ("enter", "enter_owned", "leave", "leave_owned")),
     ("catalog", "engage"),
     ("quality", "declare"),
+    ("quality", "rebase"),
     ("demand", "take_in"),
     ("catalog", "release"),
     ("grant", "use"),

@@ -70,7 +70,7 @@ def test_a_figure_says_who_measured_which_rows_and_what_it_was_before() -> None:
     business.do("health", "catalog", "update", SUBJECT, *rows)
     assert figures(business) == {
         "completeness": (990_000, -1, 1, "health"),
-        "accuracy": (950_000, 900_000, 2, "health"),
+        "accuracy": (950_000, 970_000, 2, "health"),
     }
 
 
@@ -83,7 +83,7 @@ def test_who_measures_the_same_rows_again_hides_no_fall() -> None:
     rows = changed(dataset_rows("health", rows="newer"), 2, [["accuracy", 800_000]])
     business.do("health", "catalog", "update", SUBJECT, *rows)
     business.do("health", "quality", "measure", SUBJECT, [["accuracy", 810_000]], b"")
-    assert figures(business)["accuracy"] == (810_000, 900_000, 2, "health")
+    assert figures(business)["accuracy"] == (810_000, 970_000, 2, "health")
 
 
 @pytest.mark.parametrize("witness", ["opco", "bureau"])
@@ -151,7 +151,7 @@ def test_quantity_quality_and_renewal_are_monitored_together() -> None:
         "status": "updated",
         "version": 2,
         "row_count": 5000,
-        "rows_before": 6730,
+        "rows_most": 6730,
         "worst_ppm": 900_000,
         "fallen_ppm": 70_000,
         "updated_ms": updated_ms,
@@ -166,6 +166,74 @@ def test_quantity_quality_and_renewal_are_monitored_together() -> None:
 def test_only_the_catalog_contract_declares_figures_of_new_rows() -> None:
     business = Business()
     business.catalogued()
-    declared: list[Value] = [SUBJECT, 1, "health", [["accuracy", 1_000_000]]]
+    declared: list[Value] = [SUBJECT, 1, 9, "health", [["accuracy", 1_000_000]]]
     for who in ("health", "opco", "bureau", STRANGER):
         assert business.refused(who, "quality", "declare", *declared) == "quality.declare"
+
+
+def course(business: Business) -> tuple[Value, Value]:
+    found = business.ask_record("bank", "quality", "course", SUBJECT)
+    return found["fallen_ppm"], found["lost_percent"]
+
+
+def update(business: Business, count: int, ppm: int) -> None:
+    rows = changed(dataset_rows("health", rows=f"{count} {ppm}"), 0, count)
+    business.do("health", "catalog", "update", SUBJECT, *changed(rows, 2, [["accuracy", ppm]]))
+
+
+def test_who_updates_twice_hides_no_fall_of_quality_or_of_rows() -> None:
+    business = Business()
+    business.catalogued()
+    for count in (3365, 3365, 3400):
+        update(business, count, 500_000)
+    assert course(business) == (470_000, 49)
+    for count, ppm in ((6000, 960_000), (6730, 970_000)):  # step by step, and back
+        update(business, count, ppm)
+    assert course(business) == (0, 0)
+
+
+def test_slow_falls_add_up() -> None:
+    business = Business()
+    business.catalogued()
+    for step in range(1, 5):
+        update(business, 6730 - step * 673, 970_000 - step * 40_000)
+    assert course(business) == (160_000, 40)
+
+
+def raised(business: Business, check: str) -> Value:
+    return business.do("bank", "alert", "check", check, SUBJECT)[0][1]["alert_id"]
+
+
+def closed(business: Business, alert: Value) -> None:
+    business.do("bureau", "alert", "close", alert, "the register was cleaned: these rows are all")
+
+
+def test_what_a_supervisor_dealt_with_is_the_measure_from_then_on() -> None:
+    business = Business()
+    business.catalogued()
+    update(business, 3365, 500_000)
+    closed(business, raised(business, "quality_fallen"))
+    assert course(business) == (0, 50), "the other check is another alert"
+    closed(business, raised(business, "quantity_fallen"))
+    assert course(business) == (0, 0)
+    update(business, 1683, 490_000)
+    assert course(business) == (10_000, 49)
+
+
+def test_what_fell_further_than_the_supervisor_knew_stays_found() -> None:
+    business = Business()
+    business.catalogued()
+    update(business, 3365, 500_000)
+    alerts = [raised(business, check) for check in ("quality_fallen", "quantity_fallen")]
+    update(business, 100, 100_000)
+    for alert in alerts:
+        closed(business, alert)
+    assert course(business) == (870_000, 98)
+
+
+def test_only_the_alert_contract_says_what_was_dealt_with() -> None:
+    business = Business()
+    business.catalogued()
+    for who in ("health", "opco", "bureau", STRANGER):
+        words: list[Value] = [SUBJECT, "quality_fallen", 10**6]
+        assert business.refused(who, "quality", "rebase", *words) == "quality.rebase"

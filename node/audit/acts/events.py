@@ -119,7 +119,10 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "DatasetUpdated": {"dataset_id": DATASET, "party_id": PARTY},
         "DatasetRetired": {"dataset_id": DATASET, "party_id": PARTY},
     },
-    "quality": {"QualityMeasured": {"dataset_id": DATASET, "party_id": PARTY}},
+    "quality": {
+        "QualityMeasured": {"dataset_id": DATASET, "party_id": PARTY},
+        "QualityRebased": {"dataset_id": DATASET},
+    },
     "demand": {
         "DemandFiled": {"demand_id": DEMAND, "party_id": PARTY, "addressee": PARTY},
         "DemandPrescreened": {"demand_id": DEMAND, "party_id": PARTY},

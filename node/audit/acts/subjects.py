@@ -126,6 +126,7 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
     "quality": {
         "declare": {"dataset_id": DATASET, "party_id": PARTY},
         "measure": {"dataset_id": DATASET},
+        "rebase": {"dataset_id": DATASET},
     },
     "demand": {
         "file": {"demand_id": DEMAND, "operator_party": PARTY},
