@@ -142,7 +142,7 @@ def revoke(ask: Invocation, name: Name, reason: Reason) -> Answer:
 
 @verb(app, "policy")
 def policy(ask: Invocation) -> Answer:
-    """Show whose approvals an upgrade, an expedited one and a revocation need."""
+    """Show whose approvals changes of contracts need; votes on proposals: `shuxin policy`."""
     with ask.session() as session:
         rules = plain(session.view(LIFECYCLE, "policy"))
     rows: list[list[Json]] = []
@@ -170,7 +170,10 @@ def set_policy(
     parties_min: Annotated[int, typer.Option(help="So many distinct parties.")] = 2,
     organizations: Annotated[bool, typer.Option(help="A quorum of them, too.")] = False,
 ) -> Answer:
-    """Propose whose approvals a step needs, to a manager and a quorum of the organizations."""
+    """Propose whose approvals a step of contracts needs, to a manager and a quorum.
+
+    The quorum is of the organizations. What votes on proposals need is `shuxin policy`.
+    """
     groups: Value = [[*one.split(",")] for one in group]
     rule: list[Value] = [step, groups, parties_min, organizations]
     return call(ask, LIFECYCLE, "set_policy", *rule, [*witness], reason)

@@ -12,15 +12,19 @@ from cli.options import Invocation, verb
 from cli.output import Answer
 
 # Contract -> the field in which events name its record, where that is not CONTRACT_id. A party is
-# named by many fields: all that names it is told.
+# named by many fields: all that names it is told; of a feature, the proposals, too.
 FIELDS: Final[Mapping[str, str]] = {
     "billing": "statement_id",
     "catalog": "dataset_id",
+    "feature": "",
     "multisig": "account",
     "oversight": "engagement_id",
     "parties": "",
+    "policy": "kind",
     "rules": "rule_id",
 }
+# Whose field others have, too: only events of the contract itself are told.
+ALONE: Final = frozenset({"policy"})
 COLUMNS: Final = ("height", "time_ms", "event", "fields")
 ROWS_DEFAULT: Final = 100
 ROWS_MAX: Final = 10_000
@@ -54,6 +58,7 @@ def add_history(app: typer.Typer, contract: str) -> None:
         """Tell what happened to one, in order, by the events that name it (auditor, manager)."""
         from cli.history import About, span_of, told_of
 
-        about = About(identifier, field=FIELDS.get(contract, f"{contract}_id"))
+        field = FIELDS.get(contract, f"{contract}_id")
+        about = About(identifier, contract if contract in ALONE else "", field)
         span = span_of(not newest_first, 0, None, cursor)
         return told_of(ask, about, span, limit, COLUMNS)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -20,7 +20,9 @@ from cli.records import shown
 if TYPE_CHECKING:
     from client.node import Outcome
     from ledger.model import Event
-    from ledger.values import Value
+    from ledger.values import Key, Value
+
+    Told: TypeAlias = Callable[[Mapping[Key, Value]], dict[Key, Value]]
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 100  # what the system contracts give in one answer
@@ -128,18 +130,28 @@ def event_fields(event: Event, *, as_json: bool) -> dict[str, Json]:
     return {f"{event.contract}.{event.name}": fields}
 
 
-def add_reads(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:
-    """Adds `list` (records, these columns), `watch [ID]` and `show ID` (one record, whole)."""
-    add_list(app, contract, columns=columns)
+def add_reads(
+    app: typer.Typer, contract: str, *, columns: Sequence[str], told: Told | None = None
+) -> None:
+    """Adds `list` (records, these columns), `watch [ID]` and `show ID` (one record, whole).
+
+    `told` makes what people are shown of a record; programs always get the record itself.
+    """
+    add_list(app, contract, columns=columns, told=told)
 
     @verb(app, "show")
     def show_record(ask: Invocation, identifier: Id) -> Answer:
         """Show one record, whole."""
         with ask.session() as session:
-            return record_fields(shown(session, contract, identifier))
+            record = shown(session, contract, identifier)
+        if told is not None and isinstance(record, dict) and not ask.json:
+            record = told(record)
+        return record_fields(record)
 
 
-def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None:
+def add_list(
+    app: typer.Typer, contract: str, *, columns: Sequence[str], told: Told | None = None
+) -> None:
     """Adds `list` and `watch`."""
 
     @verb(app, "list")
@@ -160,6 +172,8 @@ def add_list(app: typer.Typer, contract: str, *, columns: Sequence[str]) -> None
                 limit=limit,
                 wanted=Filter(status, party),
             )
+        if told is not None and not ask.json:
+            records = [told(record) for record in records if isinstance(record, dict)]
         return records_table(records, columns=columns, whole=ask.json)
 
     add_watch(app, contract)

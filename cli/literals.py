@@ -34,6 +34,8 @@ _YUAN = re.compile(
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _FRACTION = re.compile(r"-?[0-9]*\.[0-9]+|-?[0-9]+\.")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?", re.ASCII)
+_NATURAL = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+_TERM = re.compile(r"([0-9]{1,6})(h|d)?", re.ASCII)
 _SPAN = re.compile(r"\+([0-9]{1,6})(s|m|h|d)")
 _SPAN_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "null": None}
@@ -77,6 +79,13 @@ class QualityFigure(NamedTuple):
 
     measure: str
     ppm: int
+
+
+class Setting(NamedTuple):
+    """A parameter of the chain and the value that it is to have."""
+
+    name: str
+    value: int
 
 
 class Made(NamedTuple):
@@ -238,6 +247,32 @@ def parse_amount(text: str) -> int:
     if found := _YUAN.fullmatch(text):
         return int(found[1].replace(",", "")) * 100 + int((found[2] or "").ljust(2, "0"))
     raise LiteralInvalid(f"{text[:80]!r}: write whole fen, 15000, or yuan, 150.00yuan (150.00元)")
+
+
+def parse_setting(text: str) -> Setting:
+    """`NAME=VALUE` of a parameter, a whole number in its unit."""
+    name, _, value = text.partition("=")
+    if not _NATURAL.fullmatch(value):
+        raise LiteralInvalid(f"{text[:80]!r}: write NAME=VALUE, such as heartbeat_ms=30000")
+    return Setting(parse_id(name), int(value))
+
+
+def parse_share(text: str) -> int:
+    """Percent of `60` or `60%`, 1 to 100; 0 of `quorum`. Raises LiteralInvalid."""
+    percent = text.removesuffix("%")
+    if text == "quorum":
+        return 0
+    if _NATURAL.fullmatch(percent) and 1 <= int(percent) <= 100:
+        return int(percent)
+    raise LiteralInvalid(f"{text[:80]!r}: write 1 to 100 percent, or quorum")
+
+
+def parse_term(text: str) -> int:
+    """Milliseconds, of hours, `36` or `36h`, or of days, `7d`. Raises LiteralInvalid."""
+    found = _TERM.fullmatch(text)
+    if found is None:
+        raise LiteralInvalid(f"{text[:80]!r}: write hours, 36 or 36h, or days, 7d")
+    return int(found[1]) * _SPAN_MS[found[2] or "h"]
 
 
 def parse_made(text: str) -> Made:

@@ -1,17 +1,33 @@
-"""Proposals (提案): who runs the chain, on which engine, and whose roots count, decided by the
-manager and a quorum of organizations."""
+"""Proposals (提案): who runs the chain, by which engine, figures and features, whose roots count,
+and what proposals need; decided as the policy of each kind asks (`shuxin policy`)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import Id, Reason, add_reads, call
-from cli.literals import parse_digest, parse_id, parse_public_key
+from cli.domain import Id, Reason, add_reads, call, lists
+from cli.feature import FeatureName, names_of
+from cli.literals import (
+    Setting,
+    parse_digest,
+    parse_id,
+    parse_public_key,
+    parse_setting,
+    parse_share,
+    parse_term,
+)
 from cli.options import Invocation, verb
 from cli.output import Answer, CommandRefused
+from cli.parameter import settings
+from cli.policy import Kind, in_force
+from client.proposals import about
+
+if TYPE_CHECKING:
+    from ledger.values import Key, Value
 
 app = typer.Typer()
 CONTRACT = "proposal"
@@ -19,15 +35,26 @@ CONTRACT = "proposal"
 FromHeight = Annotated[
     int, typer.Option(min=1, help="First height of that engine, more than a window ahead.")
 ]
+NotBefore = Annotated[
+    int, typer.Option(min=0, help="First height that may go by it; 0: the earliest.")
+]
 NodeName = Annotated[str, typer.Option(parser=parse_id, help="Name of the node.")]
+
+
+def _told(record: Mapping[Key, Value]) -> dict[Key, Value]:
+    """What a proposal is about in one line, without the fields of other kinds."""
+    of_all = ("id", "approvals", "rejections")
+    told = {name: value for name, value in record.items() if value or name in of_all}
+    for name in ("subject", "values", "on"):
+        told.pop(name, None)
+    return told | {"about": about(record)}
+
 
 add_reads(
     app,
     CONTRACT,
-    columns=(
-        *("id", "kind", "node", "successor", "party", "from_height"),
-        *("proposer", "approvals", "rejections", "status"),
-    ),
+    columns=("id", "kind", "about", "proposer", "approvals", "rejections", "status"),
+    told=_told,
 )
 
 
@@ -147,6 +174,107 @@ def cancel_engine(
 ) -> Answer:
     """Propose that the change of the engine that is scheduled last does not happen."""
     return call(ask, CONTRACT, "cancel_engine", proposal_id, from_height, reason)
+
+
+@verb(app, "change-parameters")
+def change_parameters(
+    ask: Invocation,
+    proposal_id: Id,
+    values: Annotated[
+        list[Setting],
+        typer.Option(
+            "--set",
+            parser=parse_setting,
+            metavar="NAME=VALUE",
+            help="A whole number in the unit that `shuxin parameter list` shows; repeatable.",
+            autocompletion=settings,
+        ),
+    ],
+    reason: Reason,
+    not_before: NotBefore = 0,
+) -> Answer:
+    """Propose other figures of blocks and heartbeats, from a height on (参数)."""
+    return call(ask, CONTRACT, "change_parameters", proposal_id, lists(values), not_before, reason)
+
+
+@verb(app, "cancel-parameters")
+def cancel_parameters(
+    ask: Invocation,
+    proposal_id: Id,
+    from_height: Annotated[
+        int, typer.Option(min=1, help="Of the last term that `shuxin parameter terms` shows.")
+    ],
+    reason: Reason,
+) -> Answer:
+    """Propose that the change of parameters that comes last does not happen."""
+    return call(ask, CONTRACT, "cancel_parameters", proposal_id, from_height, reason)
+
+
+@verb(app, "switch-feature")
+def switch_feature(
+    ask: Invocation,
+    proposal_id: Id,
+    name: FeatureName,
+    on: Annotated[bool, typer.Option("--on/--off", help="What it is to be.", show_default=False)],
+    reason: Reason,
+    not_before: NotBefore = 0,
+    new: Annotated[
+        bool, typer.Option("--new", help="Also one that is not listed yet, for your own contract.")
+    ] = False,
+) -> Answer:
+    """Propose that a feature is on, or off, from a height on (特性开关)."""
+    if on and not new:  # a slip of the pen would make another feature
+        with ask.session() as session:
+            if name not in names_of(session.view):
+                raise CommandRefused(
+                    "feature.unknown",
+                    "no feature has this name, see `shuxin feature list`; for one that a contract "
+                    "of yours asks for, add --new",
+                )
+    return call(ask, CONTRACT, "switch_feature", proposal_id, name, on, not_before, reason)
+
+
+@verb(app, "cancel-feature")
+def cancel_feature(ask: Invocation, proposal_id: Id, name: FeatureName, reason: Reason) -> Answer:
+    """Propose that the scheduled switch of a feature does not happen."""
+    return call(ask, CONTRACT, "cancel_feature", proposal_id, name, reason)
+
+
+@verb(app, "change-policy")
+def change_policy(
+    ask: Invocation,
+    proposal_id: Id,
+    kind: Kind,
+    reason: Reason,
+    managers: Annotated[
+        int | None, typer.Option(min=0, help="So many managers must be for it.")
+    ] = None,
+    share: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_share,
+            metavar="PERCENT",
+            help="Of the organizations, that must be for it, such as 60%; or: quorum.",
+        ),
+    ] = None,
+    has_veto: Annotated[
+        bool | None, typer.Option("--veto/--no-veto", help="Does a manager's no end the vote?")
+    ] = None,
+    term_ms: Annotated[
+        int | None,
+        typer.Option("--term", parser=parse_term, metavar="TERM", help="Time to vote: 36h, or 7d."),
+    ] = None,
+) -> Answer:
+    """Propose what proposals of a kind need; what you leave out stays as it is (表决策略)."""
+    given = {"managers": managers, "share": share, "has_veto": has_veto, "term_ms": term_ms}
+    if all(value is None for value in given.values()):
+        raise CommandRefused(
+            "policy.same", "say what is to change: --managers, --share, --veto or --term"
+        )
+    with ask.session() as session:
+        present = in_force(session.view, kind)
+    wanted = [present[name] if value is None else value for name, value in given.items()]
+    return call(ask, CONTRACT, "change_policy", proposal_id, kind, *wanted, reason)
 
 
 @verb(app, "approve")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Contract -> the Map that `show` reads from. What is not here is computed by its view: a task's
 # file and an incident's are put together; proposals, agreements, tariffs and statements are shown
-# as they stand at that moment.
+# as they stand at that moment; a policy is stored only once it was changed.
 STORED: Final[Mapping[str, str]] = {
     "admission": "applications",
     "alert": "alerts",
@@ -32,6 +32,7 @@ STORED: Final[Mapping[str, str]] = {
     "demand": "demands",
     "evaluation": "evaluations",
     "evidence": "records",
+    "feature": "features",
     "grant": "grants",
     "inquiry": "inquiries",
     "multisig": "accounts",

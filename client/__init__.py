@@ -22,6 +22,7 @@ of the node's inside.
     pages       records of a view, by pages that fit into answers
     waiting     who asks what waits for it, and how lists are read for that
     work        what waits for a party
+    proposals   what a proposal is about, on one line
     membership  applications that wait, and what revoked parties left open
     applications what who wants to become a party signs, and the file it travels in
     batch       files under one record of evidence, and the proof of one

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from client import proposals
 from client.bills import bills
 from client.commissions import assets, commissions
 from client.membership import applications, leftovers
@@ -359,7 +360,7 @@ def _proposals(reader: Reader) -> Iterator[Waiting]:
             said = (*items(row.get("approvals")), *items(row.get("rejections")))
             if text(row, "status") == "open" and reader.party not in said:
                 name = text(row, "id")
-                about = f"{text(row, 'kind')}: {text(row, 'reason')}"
+                about = f"{text(row, 'kind')} {proposals.about(row)}: {text(row, 'reason')}"
                 command = f"proposal approve {name}, or: proposal reject {name} --reason …"
                 due_ms = number(row, "expires_ms")
                 yield waiting("proposal to vote on (提案)", name, about, command, due_ms)
