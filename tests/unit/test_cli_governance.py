@@ -12,8 +12,11 @@ from cli.literals import LiteralInvalid, parse_setting, parse_share, parse_term
 from cli.main import main
 from client.node import Outcome
 from client.proposals import about
+from client.waiting import reader_of
+from client.work import waiting_for
 from contracts.parameters import PARAMETERS
 from contracts.system.policy import KINDS
+from contracts.vm.testing import account
 from ledger.genesis import Limits
 from ledger.model import Transaction
 from ledger.values import Key, Value
@@ -388,6 +391,17 @@ def test_shells_complete_names_and_kinds(
 )
 def test_a_proposal_is_told_as_the_command_line_writes_it(row: dict[Key, Value], line: str) -> None:
     assert about(row) == line
+
+
+def test_whoever_votes_reads_what_a_proposal_is_about(council: Council) -> None:
+    council.do("opco", "proposal", "switch_feature", "c1", "grant_channels", False, 0, "pause")
+    council.do("opco", "proposal", "change_policy", "c2", "admit_root", 1, 75, True, DAY_MS, "r")
+    reader = reader_of(lambda *asked: council.ask("health", *asked), account("health"))
+    assert reader is not None
+    assert [item.about for item in waiting_for(reader)] == [
+        "switch_feature grant_channels --off: pause",
+        "change_policy admit_root --managers 1 --share 75% --veto --term 1d: r",
+    ]
 
 
 # --- Chinese --------------------------------------------------------------------------------------

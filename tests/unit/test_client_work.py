@@ -410,18 +410,6 @@ def test_a_proposal_waits_for_every_voter_that_has_not_voted() -> None:
     assert told(business, "opco") == told(business, "bank") == []
 
 
-def test_whoever_votes_reads_what_a_proposal_is_about() -> None:
-    business = Business()
-    business.do("opco", "proposal", "switch_feature", "c1", "grant_channels", False, 0, "pause")
-    (switch,) = work(business, "bureau")
-    assert switch.about == "switch_feature grant_channels --off: pause"
-    business.do(
-        "opco", "proposal", "change_policy", "c2", "admit_root", 1, 75, True, 24 * HOUR_MS, "r"
-    )
-    about = [item.about for item in work(business, "health")]
-    assert about[1] == "change_policy admit_root --managers 1 --share 75% --veto --term 1d: r"
-
-
 def test_a_joint_act_waits_for_the_members_that_have_not_said_anything() -> None:
     business = Business()
     members: list[Value] = [*sorted([account("bureau"), account("opco")])]
