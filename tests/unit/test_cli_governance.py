@@ -416,4 +416,7 @@ def test_people_read_it_in_chinese(council: Council, capsys: pytest.CaptureFixtu
     words = ["proposal", "change-policy", "q", "采信根证书", "--share", "80", "--reason", "r"]
     assert main([*words, "--lang", "zh"]) == 0
     assert "admit_root --managers 1 --share 80%" in shown(capsys, "proposal", "list")
+    words = ["proposal", "change-policy", "r", "admit_root", "--share", "0", "--reason", "r"]
+    assert main([*words, "--lang", "zh"]) == 2
+    assert "请写 1 至 100 的百分比" in capsys.readouterr().err
     speak(Language.ENGLISH)
