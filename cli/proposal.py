@@ -273,7 +273,7 @@ def change_policy(
         )
     with ask.session() as session:
         present = in_force(session.view, kind)
-    wanted = [present[name] if value is None else value for name, value in given.items()]
+    wanted = [present.get(name) if value is None else value for name, value in given.items()]
     return call(ask, CONTRACT, "change_policy", proposal_id, kind, *wanted, reason)
 
 
