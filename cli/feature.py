@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -21,6 +22,7 @@ from client.pages import rows_of
 
 if TYPE_CHECKING:
     from client.pages import View
+    from client.session import Session
     from ledger.values import Key, Value
 
 app = typer.Typer()
@@ -56,7 +58,7 @@ def list_features(
     with ask.session() as session:
         found = listed(session.view, CONTRACT, "list", offset=offset, limit=limit)
         records = [record for record in found if isinstance(record, dict)]
-        told: list[Value] = [_told(session.view, record) for record in records]
+        told: list[Value] = [_told(session, record) for record in records]
     return records_table(told, columns=COLUMNS, whole=ask.json)
 
 
@@ -70,7 +72,7 @@ def show(ask: Invocation, name: FeatureName) -> Answer:
     with ask.session() as session:
         record = shown(session, CONTRACT, name)
         if isinstance(record, dict):
-            record = _told(session.view, record)
+            record = _told(session, record)
     if isinstance(record, dict) and not ask.json:
         record = {field: record.get(field) for field in COLUMNS}
     return record_fields(record)
@@ -81,8 +83,22 @@ def names_of(view: View) -> frozenset[Value]:
     return frozenset(row.get("name") for row in rows_of(view, CONTRACT, "list"))
 
 
-def _told(view: View, record: dict[Key, Value]) -> dict[Key, Value]:
-    """The record with whether it is on at this height, and what is to come if that is other."""
-    before, after = record.get("before"), record.get("after")
-    on = after if before == after else view(CONTRACT, "is_on", record.get("name"))
+def is_on(session: Session, record: Mapping[Key, Value]) -> Value:
+    """Whether it is on at this height: that of the block which proves the record, or the node's."""
+    from client.light.connection import VerifyingConnection
+
+    before, after, first = record.get("before"), record.get("after"), record.get("from_height")
+    if before == after:
+        return after
+    node = session.node
+    if isinstance(node, VerifyingConnection) and isinstance(first, int):
+        proved, said = node.findings.proved, node.findings.said
+        if proved and not said:
+            return after if proved[-1].height >= first else before
+    return session.view(CONTRACT, "is_on", record.get("name"))
+
+
+def _told(session: Session, record: dict[Key, Value]) -> dict[Key, Value]:
+    """The record with whether it is on now, and what is to come if that is other."""
+    on, after = is_on(session, record), record.get("after")
     return record | {"on": on, "coming": None if on == after else after}

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from cli.feature import is_on
 from cli.output import CommandRefused
 from cli.records import ATTEMPTS, STORED, prove_source, shown
 from cli.stored import declaration, named
@@ -91,7 +92,10 @@ def test_what_supervisors_see_is_what_the_contracts_keep() -> None:
         assert view == named(declared.value_type, kept)
 
 
-@pytest.mark.parametrize(("contract", "identifier"), [("evidence", "early"), ("parties", "p1")])
+@pytest.mark.parametrize(
+    ("contract", "identifier"),
+    [("evidence", "early"), ("parties", "p1"), ("feature", "grant_channels")],
+)
 def test_a_record_that_the_state_proves_counts_as_proved(
     moving: Moving, contract: str, identifier: str
 ) -> None:
@@ -99,6 +103,24 @@ def test_a_record_that_the_state_proves_counts_as_proved(
     with telling(moving, record) as (session, _):
         assert shown(session, contract, identifier) == record
         assert said(session) == []
+
+
+def test_a_feature_is_on_as_of_the_block_that_proves_it(moving: Moving) -> None:
+    record = stored(moving, "feature", "sealed_evidence")
+    with telling(moving, record) as (session, node):
+        assert shown(session, "feature", "sealed_evidence") == record
+        assert isinstance(session.node, VerifyingConnection)
+        height = session.node.findings.proved[-1].height
+        for first, on in ((height, False), (height + 1, True)):
+            assert is_on(session, record | {"after": False, "from_height": first}) is on
+        assert said(session) == [] and node.views == 1
+
+
+def test_a_feature_that_nothing_proves_is_on_as_the_node_says(moving: Moving) -> None:
+    record = stored(moving, "feature", "sealed_evidence") | {"after": False}
+    with telling(moving, True) as (session, _):
+        assert is_on(session, record) is True
+        assert ["feature.is_on" in sentence for sentence in said(session)] == [True]
 
 
 def test_a_record_that_changes_between_the_questions_is_asked_for_again(moving: Moving) -> None:
