@@ -182,7 +182,7 @@ def _standing(
     """How the record stands, and what may follow."""
     file = record.get(contract)  # what is shown of a task or a job is its whole file
     status = file.get("status") if isinstance(file, dict) else record.get("status")
-    if contract in ("grant", "admission"):
+    if contract in ("grant", "admission", "catalog"):
         status = session.view(contract, "standing", identifier)
     if not isinstance(status, str):
         return

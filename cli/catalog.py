@@ -20,7 +20,7 @@ from cli.domain import (
     Tags,
     Title,
     UpdateDays,
-    add_reads,
+    add_list,
     call,
     lists,
     record_fields,
@@ -53,7 +53,7 @@ Commitment = Annotated[
     typer.Option(parser=parse_digest, help="64 hex digits, as `shuxin dataset show` prints them."),
 ]
 
-add_reads(
+add_list(
     app,
     CONTRACT,
     columns=("id", "owner", "title", "category", "grade", "row_count", "version", "status"),
@@ -131,6 +131,15 @@ def update(
 def retire(ask: Invocation, dataset_id: Id, reason: Reason) -> Answer:
     """Take a data set out of use for new tasks (supplier)."""
     return call(ask, CONTRACT, "retire", dataset_id, reason)
+
+
+@verb(app, "show")
+def show(ask: Invocation, dataset_id: Id) -> Answer:
+    """Show one data set, whole, and how its owner stands: only an active one's is used."""
+    with ask.session() as session:
+        entry = _record(shown(session, CONTRACT, dataset_id))
+        owner = _record(shown(session, "parties", str(entry.get("owner"))))
+    return record_fields({**entry, "owner_status": owner.get("status")})
 
 
 @verb(app, "search")

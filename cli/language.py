@@ -27,6 +27,7 @@ SHARED: Final[Mapping[str, str]] = {
     "prohibitions": "permission",
     "duties": "permission",
     "state": "status",
+    "owner_status": "status",
     "supervisor": "role",
     "supervised": "role",
 }

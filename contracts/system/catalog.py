@@ -6,7 +6,9 @@ with the supplier; the commitment makes a later change of them visible, because 
 the rows that the catalogue knows (8.1.1). The entry promises how often newer rows come (6.6.3b);
 what is measured of them is kept by the contract `quality`, and `risk` judges both.
 
-States of an entry: draft -> collected -> registered -> updated; each of them -> retired.
+States of an entry: draft -> collected -> registered -> updated; each of them -> retired. While its
+owner is suspended, and once it is revoked, an entry stands as the owner does (`standing`, `list`):
+nothing new takes it, and no search finds it.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class DatasetSummary:
     row_count: int
     grade: int
     version: int
-    status: str
+    status: str  # as it stands now
 
 
 @record
@@ -308,10 +310,17 @@ def list_(offset: int, limit: int) -> list[DatasetSummary]:
 
 
 @view
+def standing(dataset_id: str) -> str:
+    """The status at this moment, which may be that of its owner; the record keeps its own."""
+    require_reader()
+    return standing_of(known(dataset_id))
+
+
+@view
 def search(
     text: str, tag: str, column_type: str, rows_min: int, rows_max: int, offset: int
 ) -> Found:
-    """Registered entries whose metadata match all that is given (8.2.2b3).
+    """Entries that new tasks may use and whose metadata match all that is given (8.2.2b3).
 
     `text` is sought in id, title, description, class and column names; "" matches all, as do an
     empty `tag` or `column_type` and a `rows_max` of 0. Each call looks at up to 200 entries.
@@ -324,7 +333,7 @@ def search(
     for number in range(offset, end):
         entry = datasets[dataset_by_number[number]]
         is_sized = rows_min <= entry.row_count and (rows_max == 0 or entry.row_count <= rows_max)
-        if entry.status in LISTED and is_sized and matches(entry, text, tag, column_type):
+        if is_sized and matches(entry, text, tag, column_type) and standing_of(entry) in LISTED:
             found.append(entry.id)
     return Found(datasets=found, next_offset=end if end < count else -1)
 
@@ -379,7 +388,7 @@ def grade_of(dataset_id: str) -> int:
 def listed_by(dataset_id: str) -> str:
     """The owner, if the data set may be used for new tasks; else ""."""
     entry = datasets.get(dataset_id)
-    return entry.owner if entry is not None and entry.status in LISTED else ""
+    return entry.owner if entry is not None and standing_of(entry) in LISTED else ""
 
 
 @view
@@ -425,8 +434,17 @@ def summary(dataset_id: str) -> DatasetSummary:
         row_count=entry.row_count,
         grade=entry.grade,
         version=entry.version,
-        status=entry.status,
+        status=standing_of(entry),
     )
+
+
+def standing_of(entry: Dataset) -> str:
+    """Its status, or how its owner is kept from acting."""
+    is_active = view_contract("parties", "is_active", entry.owner, returns=bool)
+    if entry.status == "retired" or is_active:
+        return entry.status
+    is_revoked = view_contract("parties", "is_revoked", entry.owner, returns=bool)
+    return "revoked" if is_revoked else "suspended"
 
 
 def check_text(entry: Dataset) -> None:

@@ -157,7 +157,10 @@ class DataMachine(RuleBasedStateMachine):
         return [*dict.fromkeys(self.chance.choices([*names, "nothing"], k=count))]
 
     def are_listed(self, names: Sequence[Value]) -> bool:
-        return all(str(name) in self.rows and self.rows[str(name)].is_listed for name in names)
+        return all(str(name) in self.rows and self.is_usable(str(name)) for name in names)
+
+    def is_usable(self, name: str) -> bool:
+        return self.rows[name].is_listed and self.rows[name].owner not in self.suspended
 
     # --- demands ----------------------------------------------------------------------------------
 
@@ -171,11 +174,13 @@ class DataMachine(RuleBasedStateMachine):
             self.wishes[name] = Wish(who, addressee)
 
     def prescreen(self) -> None:
-        who, may = self.actor(self.having("operator"))
         name, wish, is_ripe = self.wish("submitted")
+        consumer, addressee = (wish.consumer, wish.addressee) if wish else ("", "")
+        is_operator = self.having("operator")
+        who, may = self.actor(
+            lambda one: is_operator(one) and one != consumer and addressee in ("", one)
+        )
         passed = self.chance.random() < 0.8
-        may = may and wish is not None and who != wish.consumer
-        may = may and wish is not None and wish.addressee in ("", who)
         if self.act(may and is_ripe, who, "demand.prescreen", name, passed, "why") and wish:
             wish.status, wish.operator = ("forwarded" if passed else "returned"), who
 
@@ -183,7 +188,7 @@ class DataMachine(RuleBasedStateMachine):
         who, may = self.actor(self.having("manager"))
         name, wish, is_ripe = self.wish("forwarded")
         approved = self.chance.random() < 0.5
-        datasets = self.some([one for one in self.rows if self.rows[one].is_listed])
+        datasets = self.some([one for one in self.rows if self.is_usable(one)])
         named = datasets if approved else []
         expected = may and is_ripe and self.are_listed(named)
         if self.act(expected, who, "demand.review", name, approved, "why", named) and wish:
@@ -213,7 +218,7 @@ class DataMachine(RuleBasedStateMachine):
         came = [dataset for _supplier, dataset in wish.came] if wish else []
         chosen = self.some([*came, *self.rows] if self.chance.random() < 0.3 else came or ["no"])
         if came and self.chance.random() < 0.7:
-            chosen = [came[0]]
+            chosen = [([one for one in came if self.is_usable(one)] or came)[0]]
         is_fit = self.are_listed(chosen) and any(str(one) in came for one in chosen)
         if self.act(may and is_ripe and is_fit, who, "demand.match", name, "", chosen) and wish:
             wish.status, wish.manager = "ready", who
@@ -372,6 +377,9 @@ class DataMachine(RuleBasedStateMachine):
             told = self.business.ask_record("bureau", "catalog", "show", name)
             self.same("dataset", name, told["status"], rows.status)
             assert (told["owner"], told["version"]) == (rows.owner, len(rows.counts))
+            gone = "suspended" if rows.owner in self.suspended else rows.status
+            standing = self.business.ask("bureau", "catalog", "standing", name)
+            assert standing == (rows.status if rows.status == "retired" else gone)
             course = self.business.ask_record("bureau", "catalog", "course", name)
             is_promised = rows.is_listed and rows.days > 0
             assert course["due_ms"] == (rows.new_ms + rows.days * DAY_MS if is_promised else 0)
@@ -400,7 +408,7 @@ def test_demands_and_data_sets_do_what_the_model_says() -> None:
     """Every act must have been allowed and refused often enough for this to mean anything; so the
     draws are the same each time."""
     DataMachine.done.clear()
-    run_pinned(DataMachine, examples=25, steps=80)
+    run_pinned(DataMachine, examples=50, steps=80)
     done = DataMachine.done
     acts = {(contract, method) for contract, method, _ in done}
     assert len(acts) == 13

@@ -384,6 +384,21 @@ def test_a_search_follows_the_pages_and_stops_when_they_do_not_advance(
     assert [method for _contract, method, _args in session.calls] == ["search", "show"]
 
 
+def test_a_data_set_is_shown_with_how_its_owner_stands(
+    session: FakeSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.answers = {
+        "catalog.show": {"id": "x", "owner": "health", "status": "registered"},
+        "parties.show": {"id": "health", "status": "revoked"},
+    }
+    assert main(["catalog", "show", "x", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["owner_status"]) == ("registered", "revoked")
+    assert session.calls[-1] == ("parties", "show", ("health",))
+    assert main(["catalog", "show", "x", "--lang", "zh"]) == 0
+    assert "已撤销" in capsys.readouterr().out
+
+
 def test_contract_arguments_are_parsed_and_passed_on(session: FakeSession) -> None:
     assert main(["contract", "call", "parties", "suspend", "p", "late again"]) == 0
     assert main(["contract", "view", "parties", "list", "0", "10"]) == 0

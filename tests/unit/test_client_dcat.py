@@ -188,7 +188,11 @@ def test_the_command_writes_a_file_once(
     business.catalogued()
     session = opened(monkeypatch)
     session.answers = {
-        "catalog.list": [{"id": SUBJECT, "status": "registered"}, {"id": "x", "status": "draft"}],
+        "catalog.list": [
+            {"id": SUBJECT, "status": "registered"},
+            {"id": "x", "status": "draft"},
+            {"id": "gone", "status": "revoked"},
+        ],
         "catalog.show": told(business, "catalog", SUBJECT),
         "quality.show": told(business, "quality", SUBJECT),
         "parties.list": [{"id": "health", "name": "Health"}],

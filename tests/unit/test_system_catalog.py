@@ -297,6 +297,62 @@ def test_retired_data_sets_are_not_found() -> None:
     assert business.denied("bank", "catalog", "search", "", "", "", 0, 0, -1) == "catalog.page"
 
 
+def seen_by_bank(business: Business, dataset_id: str) -> tuple[Value, ...]:
+    """In the list, by itself, by a search, and to other contracts."""
+    listed = business.ask("bank", "catalog", "list", 0, 100)
+    assert isinstance(listed, list)
+    rows = [row for row in listed if isinstance(row, dict) and row["id"] == dataset_id]
+    found = business.ask_record("bank", "catalog", "search", dataset_id, "", "", 0, 0, 0)
+    return (
+        rows[0]["status"],
+        business.ask("bank", "catalog", "standing", dataset_id),
+        found["datasets"] != [],
+        business.ask("bank", "catalog", "listed_by", dataset_id),
+    )
+
+
+def test_what_is_of_a_suspended_or_revoked_owner_is_not_shown_as_usable() -> None:
+    business = Business(("board",))
+    business.enter("archive")
+    assert seen_by_bank(business, "x") == ("registered", "registered", True, "archive")
+    business.suspend("archive")
+    assert seen_by_bank(business, "x") == ("suspended", "suspended", False, "")
+    kept = business.ask_record("bank", "catalog", "show", "x")
+    assert kept["status"] == "registered", "the record is what it was, and is proved"
+    business.do("bureau", "parties", "readmit", "archive", "cleared")
+    assert seen_by_bank(business, "x") == ("registered", "registered", True, "archive")
+    business.do("bureau", "parties", "revoke", "archive", "gave data away")
+    assert seen_by_bank(business, "x") == ("revoked", "revoked", False, "")
+
+
+def test_what_was_retired_says_so_whatever_became_of_its_owner() -> None:
+    business = Business()
+    business.enter("archive")
+    business.do("archive", "catalog", "retire", "x", "outdated")
+    business.suspend("archive")
+    assert seen_by_bank(business, "x") == ("retired", "retired", False, "")
+
+
+def test_no_demand_is_matched_with_data_of_a_suspended_owner() -> None:
+    business = Business()
+    business.catalogued()
+    business.forwarded()
+    business.suspend("health")
+    review: list[Value] = ["d1", True, "", [dataset_of("health")]]
+    assert business.refused("bureau", "demand", "review", *review) == "demand.dataset_unknown"
+    business.do("bureau", "demand", "review", *changed(review, 3, [dataset_of("social")]))
+
+
+def test_a_page_and_a_search_over_many_owners_fit_into_a_query() -> None:
+    business = Business()
+    for number in range(200):
+        business.enter("archive", f"x{number}")
+    listed = business.ask("bank", "catalog", "list", 0, 100)
+    assert isinstance(listed, list) and len(listed) == 100
+    found = business.ask_record("bank", "catalog", "search", "", "", "", 0, 0, 0)["datasets"]
+    assert isinstance(found, list) and len(found) == 200
+
+
 def test_an_entry_as_wide_as_allowed_fits_into_storage() -> None:
     business = Business()
     schema: list[Value] = [["c" * 60 + f"{n:04}", "t" * 32, "数" * 128] for n in range(64)]

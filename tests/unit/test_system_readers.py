@@ -25,6 +25,7 @@ CONCERNED = ("opco", "bureau", "board")  # where a record is about opco
 READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
     ("catalog", "show", [dataset_of("health")], MEMBERS, "catalog.reader"),
     ("catalog", "list", [0, 10], MEMBERS, "catalog.reader"),
+    ("catalog", "standing", [dataset_of("health")], MEMBERS, "catalog.reader"),
     ("catalog", "search", ["", "", "", 0, 0, 0], MEMBERS, "catalog.reader"),
     ("catalog", "participation", [dataset_of("health")], MEMBERS, "catalog.reader"),
     ("catalog", "version", [dataset_of("health"), 1], MEMBERS, "catalog.reader"),
