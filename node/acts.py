@@ -24,8 +24,8 @@ from ledger.store import Store
 from ledger.values import Value
 from node import intake
 from node.accesslog.keeper import Closed
-from node.intake import Rules
 from node.refusals import Refusal
+from node.rulebook import Rulebook
 from node.transactions import Transactions
 
 ACCUSATIONS_MAX = 4  # of one validator in a life: they prove a pattern, more would only fill blocks
@@ -43,14 +43,14 @@ class Acts:
         self,
         *,
         provider: CryptoProvider,
-        rules: Rules,
+        rulebook: Rulebook,
         store: Store,
         transactions: Transactions,
         is_ready: Callable[[], bool],
     ) -> None:
         """`is_ready`: do we follow the chain closely enough to vote on it?"""
         self._account = Account(provider)
-        self._rules = rules
+        self._rulebook = rulebook
         self._store = store
         self._transactions = transactions
         self._is_ready = is_ready
@@ -95,19 +95,20 @@ class Acts:
         return True
 
     def _signed_bytes(self, signed: SignedMessage) -> bytes:
-        return signing_bytes(self._rules.chain_id, decode_message(signed.message))
+        return signing_bytes(self._rulebook.chain_id, decode_message(signed.message))
 
     def _call(self, contract: str, method: str, *args: Value) -> None:
+        rules = self._rulebook.now
         transaction = build_transaction(
             self._account,
-            chain_id=self._rules.chain_id,
-            valid_until=self._store.height + min(VALID_HEIGHTS, self._rules.limits.valid_window),
+            chain_id=self._rulebook.chain_id,
+            valid_until=self._store.height + min(VALID_HEIGHTS, rules.limits.valid_window),
             contract=contract,
             method=method,
             args=args,
         )
         try:
-            item, _ = intake.check_form(encode(transaction), rules=self._rules)
+            item, _ = intake.check_form(encode(transaction), rules=rules)
         except Refusal as refusal:
             _log.error("act_refused", method=method, reason=str(refusal))
             return

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consensus.pbft.messages import TRANSACTIONS_MAX, VALIDATORS_MAX, WINDOW_MAX
+from consensus.pbft.messages import VALIDATORS_MAX
 from contracts.vm import engines
 from crypto.files import make_directory
 from ledger.genesis import Genesis, chain_id
 from ledger.store import Store
-from node.clock import SKEW_MS_MIN
 from node.engines import check_engine
 from node.execute import Engine
-from node.heartbeat import HEARTBEAT_MS_MIN
 from node.ledgers import settle, tidy
-from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
+from node.rulebook import misfit
 
 LEDGER = "ledger"
 
@@ -34,32 +32,13 @@ def check_genesis(genesis: Genesis) -> None:
     changed to since, its state says. Raises GenesisUnfit, EngineUnknown.
     """
     engines.find(genesis.vm_version, where="the genesis names")
-    limits = genesis.limits
-    bounds = (
-        ("validators", genesis.validators.size, VALIDATORS_MAX),
-        ("watermark_window", limits.watermark_window, WINDOW_MAX),
-        ("block_transactions_max", limits.block_transactions_max, TRANSACTIONS_MAX),
-        ("block_size_max", limits.block_size_max, BLOCKS_FRAME_MAX // 2),
-        ("transaction_size_max", limits.transaction_size_max, TRANSACTIONS_FRAME_MAX // 2),
-        ("transaction_size_max", limits.transaction_size_max, limits.block_size_max),
-        ("transaction_gas_max", limits.transaction_gas_max, limits.block_gas_max),
-    )
-    for name, value, most in bounds:
-        if value > most:
-            raise GenesisUnfit(
-                f"genesis: {name} is {value}, more than {most}, the most that works with its "
-                "other limits and this release; make a new genesis"
-            )
-    least = (
-        ("time_skew_ms_max", limits.time_skew_ms_max, SKEW_MS_MIN),
-        ("heartbeat_ms", limits.heartbeat_ms, HEARTBEAT_MS_MIN),
-    )
-    for name, value, bound in least:
-        if value < bound:
-            raise GenesisUnfit(
-                f"genesis: {name} is {value}, less than {bound}, the least that works with this "
-                "release; make a new genesis"
-            )
+    if genesis.validators.size > VALIDATORS_MAX:
+        raise GenesisUnfit(
+            f"genesis: {genesis.validators.size} validators, more than {VALIDATORS_MAX}, the most "
+            "that this release takes; make a new genesis"
+        )
+    if reason := misfit(genesis.limits):
+        raise GenesisUnfit(f"genesis: {reason}; make a new genesis")
 
 
 def open_or_create(data_dir: Path, genesis: Genesis, engine: Engine) -> Store:

@@ -44,6 +44,7 @@ from ledger.recovery import check_authority
 from ledger.store import Store
 from node.epochs import StateAfter, decided_epoch
 from node.peer_messages import Bundle
+from node.rulebook import limits_at
 
 
 class Diverged(Exception):
@@ -72,7 +73,7 @@ class ChainRules:
     """What block making needs from the chain."""
 
     chain_id: bytes
-    limits: Limits
+    founded: Limits  # the genesis'; as the chain changed them since, the state says
 
 
 class Engine(Protocol):
@@ -139,7 +140,8 @@ class Executor:
 
         `bodies` holds a verified transaction for every id the proposal names, unless a block
         includes it already. Raises contracts.vm WorkerFault when the engine fails, EngineFault
-        when this release has none for the height (faults of this node, never a verdict).
+        when this release has none for the height, or cannot go by its limits (faults of this
+        node, never a verdict).
         """
         block = self.make(proposal, bodies)
         return block, self.apply(block, certificate)
@@ -151,7 +153,7 @@ class Executor:
             bodies,
             self._store.header(proposal.height - 1),
             is_included=lambda wanted: self._store.find_transaction(wanted) is not None,
-            limits=rules.limits,
+            limits=limits_at(self._store, rules.founded, proposal.height),
             validators_hash=self._store.epochs.at(proposal.height).validators.digest,
             chain_id=rules.chain_id,
         )
@@ -199,7 +201,7 @@ class Executor:
                     self._store,
                     result.writes,
                     epochs,
-                    window=self._rules.limits.watermark_window,
+                    window=self._rules.founded.watermark_window,
                 ),
             )
         )
@@ -302,7 +304,7 @@ def check_block(block: Block, store: Store, rules: ChainRules) -> None:
         block,
         store.header(store.height),
         is_included=lambda wanted: store.find_transaction(wanted) is not None,
-        limits=rules.limits,
+        limits=limits_at(store, rules.founded, block.header.height),
         validators_hash=store.epochs.at(block.header.height).validators.digest,
         chain_id=rules.chain_id,
     )

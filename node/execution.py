@@ -30,7 +30,7 @@ from ledger.store import Store
 from node.announce import Announcer
 from node.execute import ChainRules, Diverged, Executor, vouched
 from node.halt import HaltSwitch
-from node.mempool import IsInFlight, Mempool
+from node.mempool import Admitted, IsInFlight, Mempool
 from node.peer_messages import Bundle
 from node.tally import Tally
 
@@ -94,6 +94,8 @@ class ExecutionQueue:
         self.on_block: Callable[[], None] = lambda: None
         self.tally = Tally()
         self.is_in_flight: IsInFlight = lambda transaction: False
+        # Makes the question whether what waits in the pool still fits the chain's limits.
+        self.judge: Callable[[], Callable[[Admitted], bool]] = lambda: lambda item: True
 
     # --- feeding (main task) ----------------------------------------------------------------
 
@@ -215,7 +217,7 @@ class ExecutionQueue:
         if heights != list(range(first, first + len(heights))):
             raise BlockInvalid(f"blocks {heights[:3]}… do not follow the head {first - 1}")
         # What this run may decide begins above a window: the committees up to there are known.
-        known = self._rules.limits.watermark_window + 1
+        known = self._rules.founded.watermark_window + 1
         certificates = [bundle.execution_certificate for bundle in bundles[:known]]
         return vouched(
             headers[:known],
@@ -266,7 +268,7 @@ class ExecutionQueue:
         known = [i for i in block.dropped if self._store.find_transaction(i) is not None]
         self.tally.block(len(included), began_s=began_s)
         self._pool.include([*included, *known])
-        self._pool.expire(block.header.height, self.is_in_flight)
+        self._pool.expire(block.header.height, self.is_in_flight, self.judge())
         self.on_block()
         _log.info(
             "block",

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from ledger.genesis import Limits
 from ledger.model import Proposal
 from node.mempool import Admitted, IsInFlight, Mempool
+from node.rulebook import LimitsAt
 
 WITHHELD_TICKS = 50  # overtaken by transactions that came this much later
 # Longer than a re-offer to all takes to reach a primary that never heard of it.
@@ -38,15 +38,15 @@ class _Room:
 class Fairness:
     """Watches one epoch's blocks. Main task only."""
 
-    def __init__(self, pool: Mempool, limits: Limits) -> None:
+    def __init__(self, pool: Mempool, limits_at: LimitsAt) -> None:
         self._pool = pool
-        self._limits = limits
+        self._limits_at = limits_at
         self._rooms: deque[_Room] = deque(maxlen=REMEMBERED_MAX)
 
     def delivered(self, proposal: Proposal, tick: int) -> None:
         """Before the pool lets go of it. Ids that a block included before take no room."""
         items = [i for t in proposal.transaction_ids if (i := self._pool.get(t)) is not None]
-        limits = self._limits
+        limits = self._limits_at(proposal.height)
         self._rooms.append(
             _Room(
                 tick=tick,

@@ -1,8 +1,9 @@
 """Blocks without transactions: none while idle, but for a heartbeat at a long interval.
 
 A heartbeat lets block time, expiry and checkpoints move, and shows that the primary is alive. The
-rule is the chain's (`Limits.heartbeat_ms`) and its verdict depends on the predecessor alone, so all
-who have executed it agree; a faulty primary can neither spam empty blocks nor censor by them.
+rule is the chain's (`Limits.heartbeat_ms` of the height) and its verdict depends on the predecessor
+alone, so all who have executed it agree; a faulty primary can neither spam empty blocks nor censor
+by them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from ledger.genesis import Limits
 from ledger.model import Proposal
 from ledger.store import Store
 from node.clock import SKEW_MS_MIN, CommitteeClock
+from node.rulebook import LimitsAt
 
-HEARTBEAT_MS_MIN = 1_000  # least interval of a chain: idle nodes must not spend their disks on it
 # A backup waits this much longer than `time_skew_ms_max`, by which the primary's clock may be late,
 # before it minds: for a block that is still being executed, and for the way.
 GRACE_MS = 2_000
@@ -33,9 +34,9 @@ _log = structlog.get_logger("node.heartbeat")
 class Heartbeat:
     """When an empty block is due, for who proposes and for who judges. Main task only."""
 
-    def __init__(self, *, store: Store, limits: Limits, clock: CommitteeClock) -> None:
+    def __init__(self, *, store: Store, limits_at: LimitsAt, clock: CommitteeClock) -> None:
         self._store = store
-        self._limits = limits
+        self._limits_at = limits_at
         self._clock = clock
         self._head = (store.height, store.header(store.height).time_ms)
         self._moved = trio.Event()
@@ -57,7 +58,7 @@ class Heartbeat:
         (all its clocks were wrong once) goes on by the rule of block making, which raises times.
         """
         now_ms, later_ms = self._clock.now_ms(), self._head_time_ms() + 1
-        bearable_ms = self._limits.time_skew_ms_max - SKEW_MS_MIN
+        bearable_ms = self._limits().time_skew_ms_max - SKEW_MS_MIN
         return later_ms if 0 < later_ms - now_ms <= bearable_ms else now_ms
 
     def is_due(self, height: int) -> bool:
@@ -79,7 +80,7 @@ class Heartbeat:
         """
         if not self._clock.is_agreed:
             return False
-        grace_ms = self._limits.time_skew_ms_max + GRACE_MS
+        grace_ms = self._limits().time_skew_ms_max + GRACE_MS
         return self._is_due_at(self._clock.now_ms() - grace_ms)
 
     async def is_welcome(self, proposal: Proposal) -> bool:
@@ -105,9 +106,12 @@ class Heartbeat:
         return None
 
     def _is_due_at(self, time_ms: int) -> bool:
-        return (
-            self.wants_empty_blocks() or time_ms - self._head_time_ms() >= self._limits.heartbeat_ms
-        )
+        waited_ms = time_ms - self._head_time_ms()
+        return self.wants_empty_blocks() or waited_ms >= self._limits().heartbeat_ms
+
+    def _limits(self) -> Limits:
+        """Of the next height."""
+        return self._limits_at(self._store.height + 1)
 
     def _head_time_ms(self) -> int:
         height, time_ms = self._head

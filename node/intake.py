@@ -37,7 +37,8 @@ class Rules:
     """What the chain asks of a transaction."""
 
     chain_id: bytes
-    limits: Limits
+    limits: Limits  # what fits them may stand at any height that may be in flight
+    widest: Limits | None = None  # what fits them may stand at one of them; None: the same
 
 
 def admit(
@@ -61,7 +62,7 @@ def admit(
         try:
             item, body = check_form(encoded, rules=rules)
             if not is_wanted(item.id):
-                check_scope(body, rules, height)
+                check_scope(body, item.size, rules, height)
             if is_known(item.id):
                 raise Refusal(refusals.REPLAYED, _REPLAYED)
         except Refusal as refusal:
@@ -78,16 +79,9 @@ def admit(
 
 
 def check_form(encoded: bytes, *, rules: Rules) -> tuple[Admitted, TransactionBody]:
-    """Encoding, sizes, chain: what never changes about a transaction. Raises Refusal."""
-    # The rule of block making measures the same bytes: what it would always leave out must not
-    # wait in a pool, where it would look like something that the primary withholds.
-    size_max = rules.limits.transaction_size_max
-    if len(encoded) > size_max:
-        raise Refusal(
-            refusals.OVERSIZED,
-            f"{len(encoded)} bytes; the chain takes {size_max}: keep bulk data off chain and "
-            "record its digest",
-        )
+    """Encoding, sizes, chain: what no height in flight makes good. Raises Refusal."""
+    size_max = (rules.widest or rules.limits).transaction_size_max
+    _check_size(len(encoded), size_max)
     try:
         transaction = decode(encoded, Transaction, size_max=size_max)
         body = decode(transaction.body, TransactionBody, size_max=size_max)
@@ -109,6 +103,17 @@ def check_form(encoded: bytes, *, rules: Rules) -> tuple[Admitted, TransactionBo
         sender=body.sender,
     )
     return item, body
+
+
+def _check_size(size: int, size_max: int) -> None:
+    # The rule of block making measures the same bytes: what it would always leave out must not
+    # wait in a pool, where it would look like something that the primary withholds.
+    if size > size_max:
+        raise Refusal(
+            refusals.OVERSIZED,
+            f"{size} bytes; the chain takes {size_max}: keep bulk data off chain and "
+            "record its digest",
+        )
 
 
 def _check_sizes(transaction: Transaction, body: TransactionBody) -> None:
@@ -139,9 +144,10 @@ def _check_sizes(transaction: Transaction, body: TransactionBody) -> None:
         raise Refusal(refusals.ARGUMENTS, "the arguments must be one list")
 
 
-def check_scope(body: TransactionBody, rules: Rules, height: int) -> None:
-    """Whether a block after `height` may include it. Raises Refusal."""
+def check_scope(body: TransactionBody, size: int, rules: Rules, height: int) -> None:
+    """Whether a block after `height` may include it, of `size` bytes. Raises Refusal."""
     limits = rules.limits
+    _check_size(size, limits.transaction_size_max)
     if body.valid_until <= height:
         raise Refusal(
             refusals.EXPIRED,

@@ -149,16 +149,22 @@ class Mempool:
             if entry is not None:
                 self._bytes -= entry.item.size
 
-    def expire(self, height: int, is_in_flight: IsInFlight) -> int:
+    def expire(
+        self,
+        height: int,
+        is_in_flight: IsInFlight,
+        fits: Callable[[Admitted], bool] = lambda item: True,
+    ) -> int:
         """Offer no more what no block after `height` may include; how many those were.
 
-        Their bodies stay for EXPIRED_KEPT heights: a proposal that names them may have been
-        prepared, and it must stay executable, although its block will leave them out.
+        Nor what does not fit the limits any more. Their bodies stay for EXPIRED_KEPT heights: a
+        proposal that names them may have been prepared, and it must stay executable, although its
+        block will leave them out.
         """
         expired = [
             i
             for i, e in self._entries.items()
-            if e.item.valid_until <= height and not is_in_flight(i)
+            if (e.item.valid_until <= height or not fits(e.item)) and not is_in_flight(i)
         ]
         for gone in expired:
             self._expired[gone] = self._entries.pop(gone)

@@ -28,6 +28,7 @@ from node.keeping import Keeping
 from node.links import Links
 from node.mempool import Admitted, Mempool
 from node.readiness import Readiness
+from node.rulebook import Rulebook
 from node.seat import Seat
 from node.sync import Sync
 from node.transactions import Transactions
@@ -40,7 +41,7 @@ class Reception:
 
     config: NodeConfig
     genesis: Genesis
-    rules: Rules
+    rulebook: Rulebook
     provider: CryptoProvider
     store: Store
     announcer: Announcer
@@ -60,6 +61,10 @@ class Reception:
     def open(self) -> None:
         """On the main task, which is the one that `hold` goes to."""
         self._token = trio.lowlevel.current_trio_token()
+
+    @property
+    def rules(self) -> Rules:
+        return self.rulebook.now
 
     @property
     def threads(self) -> int:

@@ -137,7 +137,7 @@ def _rebuild(
             old,
             {plan.height: recovery.certificate},
             last=kept,
-            length_max=rules.limits.watermark_window,
+            length_max=rules.founded.watermark_window,
         )
         try:
             replay(runs, fresh, Executor(fresh, engine, rules), site.provider, advance)

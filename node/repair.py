@@ -140,7 +140,7 @@ def rebuild(
                 old,
                 known,
                 last=max(old.height, *known, 0),
-                length_max=workshop.rules.limits.watermark_window,
+                length_max=workshop.rules.founded.watermark_window,
                 beyond=None if order is None else order.bundle,
             )
             try:

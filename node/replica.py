@@ -38,7 +38,6 @@ from consensus.pbft.types import (
     Validate,
 )
 from crypto.provider import CryptoProvider
-from ledger.genesis import Limits
 from ledger.model import ExecutionCertificate, Proposal, Transaction
 from node.committee import Office
 from node.fairness import Fairness
@@ -47,6 +46,7 @@ from node.heartbeat import Heartbeat
 from node.journal import Journal, JournalFailed
 from node.links import Links
 from node.mempool import Mempool
+from node.rulebook import LimitsAt
 from node.tally import Tally
 from node.timekeeper import Timekeeper
 from node.transactions import Transactions
@@ -80,7 +80,7 @@ class Driver:
         network: Links,
         office: Office,
         provider: CryptoProvider,
-        limits: Limits,
+        limits_at: LimitsAt,
         pool: Mempool,
         transactions: Transactions,
         head: int,
@@ -93,7 +93,7 @@ class Driver:
         self._network = network
         self.office = office
         self._provider = provider
-        self._limits = limits
+        self._limits_at = limits_at
         self._pool = pool
         self._transactions = transactions
         self._switch = switch
@@ -105,7 +105,7 @@ class Driver:
         self._last_proposal_s = 0.0
         self._interval_s = BATCH_INTERVAL_S
         self._tick = transactions.tick  # ages in the pool go on from epoch to epoch
-        self._fairness = Fairness(pool, limits)
+        self._fairness = Fairness(pool, limits_at)
         self._told = (replica.view, replica.target_view)  # what the log knows
         self._inputs_in, self._inputs = trio.open_memory_channel[Input | None](INPUTS_MAX)
         self._nursery: trio.Nursery | None = None
@@ -243,7 +243,7 @@ class Driver:
         """What to propose now, if it is our turn and there is reason to."""
         if not self.replica.can_propose or not self._timekeeper.is_ready:
             return None
-        limits = self._limits
+        limits = self._limits_at(self.replica.next_height)
         now = trio.current_time()
         is_due = now - self._last_proposal_s >= self._interval_s
         if not is_due and len(self._pool) < limits.block_transactions_max:

@@ -47,7 +47,6 @@ from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
 from node.hosts import is_loopback
 from node.identity import TrustWatch
-from node.intake import Rules
 from node.journal import Journal
 from node.keeping import Keeping
 from node.keys import node_passphrase, open_consensus_key, open_presence, read_roots
@@ -62,6 +61,7 @@ from node.readiness import Readiness
 from node.reception import Reception
 from node.repair import Repair, Workshop
 from node.retire import drain
+from node.rulebook import Rulebook
 from node.seat import Parts, Seat
 from node.statesync.begin import SNAPSHOT
 from node.sync import Sync
@@ -118,9 +118,9 @@ class Node:
         self.genesis: Genesis = load_genesis(config.genesis)
         check_genesis(self.genesis)
         chain = chain_id(self.genesis)
-        self.rules = Rules(chain, self.genesis.limits)
         self._engine = self._open_engine()
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
+        self.rulebook = Rulebook(chain, self.genesis.limits, self.store)
         self.store.keep_versions(config.provable_heights)
         self._open.callback(self.store.close)
         self._committee = Committee(
@@ -165,24 +165,23 @@ class Node:
         self._build_reception(config)
 
     def _build_ordering(self, config: NodeConfig) -> None:
-        chain = self.rules.chain_id
+        chain = self.rulebook.chain_id
         self._journal = journal = Journal(config.data_dir / JOURNAL)
         self._open.callback(journal.close)
-        limits = self.genesis.limits
         self._build_clock()
         self._transactions = Transactions(
             pool=self._pool,
             store=self.store,
             network=self._network,
             committee=self._committee,
-            rules=self.rules,
+            rulebook=self.rulebook,
             provider=self.provider,
             verify_threads=config.verify_threads,
             timekeeper=self._timekeeper,
             heartbeat=self.heartbeat,
         )
         self._transactions.adopt(journal.recovered.transactions)
-        rules = ChainRules(chain, limits)
+        rules = ChainRules(chain, self.genesis.limits)
         self._executor = Executor(self.store, self._engine, rules)
         self._queue = ExecutionQueue(
             executor=self._executor,
@@ -212,7 +211,7 @@ class Node:
                 network=self._network,
                 committee=self._committee,
                 provider=self.provider,
-                rules=self.rules,
+                rulebook=self.rulebook,
                 pool=self._pool,
                 transactions=self._transactions,
                 queue=self._queue,
@@ -240,12 +239,12 @@ class Node:
             monotonic_ms=monotonic_ms,
         )
         self._timekeeper = Timekeeper(clock=self.clock, network=self._network)
-        self.heartbeat = Heartbeat(store=self.store, limits=self.genesis.limits, clock=self.clock)
+        self.heartbeat = Heartbeat(store=self.store, limits_at=self.rulebook.at, clock=self.clock)
 
     def _wire(self) -> None:
         self._acts = Acts(
             provider=self.provider,
-            rules=self.rules,
+            rulebook=self.rulebook,
             store=self.store,
             transactions=self._transactions,
             is_ready=lambda: not self._sync.is_active,
@@ -254,9 +253,10 @@ class Node:
             self.access_log, self.store, self.provider.public_key, self._acts.anchor_access
         )
         self._queue.on_block = self._after_block
+        self._queue.judge = self.rulebook.judge
         self._sync.on_reading = self._timekeeper.take
         self._sync.on_outrun = self._fall_behind
-        self.heartbeat.wants_empty_blocks = self._awaits_epoch
+        self.heartbeat.wants_empty_blocks = self._awaits_height
         self._queue.tally = self._tally
         self._pool.on_included = lambda item, s: self._tally.delays.observe(item.sender, s)
         self._switch.on_halt(self._accusations.keep_halt)
@@ -266,7 +266,7 @@ class Node:
         workshop = Workshop(
             config.data_dir / LEDGER,
             self.genesis,
-            ChainRules(self.rules.chain_id, self.genesis.limits),
+            ChainRules(self.rulebook.chain_id, self.genesis.limits),
             self.provider,
             lambda: self._make_engine(config),
         )
@@ -281,7 +281,7 @@ class Node:
         self.reception = Reception(
             config=config,
             genesis=self.genesis,
-            rules=self.rules,
+            rulebook=self.rulebook,
             provider=self.provider,
             store=self.store,
             announcer=self.announcer,
@@ -425,6 +425,7 @@ class Node:
 
     def _after_block(self) -> None:
         self._engines.follow()
+        self.rulebook.follow()
         self._life.follow()
         self.keeping.keeper.follow()
         if self._executor.take_governed():
@@ -442,9 +443,9 @@ class Node:
         )
         self._update_peers()
 
-    def _awaits_epoch(self) -> bool:
-        """Is a committee decided that heights have to pass before it orders?"""
-        return self.store.epochs.newest.base > self.store.height
+    def _awaits_height(self) -> bool:
+        """Is a committee decided, or are limits, for which heights have to pass?"""
+        return self.store.epochs.newest.base > self.store.height or self.rulebook.awaits_term()
 
     def _update_peers(self) -> None:
         """Who is registered, in a committee, certified or revoked may have changed."""
@@ -457,7 +458,7 @@ class Node:
         self._tally.accusations += 1
         self._accusations.accuse(accusation)
         offender = self._committee.validators.validators[accusation.first.sender]
-        if self._committee.office.domain == self.rules.chain_id:
+        if self._committee.office.domain == self.rulebook.chain_id:
             # The contract knows the chain id only: after a recovery the files have to do.
             self._acts.accuse(accusation, offender.public_key)
 

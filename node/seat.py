@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from consensus.pbft.messages import TRANSACTIONS_MAX
 from consensus.pbft.replica import Replica
 from consensus.pbft.types import TICK_MS, Accuse, CatchUp, Executed, Recovered, ReplicaConfig
 from crypto.provider import CryptoProvider
@@ -22,12 +23,12 @@ from node.committee import Committee, Office
 from node.execution import ExecutionQueue
 from node.halt import HaltSwitch
 from node.heartbeat import Heartbeat
-from node.intake import Rules
 from node.journal import Journal
 from node.links import Links
 from node.mempool import Mempool
 from node.repair import disowned
 from node.replica import REOFFER_TICKS, Driver
+from node.rulebook import Rulebook
 from node.sync import Sync
 from node.tally import Tally
 from node.timekeeper import Timekeeper
@@ -50,7 +51,7 @@ class Parts:
     network: Links
     committee: Committee
     provider: CryptoProvider
-    rules: Rules
+    rulebook: Rulebook
     pool: Mempool
     transactions: Transactions
     queue: ExecutionQueue
@@ -162,7 +163,7 @@ class Seat:
             network=parts.network,
             office=office,
             provider=parts.provider,
-            limits=parts.rules.limits,
+            limits_at=parts.rulebook.at,
             pool=parts.pool,
             transactions=parts.transactions,
             head=parts.store.height,
@@ -179,7 +180,7 @@ class Seat:
 
     def _recover(self, office: Office, index: int, records: tuple[bytes, ...]) -> Replica:
         parts = self._parts
-        store, limits = parts.store, parts.rules.limits
+        store = parts.store
         certified = store.certified_height
         return Replica.recover(
             ReplicaConfig(
@@ -187,8 +188,8 @@ class Seat:
                 validators=office.validators,
                 chain_id=office.domain,
                 base=office.base,
-                window=limits.watermark_window,
-                transactions_max=limits.block_transactions_max,
+                window=store.genesis.limits.watermark_window,
+                transactions_max=TRANSACTIONS_MAX,  # of a message; limits of the height come on top
             ),
             Recovered(
                 head=store.height,

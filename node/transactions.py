@@ -22,7 +22,6 @@ from node import intake
 from node.committee import Committee
 from node.complaints import Complaints
 from node.heartbeat import Heartbeat
-from node.intake import Rules
 from node.links import Links
 from node.mempool import Admitted, IsInFlight, Mempool
 from node.peer_messages import (
@@ -37,6 +36,7 @@ from node.peer_messages import (
     encode_transactions_message,
 )
 from node.refusals import ENCODING, SIGNATURE, Refusal
+from node.rulebook import Rulebook
 from node.timekeeper import Timekeeper
 from p2p.limits import Channel
 from p2p.network import Frame
@@ -65,7 +65,7 @@ class Transactions:
         store: Store,
         network: Links,
         committee: Committee,
-        rules: Rules,
+        rulebook: Rulebook,
         provider: CryptoProvider,
         verify_threads: int,
         timekeeper: Timekeeper,
@@ -75,7 +75,7 @@ class Transactions:
         self._store = store
         self._network = network
         self._committee = committee
-        self._rules = rules
+        self._rulebook = rulebook
         self._provider = provider
         self._limiter = trio.CapacityLimiter(verify_threads)
         self._timekeeper = timekeeper
@@ -95,7 +95,7 @@ class Transactions:
         """Hold again what the journal kept: it was verified before it was written."""
         for transaction in transactions:
             try:
-                item, _ = intake.check_form(encode(transaction), rules=self._rules)
+                item, _ = intake.check_form(encode(transaction), rules=self._rulebook.now)
             except Refusal:
                 continue  # written by a release that took it; peers show it again if need be
             if self._store.find_transaction(item.id) is None:
@@ -156,7 +156,7 @@ class Transactions:
     def _admit(self, transactions: Sequence[bytes], height: int) -> list[Admitted | Refusal]:
         return intake.admit(
             transactions,
-            rules=self._rules,
+            rules=self._rulebook.now,
             height=height,
             is_known=lambda i: i in self._pool or self._store.find_transaction(i) is not None,
             is_wanted=lambda i: i in self._wanted,
@@ -268,13 +268,13 @@ class Transactions:
 
     async def _is_timely(self, proposal: Proposal) -> bool:
         skew_ms = abs(await self._timekeeper.now_ms() - proposal.time_ms)
-        if skew_ms > self._rules.limits.time_skew_ms_max:
+        if skew_ms > self._rulebook.at(proposal.height).time_skew_ms_max:
             _log.warning("proposal_time", height=proposal.height, skew_ms=skew_ms)
             return False
         return True
 
     def _fits(self, proposal: Proposal) -> bool:
-        limits = self._rules.limits
+        limits = self._rulebook.at(proposal.height)
         items = [i for t in proposal.transaction_ids if (i := self._pool.get(t)) is not None]
         return (
             len(proposal.transaction_ids) <= limits.block_transactions_max

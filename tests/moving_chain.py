@@ -181,7 +181,14 @@ class Chain:
 
     # --- calls --------------------------------------------------------------------------------
 
-    def act(self, account: Account, contract: str, method: str, *args: Value) -> Transaction:
+    def act(
+        self,
+        account: Account,
+        contract: str,
+        method: str,
+        *args: Value,
+        gas_limit: int | None = None,
+    ) -> Transaction:
         """A signed call, not yet in a block."""
         return build_transaction(
             account,
@@ -190,6 +197,7 @@ class Chain:
             contract=contract,
             method=method,
             args=args,
+            gas_limit=gas_limit,
         )
 
     def record(self, evidence_id: str) -> bytes:
@@ -243,6 +251,15 @@ class Chain:
         from_height = self.store.height + 2 + WINDOW + 1 + after
         self._approved("change_engine", vm_version, from_height, "why not")
         return from_height
+
+    def change_parameters(self, *values: tuple[str, int], not_before: int = 0) -> int:
+        """Have limits of the chain decided on; the first height of them."""
+        changes: list[Value] = [list(value) for value in values]
+        self._approved("change_parameters", changes, not_before, "why not")
+        return max(not_before, self.store.height + WINDOW + 1)
+
+    def cancel_parameters(self, from_height: int) -> None:
+        self._approved("cancel_parameters", from_height, "why not")
 
     def _approved(self, method: str, *args: Value) -> str:
         """A proposal of the manager, and a block in which as many as it takes approve it."""

@@ -80,7 +80,7 @@ class Orders:
             height=store.height,
             certified_height=store.certified_height,
             block_ms=store.header(store.height).time_ms,
-            heartbeat_ms=self.reception.genesis.limits.heartbeat_ms,
+            heartbeat_ms=self.reception.rulebook.at(store.height + 1).heartbeat_ms,
             clock_off_ms=self.clock.own_offset_ms,
             view=situation.view,
             primary=situation.primary,

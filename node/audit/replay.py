@@ -264,7 +264,7 @@ class _Replay:
         tally.recoveries = len(again.recoveries)
         executor = Executor(again, engine, self._rules)
         blocks = source.iterate_blocks(first, source.height) if first <= source.height else ()
-        ahead = min(AHEAD_BLOCKS, self._rules.limits.watermark_window)
+        ahead = min(AHEAD_BLOCKS, self._rules.founded.watermark_window)
         saved_s = time.monotonic()
         with closing(verified_ahead(blocks, first, again, ahead, pool)) as coming:
             for height, (stored, signatures) in enumerate(coming, first):

@@ -141,7 +141,7 @@ def _build(
             try:
                 _follow_plans(fresh, newest, target.provider)
                 replay(
-                    in_runs(_all(segments, private), rules.limits.watermark_window),
+                    in_runs(_all(segments, private), rules.founded.watermark_window),
                     fresh,
                     Executor(fresh, engine, rules),
                     target.provider,

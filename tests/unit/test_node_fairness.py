@@ -19,7 +19,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.pool = Mempool(transactions_max=100, bytes_max=1 << 20)
-        self.fairness = Fairness(self.pool, LIMITS)
+        self.fairness = Fairness(self.pool, lambda height: LIMITS)
         self.tick = 0
         self.height = 0
 

@@ -46,7 +46,9 @@ class Judge:
             wall_ms=lambda: self.now_ms,
             monotonic_ms=lambda: self.now_ms - TIME_MS,
         )
-        self.unit = Heartbeat(store=self.world.store, limits=LIMITS, clock=self.committee_clock)
+        self.unit = Heartbeat(
+            store=self.world.store, limits_at=lambda height: LIMITS, clock=self.committee_clock
+        )
 
     def hear_all(self) -> None:
         for peer in self.peers:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto import sm3
-from ledger.encoding import encode
+from ledger.encoding import decode, encode
 from ledger.genesis import Limits
 from ledger.model import TAG_TRANSACTION, Transaction, TransactionBody, transaction_id
 from ledger.values import encode_value
@@ -50,10 +50,11 @@ def verdict(
     *,
     is_known: Callable[[bytes], bool] = lambda wanted: False,
     is_wanted: Callable[[bytes], bool] = lambda wanted: False,
+    rules: Rules = RULES,
 ) -> Admitted | Refusal:
     (found,) = admit(
         [encoded],
-        rules=RULES,
+        rules=rules,
         height=HEIGHT,
         is_known=is_known,
         is_wanted=is_wanted,
@@ -135,6 +136,24 @@ def test_the_largest_that_a_block_takes_is_the_largest_that_is_admitted() -> Non
     over = verdict(good(args=encode_value([*[bytes(30_000)] * 3, bytes(30_000 + room + 1)])))
     assert isinstance(over, Refusal)
     assert over.code == refusals.OVERSIZED
+
+
+def test_while_the_size_changes_only_what_a_proposal_names_goes_by_the_wider_bound() -> None:
+    narrow, wide = Limits(transaction_size_max=1_000), Limits(transaction_size_max=2_000)
+    rules = Rules(RULES.chain_id, narrow, wide)
+    middle = good(args=encode_value([bytes(1_200)]))
+    assert 1_000 < len(middle) < 2_000
+    for data, is_wanted, is_taken in (
+        (good(), False, True),
+        (middle, False, False),
+        (middle, True, True),
+        (good(args=encode_value([bytes(2_000)])), True, False),
+    ):
+        wanted = {bytes(transaction_id(decode(data, Transaction, size_max=4_000)))}
+        named: set[bytes] = wanted if is_wanted else set()
+        found = verdict(data, is_wanted=named.__contains__, rules=rules)
+        assert isinstance(found, Admitted) is is_taken, (len(data), is_wanted)
+        assert is_taken or (isinstance(found, Refusal) and found.code == refusals.OVERSIZED)
 
 
 def test_verdicts_stand_in_the_order_of_what_was_handed_in() -> None:

@@ -107,6 +107,18 @@ def test_the_body_of_an_expired_one_stays_for_proposals_in_flight() -> None:
     assert held.size == 0
 
 
+def test_what_does_not_fit_the_limits_any_more_is_offered_no_more_unless_it_is_in_flight() -> None:
+    held = pool()
+    for number in (1, 2, 3):
+        held.add(item(number, valid_until=9), tick=0)
+    unfit = (item(1).id, item(2).id)
+    gone = held.expire(5, lambda i: i == item(2).id, lambda waiting: waiting.id not in unfit)
+    assert gone == 1
+    assert held.has_expired(item(1).id)
+    assert chosen(held) == [2, 3]
+    assert held.missing([item(1).id]) == [], "a proposal may name it"
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=80))
 def test_size_and_count_follow_what_is_held(steps: list[tuple[int, bool]]) -> None:
     held = pool(transactions_max=20)

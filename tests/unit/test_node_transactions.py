@@ -28,7 +28,7 @@ from ledger.values import encode_value
 from node.clock import CommitteeClock
 from node.committee import Committee
 from node.heartbeat import Heartbeat
-from node.intake import Rules, check_form
+from node.intake import check_form
 from node.mempool import Admitted, Mempool
 from node.peer_messages import (
     OFFER_MAX,
@@ -40,6 +40,7 @@ from node.peer_messages import (
     decode_transactions_message,
     encode_transactions_message,
 )
+from node.rulebook import Rulebook
 from node.timekeeper import Timekeeper
 from node.transactions import DISTRUST_S, FRESH_PATIENCE_S, REOFFER_SIZE_MAX, Transactions
 from p2p.limits import Channel
@@ -73,7 +74,7 @@ class Exchange:
         self.air.ends = dict(zip(self.names, ends, strict=True))
         self.ends = ends
         self.pool = Mempool(transactions_max=transactions_max, bytes_max=bytes_max)
-        self.rules = Rules(self.world.chain_id, Limits())
+        self.rulebook = Rulebook(self.world.chain_id, Limits(), self.world.store)
         clock = CommitteeClock(
             others=(), quorum=1, fault_bound=0, wall_ms=now_ms, monotonic_ms=now_ms
         )
@@ -86,11 +87,11 @@ class Exchange:
                 public_key=validators.validators[0].public_key,
                 name=validators.validators[0].name,
             ),
-            rules=self.rules,
+            rulebook=self.rulebook,
             provider=FakeKeys(),
             verify_threads=1,
             timekeeper=Timekeeper(clock=clock, network=ends[0]),
-            heartbeat=Heartbeat(store=self.world.store, limits=Limits(), clock=clock),
+            heartbeat=Heartbeat(store=self.world.store, limits_at=self.rulebook.at, clock=clock),
         )
         self._count = 0
 
@@ -112,7 +113,7 @@ class Exchange:
         return Transaction(body, fake_sign(fake_public(7), TAG_TRANSACTION + body))
 
     def admitted(self, transaction: Transaction) -> Admitted:
-        return check_form(encode(transaction), rules=self.rules)[0]
+        return check_form(encode(transaction), rules=self.rulebook.now)[0]
 
     def says(self, member: int, body: bytes) -> None:
         self.ends[0].put(Channel.TRANSACTIONS, Frame(self.names[member], body))

@@ -1,0 +1,138 @@
+"""Limits that a chain changes by proposal: by height, for makers, checkers and auditors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from contracts import parameters
+from contracts.parameters import ParametersUnknown
+from ledger.blocks import order_key, transactions_root
+from ledger.errors import BlockInvalid
+from ledger.model import Block, Transaction, transaction_id
+from node.audit import replay
+from node.bootstrap import LEDGER
+from node.execute import ChainRules, check_block
+from tests.moving_chain import WINDOW, Chain
+
+FEWER = 10  # transactions in a block, the least that the contract takes
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Chain]:
+    made = Chain(tmp_path)
+    yield made
+    made.store.close()
+
+
+def records(chain: Chain, count: int) -> list[Transaction]:
+    kind = ("evidence", "record")
+    height = chain.store.height
+    return [
+        chain.act(chain.voices[0], *kind, f"e{height}-{n}", "delivery.sent", "x", bytes(32), "")
+        for n in range(count)
+    ]
+
+
+def names(transactions: list[Transaction] | tuple[Transaction, ...]) -> set[bytes]:
+    return {bytes(transaction_id(transaction)) for transaction in transactions}
+
+
+def rules_of(chain: Chain) -> ChainRules:
+    return ChainRules(chain.chain_id, chain.genesis.limits)
+
+
+def test_a_block_holds_what_its_height_allows(chain: Chain) -> None:
+    first = chain.change_parameters(("block_transactions_max", FEWER))
+    assert first == chain.store.height + WINDOW + 1
+    chain.grow_to(first - 2)
+    wanted = records(chain, FEWER + 2)
+    chain.include(*wanted)
+    assert chain.store.height == first - 1
+    assert len(chain.store.block(first - 1).transactions) == FEWER + 2
+    wanted = records(chain, FEWER + 2)
+    chain.attempt(*wanted)
+    block = chain.store.block(first)
+    assert len(block.transactions) == FEWER
+    assert set(block.dropped) == names(wanted) - names(block.transactions)
+
+
+def test_a_block_of_other_limits_is_refused_by_who_checks_it(chain: Chain, tmp_path: Path) -> None:
+    first = chain.change_parameters(("block_transactions_max", FEWER))
+    chain.grow_to(first - 1)
+    other = chain.forked(tmp_path / "other")
+    wanted = records(chain, FEWER + 1)
+    chain.attempt(*wanted)
+    good = chain.store.block(first)
+    check_block(good, other.store, rules_of(chain))
+    by_genesis = whole(good, wanted)
+    with pytest.raises(BlockInvalid, match="it should not include"):
+        check_block(by_genesis, other.store, rules_of(chain))
+    other.store.close()
+
+
+def whole(block: Block, wanted: list[Transaction]) -> Block:
+    """The block as the limits of the genesis would make it."""
+    key = block.header.previous_hash
+    ordered = tuple(sorted(wanted, key=lambda one: order_key(key, transaction_id(one))))
+    header = replace(block.header, transactions_root=transactions_root(ordered))
+    return Block(header, ordered, (), block.proposal_time_ms)
+
+
+def test_a_dearer_transaction_comes_in_from_the_height_on(chain: Chain) -> None:
+    before = chain.genesis.limits.transaction_gas_max
+    first = chain.change_parameters(("transaction_gas_max", before + 1))
+    chain.grow_to(first - 2)
+    for height, is_in in ((first - 1, False), (first, True)):
+        (cheap,) = records(chain, 1)
+        dear = chain.act(
+            chain.voices[0],
+            *("evidence", "record", f"dear-{height}", "delivery.sent", "x", bytes(32), ""),
+            gas_limit=before + 1,
+        )
+        chain.attempt(cheap, dear)
+        assert chain.store.height == height
+        found = names(chain.store.block(height).transactions)
+        assert found == names([cheap, dear]) if is_in else found == names([cheap])
+
+
+def test_a_cancelled_change_never_holds(chain: Chain) -> None:
+    first = chain.change_parameters(("block_transactions_max", FEWER), not_before=40)
+    assert first == 40
+    chain.cancel_parameters(first)
+    chain.grow_to(first - 1)
+    chain.include(*records(chain, FEWER + 1))
+    assert len(chain.store.block(first).transactions) == FEWER + 1
+
+
+def test_an_auditor_goes_by_the_limits_of_each_height(chain: Chain) -> None:
+    first = chain.change_parameters(("block_transactions_max", FEWER), ("heartbeat_ms", 5_000))
+    chain.grow_to(first - 1)
+    chain.attempt(*records(chain, FEWER + 3))
+    second = chain.change_parameters(("block_transactions_max", 50))
+    chain.grow_to(second - 1)
+    chain.include(*records(chain, FEWER + 3))
+    chain.grow_to(second + 2)
+    head = chain.store.height
+    chain.store.close()
+    verdict = replay(chain.data / LEDGER, chain.genesis, advance=lambda done, total: None)
+    assert verdict.divergence is None, verdict.divergence
+    assert verdict.height == head
+
+
+def test_a_release_that_does_not_know_a_figure_stops_before_the_height_and_loses_nothing(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = chain.change_parameters(("heartbeat_ms", 5_000))
+    chain.grow_to(first - 1)
+    older = tuple(name for name in parameters.PARAMETERS if name != "heartbeat_ms")
+    monkeypatch.setattr(parameters, "PARAMETERS", older)
+    with pytest.raises(ParametersUnknown, match="goes by heartbeat_ms, which this release does"):
+        chain.grow_to(first)
+    assert chain.store.height == first - 1
+    monkeypatch.undo()
+    chain.grow_to(first)
+    assert chain.store.height == first

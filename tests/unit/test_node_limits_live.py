@@ -1,0 +1,94 @@
+"""Whole nodes whose chain changes its limits while they run; one sleeps through it.
+
+In real time, as tests of the committee are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from client.build import build_transaction
+from client.errors import Refused
+from ledger.genesis import Limits, chain_id
+from ledger.model import Transaction
+from ledger.values import Value
+from node import refusals
+from tests.node_world import eventually, running
+from tests.unit.test_node_committee import WINDOW, Consortium
+
+pytestmark = pytest.mark.slow
+
+FEWER = 10
+BEAT_MS = 1_000
+DEARER = Limits().transaction_gas_max + 1
+
+
+class Changing(Consortium):
+    async def change_parameters(self, *values: tuple[str, int]) -> None:
+        changes: list[Value] = [list(value) for value in values]
+        await self._approve(await self._propose("change_parameters", changes, 0, "why not"))
+
+    def limits(self, index: int) -> Limits:
+        """Of the block that comes next at the node."""
+        node = self.node(index)
+        return node.rulebook.at(node.store.height + 1)
+
+    def dear(self) -> Transaction:
+        return build_transaction(
+            self.account,
+            chain_id=chain_id(self.genesis),
+            valid_until=self.node(0).store.height + 100,
+            contract="notes",
+            method="write",
+            args=["dear", "x"],
+            gas_limit=DEARER,
+        )
+
+    async def submit(self, index: int, transaction: Transaction) -> str:
+        """The code of the refusal; "" if the node took it."""
+        with self.client(index) as client:
+            try:
+                await trio.to_thread.run_sync(client.submit, transaction)
+            except Refused as refused:
+                return refused.code
+        return ""
+
+
+async def test_a_running_network_goes_by_the_limits_of_each_height(tmp_path: Path) -> None:
+    network = Changing(tmp_path, size=4, members=4)
+    async with running(network, 0, 1, 2, 3) as nursery:
+        await network.pass_heights(2, 0, 1, 2, 3)
+        assert await network.submit(0, network.dear()) == refusals.GAS_LIMIT
+        await network.stop(3)
+        changes = (
+            ("block_transactions_max", FEWER),
+            ("heartbeat_ms", BEAT_MS),
+            ("transaction_gas_max", DEARER),
+        )
+        await network.change_parameters(*changes)
+        decided = network.node(0).store.height
+
+        # Nothing is submitted: the nodes let the heights pass that the change waits for.
+        await eventually(lambda: network.limits(0).heartbeat_ms == BEAT_MS)
+        store = network.node(0).store
+        assert store.height >= decided + WINDOW
+        beaten = store.height + 2
+        await eventually(lambda: store.certified_height >= beaten)
+
+        dear = network.dear()
+        assert await network.submit(1, dear) == ""
+        notes = [network.transaction(f"n{n}", valid_until=500) for n in range(3 * FEWER)]
+        ids = await network.hand_in(0, *notes)
+        await network.certified(ids, 0, 1, 2)
+        blocks = [store.block(height) for height in range(decided + WINDOW + 1, store.height)]
+        assert max(len(block.transactions) for block in blocks) == FEWER
+
+        await network.start(nursery, 3)
+        head = store.certified_height
+        late = network.node(3).store
+        await eventually(lambda: late.certified_height >= head)
+        assert late.statement(head) == store.statement(head)
+        assert network.limits(3) == network.limits(0)
