@@ -34,7 +34,7 @@ PARAMETERS = (
     ("transaction_size_max", 98304, 524288),  # bytes: a contract source; half a frame
     ("block_transactions_max", 10, 4096),  # ids of one proposal on the wire
     ("block_size_max", 1048576, 8388608),  # bytes: half a frame of block sync
-    ("block_gas_max", 50000000, 1000000000),  # what a block's outcome takes of the jail's 1 GiB
+    ("block_gas_max", 50000000, 800000000),  # what a block's outcome takes of the jail's 1 GiB
     ("transaction_gas_max", 50000000, 80000000),  # the largest call of a client; the jail again
     ("time_skew_ms_max", 4000, 30000),  # what honest clocks are apart; half a client's patience
     ("heartbeat_ms", 1000, 86400000),  # and no more than the genesis says, see `most_of`
@@ -81,6 +81,7 @@ terms = Var(list[Term])  # ascending; the first is in force, or was when the oth
 
 heartbeat_founded = Var(int)  # ms
 changes = Map(int, Change)
+change_by_height = Map(int, int)  # number of the latest one for that first height
 change_count = Var(int)
 
 
@@ -105,6 +106,7 @@ def schedule(proposal_id: str, values: list[tuple[str, int]], not_before: int) -
     terms.set(kept)
     number = change_count.get(0)
     changes[number] = Change(number, proposal_id, values, ctx.height, term.from_height)
+    change_by_height[term.from_height] = number
     change_count.set(number + 1)
     emit(
         "ParametersScheduled",
@@ -124,9 +126,7 @@ def cancel(proposal_id: str, from_height: int) -> None:
     kept = terms.get()
     kept.pop()
     terms.set(kept)
-    number = change_count.get(0) - 1
-    while changes[number].status == "cancelled":
-        number -= 1
+    number = change_by_height[from_height]
     changes[number] = replace(changes[number], status="cancelled")
     emit(
         "ParametersCancelled",

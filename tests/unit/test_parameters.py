@@ -72,13 +72,13 @@ def test_the_genesis_is_the_first_term() -> None:
 
 def test_a_change_is_read_as_the_contract_wrote_it() -> None:
     council = Council()
-    council.passed("change_parameters", [["heartbeat_ms", 2000], ["block_gas_max", 10**9]], 0)
+    council.passed("change_parameters", [["heartbeat_ms", 2000], ["block_gas_max", 6 * 10**8]], 0)
     found = terms_of(Reader(council.chain.state))
     from_height = council.chain.height + Limits().watermark_window + 1
-    assert found == (term(0), term(from_height, block_gas_max=10**9, heartbeat_ms=2000))
+    assert found == (term(0), term(from_height, block_gas_max=6 * 10**8, heartbeat_ms=2000))
     founded = Limits(valid_window=77)
     limits = found[1].limits(founded)
-    assert limits == Limits(valid_window=77, heartbeat_ms=2000, block_gas_max=10**9)
+    assert limits == Limits(valid_window=77, heartbeat_ms=2000, block_gas_max=6 * 10**8)
 
 
 def test_each_height_has_the_term_that_began_last() -> None:
