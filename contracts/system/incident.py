@@ -241,11 +241,9 @@ def lift(incident_id: str, number: int, reason: str) -> None:
         actor != "" and (is_manager(actor) or (actor == measure.party and not is_kept)),
         "incident.lift: only a manager lifts it, or who took it, before it is kept",
     )
-    last_word = measure.decided_by if is_kept else measure.party
     owner = owner_of(measure)
-    require(
-        actor == last_word or actor not in (incident.party, owner),
-        "incident.self: no party lifts what others did to it",
+    check_no_judge_of_itself(
+        actor, measure.decided_by if is_kept else measure.party, incident, owner
     )
     decide(incident, measure, "lifted", actor, reason)
     if measure.kind == "suspend_grant":
@@ -259,7 +257,10 @@ def keep(incident_id: str, number: int, reason: str) -> None:
     incident = require_open(incident_id)
     measure = require_measure(incident_id, number)
     require(measure.status == "active", "incident.decided: it was lifted or kept already")
-    decide(incident, measure, "kept", require_manager(), reason)
+    actor = require_manager()
+    # Who keeps a measure has the last word on it: else its own party could keep it, then lift it.
+    check_no_judge_of_itself(actor, measure.party, incident, owner_of(measure))
+    decide(incident, measure, "kept", actor, reason)
 
 
 @call
@@ -396,6 +397,14 @@ def release(measure: Measure, which: int, reason: str) -> None:
             call_contract("algorithm", "resume", target, reason)
     elif suspension_of(target) == which:
         call_contract("parties", "readmit", target, reason)
+
+
+def check_no_judge_of_itself(actor: str, last_word: str, incident: Incident, owner: str) -> None:
+    """Whom a measure stops decides on it only if its own was the last word on it."""
+    require(
+        actor == last_word or actor not in (incident.party, owner),
+        "incident.self: no party lifts or keeps what others did to it",
+    )
 
 
 def owner_of(measure: Measure) -> str:

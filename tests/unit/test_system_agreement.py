@@ -130,6 +130,68 @@ def test_time_ends_what_is_in_force_and_lapses_what_is_not() -> None:
     assert business.refused("opco", "agreement", "terminate", "a1", "x") == "agreement.status"
 
 
+def test_it_ends_in_the_last_millisecond_of_its_term_and_lapses_also_with_one_signature() -> None:
+    business = offered()
+    business.do("opco", "agreement", "offer", "a2", *agreed_terms(business))
+    until_ms = business.ask_record("opco", "agreement", "show", "a1")["until_ms"]
+    assert isinstance(until_ms, int)
+    business.do("opco", "agreement", "sign", "a1", TEXT)
+    business.pass_time(until_ms - 1 - business.now_ms)
+    assert status_of(business) == "signed"
+    business.pass_time(1)
+    assert status_of(business) == "lapsed"
+
+
+def test_a_service_of_the_tariff_takes_the_place_of_a_price() -> None:
+    business = Business()
+    business.assessed()
+    height = business.chain.height + 2
+    prices: list[Value] = [["report", 500]]
+    business.do("bureau", "tariff", "enact", 1, digest("tariff"), "", prices, height)
+    business.chain.advance(height=2)
+    terms = changed(agreed_terms(business), 5, 0)
+    for service, code in (("other", "agreement.tariff"), ("report", "")):
+        words: list[Value] = ["a1", *changed(terms, 6, service)]
+        if code:
+            assert business.refused("opco", "agreement", "offer", *words) == code
+        else:
+            business.do("opco", "agreement", "offer", *words)
+
+
+def test_nothing_is_put_up_to_a_consumer_that_is_suspended() -> None:
+    business = Business()
+    business.assessed()
+    business.suspend("insurer")
+    terms = agreed_terms(business)
+    refused = business.refused("opco", "agreement", "offer", "a1", *terms)
+    assert refused == "agreement.suspended"
+
+
+@pytest.mark.parametrize("end", ["declined", "terminated", "ended"])
+def test_what_others_build_on_says_when_it_came_to_force_and_when_it_was_over(end: str) -> None:
+    business = offered()
+    business.do("opco", "agreement", "sign", "a1", TEXT)
+    if end == "declined":
+        business.do("insurer", "agreement", "decline", "a1", "too dear")
+        assert cover(business) == (end, 0)
+        return
+    business.do("insurer", "agreement", "sign", "a1", TEXT)
+    shown = business.ask_record("opco", "agreement", "show", "a1")
+    assert shown["in_force_ms"] == business.now_ms
+    assert cover(business) == ("in_force", 0)
+    if end == "terminated":
+        business.do("insurer", "agreement", "terminate", "a1", "breach")
+        assert cover(business) == (end, business.now_ms)
+    else:
+        business.pass_time(21 * HOUR_MS)
+        assert cover(business) == (end, shown["until_ms"])
+
+
+def cover(business: Business) -> tuple[Value, Value]:
+    found = business.ask_record("opco", "agreement", "cover", "a1")
+    return found["status"], found["over_ms"]
+
+
 UNDER: list[Value] = ["p1", "insurer", TEXT, digest("payload"), "a1"]
 
 

@@ -20,8 +20,10 @@ def a_revoked_grant(business: Business) -> None:
     business.do("bureau", "grant", "revoke", "g1", "misuse")
 
 
+OF_RIVAL: list[Value] = ["j1", "first", "t1", "g1", "rival", 1, ["a", b"", [], b""]]
 GUARDS: list[tuple[Callable[[Business], object], str, str, list[Value], str]] = [
     (a_revoked_grant, "incident", "grant.resume", ["g1", "lifted"], "grant.status"),
+    (Business.dispatched, "task", "job.take", OF_RIVAL, "job.owner"),
 ]
 
 

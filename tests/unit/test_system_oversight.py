@@ -75,6 +75,17 @@ def test_a_refused_selection_is_over_and_may_be_made_anew() -> None:
     business.do("opco", "oversight", "select", "x2", "chipworks", "")
 
 
+@pytest.mark.parametrize("passed", [True, False])
+def test_reviews_and_ends_have_reasons_of_bounded_length(passed: bool) -> None:
+    business = Business()
+    business.do("opco", "oversight", "select", "x1", "chipworks", "")
+    review: list[Value] = ["x1", passed, "r" * 1025]
+    assert business.refused("bureau", "oversight", "review", *review) == "oversight.reason"
+    for reason in ("", "r" * 1025):
+        assert business.refused("opco", "oversight", "end", "x1", reason) == "oversight.reason"
+    business.do("bureau", "oversight", "review", "x1", passed, "r" * 1024)
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
