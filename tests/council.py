@@ -146,6 +146,16 @@ class Council(Business):
         return self.proposal(proposal_id)["status"]
 
 
+class Reader:
+    """The state of a council's chain, as nodes read it."""
+
+    def __init__(self, council: Council) -> None:
+        self.state = council.chain.state
+
+    def get(self, namespace: str, key: bytes) -> bytes | None:
+        return self.state.get((namespace, key))
+
+
 def account_of(node: str) -> str:
     """The account of a node's consensus key."""
     return address_of(node_public(node))

@@ -16,7 +16,7 @@ from ledger.model import ValidatorSet
 from ledger.values import Value
 from node.bootstrap import check_genesis
 from tests.business import PARTIES, STRANGER, code_of, validator
-from tests.council import FOUNDERS, WINDOW, Council, account_of
+from tests.council import FOUNDERS, WINDOW, Council, Reader, account_of
 from tests.unit.test_node_parts import fit_genesis
 
 FOUNDED = {name: getattr(Limits(), name) for name in PARAMETERS}
@@ -392,14 +392,6 @@ def test_terms_that_are_over_leave_the_state_with_the_next_change() -> None:
     assert [term.from_height for term in terms_of(Reader(council))] == [0, first, second]
     third = changed(council, skew(8000))
     assert [term.from_height for term in terms_of(Reader(council))] == [second, third]
-
-
-class Reader:
-    def __init__(self, council: Council) -> None:
-        self.state = council.chain.state
-
-    def get(self, namespace: str, key: bytes) -> bytes | None:
-        return self.state.get((namespace, key))
 
 
 def test_the_history_tells_what_became_of_every_change() -> None:
