@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.parameters import term_at, terms_of
 from contracts.vm.codes import Code
 from ledger.bundle import StateFacts
 from ledger.errors import BundleInvalid
+from ledger.genesis import Limits
+from ledger.values import Value
 from tests.bundle_world import altered, check, moved
-from tests.business import STRANGER, node_public
-from tests.council import CONFIRM_MS, FOUNDERS, WINDOW, Council, signed, vote
+from tests.business import HOUR_MS, STRANGER, node_public
+from tests.council import CONFIRM_MS, FOUNDERS, WEEK_MS, WINDOW, Council, Reader, signed, vote
 
 LIAR = FOUNDERS[1]
 
@@ -66,6 +69,40 @@ def test_clause_8_1_3c_who_signs_two_forks_is_proven_on_chain_and_removed() -> N
     council.decided("expel_validator", LIAR)
     assert LIAR not in council.members()
     assert LIAR not in council.nodes()
+
+
+def test_clause_8_1_3d_figures_of_blocks_are_voted_on_and_hold_for_all_from_one_height() -> None:
+    """公平性: 区块参数须经表决, 自同一高度起对所有节点生效."""
+    council = Council()
+    values: list[Value] = [["block_transactions_max", 2000]]
+    for who in ("bank", "rival"):
+        refused = council.refused(who, "proposal", "change_parameters", "p", values, 0, "why")
+        assert refused == "proposal.role"
+    council.do("bureau", "proposal", "change_parameters", "p", values, 0, "why")
+    assert len(terms_of(Reader(council))) == 1, "the manager alone"
+    council.carry("p")
+    from_height = council.chain.height + WINDOW + 1
+    terms = terms_of(Reader(council))
+    for height, expected in ((from_height - 1, 1000), (from_height, 2000)):
+        term = term_at(terms, height)
+        assert term is not None
+        assert term.limits(Limits()).block_transactions_max == expected
+
+
+def test_clause_8_1_3d_no_policy_hands_the_chain_to_a_few() -> None:
+    """公平性: 任何表决策略均不得低于管理方及法定数机构, 亦不得将其排除在外."""
+    council = Council()
+    council.passed("change_policy", "change_parameters", 1, 1, False, HOUR_MS)
+    values: list[Value] = [["block_transactions_max", 2000]]
+    council.do("bureau", "proposal", "change_parameters", "p", values, 0, "why")
+    council.do("opco", "proposal", "approve", "p")
+    assert council.status("p") == "open", "two of four organizations"
+    council.passed("change_policy", "change_parameters", 8, 100, True, HOUR_MS)
+    council.do("health", "proposal", "approve", "p")
+    assert council.status("p") == "open", "so many managers as nobody has"
+    council.passed("change_policy", "change_parameters", 1, 0, True, WEEK_MS)
+    council.do("insurer", "proposal", "approve", "p")
+    assert council.status("p") == "decided"
 
 
 def test_clause_8_1_4d_a_state_is_believed_on_the_word_of_its_own_committee() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crypto import sm3
 from ledger.values import Value, encode_value
 from tests.business import Business
+from tests.council import Council
 
 FIRST = """from contracts.dialect import Map, call, view
 yuan = Map(str, int)
@@ -78,6 +79,31 @@ def test_clause_8_1_5d_the_whole_life_is_on_record() -> None:
     assert taken[-1] == "revoke"
     assert {"upgrade", "freeze", "unfreeze"} < set(taken)
     assert business.ask("insurer", "contract", "source", "sums", 1) == FIRST
+
+
+def test_clause_8_1_5d_what_contracts_do_is_switched_by_vote_at_one_height() -> None:
+    """智能合约功能的启用与停用: 经表决, 自约定高度起."""
+    council = Council()
+    sealed: list[Value] = [
+        "delivery.sent",
+        "x",
+        bytes(32),
+        "",
+        "",
+        b"sealed",
+        [["opco", bytes(113)]],
+    ]
+    council.do("insurer", "evidence", "record_sealed", "e1", *sealed)
+    words: list[Value] = ["sealed_evidence", False, council.chain.height + 50]
+    assert council.refused("bank", "proposal", "switch_feature", "p", *words, "why") == (
+        "proposal.role"
+    )
+    council.passed("switch_feature", *words)
+    from_height = council.ask_record("bank", "feature", "show", "sealed_evidence")["from_height"]
+    assert isinstance(from_height, int)
+    council.chain.advance(height=from_height - council.chain.height - 2)
+    council.do("insurer", "evidence", "record_sealed", "e2", *sealed)
+    assert council.refused("insurer", "evidence", "record_sealed", "e3", *sealed) == "evidence.off"
 
 
 def test_clause_8_1_5e_a_flaw_is_frozen_and_repaired() -> None:
