@@ -144,6 +144,39 @@ def test_nothing_whose_certificate_ended_enters_service_until_it_has_a_new_one()
     business.do("opco", "asset", "put_in_service", "hsm-1", "installed")
 
 
+def test_a_certificate_has_ended_in_the_millisecond_in_which_it_ends() -> None:
+    business = Business()
+    registered(business, days=1)
+    end_ms = asset(business)["certificate_until_ms"]
+    assert isinstance(end_ms, int)
+    business.pass_time(end_ms - 1 - business.now_ms)  # the block of an act is a millisecond later
+    refused = business.refused("opco", "asset", "put_in_service", "hsm-1", "installed")
+    assert (refused, business.now_ms) == ("asset.certificate", end_ms)
+
+
+def test_a_new_version_says_all_anew() -> None:
+    business = Business()
+    registered(business)
+    until_ms = business.now_ms + 9 * DAY_MS
+    anew: dict[str, Value] = {
+        "title": "Keys of all",
+        "release": "6.0",
+        "digest": digest("other papers"),
+        "level": 3,
+        "certificate": "GM-2",
+        "certificate_until_ms": until_ms,
+        "place": "room 5",
+        "purpose": "signs for all",
+    }
+    business.do("opco", "asset", "describe", "hsm-1", *anew.values(), "moved")
+    for shown in (
+        asset(business),
+        business.ask_record("opco", "asset", "version", "hsm-1", 2),
+    ):
+        assert {name: shown[name] for name in anew} == anew
+        assert (shown["version"], shown["reason"]) == (2, "moved")
+
+
 def test_every_version_and_every_change_stays_on_record() -> None:
     business = Business()
     in_service(business)

@@ -82,3 +82,15 @@ def test_the_last_job_of_a_full_queue_can_be_dispatched_by_a_client() -> None:
     receipt = business.act("opco", "job", "dispatch", f"j{QUEUE_MAX - 1}")
     assert receipt.status == 0
     assert receipt.gas_used * 4 < gas_limit_of("job", "dispatch")  # names may be longer
+
+
+def test_an_item_is_in_32_queues_at_most() -> None:
+    chain, user = Business().chain, "contract:task"
+    names: list[Value] = [f"party:{number}" for number in range(33)]
+    scopes: list[Value] = [[name, 9] for name in names]
+    refused = chain.call(user, "queue", "enter", "t1", 1, scopes)
+    assert refused.detail.startswith("queue.scopes")
+    chain.must(user, "queue", "enter", "t1", 1, scopes[:32])
+    assert chain.call(user, "queue", "leave", "t1", names).detail.startswith("queue.scopes")
+    chain.must(user, "queue", "leave", "t1", names[:32])
+    assert chain.view(user, "queue", "items", "party:0") == []
