@@ -293,8 +293,6 @@ def require_cancellable(from_height: int) -> None:
 
 def as_of_now(found: Change, begun: int) -> Change:
     """The change as it stands while the term holds that began at `begun`."""
-    if found.status == "cancelled":
+    if found.status == "cancelled" or found.from_height > begun:
         return found
-    if found.from_height > begun:
-        return replace(found, status="scheduled")
     return replace(found, status="in_force" if found.from_height == begun else "superseded")

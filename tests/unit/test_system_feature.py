@@ -105,6 +105,9 @@ def test_a_height_is_neither_negative_nor_beyond_all_plans() -> None:
     for wanted in (-1, council.chain.height + LEAD_MAX + 3):
         assert refused(council, "loyalty", True, wanted) == "feature.not_before"
     wanted = council.chain.height + LEAD_MAX
+    assert council.ask(STRANGER, "feature", "check", "loyalty", True, wanted) is True
+    denied = council.denied(STRANGER, "feature", "check", "loyalty", True, wanted + 1)
+    assert denied == "feature.not_before"
     assert switched(council, "loyalty", on=True, not_before=wanted) == wanted
 
 
@@ -222,6 +225,12 @@ def test_a_cancelled_switch_does_not_happen_and_may_be_decided_anew() -> None:
         council.do("health", "proposal", "approve", cancel)
         assert is_on(council, name) is not on
         assert shown(council, name)["proposal_id"] == cancel
+        switched(council, name, on=on, not_before=wanted)
+        assert shown(council, name)["proposal_id"] not in ("", cancel)
+        council.passed("cancel_feature", name)
+    page = council.ask(STRANGER, "feature", "list", 0, 100)
+    assert isinstance(page, list)
+    assert len(page) == len(feature.KNOWN) + 1, "each once"
     council.chain.advance(height=200)
     for name, on in (("grant_channels", False), ("loyalty", True)):
         assert is_on(council, name) is not on

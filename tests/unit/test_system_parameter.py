@@ -279,7 +279,11 @@ def test_a_height_is_neither_negative_nor_beyond_all_plans() -> None:
     for wanted in (-1, council.chain.height + LEAD_MAX + 3):
         refused = council.refused("bureau", "proposal", "change_parameters", "p", SKEW, wanted, "w")
         assert refused == "parameter.not_before"
-    changed(council, SKEW, council.chain.height + LEAD_MAX)
+    furthest = council.chain.height + LEAD_MAX
+    assert council.ask(STRANGER, "parameter", "check", SKEW, furthest) is True
+    denied = council.denied(STRANGER, "parameter", "check", SKEW, furthest + 1)
+    assert denied == "parameter.not_before"
+    changed(council, SKEW, furthest)
 
 
 # --- the order of terms ---------------------------------------------------------------------------
@@ -341,6 +345,7 @@ def test_the_last_change_alone_is_cancelled_and_only_before_it_is_in_flight() ->
     second = changed(council, skew(7000), first + 10)
     for from_height in (0, first, second + 1, -1):
         assert cancel_refused(council, from_height) == "parameter.not_last"
+    assert council.ask(STRANGER, "parameter", "check_cancel", second) is True
     cancelled(council, second)
     assert heights(council) == [0, first]
     at(council, first - WINDOW)

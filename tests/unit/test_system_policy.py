@@ -144,6 +144,22 @@ def test_a_guarded_kind_needs_a_manager(kind: str) -> None:
         assert council.ask(STRANGER, "policy", "check", kind, 0, 1, WEEK_MS) is True
 
 
+@pytest.mark.parametrize(
+    ("kind", "managers", "code"),
+    [
+        ("change_policy", 1, "policy.fixed"),
+        ("add_validator", 0, "policy.manager"),
+        ("propose", 1, "policy.kind"),
+    ],
+)
+def test_no_proposal_is_taken_for_sound_because_it_was_voted_on(
+    kind: str, managers: int, code: str
+) -> None:
+    args: list[Value] = ["p", kind, managers, 0, True, WEEK_MS]
+    receipt = Council().chain.call("contract:proposal", "policy", "change", *args)
+    assert (receipt.status, code_of(receipt.detail)) == (Code.refused, code)
+
+
 def test_how_policies_change_is_never_changed() -> None:
     council = Council()
     for wanted in (AS_FOUNDED, [2, 100, True, WEEK_MS], [1, 1, False, DAY_MS]):
