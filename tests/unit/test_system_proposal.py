@@ -7,13 +7,14 @@ from functools import cache
 import pytest
 
 from contracts.bundle import init_args, system_sources
+from contracts.system import proposal
 from contracts.vm.codes import Code
 from contracts.vm.state import StateKey
 from contracts.vm.testing import Chain, account
 from ledger.genesis import GenesisParty, Limits
 from ledger.model import Validator, ValidatorSet
 from ledger.values import Value
-from tests.business import ORGANIZATIONS, PARTIES, STRANGER
+from tests.business import ORGANIZATIONS, PARTIES, STRANGER, code_of
 from tests.council import FOUNDERS, WEEK_MS, Council
 
 VOTERS = (*ORGANIZATIONS, "board")  # the board is a manager that runs no node
@@ -303,6 +304,28 @@ def test_it_is_rejected_as_soon_as_a_quorum_cannot_be_reached(organizations: int
         assert status(chain) == "open", given
         chain.must(account(f"o{given}"), "proposal", "reject", "p", "no")
     assert status(chain) == "rejected"
+
+
+def test_no_more_than_128_parties_vote_on_one_proposal() -> None:
+    """The largest committee, but for its quorum, and as many managers as are left."""
+    chain, beginning = chain_of(64)
+    chain.state.clear()
+    chain.state.update(beginning)
+    chain.advance(height=10)
+    managers = [f"m{number}" for number in range(87)]
+    for name in managers:
+        words: list[Value] = [name, name, ["manager"], [account(name)]]
+        chain.must(account("m"), "parties", "register", *words)
+    new: list[Value] = ["new", "m", bytes(64), "zzz", "", "because"]
+    chain.must(account("m"), "proposal", "admit_observer", "p", *new)
+    for name in (*managers[:85], *(f"o{number}" for number in range(41))):
+        chain.must(account(name), "proposal", "approve", "p")
+    chain.must(account("o41"), "proposal", "reject", "p", "no")
+    assert len(managers[:85]) + 41 + 2 == proposal.VOTES_MAX
+    for method, args in (("approve", []), ("reject", ["no"])):
+        receipt = chain.call(account(managers[-1]), "proposal", method, "p", *args)
+        assert (receipt.status, code_of(receipt.detail)) == (Code.refused, "proposal.votes")
+    assert status(chain) == "open"
 
 
 def status(chain: Chain) -> Value:
