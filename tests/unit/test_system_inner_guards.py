@@ -23,6 +23,8 @@ def a_revoked_grant(business: Business) -> None:
 OF_RIVAL: list[Value] = ["j1", "first", "t1", "g1", "rival", 1, ["a", b"", [], b""]]
 GUARDS: list[tuple[Callable[[Business], object], str, str, list[Value], str]] = [
     (a_revoked_grant, "incident", "grant.resume", ["g1", "lifted"], "grant.status"),
+    (Business.vetting, "incident", "algorithm.suspend", ["scores/1", "leak"], "algorithm.status"),
+    (Business.vetting, "incident", "algorithm.resume", ["scores/1", "over"], "algorithm.status"),
     (Business.dispatched, "task", "job.take", OF_RIVAL, "job.owner"),
 ]
 
