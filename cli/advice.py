@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 OWN_CODE: Final = re.compile(r"([a-z_]+)\.([a-z0-9_]+): ")
 # Contract -> its noun, and the argument that is the id of its record, where these are other words.
-NOUNS: Final[Mapping[str, str]] = {"admission": "party", "parties": "party", "rules": "rule"}
+NOUNS: Final[Mapping[str, str]] = {
+    "admission": "party",
+    "parties": "party",
+    "payment": "billing",
+    "rules": "rule",
+}
 IDS: Final[Mapping[str, str]] = {"admission": "application_id", "catalog": "dataset_id"}
 # Contracts whose records are no noun's: what one is called, and the command that lists them.
 CALLED: Final[Mapping[str, str]] = {"admission": "application"}

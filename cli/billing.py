@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.domain import PAGE_MAX, DigestOption, Id, Reason, add_reads, call, records_table
+from cli.domain import (
+    PAGE_MAX,
+    DigestOption,
+    Id,
+    Reason,
+    add_reads,
+    call,
+    record_fields,
+    records_table,
+)
 from cli.filters import listed
 from cli.literals import parse_amount, parse_id, parse_moment
 from cli.options import Invocation, verb
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 CONTRACT = "billing"
+PAYMENT = "payment"  # the contract that says how what is due is paid
 
 add_reads(app, CONTRACT, columns=("id", "payee", "payer", "to_ms", "count", "total_fen", "status"))
 
@@ -137,10 +147,42 @@ def settle(
     return call(ask, CONTRACT, "settle", statement_id, due, reason)
 
 
+@verb(app, "remit")
+def remit(ask: Invocation, statement_id: Id, digest: DigestOption) -> Answer:
+    """Put on record that you paid what is due, naming what shows it (payer)."""
+    return call(ask, PAYMENT, "remit", statement_id, digest)
+
+
 @verb(app, "confirm")
 def confirm(ask: Invocation, statement_id: Id, digest: DigestOption) -> Answer:
     """Confirm that what is due was paid, naming what shows it (payee)."""
-    return call(ask, CONTRACT, "confirm", statement_id, digest)
+    return call(ask, PAYMENT, "confirm", statement_id, digest)
+
+
+@verb(app, "deny")
+def deny(ask: Invocation, statement_id: Id, reason: Reason) -> Answer:
+    """Deny a payment that was remitted, with the reason; a manager decides (payee)."""
+    return call(ask, PAYMENT, "deny", statement_id, reason)
+
+
+@verb(app, "conclude")
+def conclude(
+    ask: Invocation,
+    statement_id: Id,
+    is_paid: Annotated[
+        bool, typer.Option("--paid/--unpaid", help="Whether the papers show that it was paid.")
+    ],
+    reason: Reason,
+) -> Answer:
+    """Decide on a payment that is denied, or not confirmed in time (a manager of neither side)."""
+    return call(ask, PAYMENT, "conclude", statement_id, is_paid, reason)
+
+
+@verb(app, "payment")
+def payment(ask: Invocation, statement_id: Id) -> Answer:
+    """Show what payer, payee and manager said of a payment."""
+    with ask.session() as session:
+        return record_fields(shown(session, PAYMENT, statement_id))
 
 
 def _number(record: Mapping[Key, Value], name: str) -> int:

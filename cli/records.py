@@ -37,6 +37,7 @@ STORED: Final[Mapping[str, str]] = {
     "inquiry": "inquiries",
     "multisig": "accounts",
     "parties": "parties",
+    "payment": "payments",
     "preapproval": "channels",
     "product": "products",
 }

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from client.waiting import Reader, Row, Waiting, number, text, waiting
 
+CONFIRMABLE = ("accepted", "settled", "remitted", "unconfirmed", "denied")
+
 
 def bills(reader: Reader) -> Iterator[Waiting]:
     """In the order in which a charge goes its way."""
@@ -61,10 +63,19 @@ def _to_answer(reader: Reader, statements: list[Row]) -> Iterator[Waiting]:
             command = f"billing recompute {name}, then: billing accept {name} --total …"
             answer_by_ms = number(row, "answer_by_ms")
             yield waiting("statement to answer (账单)", name, about, command, answer_by_ms)
-        if status in ("accepted", "settled") and payee == reader.party:
+        if status in ("accepted", "settled") and payer == reader.party:
+            command = f"billing remit {name} --digest file:RECEIPT"
+            yield waiting("statement to pay (付款)", name, about, command)
+        if status in CONFIRMABLE and payee == reader.party:
             command = f"billing confirm {name} --digest file:RECEIPT"
-            yield waiting("payment to confirm (收款)", name, about, command)
+            if status in ("remitted", "unconfirmed"):
+                command += f", or: billing deny {name} --reason …"
+            confirm_by_ms = number(row, "confirm_by_ms")
+            yield waiting("payment to confirm (收款)", name, about, command, confirm_by_ms)
         is_neither = reader.party not in (payee, payer)
+        if status in ("denied", "unconfirmed") and is_neither and "manager" in reader.roles:
+            command = f"billing conclude {name} --paid|--unpaid --reason …"
+            yield waiting("payment to decide on (付款裁定)", name, about, command)
         if status in ("contested", "overdue") and is_neither and "manager" in reader.roles:
             command = f"billing settle {name} --due … --reason …"
             yield waiting("statement to settle (账单)", name, about, command)

@@ -48,6 +48,7 @@ _MEASURED: Final = frozenset(
         "job",
         "oversight",
         "parties",
+        "payment",
         "preapproval",
         "product",
         "proposal",

@@ -57,6 +57,7 @@ SYSTEM_CONTRACTS = (
     "agreement",
     "tariff",
     "billing",
+    "payment",
     "rules",
     "multisig",
     "oversight",

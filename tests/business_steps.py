@@ -143,6 +143,16 @@ def a_settled_statement(business: Business) -> None:
     business.do("bureau", "billing", "settle", "s1", 400, "late")
 
 
+def a_remitted_statement(business: Business) -> None:
+    a_settled_statement(business)
+    business.do("insurer", "payment", "remit", "s1", digest("slip"))
+
+
+def a_denied_payment(business: Business) -> None:
+    a_remitted_statement(business)
+    business.do("opco", "payment", "deny", "s1", "nothing came")
+
+
 def a_drafted_plan(business: Business) -> None:
     plan: list[Value] = ["r1", "monitoring", "delivery", "Plan", digest("r"), "", []]
     business.do("opco", "rules", "draft", *plan)
@@ -428,8 +438,14 @@ STEPS = [
     Step("billing", "contest", a_statement, fixed("s1", "wrong"), ("insurer",), "billing.payer"),
     Step("billing", "settle", a_contested_statement, fixed("s1", 400, "late"), MANAGERS,
          "billing.role"),
-    Step("billing", "confirm", a_settled_statement, fixed("s1", digest("slip")), ("opco",),
-         "billing.payee"),
+    Step("payment", "remit", a_settled_statement, fixed("s1", digest("slip")), ("insurer",),
+         "payment.payer"),
+    Step("payment", "confirm", a_settled_statement, fixed("s1", digest("slip")), ("opco",),
+         "payment.payee"),
+    Step("payment", "deny", a_remitted_statement, fixed("s1", "nothing came"), ("opco",),
+         "payment.payee"),
+    Step("payment", "conclude", a_denied_payment, fixed("s1", True, "the bank says so"),
+         MANAGERS, "payment.role"),
     Step("delivery", "withdraw", Business.offered, fixed("v1", "mistaken"),
          ("opco",), "delivery.role", "delivery.owner"),
     Step("delivery", "accept", Business.offered, fixed("v1", digest("payload"), True, ""),

@@ -30,6 +30,8 @@ def told() -> Business:
     business.do("opco", "billing", "meter_task", "t1")
     business.chain.advance(height=1, time_ms=1000)
     business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
+    business.do("insurer", "billing", "accept", "s1", 5)
+    business.do("insurer", "payment", "remit", "s1", digest("slip"))
     rule: list[Value] = ["r1", "rule", "delivery", "Rule", digest("rule"), "", []]
     business.do("bureau", "rules", "draft", *rule)
     business.do("opco", "oversight", "select", "x1", "chipworks", "")

@@ -25,6 +25,7 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     agreement   合同       service contracts that both sides sign         交付 delivery
     tariff      收费标准   what a unit of each service costs, in versions  all stages
     billing     计量计费   metering records and statements                all stages
+    payment     付款       how what is due is paid, confirmed or denied   all stages
     rules       规则       rules and plans of each stage, in versions     all stages
     multisig    多签账户   accounts of which several members decide together
     oversight   监督管理   who supervises whom; whom operators engaged    all stages

@@ -13,8 +13,8 @@ here.
 A payer has 30 days to answer a statement. Silence agrees to nothing: what was not answered by then
 is overdue, which follows from the time, and a manager may settle it like what was contested.
 
-States of a statement: issued -> accepted -> paid; issued -> contested -> settled -> paid;
-issued -> overdue -> accepted | contested | settled.
+States of a statement: issued -> accepted | contested | overdue; contested -> settled;
+overdue -> accepted | contested | settled. How it is paid from there, the contract `payment` says.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ ANSWER_MS = 30 * 24 * 3600 * 1000  # that a payer has to answer a statement
 REPORT_MS = 30 * 24 * 3600 * 1000  # that a payee has to report use, once an agreement is over
 ENTRIES_MAX = 200  # of one statement: adding them up must fit into a transaction
 PAGE_MAX = 100  # records in one answer
+ASKERS = ("contract:risk", "contract:payment")  # contracts that judge or turn a statement
 
 
 @record
@@ -83,7 +84,8 @@ class Statement:
     reason: str = ""  # of the payer that contests it
     settlement: str = ""
     settler: str = ""  # party
-    receipt_digest: bytes = b""  # of what shows the payment
+    receipt_digest: bytes = b""  # of what shows the payment, as who said so last has it
+    confirm_by_ms: int = 0  # from then on what was remitted is unconfirmed
 
 
 @record
@@ -126,9 +128,10 @@ class Cover:
 
 @record
 class Course:
-    """What the contract `risk` judges a statement by."""
+    """What the contract `risk` judges a statement by, and `payment` goes on from."""
 
     status: str
+    payee: str
     payer: str
     issued_ms: int
 
@@ -305,18 +308,15 @@ def settle(statement_id: str, due_fen: int, text: str) -> None:
 
 
 @call
-def confirm(statement_id: str, receipt_digest: bytes) -> None:
-    """The payee confirms that what is due was paid, naming what shows it."""
-    party = view_contract("parties", "active_party_of", ctx.sender, returns=str)
-    found = known(statement_id)
-    require(party != "" and party == found.payee, "billing.payee: only the payee confirms")
-    require(
-        found.status in ("accepted", "settled"),
-        "billing.status: only what is accepted or settled is paid, once",
+def turn(statement_id: str, status: str, receipt_digest: bytes, confirm_by_ms: int) -> None:
+    """What became of its payment; for the contract payment alone."""
+    require(ctx.sender == "contract:payment", "billing.turn: `remit` or `confirm` it; they do this")
+    statements[statement_id] = replace(
+        known(statement_id),
+        status=status,
+        receipt_digest=receipt_digest,
+        confirm_by_ms=confirm_by_ms,
     )
-    require(len(receipt_digest) == DIGEST_SIZE, "billing.digest: use 32 bytes of SM3")
-    statements[statement_id] = replace(found, status="paid", receipt_digest=receipt_digest)
-    emit("StatementPaid", statement_id=statement_id, party_id=party, receipt_digest=receipt_digest)
 
 
 @view
@@ -335,9 +335,9 @@ def list_(offset: int, limit: int) -> list[Statement]:
 
 @view
 def course(statement_id: str) -> Course:
-    """How far a statement is, and who has to answer it; for the contract risk and its readers."""
-    found = seen(known(statement_id)) if ctx.sender == "contract:risk" else readable(statement_id)
-    return Course(found.status, found.payer, found.issued_ms)
+    """How far a statement is, and between whom; for contracts and its readers."""
+    found = seen(known(statement_id)) if ctx.sender in ASKERS else readable(statement_id)
+    return Course(found.status, found.payee, found.payer, found.issued_ms)
 
 
 @view
@@ -470,6 +470,8 @@ def seen(statement: Statement) -> Statement:
     """As it stands at this block's time."""
     if statement.status == "issued" and ctx.time_ms >= statement.answer_by_ms:
         return replace(statement, status="overdue")
+    if statement.status == "remitted" and ctx.time_ms >= statement.confirm_by_ms:
+        return replace(statement, status="unconfirmed")
     return statement
 
 

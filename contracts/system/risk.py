@@ -85,6 +85,7 @@ class BillCourse:
     """What the contract `billing` tells of a statement."""
 
     status: str
+    payee: str
     payer: str
     issued_ms: int
 

@@ -187,7 +187,7 @@ def _pay(script: Script, cast: Cast, payee: Member) -> None:
     script.call(
         payee,
         Told("confirms that it was paid, naming the receipt", "结清"),
-        "billing.confirm",
+        "payment.confirm",
         statement,
         payee.keep(f"receipt-{statement}.json", payee.received(f"receipt-{statement}.json")),
     )

@@ -415,7 +415,10 @@ def test_clause_6_6_1c_the_manager_sets_prices_and_anyone_concerned_adds_bills_u
         assert business.ask(who, "billing", "recompute", "s1") == 2500
     business.do("insurer", "billing", "contest", "s1", "the table came late")
     business.do("board", "billing", "settle", "s1", 2400, "as agreed for delays")
-    business.do("opco", "billing", "confirm", "s1", digest("bank slip"))
+    business.do("insurer", "payment", "remit", "s1", digest("bank slip"))
+    business.pass_time(30 * 24 * 3_600_000)
+    business.do("board", "payment", "conclude", "s1", True, "the payee says nothing; it was paid")
+    assert business.refused("opco", "payment", "confirm", "s1", digest("x")) == "payment.status"
 
 
 def test_clause_6_6_1d_the_manager_evaluates_parties_and_asks_for_audits() -> None:

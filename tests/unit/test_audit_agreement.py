@@ -89,7 +89,7 @@ def test_each_step_from_a_delivery_to_its_payment_is_missed_until_it_is_there(
     chain.do("insurer", "billing.contest", "s1", "one question had no answer")
     chain.do("bureau", "billing.settle", "s1", 10_014, "that is so")
     assert missing(chain) == {"nobody confirmed a payment of s1"}
-    chain.do("opco", "billing.confirm", "s1", digest("receipt"))
+    chain.do("opco", "payment.confirm", "s1", digest("receipt"))
     assert missing(chain) == set()
     found = custody(chain)
     assert found.fact(("statement", "s1"), "total_fen") == "10021"
@@ -176,3 +176,22 @@ def test_what_its_operator_took_back_is_no_missing_link_but_an_access_that_ended
         "delivery accepted": True
     }
     assert "v1" not in " ".join(one.says for one in links)
+
+
+def test_a_payment_that_a_manager_found_made_is_no_missing_link(tmp_path: Path) -> None:
+    chain = told(tmp_path)
+    chain.do("insurer", "delivery.accept", "v1", digest("payload"), True, "")
+    chain.do("insurer", "billing.meter_delivery", "v1")
+    chain.do("opco", "billing.issue", "s1", "insurer", chain.now_ms + 1)
+    chain.do("insurer", "billing.accept", "s1", 10_000)
+    chain.do("insurer", "payment.remit", "s1", digest("slip"))
+    assert missing(chain) == {"nobody confirmed the payment of s1"}
+    chain.do("opco", "payment.deny", "s1", "it never came")
+    chain.do("bureau", "payment.conclude", "s1", False, "another account was paid")
+    assert missing(chain) == {"nobody confirmed the payment of s1"}
+    chain.do("insurer", "payment.remit", "s1", digest("second slip"))
+    chain.do("opco", "payment.deny", "s1", "neither did this")
+    chain.do("bureau", "payment.conclude", "s1", True, "the bank says so")
+    assert missing(chain) == set()
+    (link,) = (one for one in links_of(custody(chain)) if one.name == "statement paid")
+    assert link.says == "a manager decided on the payment of s1"

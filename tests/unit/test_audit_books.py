@@ -80,7 +80,11 @@ def story() -> RecordedBusiness:
     business.do("opco", "billing", "issue", "s1", "insurer", business.now_ms)
     business.do("insurer", "billing", "contest", "s1", "two questions had no answer")
     business.do("bureau", "billing", "settle", "s1", 30_000, "that is so")
-    business.do("opco", "billing", "confirm", "s1", digest("receipt"))
+    business.do("insurer", "payment", "remit", "s1", digest("slip"))
+    business.do("opco", "payment", "deny", "s1", "it never came")
+    business.do("bureau", "payment", "conclude", "s1", False, "another account was paid")
+    business.do("insurer", "payment", "remit", "s1", digest("receipt"))
+    business.do("opco", "payment", "confirm", "s1", digest("receipt"))
     business.do("health", "billing", "issue", "s2", "insurer", business.now_ms)
     return business
 
@@ -202,6 +206,11 @@ LIES: list[tuple[str, str, list[Alter]]] = [
     ("answered by", "statement:s1", [saying("StatementSettled", party_id="opco")]),
     ("state", "statement:s1", [silent("StatementSettled")]),
     ("unknown statement", "statement:s1", [silent("StatementIssued")]),
+    ("answered by", "statement:s1", [saying("PaymentRemitted", party_id="opco")]),
+    ("answered by", "statement:s1", [saying("PaymentDenied", party_id="bureau")]),
+    ("answered by", "statement:s1", [saying("PaymentConcluded", party_id="insurer")]),
+    ("state", "statement:s1", [silent("PaymentDenied")]),
+    ("state", "statement:s1", [saying("PaymentConcluded", is_paid=True)]),
     ("price", "delivery:v1", [saying("Metered", price_fen=99)]),
     ("price", "task:j1-first", [given("tariff.enact", prices=[["task", 1]])]),
     ("price", "task:j1-first", [silent("TariffEnacted")]),

@@ -223,7 +223,11 @@ class Largest(Machinery):
         self.do("consumer", "billing", "accept", name("t"), 10**15)
         self.do("consumer", "billing", "contest", name("s"), wide(1024))
         self.do("manager", "billing", "settle", name("s"), total, wide(1024))
-        self.do("operator", "billing", "confirm", name("s"), DIGEST)
+        for is_paid in (False, True):
+            self.do("consumer", "payment", "remit", name("s"), DIGEST)
+            self.do("operator", "payment", "deny", name("s"), wide(1024))
+            self.do("manager", "payment", "conclude", name("s"), is_paid, wide(1024))
+        self.do("operator", "payment", "confirm", name("t"), DIGEST)
 
     def agree(self) -> None:
         """Over a product, which asks most, with both signatures."""
@@ -317,6 +321,7 @@ FOR_CONTRACTS_ONLY = {
     ("task", "call_off"),
     *(("queue", method) for method in ("enter", "enter_owned", "leave", "leave_owned")),
     ("catalog", "engage"),
+    ("billing", "turn"),
     ("quality", "declare"),
     ("quality", "rebase"),
     ("demand", "take_in"),

@@ -312,12 +312,12 @@ def test_a_statement_takes_at_most_200_entries_and_the_next_one_goes_on() -> Non
 def test_a_payer_accepts_the_total_that_it_names_and_the_payee_confirms_once() -> None:
     business = stated()
     assert business.refused("insurer", "billing", "accept", "s1", 499) == "billing.total"
-    assert business.refused("opco", "billing", "confirm", "s1", digest("slip")) == "billing.status"
+    assert business.refused("opco", "payment", "confirm", "s1", digest("slip")) == "payment.status"
     business.do("insurer", "billing", "accept", "s1", 500)
     assert business.refused("insurer", "billing", "contest", "s1", "no") == "billing.status"
-    assert business.refused("opco", "billing", "confirm", "s1", bytes(31)) == "billing.digest"
-    business.do("opco", "billing", "confirm", "s1", digest("slip"))
-    assert business.refused("opco", "billing", "confirm", "s1", digest("slip")) == "billing.status"
+    assert business.refused("opco", "payment", "confirm", "s1", bytes(31)) == "payment.digest"
+    business.do("opco", "payment", "confirm", "s1", digest("slip"))
+    assert business.refused("opco", "payment", "confirm", "s1", digest("slip")) == "payment.status"
     assert business.ask_record("insurer", "billing", "show", "s1")["status"] == "paid"
 
 
@@ -335,7 +335,7 @@ def test_a_contested_statement_is_settled_by_a_manager_up_to_its_total() -> None
     business.do("bureau", "billing", "settle", "s1", 400, "late by the agreement")
     shown = business.ask_record("opco", "billing", "show", "s1")
     assert (shown["status"], shown["due_fen"], shown["total_fen"]) == ("settled", 400, 500)
-    business.do("opco", "billing", "confirm", "s1", digest("slip"))
+    business.do("opco", "payment", "confirm", "s1", digest("slip"))
 
 
 def test_pages_and_unknown_statements_are_refused() -> None:
@@ -363,10 +363,10 @@ def test_a_statement_that_nobody_answers_is_overdue_and_agrees_to_nothing() -> N
     assert status_of(business) == "overdue"
     listed = rows(business.ask("opco", "billing", "list", 0, 10))
     assert [row["status"] for row in listed] == ["overdue"]
-    assert business.refused("opco", "billing", "confirm", "s1", digest("slip")) == "billing.status"
+    assert business.refused("opco", "payment", "confirm", "s1", digest("slip")) == "payment.status"
     business.do("bureau", "billing", "settle", "s1", 500, "not answered in time")
     assert status_of(business) == "settled"
-    business.do("opco", "billing", "confirm", "s1", digest("slip"))
+    business.do("opco", "payment", "confirm", "s1", digest("slip"))
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ BOUNDED = {
         "commission.location commission.note commission.reason commission.title"
     ),
     "billing": "billing.digest billing.reason billing.settlement billing.units",
+    "payment": "payment.conclusion payment.digest payment.reason",
     "catalog": (
         "catalog.category catalog.column catalog.commitment catalog.description "
         "catalog.id catalog.reason catalog.row_count catalog.schema catalog.tag "

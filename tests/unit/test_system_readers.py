@@ -118,6 +118,7 @@ READS: list[tuple[str, str, list[Value], tuple[str, ...], str]] = [
         "billing.reader",
     ),
     ("billing", "list", [0, 10], MEMBERS, "billing.reader"),
+    ("payment", "show", ["s1"], ("opco", "insurer", "bureau", "board"), "payment.reader"),
     ("billing", "entries", [0, 10], MEMBERS, "billing.reader"),
     ("delivery", "list", [0, 10], MEMBERS, "delivery.reader"),
     ("rules", "show", ["r1"], MEMBERS, "rules.reader"),

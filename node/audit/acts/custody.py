@@ -46,7 +46,7 @@ _OWN = {
     "quality": DATASET,
 }
 # Their acts are part of the story of whatever they name.
-_ABOUT_ANY = ("evidence", "billing", "deidentification")
+_ABOUT_ANY = ("evidence", "billing", "payment", "deidentification")
 
 
 def chain_of(product: str, lineage: Lineage) -> frozenset[Subject]:
@@ -126,7 +126,10 @@ class Builder:
             ("billing", "accept"): self._bill_answered,
             ("billing", "contest"): self._bill_answered,
             ("billing", "settle"): self._bill_settled,
-            ("billing", "confirm"): self._bill_paid,
+            ("payment", "remit"): self._remitted,
+            ("payment", "confirm"): self._bill_paid,
+            ("payment", "deny"): self._payment_denied,
+            ("payment", "conclude"): self._payment_concluded,
             ("evidence", "record"): self._evidence,
             ("evidence", "record_batch"): self._evidence,
             ("evidence", "record_sealed"): self._evidence,
@@ -407,6 +410,20 @@ class Builder:
         statement = STATEMENT, text(given.get("statement_id"))
         self._fact(statement, due_fen=given.get("due_fen"))
         self._edge(statement, "settled by", self._actor(), text(given.get("text")))
+
+    def _remitted(self, given: Mapping[str, Value]) -> None:
+        statement = STATEMENT, text(given.get("statement_id"))
+        digest = octets(given.get("receipt_digest")).hex()
+        self._edge(statement, "remitted by", self._actor(), f"receipt with SM3 {digest}")
+
+    def _payment_denied(self, given: Mapping[str, Value]) -> None:
+        statement = STATEMENT, text(given.get("statement_id"))
+        self._edge(statement, "payment denied by", self._actor(), text(given.get("reason")))
+
+    def _payment_concluded(self, given: Mapping[str, Value]) -> None:
+        relation = "found paid by" if given.get("is_paid") else "found unpaid by"
+        statement = STATEMENT, text(given.get("statement_id"))
+        self._edge(statement, relation, self._actor(), text(given.get("text")))
 
     def _bill_paid(self, given: Mapping[str, Value]) -> None:
         statement = STATEMENT, text(given.get("statement_id"))

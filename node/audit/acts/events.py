@@ -232,7 +232,12 @@ EVENTS: Final[Mapping[str, Mapping[str, Names]]] = {
         "StatementAccepted": {"statement_id": STATEMENT, "party_id": PARTY},
         "StatementContested": {"statement_id": STATEMENT, "party_id": PARTY},
         "StatementSettled": {"statement_id": STATEMENT, "party_id": PARTY},
-        "StatementPaid": {"statement_id": STATEMENT, "party_id": PARTY},
+    },
+    "payment": {
+        "PaymentRemitted": {"statement_id": STATEMENT, "party_id": PARTY, "payee": PARTY},
+        "PaymentConfirmed": {"statement_id": STATEMENT, "party_id": PARTY},
+        "PaymentDenied": {"statement_id": STATEMENT, "party_id": PARTY},
+        "PaymentConcluded": {"statement_id": STATEMENT, "party_id": PARTY},
     },
     "delivery": {
         "DeliveryPrepared": {

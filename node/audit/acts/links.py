@@ -148,11 +148,14 @@ def _billed(custody: Custody) -> Iterator[Link]:
             f"what {statement[1]} makes due was accepted or settled",
             f"{statement[1]} is neither accepted nor settled",
         )
+        confirmed = _from(custody, "payment confirmed by", statement)
+        who = "the payee confirmed" if confirmed else "a manager decided on"
+        is_remitted = _from(custody, "remitted by", statement)
         yield _found(
             "statement paid",
-            _from(custody, "payment confirmed by", statement),
-            f"the payee confirmed the payment of {statement[1]}",
-            f"nobody confirmed a payment of {statement[1]}",
+            confirmed or _from(custody, "found paid by", statement),
+            f"{who} the payment of {statement[1]}",
+            f"nobody confirmed {'the' if is_remitted else 'a'} payment of {statement[1]}",
         )
 
 

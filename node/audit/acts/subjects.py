@@ -259,7 +259,13 @@ CALLS: Final[Mapping[str, Mapping[str, Names]]] = {
         "accept": {"statement_id": STATEMENT},
         "contest": {"statement_id": STATEMENT},
         "settle": {"statement_id": STATEMENT},
+        "turn": {"statement_id": STATEMENT},
+    },
+    "payment": {
+        "remit": {"statement_id": STATEMENT},
         "confirm": {"statement_id": STATEMENT},
+        "deny": {"statement_id": STATEMENT},
+        "conclude": {"statement_id": STATEMENT},
     },
     "rules": {
         "draft": {"rule_id": RULE},

@@ -23,12 +23,19 @@ Fields = Mapping[str, Value]
 DAY_MS: Final = 24 * 3600 * 1000
 ANSWER_MS: Final = 30 * DAY_MS  # as the contract gives a payer
 REPORT_MS: Final = 30 * DAY_MS  # and a payee, once an agreement is over
+CONFIRM_MS: Final = 30 * DAY_MS  # and once a payer says that it paid
 ENTRIES_MAX: Final = 200  # of one statement
-_ANSWERS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "StatementAccepted": (("issued", "overdue"), "accepted"),
-    "StatementContested": (("issued", "overdue"), "contested"),
-    "StatementSettled": (("contested", "overdue"), "settled"),
-    "StatementPaid": (("accepted", "settled"), "paid"),
+_DUE: Final = ("accepted", "settled")
+_ANSWERABLE: Final = ("issued", "overdue")
+# Event -> the states it is possible in, what it leads to, and which side may: "" for neither.
+_ANSWERS: Final[Mapping[str, tuple[tuple[str, ...], str, str]]] = {
+    "StatementAccepted": (_ANSWERABLE, "accepted", "payer"),
+    "StatementContested": (_ANSWERABLE, "contested", "payer"),
+    "StatementSettled": (("contested", "overdue"), "settled", ""),
+    "PaymentRemitted": (_DUE, "remitted", "payer"),
+    "PaymentConfirmed": ((*_DUE, "remitted", "denied", "unconfirmed"), "paid", "payee"),
+    "PaymentDenied": (("remitted", "unconfirmed"), "denied", "payee"),
+    "PaymentConcluded": (("denied", "unconfirmed"), "paid", ""),  # or due again
 }
 
 
@@ -65,6 +72,8 @@ class Statement(Kept):
     due_fen: int = 0
     entries: list[Entry] = field(default_factory=list)  # as they were metered
     settler: str = ""
+    concluder: str = ""  # manager that decided on a payment
+    before: str = ""  # status when its payment was remitted
     status: str = "issued"
     times: dict[str, int] = field(default_factory=dict)
 
@@ -78,6 +87,8 @@ class Statement(Kept):
         return self.made.time_ms + ANSWER_MS
 
     def standing(self, time_ms: int) -> str:
+        if self.status == "remitted" and time_ms >= self.times["remitted"] + CONFIRM_MS:
+            return "unconfirmed"
         is_late = self.status == "issued" and time_ms >= self.answer_by_ms
         return "overdue" if is_late else self.status
 
@@ -100,7 +111,7 @@ class Bills:
         self._logs: set[tuple[str, str, bytes]] = set()  # payee, payer, digest of a log
 
     def hear(self, name: str, fields: Fields, act: Act, lineage: Lineage) -> None:
-        """An event of the contract `billing`."""
+        """An event of the contracts `billing` and `payment`."""
         if name == "Metered":
             self._meter(fields, act, lineage)
         elif name == "StatementIssued":
@@ -275,25 +286,31 @@ class Bills:
         ):
             return
         assert found is not None
-        before, after = _ANSWERS[name]
+        before, after, side = _ANSWERS[name]
         standing = found.standing(act.time_ms)
         self._faults.expect(
             standing in before, found.subject, "state", f"{name} while it was {standing}"
         )
-        self._check_answer(found, after, party, fields)
-        found.last_ms, found.status = act.time_ms, after
+        sides = {"payee": found.payee, "payer": found.payer}
+        self._faults.expect(
+            party == sides[side] if side else party not in sides.values(),
+            found.subject,
+            "answered by",
+            f"{party} made it {after}; it is between {listed(sides.values())}",
+        )
+        found.last_ms = act.time_ms
+        if name == "PaymentRemitted":
+            found.before = found.status
+        elif name == "PaymentConcluded":
+            found.concluder = party
+            if fields.get("is_paid") is not True:
+                found.status = found.before
+                return
+        self._check_sum(found, after, party, fields)
+        found.status = after
         found.times[after] = act.time_ms
 
-    def _check_answer(self, found: Statement, after: str, party: str, fields: Fields) -> None:
-        if after == "settled":
-            found.settler, found.due_fen = party, _integer(fields.get("due_fen"))
-            is_fit = party not in (found.payee, found.payer)
-        else:
-            is_fit = party == (found.payee if after == "paid" else found.payer)
-        sides = listed((found.payee, found.payer))
-        self._faults.expect(
-            is_fit, found.subject, "answered by", f"{party} made it {after}; it is between {sides}"
-        )
+    def _check_sum(self, found: Statement, after: str, party: str, fields: Fields) -> None:
         if after == "accepted":
             said = _integer(fields.get("due_fen"))
             self._faults.expect(
@@ -303,6 +320,7 @@ class Bills:
                 f"{said} fen were accepted, and what was metered comes to {found.summed_fen}",
             )
         elif after == "settled":
+            found.settler, found.due_fen = party, _integer(fields.get("due_fen"))
             self._faults.expect(
                 0 <= found.due_fen <= found.summed_fen,
                 found.subject,

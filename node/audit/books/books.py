@@ -62,7 +62,7 @@ class Books:
                     self.agreements.hear(event.name, event.fields, act, lineage)
                 case "tariff":
                     self.tariffs.hear(event.name, event.fields, act)
-                case "billing":
+                case "billing" | "payment":
                     self.bills.hear(event.name, event.fields, act, lineage)
 
     def kept_of(self, entry: Entry) -> Kept:
