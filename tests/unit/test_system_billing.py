@@ -307,6 +307,8 @@ def test_a_statement_takes_at_most_200_entries_and_the_next_one_goes_on() -> Non
     told = [business.ask_record("opco", "billing", "show", name) for name in ("s1", "s2")]
     assert [statement["count"] for statement in told] == [200, 1]
     assert told[0]["to_ms"] == told[1]["from_ms"] and told[1]["to_ms"] == now
+    last = rows(business.ask("opco", "billing", "entries_of", "s1", 199, 1))[0]["metered_ms"]
+    assert isinstance(last, int) and told[0]["to_ms"] == last + 1
 
 
 def test_a_payer_accepts_the_total_that_it_names_and_the_payee_confirms_once() -> None:
