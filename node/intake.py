@@ -27,9 +27,14 @@ from ledger.model import (
 from ledger.values import decode_value
 from node import refusals
 from node.mempool import Admitted
+from node.peer_messages import TRANSACTIONS_FRAME_MAX
 from node.refusals import Refusal
 
 NAME_SIZE_MAX = 64  # characters of a contract or method name
+# Bytes that any limits of this release may let a transaction have. What a proposal names is taken
+# up to here, whatever holds now: if those who held it from larger limits have prepared it, the
+# others must be able to fetch it, and its block leaves it out.
+TRANSACTION_SIZE_MAX = TRANSACTIONS_FRAME_MAX // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,6 @@ class Rules:
 
     chain_id: bytes
     limits: Limits  # what fits them may stand at any height that may be in flight
-    widest: Limits | None = None  # what fits them may stand at one of them; None: the same
 
 
 def admit(
@@ -52,8 +56,8 @@ def admit(
 ) -> list[Admitted | Refusal]:
     """The verdict on each of `data`, in order: form first, then all signatures in one call.
 
-    What `is_wanted` names is needed by a proposal in flight: its height bounds are then not
-    judged here but by the rules of block making, alike on every replica.
+    What `is_wanted` names is needed by a proposal in flight: what depends on the height is then
+    not judged here but by the rules of block making, alike on every replica.
     """
     verdicts: list[Admitted | Refusal] = []
     items: list[SignedItem] = []
@@ -80,11 +84,10 @@ def admit(
 
 def check_form(encoded: bytes, *, rules: Rules) -> tuple[Admitted, TransactionBody]:
     """Encoding, sizes, chain: what no height in flight makes good. Raises Refusal."""
-    size_max = (rules.widest or rules.limits).transaction_size_max
-    _check_size(len(encoded), size_max)
+    _check_size(len(encoded), TRANSACTION_SIZE_MAX)
     try:
-        transaction = decode(encoded, Transaction, size_max=size_max)
-        body = decode(transaction.body, TransactionBody, size_max=size_max)
+        transaction = decode(encoded, Transaction, size_max=TRANSACTION_SIZE_MAX)
+        body = decode(transaction.body, TransactionBody, size_max=TRANSACTION_SIZE_MAX)
     except DecodeError as error:
         raise Refusal(refusals.ENCODING, f"not a canonical transaction: {error}") from None
     _check_sizes(transaction, body)

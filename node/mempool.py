@@ -16,7 +16,7 @@ from ledger.model import Transaction
 
 IsInFlight = Callable[[bytes], bool]
 
-EXPIRED_KEPT = 128  # heights: twice the largest watermark window, so no proposal outlives them
+ASIDE_KEPT = 128  # heights: twice the largest watermark window, so no proposal outlives them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,19 @@ class _Entry:
     arrived_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    entry: _Entry
+    height: int  # of the newest block when it was set aside
+
+
 class Mempool:
-    """Bounded by count and bytes; single owner (the node's main task)."""
+    """Bounded by count and bytes; single owner (the node's main task).
+
+    What no block may include as things stand is set aside: at hand for proposals that name it, but
+    never offered, proposed or waited for. A faulty primary can name anything, and what it names
+    must not look like something that others withhold, nor come back in block after block.
+    """
 
     def __init__(
         self, *, transactions_max: int, bytes_max: int, now: Callable[[], float] = time.monotonic
@@ -47,7 +58,8 @@ class Mempool:
         self._transactions_max = transactions_max
         self._bytes_max = bytes_max
         self._entries: dict[bytes, _Entry] = {}  # in order of arrival
-        self._expired: dict[bytes, _Entry] = {}  # at hand for proposals, not offered any more
+        self._aside: dict[bytes, _Aside] = {}
+        self._height = 0  # of the newest block, as far as it was told
         self._bytes = 0
         self._now = now
         self.on_included: Callable[[Admitted, float], None] = lambda item, waited_s: None
@@ -57,11 +69,12 @@ class Mempool:
         return len(self._entries)
 
     def __contains__(self, transaction_id: bytes) -> bool:
-        return transaction_id in self._entries or transaction_id in self._expired
+        return transaction_id in self._entries or transaction_id in self._aside
 
     def has_expired(self, transaction_id: bytes) -> bool:
-        """Whether it was held here and no block can include it any more."""
-        return transaction_id in self._expired
+        """Whether it was held here and no block can include it any more, whatever limits hold."""
+        aside = self._aside.get(transaction_id)
+        return aside is not None and aside.entry.item.valid_until <= self._height
 
     @property
     def size(self) -> int:
@@ -86,8 +99,17 @@ class Mempool:
         self._bytes += item.size
         return True
 
+    def set_aside(self, item: Admitted, *, height: int) -> None:
+        """Hold `item`, which no block after `height` may include as things stand."""
+        if item.id not in self:
+            self._height = max(self._height, height)
+            self._aside[item.id] = _Aside(_Entry(item, 0, self._now()), height)
+            self._bytes += item.size
+
     def get(self, transaction_id: bytes) -> Admitted | None:
-        entry = self._entries.get(transaction_id) or self._expired.get(transaction_id)
+        entry = self._entries.get(transaction_id)
+        if entry is None and (aside := self._aside.get(transaction_id)) is not None:
+            entry = aside.entry
         return entry.item if entry else None
 
     def missing(self, ids: Iterable[bytes]) -> list[bytes]:
@@ -116,6 +138,8 @@ class Mempool:
         chosen: list[bytes] = []
         size = gas = 0
         for item in self.waiting(is_in_flight):
+            if item.size > bytes_max or item.gas_limit > gas_max:
+                continue  # no block of these limits takes it, and it must not hold up the others
             size += item.size
             gas += item.gas_limit
             if len(chosen) >= count_max or size > bytes_max or gas > gas_max:
@@ -145,7 +169,9 @@ class Mempool:
 
     def remove(self, ids: Iterable[bytes]) -> None:
         for gone in ids:
-            entry = self._entries.pop(gone, None) or self._expired.pop(gone, None)
+            entry = self._entries.pop(gone, None)
+            if entry is None and (aside := self._aside.pop(gone, None)) is not None:
+                entry = aside.entry
             if entry is not None:
                 self._bytes -= entry.item.size
 
@@ -155,26 +181,33 @@ class Mempool:
         is_in_flight: IsInFlight,
         fits: Callable[[Admitted], bool] = lambda item: True,
     ) -> int:
-        """Offer no more what no block after `height` may include; how many those were.
+        """Set aside what no block after `height` may include; how many those were.
 
-        Nor what does not fit the limits any more. Their bodies stay for EXPIRED_KEPT heights: a
-        proposal that names them may have been prepared, and it must stay executable, although its
-        block will leave them out.
+        That is what expired, and what does not fit the limits; what fits them again is offered
+        again. Bodies stay for ASIDE_KEPT heights: a proposal that names them may have been
+        prepared, and it must stay executable, although its block will leave them out.
         """
-        expired = [
-            i
-            for i, e in self._entries.items()
-            if (e.item.valid_until <= height or not fits(e.item)) and not is_in_flight(i)
-        ]
-        for gone in expired:
-            self._expired[gone] = self._entries.pop(gone)
-        old = [
-            i
-            for i, e in self._expired.items()
-            if e.item.valid_until + EXPIRED_KEPT <= height and not is_in_flight(i)
-        ]
-        self.remove(old)
-        return len(expired)
+        self._height = height
+
+        def may_come(item: Admitted) -> bool:
+            return item.valid_until > height and fits(item)
+
+        again = [i for i, aside in self._aside.items() if may_come(aside.entry.item)]
+        gone = [i for i, e in self._entries.items() if not may_come(e.item) and not is_in_flight(i)]
+        for one in again:
+            entry = self._aside.pop(one).entry
+            # As if it came with the latest that is in a block: nobody has passed it over.
+            self._entries[one] = _Entry(entry.item, self._newest_included, entry.arrived_s)
+        for one in gone:
+            self._aside[one] = _Aside(self._entries.pop(one), height)
+        self.remove(
+            [
+                i
+                for i, aside in self._aside.items()
+                if aside.height + ASIDE_KEPT <= height and not is_in_flight(i)
+            ]
+        )
+        return len(gone)
 
     def bodies(self, ids: Iterable[bytes]) -> dict[bytes, Transaction]:
         """The transactions at hand among `ids`."""

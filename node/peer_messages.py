@@ -14,7 +14,7 @@ from ledger.model import Block, CommitCertificate, ExecutionCertificate, Proposa
 
 TRANSACTIONS_FRAME_MAX = 1 << 20  # bytes: what p2p carries on that channel
 BLOCKS_FRAME_MAX = 16 << 20  # bytes: one reply of block sync
-IDS_MAX = 2_000  # transaction ids of one request: twice a block
+IDS_MAX = 2_000  # transaction ids of one request; who lacks more asks again for the rest
 OFFER_MAX = 2_000  # transactions of one offer: what a megabyte of worthless bytes may cost to judge
 OFFER_SIZE = 256 << 10  # bytes of one forwarded batch, so that votes never wait long behind it
 BLOCKS_REPLY_SIZE = 4 << 20  # bytes after which a sync reply is closed

@@ -24,9 +24,9 @@ from contracts.vm.host import StateReader
 from ledger.errors import REMEDY, LedgerDamaged
 from ledger.genesis import Limits
 from node.clock import SKEW_MS_MIN
-from node.intake import Rules
+from node.intake import TRANSACTION_SIZE_MAX, Rules
 from node.mempool import Admitted
-from node.peer_messages import BLOCKS_FRAME_MAX, TRANSACTIONS_FRAME_MAX
+from node.peer_messages import BLOCKS_FRAME_MAX
 
 HEARTBEAT_MS_MIN: Final = 1_000  # of a chain: idle nodes must not spend their disks on it
 LimitsAt: TypeAlias = Callable[[int], Limits]  # of a height
@@ -51,7 +51,7 @@ def misfit(limits: Limits) -> str:
         ("watermark_window", limits.watermark_window, WINDOW_MAX),
         ("block_transactions_max", limits.block_transactions_max, TRANSACTIONS_MAX),
         ("block_size_max", limits.block_size_max, BLOCKS_FRAME_MAX // 2),
-        ("transaction_size_max", limits.transaction_size_max, TRANSACTIONS_FRAME_MAX // 2),
+        ("transaction_size_max", limits.transaction_size_max, TRANSACTION_SIZE_MAX),
         ("transaction_size_max", limits.transaction_size_max, limits.block_size_max),
         ("transaction_gas_max", limits.transaction_gas_max, limits.block_gas_max),
     )
@@ -118,16 +118,13 @@ class Rulebook:
 
     @property
     def now(self) -> Rules:
-        """What is asked of a transaction: it must fit any height in flight.
-
-        One that a proposal in flight names must fit one of them at the least.
-        """
+        """What is asked of a transaction: it must fit any height in flight."""
         first = self._head.height + 1
         coming = self._coming(first + self._founded.watermark_window)
         if not coming:
             return Rules(self.chain_id, self.at(first))
         ahead = [self.at(first), *(self.at(era.from_height) for era in coming)]
-        return Rules(self.chain_id, _each(min, ahead), _each(max, ahead))
+        return Rules(self.chain_id, _least(ahead))
 
     def awaits_term(self) -> bool:
         """Do other limits begin within a window? Then heights should pass until they do.
@@ -137,10 +134,15 @@ class Rulebook:
         return bool(self._coming(self._head.height + 1 + self._founded.watermark_window))
 
     def judge(self) -> Callable[[Admitted], bool]:
-        """Whether what waits still fits, as the limits are now."""
-        limits = self.now.limits
+        """Whether what waits may be in a block, as limits and head are now (intake.check_scope)."""
+        limits, height = self.now.limits, self._head.height
         size_max, gas_max = limits.transaction_size_max, limits.transaction_gas_max
-        return lambda item: item.size <= size_max and item.gas_limit <= gas_max
+        last = height + limits.valid_window
+        return lambda item: (
+            item.size <= size_max
+            and 0 < item.gas_limit <= gas_max
+            and height < item.valid_until <= last
+        )
 
     def follow(self) -> None:
         """After every block, on the main task: says in the log what an operator has to know."""
@@ -197,9 +199,9 @@ def _fit(term: Term, founded: Limits) -> Limits:
     return limits
 
 
-def _each(choose: Callable[[list[int]], int], many: Sequence[Limits]) -> Limits:
-    """For each parameter the least, or the most, of `many`."""
-    chosen = {name: choose([getattr(one, name) for one in many]) for name in PARAMETERS}
+def _least(many: Sequence[Limits]) -> Limits:
+    """For each parameter the least of `many`."""
+    chosen = {name: min(getattr(one, name) for one in many) for name in PARAMETERS}
     return replace(many[0], **chosen)
 
 

@@ -93,13 +93,18 @@ class Transactions:
 
     def adopt(self, transactions: Iterable[Transaction]) -> None:
         """Hold again what the journal kept: it was verified before it was written."""
+        fits = self._rulebook.judge()
         for transaction in transactions:
             try:
                 item, _ = intake.check_form(encode(transaction), rules=self._rulebook.now)
             except Refusal:
                 continue  # written by a release that took it; peers show it again if need be
-            if self._store.find_transaction(item.id) is None:
+            if self._store.find_transaction(item.id) is not None:
+                continue
+            if fits(item):
                 self._pool.add(item, tick=0, beyond_bounds=True)
+            else:
+                self._pool.set_aside(item, height=self._store.height)
 
     # --- in ---------------------------------------------------------------------------------
 
@@ -142,12 +147,16 @@ class Transactions:
         verdicts = await trio.to_thread.run_sync(
             self._admit, offer.transactions, height, limiter=self._limiter
         )
+        fits = self._rulebook.judge()
         for verdict in verdicts:
             if isinstance(verdict, Admitted):
                 if self._store.find_transaction(verdict.id) is not None:
                     continue  # a block included it while its signature was checked
                 wanted = verdict.id in self._wanted
-                self._pool.add(verdict, tick=self.tick, beyond_bounds=wanted)
+                if fits(verdict):
+                    self._pool.add(verdict, tick=self.tick, beyond_bounds=wanted)
+                elif wanted:
+                    self._pool.set_aside(verdict, height=self._store.height)
             elif verdict.code in _FORGED:
                 self._complaints.complain("offer_refused", peer=peer_id, reason=verdict.code)
                 self._distrusted[peer_id] = trio.current_time() + DISTRUST_S
@@ -245,6 +254,8 @@ class Transactions:
         while missing := self._missing(effect.proposal):
             if self._store.height >= effect.proposal.height:
                 return True
+            if effect.is_fresh and not self._fits(effect.proposal):
+                return False  # before all is fetched: a primary must not fill our memory
             if effect.is_fresh and trio.current_time() - began > FRESH_PATIENCE_S:
                 _log.warning("proposal_unavailable", height=effect.proposal.height)
                 return False

@@ -418,7 +418,7 @@ class Nodes:
         transaction = build_transaction(
             account,
             chain_id=chain_id(self.genesis),
-            valid_until=self.node(index).store.height + 100,
+            valid_until=self.node(index).store.height + min(100, self.genesis.limits.valid_window),
             contract=contract,
             method=method,
             args=args,

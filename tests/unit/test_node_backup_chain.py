@@ -122,3 +122,29 @@ async def test_a_chain_whose_committee_changed_is_restored_and_lived_on(tmp_path
         await network.pass_heights(done.height + 2, 1, 2, 3, 4, 0)
         stores = [network.node(index).store for index in range(5)]
         assert len({store.statement(done.height + 2).state_root for store in stores}) == 1
+
+
+@pytest.mark.slow
+async def test_a_chain_whose_limits_changed_is_restored_and_lived_on(tmp_path: Path) -> None:
+    network, fewer = Consortium(tmp_path, size=4, members=4), 10
+    vault = Vault(network)
+    async with running(network, *ALL) as nursery:
+        first = await network.change_parameters(("block_transactions_max", fewer))
+        await network.pass_heights(first, *ALL)
+        await network.hand_in_notes("before", 3 * fewer, *ALL)
+        await network.stop(0)
+        taken = vault.take()
+        assert taken.last > first
+        network.data_dir(0).rename(tmp_path / "lost")
+        done = await trio.to_thread.run_sync(vault.restore, network.data_dir(0))
+        assert (done.height, done.state_root) == (taken.last, taken.state_root)
+        await network.start(nursery, 0)
+        node = network.node(0)
+        assert node.rulebook.at(node.store.height + 1).block_transactions_max == fewer
+        await network.stop(3)  # now nothing is ordered without the vote of the one that came back
+        await network.hand_in_notes("after", 3 * fewer, 0, 1, 2)
+        sizes = [len(node.store.block(h).transactions) for h in range(first, node.store.height + 1)]
+        assert max(sizes) == fewer
+        stores = [network.node(index).store for index in (0, 1, 2)]
+        height = min(store.height for store in stores)
+        assert len({store.statement(height) for store in stores}) == 1

@@ -60,6 +60,13 @@ class Consortium(Nodes):
         proposal = await self._propose("change_engine", vm_version, from_height, "why not")
         await self._approve(proposal)
 
+    async def change_parameters(self, *values: tuple[str, int]) -> int:
+        """The first height that may go by them: after it has passed, they hold."""
+        changes: list[Value] = [list(value) for value in values]
+        proposal = await self._propose("change_parameters", changes, 0, "why not")
+        await self._approve(proposal)
+        return self.node(0).store.height + self.genesis.limits.watermark_window + 1
+
     async def _propose(self, method: str, *args: Value) -> str:
         proposal = f"proposal-{next(self._numbers)}"
         await self.call(0, self.manager, "proposal", method, proposal, *args)
@@ -76,6 +83,11 @@ class Consortium(Nodes):
             transaction = self.transaction(f"note {next(self._notes)}", valid_until=500)
             await self.hand_in(indexes[0], transaction)
             await trio.sleep(0.3)
+
+    async def hand_in_notes(self, name: str, count: int, *indexes: int) -> None:
+        """At once, to the first of the nodes; until all of them have them in certified blocks."""
+        notes = [self.transaction(f"{name} {n}", valid_until=500) for n in range(count)]
+        await self.certified(await self.hand_in(indexes[0], *notes), *indexes)
 
     async def next_base(self) -> int:
         """The base of the epoch that comes next, once it is decided."""

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto import sm3
-from ledger.encoding import decode, encode
+from ledger.encoding import encode
 from ledger.genesis import Limits
 from ledger.model import TAG_TRANSACTION, Transaction, TransactionBody, transaction_id
 from ledger.values import encode_value
 from node import refusals
-from node.intake import Rules, admit, check_form
+from node.intake import TRANSACTION_SIZE_MAX, Rules, admit, check_form
 from node.mempool import Admitted
 from node.refusals import Refusal
 from tests.fake_keys import FakeKeys, fake_public
@@ -138,20 +138,21 @@ def test_the_largest_that_a_block_takes_is_the_largest_that_is_admitted() -> Non
     assert over.code == refusals.OVERSIZED
 
 
-def test_while_the_size_changes_only_what_a_proposal_names_goes_by_the_wider_bound() -> None:
-    narrow, wide = Limits(transaction_size_max=1_000), Limits(transaction_size_max=2_000)
-    rules = Rules(RULES.chain_id, narrow, wide)
-    middle = good(args=encode_value([bytes(1_200)]))
-    assert 1_000 < len(middle) < 2_000
+def test_what_a_proposal_names_may_be_as_large_as_any_limits_allow() -> None:
+    """Those who hold it from larger limits may have prepared it: the others must get at it."""
+    rules = Rules(RULES.chain_id, Limits(transaction_size_max=1_000))
+    part = bytes(TRANSACTION_SIZE_MAX // 10)
+    rest = TRANSACTION_SIZE_MAX - len(good(args=encode_value([part] * 9))) - 3  # of its own header
+    largest = good(args=encode_value([*[part] * 9, bytes(rest)]))
+    over = good(args=encode_value([*[part] * 9, bytes(rest + 1)]))
+    assert len(largest) == TRANSACTION_SIZE_MAX == len(over) - 1
     for data, is_wanted, is_taken in (
         (good(), False, True),
-        (middle, False, False),
-        (middle, True, True),
-        (good(args=encode_value([bytes(2_000)])), True, False),
+        (largest, False, False),
+        (largest, True, True),
+        (over, True, False),
     ):
-        wanted = {bytes(transaction_id(decode(data, Transaction, size_max=4_000)))}
-        named: set[bytes] = wanted if is_wanted else set()
-        found = verdict(data, is_wanted=named.__contains__, rules=rules)
+        found = verdict(data, is_wanted=lambda wanted, wants=is_wanted: wants, rules=rules)
         assert isinstance(found, Admitted) is is_taken, (len(data), is_wanted)
         assert is_taken or (isinstance(found, Refusal) and found.code == refusals.OVERSIZED)
 

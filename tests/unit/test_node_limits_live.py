@@ -14,7 +14,6 @@ from client.build import build_transaction
 from client.errors import Refused
 from ledger.genesis import Limits, chain_id
 from ledger.model import Transaction
-from ledger.values import Value
 from node import refusals
 from tests.node_world import eventually, running
 from tests.unit.test_node_committee import WINDOW, Consortium
@@ -22,19 +21,23 @@ from tests.unit.test_node_committee import WINDOW, Consortium
 pytestmark = pytest.mark.slow
 
 FEWER = 10
+EVERY = 20  # heights from snapshot to snapshot
 BEAT_MS = 1_000
 DEARER = Limits().transaction_gas_max + 1
 
 
 class Changing(Consortium):
-    async def change_parameters(self, *values: tuple[str, int]) -> None:
-        changes: list[Value] = [list(value) for value in values]
-        await self._approve(await self._propose("change_parameters", changes, 0, "why not"))
-
     def limits(self, index: int) -> Limits:
         """Of the block that comes next at the node."""
         node = self.node(index)
         return node.rulebook.at(node.store.height + 1)
+
+    async def grow(self, height: int, *indexes: int) -> None:
+        """One block after the other until `height`."""
+        store, window = self.node(indexes[0]).store, self.genesis.limits.valid_window
+        while store.height < height:
+            note = self.transaction(f"grow {store.height}", valid_until=store.height + window)
+            await self.certified(await self.hand_in(indexes[0], note), *indexes)
 
     def dear(self) -> Transaction:
         return build_transaction(
@@ -92,3 +95,32 @@ async def test_a_running_network_goes_by_the_limits_of_each_height(tmp_path: Pat
         await eventually(lambda: late.certified_height >= head)
         assert late.statement(head) == store.statement(head)
         assert network.limits(3) == network.limits(0)
+
+
+async def test_a_node_that_joins_by_snapshot_goes_by_the_changed_limits(tmp_path: Path) -> None:
+    limits = Limits(watermark_window=WINDOW, valid_window=16)
+    network = Changing(tmp_path, size=4, members=4, limits=limits)
+    network.snapshots_every, network.sync_modes[3] = EVERY, "snapshot"
+    async with running(network, 0, 1, 2) as nursery:
+        first = await network.change_parameters(("block_transactions_max", FEWER))
+        assert first < EVERY, "the snapshot is of a chain that changed"
+        await network.grow(EVERY + 3, 0, 1, 2)
+        made = [network.data_dir(i) / "snapshots" / f"{EVERY}.snapshot" for i in (0, 1, 2)]
+        await eventually(lambda: all(path.exists() for path in made))
+        await network.start(nursery, 3)
+        store = network.node(3).store
+        assert store.base > 0, "it has neither the genesis' state nor the change's block"
+        assert network.limits(3).block_transactions_max == FEWER
+
+        await network.grow(store.height + 2, 0, 3)
+        await network.stop(2)  # now nothing is ordered without the vote of the one that joined
+        begun = network.node(0).store.height
+        until = begun + limits.valid_window
+        notes = [network.transaction(f"n{n}", valid_until=until) for n in range(3 * FEWER)]
+        ids = await network.hand_in(3, *notes)
+        await network.certified(ids, 0, 1, 3)
+        blocks = [store.block(height) for height in range(begun + 1, store.height + 1)]
+        assert max(len(block.transactions) for block in blocks) == FEWER
+        head = network.node(0).store.certified_height
+        await eventually(lambda: store.certified_height >= head)
+        assert store.statement(head) == network.node(0).store.statement(head)

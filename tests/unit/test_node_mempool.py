@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.model import Transaction
-from node.mempool import EXPIRED_KEPT, Admitted, Mempool
+from node.mempool import ASIDE_KEPT, Admitted, Mempool
 
 
 def item(number: int, *, size: int = 100, valid_until: int = 50, gas: int = 10) -> Admitted:
@@ -102,7 +102,7 @@ def test_the_body_of_an_expired_one_stays_for_proposals_in_flight() -> None:
     assert chosen(held) == []
     assert held.oldest_age(9, nothing_in_flight) is None
     assert list(held.bodies([item(1).id])) == [item(1).id]
-    held.expire(5 + EXPIRED_KEPT, nothing_in_flight)
+    held.expire(5 + ASIDE_KEPT, nothing_in_flight)
     assert held.missing([item(1).id]) == [item(1).id]
     assert held.size == 0
 
@@ -114,9 +114,52 @@ def test_what_does_not_fit_the_limits_any_more_is_offered_no_more_unless_it_is_i
     unfit = (item(1).id, item(2).id)
     gone = held.expire(5, lambda i: i == item(2).id, lambda waiting: waiting.id not in unfit)
     assert gone == 1
-    assert held.has_expired(item(1).id)
     assert chosen(held) == [2, 3]
     assert held.missing([item(1).id]) == [], "a proposal may name it"
+
+
+def test_what_does_not_fit_has_not_expired_and_waits_again_once_it_fits() -> None:
+    """A client that is told "expired" builds it anew: then both may come into blocks."""
+    held = pool()
+    held.add(item(1, valid_until=9), tick=0)
+    held.add(item(2, valid_until=9), tick=80)
+    held.expire(5, nothing_in_flight, lambda waiting: waiting.id != item(1).id)
+    assert not held.has_expired(item(1).id)
+    held.include([item(2).id])
+    held.expire(6, nothing_in_flight)
+    assert chosen(held) == [1]
+    assert not held.is_overtaken(50, nothing_in_flight), "nobody passed it over"
+    held.expire(9, nothing_in_flight)
+    assert held.has_expired(item(1).id)
+
+
+def test_what_is_set_aside_is_at_hand_and_nothing_else() -> None:
+    held = pool(transactions_max=1)
+    held.add(item(1), tick=0)
+    held.set_aside(item(2, valid_until=1 << 60), height=5)
+    held.set_aside(item(1), height=5)
+    assert chosen(held) == [1]
+    assert held.size == 200
+    assert held.missing([item(2).id]) == []
+    assert not held.has_expired(item(2).id)
+    assert held.oldest_age(9, lambda i: i == item(1).id) is None
+    fits = {item(1).id}.__contains__
+    for height in (6, 4 + ASIDE_KEPT):
+        held.expire(height, nothing_in_flight, lambda waiting: fits(waiting.id))
+    assert item(2).id in held
+    held.expire(5 + ASIDE_KEPT, lambda i: i == item(2).id, lambda waiting: fits(waiting.id))
+    assert item(2).id in held, "in flight"
+    held.expire(6 + ASIDE_KEPT, nothing_in_flight, lambda waiting: fits(waiting.id))
+    assert item(2).id not in held, "for ever would be as long as whoever named it says"
+    assert held.size == 100
+
+
+def test_one_that_no_block_takes_does_not_hold_up_those_behind_it() -> None:
+    held = pool()
+    held.add(item(1, gas=101), tick=0)
+    held.add(item(2, size=5_001), tick=0)
+    held.add(item(3), tick=0)
+    assert chosen(held, size=5_000, gas=100) == [3]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=80))

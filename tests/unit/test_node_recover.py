@@ -453,3 +453,29 @@ async def test_a_plan_that_fails_on_the_way_leaves_the_node_as_it_was(stopped: C
         assert stopped.node(0).store.height == KEPT + 2
         await eventually(lambda: stopped.node(0).store.certified_height == KEPT + 2)
         assert stopped.node(0).store.recoveries == ()
+
+
+@pytest.mark.parametrize("keeps_decision", [False, True])
+async def test_limits_are_those_of_the_chain_that_goes_on(
+    network: Consortium, clock: MockClock, keeps_decision: bool
+) -> None:
+    """The plan goes back to the block that decided other limits, or to the one before it."""
+    fewer = 10
+    async with running(network, *ALL) as nursery:
+        first = await network.change_parameters(("block_transactions_max", fewer))
+        decided = first - WINDOW - 1
+        await blocks(network, 2, *ALL)
+        assert network.node(0).store.height > decided
+        await network.pass_heights(first + 1, *ALL)
+        assert network.node(0).rulebook.at(first + 2).block_transactions_max == fewer
+        await network.stop(*ALL)
+        back_to = decided if keeps_decision else decided - 1
+        await follow(network, agreed(network, back_to), *ALL)
+        await network.start(nursery, *ALL)
+        await network.pass_heights(first, *ALL)
+        begun = network.node(0).store.height
+        await network.hand_in_notes("full", 2 * fewer, *ALL)
+        stores = [network.node(index).store for index in ALL]
+        sizes = [len(stores[0].block(h).transactions) for h in range(begun, stores[0].height + 1)]
+        assert (max(sizes) <= fewer) is keeps_decision
+        assert alike(network)

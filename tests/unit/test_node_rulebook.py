@@ -42,8 +42,8 @@ def term(height: int, **changed: int) -> Term:
     return Term(Height(height), values)
 
 
-def item(size: int, gas: int = 1) -> Admitted:
-    return Admitted(bytes(32), Transaction(b"", b""), 100, gas, size)
+def item(size: int, gas: int = 1, *, valid_until: int = 100) -> Admitted:
+    return Admitted(bytes(32), Transaction(b"", b""), valid_until, gas, size)
 
 
 FIRST = term(0)
@@ -129,28 +129,19 @@ def test_the_rulebook_follows_the_head_and_reads_once_for_each() -> None:
     assert book.at(12).block_transactions_max == 10, "a race with the next block raises nothing"
 
 
-def test_a_transaction_must_fit_every_height_in_flight_and_one_of_them_if_it_is_named() -> None:
+def test_a_transaction_must_fit_every_height_in_flight() -> None:
     larger = term(22, transaction_size_max=200_000, transaction_gas_max=60_000_000)
     head = Head(10, FIRST, SMALL, larger)
     book = Rulebook(b"c", FOUNDED, head)
-    rules = book.now
-    assert (rules.limits, rules.widest) == (FOUNDED, None), "both terms are beyond the window"
+    assert book.now.limits == FOUNDED, "both terms are beyond the window"
     head.move(15, FIRST, SMALL, larger)
-    rules = book.now
-    assert rules.widest is not None
-    assert rules.limits.transaction_size_max == 100_000
-    assert rules.widest.transaction_size_max == FOUNDED.transaction_size_max
+    assert book.now.limits.transaction_size_max == 100_000
     head.move(17, FIRST, SMALL, larger)
-    rules = book.now
-    assert rules.widest is not None
-    assert rules.limits.transaction_size_max == 100_000
-    assert rules.limits.transaction_gas_max == FOUNDED.transaction_gas_max
-    assert rules.widest.transaction_size_max == 200_000
-    assert rules.widest.transaction_gas_max == 60_000_000
+    limits = book.now.limits
+    assert limits.transaction_size_max == 100_000
+    assert limits.transaction_gas_max == FOUNDED.transaction_gas_max
     head.move(21, SMALL, larger)
-    rules = book.now
-    assert rules.limits.transaction_size_max == 200_000
-    assert rules.widest is None
+    assert book.now.limits.transaction_size_max == 200_000
 
 
 def test_what_waits_is_judged_by_the_narrowest_limits() -> None:
@@ -162,6 +153,18 @@ def test_what_waits_is_judged_by_the_narrowest_limits() -> None:
     head.move(15, FIRST, SMALL)
     assert not book.judge()(large)
     assert book.judge()(item(100_000, FOUNDED.transaction_gas_max))
+
+
+def test_what_waits_is_judged_as_what_comes_in() -> None:
+    """By gas and height, too: a proposal may name what no client could hand in."""
+    head, window = Head(10, FIRST), FOUNDED.valid_window
+    fits = Rulebook(b"c", FOUNDED, head).judge()
+    verdicts = {
+        (gas, valid_until): fits(item(1, gas, valid_until=valid_until))
+        for gas in (-1, 0, 1)
+        for valid_until in (10, 11, 10 + window, 11 + window)
+    }
+    assert {given for given, fit in verdicts.items() if fit} == {(1, 11), (1, 10 + window)}
 
 
 def test_heights_should_pass_while_a_term_begins_within_a_window() -> None:
