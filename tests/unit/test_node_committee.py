@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from client.account import Account
+from contracts.parameters import terms_of
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider
 from ledger.genesis import GenesisParty, Limits
@@ -61,11 +62,11 @@ class Consortium(Nodes):
         await self._approve(proposal)
 
     async def change_parameters(self, *values: tuple[str, int]) -> int:
-        """The first height that may go by them: after it has passed, they hold."""
+        """The first height that goes by them."""
         changes: list[Value] = [list(value) for value in values]
         proposal = await self._propose("change_parameters", changes, 0, "why not")
         await self._approve(proposal)
-        return self.node(0).store.height + self.genesis.limits.watermark_window + 1
+        return terms_of(self.node(0).store)[-1].from_height
 
     async def _propose(self, method: str, *args: Value) -> str:
         proposal = f"proposal-{next(self._numbers)}"
