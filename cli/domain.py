@@ -14,7 +14,7 @@ from cli.filters import Filter, PartyFilter, StatusFilter, listed
 from cli.language import say
 from cli.literals import QualityFigure, parse_digest, parse_figure, parse_id, parse_moment
 from cli.options import Invocation, verb
-from cli.output import Answer, Fields, Json, Table, plain, waiting
+from cli.output import Answer, CommandRefused, Fields, Json, Table, plain, waiting
 from cli.records import shown
 
 if TYPE_CHECKING:
@@ -83,12 +83,25 @@ def call(
     ask: Invocation, contract: str, method: str, *args: Value, gas_limit: int | None = None
 ) -> Answer:
     """Call the contract, wait for the certified receipt, and say where it is."""
+    _demand_sendable(args)
     with (
         ask.session() as session,
         quorum(contract, method, as_json=ask.json),
     ):
         outcome = session.call(contract, method, *args, gas_limit=gas_limit)
     return Fields(receipt_fields(outcome, as_json=ask.json))
+
+
+def _demand_sendable(args: Sequence[Value]) -> None:
+    """Raises CommandRefused for what no transaction can carry, however it was typed."""
+    from ledger.values import encode_value
+
+    try:
+        encode_value(list(args))
+    except UnicodeEncodeError:
+        raise CommandRefused("call.text", "a text is not UTF-8; type it anew") from None
+    except ValueError:
+        raise CommandRefused("call.number", "a number has more than 256 bits; check it") from None
 
 
 def quorum(contract: str, method: str, *, as_json: bool) -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from cli.domain import PAGE_DEFAULT, PAGE_MAX, add_watch, records_table
 from cli.filters import listed
 from cli.language import say
 from cli.options import Invocation, verb
-from cli.output import Answer, Json, Table, plain
+from cli.output import Answer, CommandRefused, Json, Table, plain
 
 if TYPE_CHECKING:
     from ledger.values import Key, Value
@@ -53,12 +53,13 @@ def terms(ask: Invocation) -> Answer:
         found = plain(session.view(CONTRACT, "terms"))
     rows: list[Sequence[Json]] = []
     before: list[Json] = []
-    for term in found if isinstance(found, list) else []:
-        assert isinstance(term, dict) and isinstance(term["values"], list), "as the contract says"
-        values = term["values"]
+    for term in found if isinstance(found, list) else [found]:
+        values = term.get("values") if isinstance(term, dict) else None
+        if not isinstance(term, dict) or not isinstance(values, list):
+            raise CommandRefused("parameter.answer", "the node told no terms; ask another node")
         changed = [pair for pair in values if pair not in before]
         status = "scheduled" if rows else "in_force"
-        rows.append([term["from_height"], status, values if ask.json else changed])
+        rows.append([term.get("from_height"), status, values if ask.json else changed])
         before = values
     return Table(TERM_COLUMNS, rows, below="values")
 

@@ -120,6 +120,34 @@ def test_a_term_is_hours_or_days(text: str) -> None:
         parse_term(text)
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["cancel-parameters", "p", "--from-height", str(10**99), "--reason", "r"], "call.number"),
+        (["change-policy", "p", "add_validator", "--managers", str(10**99), "--reason", "r"],
+         "call.number"),
+        (["approve", "p", "--key", "k"], ""),
+        (["reject", "p", "--reason", "not UTF-8: \udcff"], "call.text"),
+    ],
+)  # fmt: skip
+def test_what_no_transaction_can_carry_is_refused_before_it_is_signed(
+    session: FakeSession, capsys: pytest.CaptureFixture[str], words: list[str], code: str
+) -> None:
+    assert main(["proposal", *words]) == (1 if code else 0)
+    assert not code or capsys.readouterr().err.startswith(f"refused: {code}: ")
+
+
+@pytest.mark.parametrize(
+    "answer", [7, [5], [{"from_height": 1}], [{"from_height": 1, "values": 3}]]
+)
+def test_a_node_that_tells_no_terms_is_said_to(
+    session: FakeSession, capsys: pytest.CaptureFixture[str], answer: Value
+) -> None:
+    session.answers["parameter.terms"] = answer
+    assert main(["parameter", "terms"]) == 1
+    assert "refused: parameter.answer: the node told no terms" in capsys.readouterr().err
+
+
 def test_settings_shares_and_terms_are_read() -> None:
     assert parse_setting("heartbeat_ms=30000") == ("heartbeat_ms", 30000)
     assert parse_setting("a=0") == ("a", 0)
