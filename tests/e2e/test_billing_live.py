@@ -51,6 +51,14 @@ def test_use_under_an_agreement_is_billed_recomputed_contested_and_settled(desk:
     settled = "--due", "280", "--reason", "the log shows it"
     assert desk.refused("operator", "billing", "settle", statement, *settled) == "billing.role"
     desk.ask("manager", "billing", "settle", statement, *settled)
+    early = "--unpaid", "--reason", "nothing was remitted"
+    assert desk.refused("manager", "billing", "conclude", statement, *early) == "payment.status"
+    desk.ask("consumer", "billing", "remit", statement, "--digest", DIGEST)
+    desk.ask("operator", "billing", "deny", statement, "--reason", "another account was paid")
+    desk.ask("manager", "billing", "conclude", statement, *early[:1], "--reason", "so it was")
+    desk.ask("consumer", "billing", "remit", statement, "--digest", OTHER)
+    said = desk.ask("operator", "billing", "payment", statement)
+    assert (said["receipt_digest"], said["before"]) == ("0x" + OTHER, "settled")
     desk.ask("operator", "billing", "confirm", statement, "--digest", OTHER)
     shown = desk.ask("consumer", "billing", "show", statement)
     assert (shown["status"], shown["due_fen"]) == ("paid", 280)
