@@ -82,10 +82,15 @@ def switch(proposal_id: str, name: str, on: bool, not_before: int) -> int:
 
 
 @call
-def cancel(proposal_id: str, name: str) -> None:
-    """A switch that has not happened yet does not happen; for approved proposals alone."""
+def cancel(proposal_id: str, name: str, from_height: int) -> None:
+    """The switch to come, at that height, does not happen; for approved proposals alone."""
     require_proposal()
     found = pending(name)
+    # Another may have been decided since people were asked about that one.
+    require(
+        found.from_height == from_height,
+        "feature.other: it is switched at another height by now; propose anew",
+    )
     features[name] = replace(
         found, after=found.before, from_height=ctx.height, proposal_id=proposal_id
     )
@@ -122,9 +127,9 @@ def check(name: str, on: bool, not_before: int) -> bool:
 
 
 @view
-def check_cancel(name: str) -> bool:
-    """True, or a refusal that says why there is nothing to cancel; for other contracts."""
-    return pending(name).from_height > 0
+def check_cancel(name: str) -> int:
+    """The height of the switch, or a refusal that says why there is none; for other contracts."""
+    return pending(name).from_height
 
 
 def require_proposal() -> None:

@@ -119,14 +119,17 @@ def schedule(proposal_id: str, values: list[tuple[str, int]], not_before: int) -
 
 
 @call
-def cancel(proposal_id: str, from_height: int) -> None:
+def cancel(proposal_id: str, from_height: int, number: int) -> None:
     """The last scheduled change, for that height, does not happen; for proposals alone."""
     require_proposal()
-    require_cancellable(from_height)
+    # Another may have been decided for the height since people were asked about that one.
+    require(
+        cancellable(from_height) == number,
+        "parameter.other: another change is scheduled for this height by now; propose anew",
+    )
     kept = terms.get()
     kept.pop()
     terms.set(kept)
-    number = change_by_height[from_height]
     changes[number] = replace(changes[number], status="cancelled")
     emit(
         "ParametersCancelled",
@@ -179,10 +182,9 @@ def check(values: list[tuple[str, int]], not_before: int) -> bool:
 
 
 @view
-def check_cancel(from_height: int) -> bool:
-    """True, or a refusal that says why it cannot be cancelled; for other contracts."""
-    require_cancellable(from_height)
-    return True
+def check_cancel(from_height: int) -> int:
+    """The number of the change, or a refusal that says why it stays; for other contracts."""
+    return cancellable(from_height)
 
 
 def require_proposal() -> None:
@@ -279,7 +281,8 @@ def value_in(values: list[tuple[str, int]], name: str) -> int:
     fail("parameter.unknown: name one that `shuxin parameter list` shows")
 
 
-def require_cancellable(from_height: int) -> None:
+def cancellable(from_height: int) -> int:
+    """The number of the change that is scheduled last, for that height; or a refusal."""
     found = terms.get()
     require(
         len(found) > 1 and found[-1].from_height == from_height,
@@ -289,6 +292,7 @@ def require_cancellable(from_height: int) -> None:
         from_height >= earliest(),
         "parameter.in_flight: blocks may be on their way by it; propose another change",
     )
+    return change_by_height[from_height]
 
 
 def as_of_now(found: Change, begun: int) -> Change:

@@ -75,7 +75,7 @@ class Proposal:
     expires_ms: int  # end of the vote; once approved, of the confirmations
     approvals: list[str]  # parties
     rejections: list[str]
-    values: list[tuple[str, int]]  # of change_parameters and change_policy
+    values: list[tuple[str, int]]  # of changes of parameters and policies; which one is cancelled
     status: str = "open"
     note: str = ""  # reason of the last rejection
     node: str = ""
@@ -85,7 +85,7 @@ class Proposal:
     peer_id: str = ""
     address: str = ""
     vm_version: str = ""  # of change_engine
-    from_height: int = 0  # of engines and parameters; of switch_feature: not before it
+    from_height: int = 0  # of engines, parameters and features; of switch_feature: not before it
     root: bytes = b""  # DER for admit_root, fingerprint for retire_root
     subject: str = ""  # the feature, or the kind whose policy changes
     on: bool = False  # of switch_feature
@@ -179,8 +179,9 @@ def change_parameters(
 def cancel_parameters(proposal_id: str, from_height: int, reason: str) -> None:
     """Proposes that the last scheduled change of parameters, for that height, does not happen."""
     voter = require_voter()
-    view_contract("parameter", "check_cancel", from_height, returns=bool)
-    enter(replace(plain(proposal_id, "cancel_parameters", voter, reason), from_height=from_height))
+    number = view_contract("parameter", "check_cancel", from_height, returns=int)
+    wish = plain(proposal_id, "cancel_parameters", voter, reason)
+    enter(replace(wish, values=[("number", number)], from_height=from_height))
 
 
 @call
@@ -196,8 +197,9 @@ def switch_feature(proposal_id: str, name: str, on: bool, not_before: int, reaso
 def cancel_feature(proposal_id: str, name: str, reason: str) -> None:
     """Proposes that the scheduled switch of a feature does not happen."""
     voter = require_voter()
-    view_contract("feature", "check_cancel", name, returns=bool)
-    enter(replace(plain(proposal_id, "cancel_feature", voter, reason), subject=name))
+    height = view_contract("feature", "check_cancel", name, returns=int)
+    wish = plain(proposal_id, "cancel_feature", voter, reason)
+    enter(replace(wish, subject=name, from_height=height))
 
 
 @call
@@ -436,11 +438,11 @@ def carry_out(given: Proposal) -> None:
     elif kind == "change_parameters":
         call_contract("parameter", "schedule", given.id, given.values, height)
     elif kind == "cancel_parameters":
-        call_contract("parameter", "cancel", given.id, height)
+        call_contract("parameter", "cancel", given.id, height, given.values[0][1])
     elif kind == "switch_feature":
         call_contract("feature", "switch", given.id, given.subject, given.on, height)
     elif kind == "cancel_feature":
-        call_contract("feature", "cancel", given.id, given.subject)
+        call_contract("feature", "cancel", given.id, given.subject, height)
     else:
         figures = [value for _name, value in given.values]
         call_contract(

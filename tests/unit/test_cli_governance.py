@@ -387,7 +387,10 @@ def test_shells_complete_names_and_kinds(
             {"kind": "change_parameters", "values": [("a", 1)], "from_height": 9},
             "a=1 --not-before 9",
         ),
-        ({"kind": "cancel_parameters", "from_height": 9}, "--from-height 9"),
+        (
+            {"kind": "cancel_parameters", "from_height": 9, "values": [["number", 3]]},
+            "number=3 --from-height 9",
+        ),
         ({"kind": "switch_feature", "subject": "f", "on": True}, "f --on"),
         ({"kind": "cancel_feature", "subject": "f", "on": False}, "f"),
         (

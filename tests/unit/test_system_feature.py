@@ -69,7 +69,7 @@ def test_nobody_switches_or_cancels_but_the_contract_proposal() -> None:
     senders += ["contract:admission", "contract:parameter", "contract:policy", "contract:multisig"]
     for sender in senders:
         switch: list[Value] = ["p", "sealed_evidence", False, 0]
-        for method, args in (("switch", switch), ("cancel", ["p", "grant_channels"])):
+        for method, args in (("switch", switch), ("cancel", ["p", "grant_channels", 1])):
             receipt = council.chain.call(sender, "feature", method, *args)
             assert receipt.status == Code.refused, (sender, method)
             assert code_of(receipt.detail) == "feature.caller"
@@ -239,15 +239,29 @@ def test_a_cancelled_switch_does_not_happen_and_may_be_decided_anew() -> None:
         assert is_on(council, name) is on
 
 
+def test_votes_against_one_switch_do_not_cancel_the_next_one() -> None:
+    council, name = Council(), "grant_channels"
+    wanted = council.chain.height + 99
+    switched(council, name, on=False, not_before=wanted)
+    stale, again = (undecided(council, "cancel_feature", name) for _ in range(2))
+    council.do("health", "proposal", "approve", again)
+    switched(council, name, on=False, not_before=wanted + 1)
+    assert council.refused("health", "proposal", "approve", stale) == "feature.other"
+    assert council.status(stale) == "open"
+    at(council, wanted + 2)
+    assert is_on(council, name) is False
+
+
 def test_a_switch_for_the_next_block_is_cancelled_in_that_which_decided_it() -> None:
     council = Council()
     vote = undecided(council, "switch_feature", "grant_channels", False, 0)
     cancel = undecided(council, "switch_feature", "sealed_evidence", False, 0)
+    height = council.chain.height + 2
     receipts = council.chain.block(
         [
             (account("health"), "proposal", "approve", [vote]),
             (account("health"), "proposal", "approve", [cancel]),
-            ("contract:proposal", "feature", "cancel", ["p", "grant_channels"]),
+            ("contract:proposal", "feature", "cancel", ["p", "grant_channels", height]),
         ]
     )
     assert [receipt.status for receipt in receipts] == [Code.ok] * 3

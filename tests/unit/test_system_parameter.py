@@ -139,7 +139,7 @@ def test_nobody_schedules_or_cancels_but_the_contract_proposal() -> None:
     senders += ["contract:governance", "contract:feature", "contract:policy", "contract:multisig"]
     for sender in senders:
         schedule: list[Value] = ["p", skew(7000), 0]
-        for method, args in (("schedule", schedule), ("cancel", ["p", from_height])):
+        for method, args in (("schedule", schedule), ("cancel", ["p", from_height, 0])):
             receipt = council.chain.call(sender, "parameter", method, *args)
             assert receipt.status == Code.refused, (sender, method)
             assert code_of(receipt.detail) == "parameter.caller"
@@ -345,7 +345,7 @@ def test_the_last_change_alone_is_cancelled_and_only_before_it_is_in_flight() ->
     second = changed(council, skew(7000), first + 10)
     for from_height in (0, first, second + 1, -1):
         assert cancel_refused(council, from_height) == "parameter.not_last"
-    assert council.ask(STRANGER, "parameter", "check_cancel", second) is True
+    assert council.ask(STRANGER, "parameter", "check_cancel", second) == 1
     cancelled(council, second)
     assert heights(council) == [0, first]
     at(council, first - WINDOW)
@@ -383,6 +383,19 @@ def test_what_was_cancelled_may_be_decided_anew_for_the_same_height() -> None:
         cancelled(council, wanted)
     assert changed(council, SKEW, wanted) == wanted
     assert statuses(council) == ["cancelled", "cancelled", "scheduled"]
+
+
+def test_votes_against_one_change_do_not_cancel_the_next_one_for_its_height() -> None:
+    council = Council()
+    wanted = changed(council, SKEW, council.chain.height + 500)
+    stale, again = (undecided(council, "cancel_parameters", wanted) for _ in range(2))
+    council.do("health", "proposal", "approve", again)
+    assert changed(council, skew(7000), wanted) == wanted
+    assert council.refused("health", "proposal", "approve", stale) == "parameter.other"
+    assert council.status(stale) == "open", "the vote does not count"
+    assert statuses(council) == ["cancelled", "scheduled"]
+    cancelled(council, wanted)
+    assert statuses(council) == ["cancelled", "cancelled"]
 
 
 # --- what is kept ---------------------------------------------------------------------------------
