@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import plyvel
 import pytest
 from msgspec.structs import replace
 
 from contracts import parameters
 from contracts.parameters import ParametersUnknown
+from crypto import sm2
+from crypto.providers.software import SoftwareProvider
 from ledger.blocks import order_key, transactions_root
 from ledger.errors import BlockInvalid
 from ledger.model import Block, Transaction, transaction_id
+from ledger.schema import STATE
+from ledger.store import Store
 from node.audit import replay
 from node.bootstrap import LEDGER
 from node.execute import ChainRules, check_block
+from node.journal import Journal
+from node.mend import mend
+from node.recover import Site
 from tests.moving_chain import WINDOW, Chain
+from tests.node_world import OpenEngine
 
 FEWER = 10  # transactions in a block, the least that the contract takes
 
@@ -121,6 +131,28 @@ def test_an_auditor_goes_by_the_limits_of_each_height(chain: Chain) -> None:
     verdict = replay(chain.data / LEDGER, chain.genesis, advance=lambda done, total: None)
     assert verdict.divergence is None, verdict.divergence
     assert verdict.height == head
+
+
+def test_a_damaged_ledger_is_made_anew_by_the_limits_of_each_height(chain: Chain) -> None:
+    first = chain.change_parameters(("block_transactions_max", FEWER))
+    chain.grow_to(first - 2)
+    chain.include(*records(chain, FEWER + 2))
+    chain.attempt(*records(chain, FEWER + 2))
+    chain.grow_to(first + 1)
+    whole = chain.store.statement(first + 1)
+    chain.store.close()
+    with plyvel.DB(str(chain.data / LEDGER / "db"), compression=None) as database:
+        key, value = next(database.iterator(prefix=STATE))
+        database.put(key, value[:-1] + bytes([value[-1] ^ 1]))
+    with closing(Journal(chain.data / "journal")):
+        pass
+    site = Site(chain.data, chain.genesis, SoftwareProvider(sm2.generate()), OpenEngine)
+    assert mend(site).height == first + 1
+    with closing(Store.open(chain.data / LEDGER)) as again:
+        again.scrub()
+        assert again.statement(first + 1) == whole
+        sizes = [len(again.block(height).transactions) for height in (first - 1, first)]
+        assert sizes == [FEWER + 2, FEWER]
 
 
 def test_a_release_that_does_not_know_a_figure_stops_before_the_height_and_loses_nothing(
