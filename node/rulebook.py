@@ -17,11 +17,14 @@ import structlog
 from msgspec.structs import replace
 
 from consensus.pbft.messages import TRANSACTIONS_MAX, WINDOW_MAX
-from contracts.parameters import PARAMETERS, Term, term_at, terms_of
+from contracts.parameters import PARAMETER, PARAMETERS, Term, term_at, terms_of
 from contracts.registry import RegistryDamaged
+from contracts.vm.code_records import CODE, GENESIS, ContractRecord
 from contracts.vm.engines import EngineFault
 from contracts.vm.host import StateReader
-from ledger.errors import REMEDY, LedgerDamaged
+from contracts.vm.limits import STORED_VALUE_SIZE_MAX
+from ledger.encoding import decode
+from ledger.errors import REMEDY, DecodeError, LedgerDamaged
 from ledger.genesis import Limits
 from node.clock import SKEW_MS_MIN
 from node.intake import TRANSACTION_SIZE_MAX, Rules
@@ -182,9 +185,16 @@ def _era(term: Term, founded: Limits) -> _Era:
 
 
 def _terms(reader: StateReader, height: int) -> tuple[Term, ...]:
+    """Raises LedgerDamaged."""
+    raw = reader.get(CODE, PARAMETER.encode())
+    if raw is None:
+        return ()
     try:
-        return terms_of(reader)
-    except RegistryDamaged as error:
+        record = decode(raw, ContractRecord, size_max=STORED_VALUE_SIZE_MAX)
+        # A chain that began without the contract has the name free: whoever deploys one of that
+        # name, which a member may do alone, must not tell nodes what blocks are.
+        return terms_of(reader) if record.deployer == GENESIS else ()
+    except (DecodeError, RegistryDamaged) as error:
         raise LedgerDamaged(str(error), height=height) from None
 
 

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts.parameters import PARAMETER, PARAMETERS, ParametersUnknown, Term
+from contracts.vm.code_records import CODE, GENESIS, ContractRecord
 from contracts.vm.declare import Storage
 from contracts.vm.keys import key_prefix
 from contracts.vm.types import STR
@@ -24,13 +25,20 @@ KEY = key_prefix(Storage("terms", (), STR, is_map=False))
 class Head:
     """A ledger of which only height and terms matter."""
 
-    def __init__(self, height: int, *terms: Term, raw: bytes | None = None) -> None:
+    def __init__(
+        self, height: int, *terms: Term, raw: bytes | None = None, deployer: str = GENESIS
+    ) -> None:
         self.height = height
+        self.record = encode(
+            ContractRecord(PARAMETER, "active", 1, bytes(32), deployer, Height(0), "", 1)
+        )
         self.raw = encode(terms) if terms else raw
         self.reads = 0
 
     def get(self, namespace: str, key: bytes) -> bytes | None:
         self.reads += 1
+        if (namespace, key) == (CODE, PARAMETER.encode()):
+            return self.record if self.raw is not None else None
         return self.raw if (namespace, key) == (PARAMETER, KEY) else None
 
     def move(self, height: int, *terms: Term) -> None:
@@ -56,6 +64,23 @@ SMALL = term(20, block_transactions_max=10, transaction_size_max=100_000)
 def test_a_chain_without_the_contract_goes_by_its_genesis() -> None:
     assert limits_at(Head(7), FOUNDED, 8) == FOUNDED
     assert Rulebook(b"c", FOUNDED, Head(7)).at(8) is FOUNDED
+
+
+def test_a_contract_of_that_name_that_a_member_deployed_tells_nodes_nothing() -> None:
+    """A chain that began without it has the name free, and a first deployment asks nobody."""
+    for raw in (encode((FIRST, SMALL)), encode((SMALL, FIRST)), b"\xc1"):
+        head = Head(30, raw=raw, deployer="0a" * 20)
+        assert limits_at(head, FOUNDED, 31) == FOUNDED
+        book = Rulebook(b"c", FOUNDED, head)
+        assert book.at(31) == FOUNDED
+        assert not book.awaits_term()
+
+
+def test_a_record_of_the_contract_that_cannot_be_read_is_damage() -> None:
+    head = Head(18, FIRST)
+    head.record = b"\xc1"
+    with pytest.raises(LedgerDamaged):
+        limits_at(head, FOUNDED, 19)
 
 
 def test_a_term_holds_from_its_first_height_on() -> None:
