@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from contracts.vm.testing import account
 from ledger.values import Value
-from tests.business import DEMAND, HOUR_MS, Business, changed, dataset_of, dataset_text
+from tests.business import (
+    DEMAND,
+    HOUR_MS,
+    Business,
+    changed,
+    dataset_of,
+    dataset_rows,
+    dataset_text,
+    digest,
+)
 
 
 def found(business: Business, rows_min: int, rows_max: int, offset: int = 0) -> tuple[Value, Value]:
@@ -78,3 +87,48 @@ def test_who_collects_for_its_own_demand_has_it_once_in_its_list() -> None:
         page = business.ask(who, "demand", "list", 0, 10)
         assert isinstance(page, list)
         assert [row["id"] for row in page if isinstance(row, dict)] == ["d1"]
+
+
+def test_a_note_on_a_match_has_1024_characters_at_most() -> None:
+    business = Business()
+    business.collecting()
+    business.enter("health", "x", "d1")
+    match: list[Value] = ["d1", "n" * 1025, ["x"]]
+    assert business.refused("bureau", "demand", "match", *match) == "demand.note"
+    business.do("bureau", "demand", "match", *changed(match, 1, "n" * 1024))
+
+
+def test_rows_that_were_never_registered_leave_no_figures_behind() -> None:
+    business = Business()
+    business.drafted("health")
+    both: list[Value] = [["completeness", 1], ["accuracy", 2]]
+    one: list[Value] = [["accuracy", 1]]
+    for figures in (both, one):
+        rows: list[Value] = ["x", 9, digest("rows"), figures]
+        business.do("health", "catalog", "collect", *rows)
+    shown = business.ask_record("bank", "quality", "show", "x")["figures"]
+    assert isinstance(shown, list)
+    told = [(row["measure"], row["ppm"]) for row in shown if isinstance(row, dict)]
+    assert told == [("accuracy", 1)]
+
+
+def test_rows_are_lost_from_the_most_that_a_version_had() -> None:
+    business = Business()
+    business.catalogued()
+    subject = dataset_of("health")
+    for count in (10_000, 5_000):
+        rows = changed(dataset_rows("health", rows=str(count)), 0, count)
+        business.do("health", "catalog", "update", subject, *rows)
+    assert business.ask_record("bank", "risk", "look", "quantity_fallen", subject)["measured"] == 50
+
+
+def test_a_fall_that_was_dealt_with_is_told() -> None:
+    business = Business()
+    business.catalogued()
+    subject = dataset_of("health")
+    rows = changed(dataset_rows("health", rows="few"), 0, 1)
+    business.do("health", "catalog", "update", subject, *rows)
+    business.do("bank", "alert", "check", "quantity_fallen", subject)
+    events = dict(business.do("bureau", "alert", "close", "alert-1", "it is right"))
+    told = {"dataset_id": subject, "check_name": "quantity_fallen", "measured": 99}
+    assert events["QualityRebased"] == told
