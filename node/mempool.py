@@ -42,6 +42,7 @@ class _Entry:
 class _Aside:
     entry: _Entry
     height: int  # of the newest block when it was set aside
+    takes_room: bool  # it waited here before: clients must not fill memory with what expires soon
 
 
 class Mempool:
@@ -61,6 +62,7 @@ class Mempool:
         self._aside: dict[bytes, _Aside] = {}
         self._height = 0  # of the newest block, as far as it was told
         self._bytes = 0
+        self._named_bytes = 0  # of what never waited, but was named in a proposal
         self._now = now
         self.on_included: Callable[[Admitted, float], None] = lambda item, waited_s: None
         self._newest_included = 0  # tick at which the latest included transaction had come
@@ -79,7 +81,7 @@ class Mempool:
     @property
     def size(self) -> int:
         """Bytes of all transactions held."""
-        return self._bytes
+        return self._bytes + self._named_bytes
 
     def add(self, item: Admitted, *, tick: int, beyond_bounds: bool = False) -> bool:
         """Hold `item`; False when there is no room (true when it is held already).
@@ -100,11 +102,14 @@ class Mempool:
         return True
 
     def set_aside(self, item: Admitted, *, height: int) -> None:
-        """Hold `item`, which no block after `height` may include as things stand."""
+        """Hold `item`, which no block after `height` may include as things stand.
+
+        It takes no room: a faulty primary must not keep clients out by what it names.
+        """
         if item.id not in self:
             self._height = max(self._height, height)
-            self._aside[item.id] = _Aside(_Entry(item, 0, self._now()), height)
-            self._bytes += item.size
+            self._aside[item.id] = _Aside(_Entry(item, 0, self._now()), height, takes_room=False)
+            self._named_bytes += item.size
 
     def get(self, transaction_id: bytes) -> Admitted | None:
         entry = self._entries.get(transaction_id)
@@ -169,11 +174,11 @@ class Mempool:
 
     def remove(self, ids: Iterable[bytes]) -> None:
         for gone in ids:
-            entry = self._entries.pop(gone, None)
-            if entry is None and (aside := self._aside.pop(gone, None)) is not None:
-                entry = aside.entry
-            if entry is not None:
+            if (entry := self._entries.pop(gone, None)) is not None:
                 self._bytes -= entry.item.size
+            elif (aside := self._aside.pop(gone, None)) is not None:
+                self._bytes -= aside.entry.item.size if aside.takes_room else 0
+                self._named_bytes -= 0 if aside.takes_room else aside.entry.item.size
 
     def expire(
         self,
@@ -195,11 +200,14 @@ class Mempool:
         again = [i for i, aside in self._aside.items() if may_come(aside.entry.item)]
         gone = [i for i, e in self._entries.items() if not may_come(e.item) and not is_in_flight(i)]
         for one in again:
-            entry = self._aside.pop(one).entry
+            aside = self._aside.pop(one)
+            entry, moved = aside.entry, 0 if aside.takes_room else aside.entry.item.size
+            self._named_bytes -= moved
+            self._bytes += moved
             # As if it came with the latest that is in a block: nobody has passed it over.
             self._entries[one] = _Entry(entry.item, self._newest_included, entry.arrived_s)
         for one in gone:
-            self._aside[one] = _Aside(self._entries.pop(one), height)
+            self._aside[one] = _Aside(self._entries.pop(one), height, takes_room=True)
         self.remove(
             [
                 i

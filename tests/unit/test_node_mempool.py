@@ -154,6 +154,42 @@ def test_what_is_set_aside_is_at_hand_and_nothing_else() -> None:
     assert held.size == 100
 
 
+def test_what_a_primary_names_takes_no_room_from_what_clients_hand_in() -> None:
+    held = pool(bytes_max=250)
+    for number in (1, 2, 3):
+        held.set_aside(item(number, gas=0), height=5)
+    held.expire(6, nothing_in_flight, lambda waiting: waiting.gas_limit > 0)
+    assert held.add(item(4), tick=0)
+    assert held.add(item(5), tick=0)
+    assert not held.add(item(6), tick=0)
+    assert held.size == 500
+
+
+def test_what_clients_handed_in_takes_room_until_it_is_let_go() -> None:
+    """Or they could fill the memory of a node with what expires from block to block."""
+    held = pool(bytes_max=250)
+    held.add(item(1, valid_until=6), tick=0)
+    held.add(item(2, valid_until=6), tick=0)
+    held.expire(6, nothing_in_flight)
+    assert not held.add(item(3), tick=0)
+    held.expire(6 + ASIDE_KEPT, nothing_in_flight)
+    assert held.size == 0
+    assert held.add(item(3), tick=0)
+
+
+def test_bytes_follow_what_waits_again() -> None:
+    held = pool(bytes_max=250)
+    held.set_aside(item(1), height=5)
+    held.add(item(2), tick=0)
+    held.expire(6, nothing_in_flight)
+    assert not held.add(item(3), tick=0), "both wait now"
+    held.expire(7, nothing_in_flight, lambda waiting: False)
+    assert not held.add(item(3), tick=0)
+    held.remove([item(1).id, item(2).id])
+    assert held.size == 0
+    assert held.add(item(3), tick=0)
+
+
 def test_one_that_no_block_takes_does_not_hold_up_those_behind_it() -> None:
     held = pool()
     held.add(item(1, gas=101), tick=0)
