@@ -383,6 +383,8 @@ def test_what_was_cancelled_may_be_decided_anew_for_the_same_height() -> None:
         cancelled(council, wanted)
     assert changed(council, SKEW, wanted) == wanted
     assert statuses(council) == ["cancelled", "cancelled", "scheduled"]
+    at(council, wanted + 1)
+    assert statuses(council) == ["cancelled", "cancelled", "in_force"], "at whatever height it is"
 
 
 def test_votes_against_one_change_do_not_cancel_the_next_one_for_its_height() -> None:
