@@ -23,6 +23,7 @@ from ledger.values import Key, Value
 from tests.council import WINDOW, Council
 from tests.fake_session import FakeSession, opened
 
+AHEAD = 5_000  # heights: far beyond a window
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 QUORUM_OF_A_WEEK: dict[Key, Value] = {
@@ -277,10 +278,13 @@ def test_parameters_are_listed_with_their_bounds_and_what_is_to_come(
 def test_terms_are_listed_from_the_one_in_force_on(
     council: Council, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    proposed(council, "change-parameters", "--set", "heartbeat_ms=30000", "--not-before", "5000")
+    height = council.chain.height + AHEAD
+    proposed(
+        council, "change-parameters", "--set", "heartbeat_ms=30000", "--not-before", str(height)
+    )
     [first, second] = rows(capsys, "parameter", "terms")
     assert (first["from_height"], first["status"]) == (0, "in_force")
-    assert (second["from_height"], second["status"]) == (5000, "scheduled")
+    assert (second["from_height"], second["status"]) == (height, "scheduled")
     figures = [[name, getattr(Limits(), name)] for name in PARAMETERS]
     assert (first["values"], second["values"]) == (
         figures,
@@ -292,8 +296,11 @@ def test_terms_are_listed_from_the_one_in_force_on(
 def test_the_history_says_what_became_of_each_change(
     council: Council, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    proposed(council, "change-parameters", "--set", "heartbeat_ms=30000", "--not-before", "5000")
-    words = ["proposal", "cancel-parameters", "q", "--from-height", "5000", "--reason", "r"]
+    height = council.chain.height + AHEAD
+    proposed(
+        council, "change-parameters", "--set", "heartbeat_ms=30000", "--not-before", str(height)
+    )
+    words = ["proposal", "cancel-parameters", "q", "--from-height", str(height), "--reason", "r"]
     assert main(words) == 0
     council.carry("q")
     [change] = rows(capsys, "parameter", "history")
@@ -305,10 +312,11 @@ def test_features_are_on_or_off_now_and_say_what_is_to_come(
     council: Council, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert row_of(capsys, "feature", "sealed_evidence")[:4] == ["sealed_evidence", "yes", "-", "0"]
-    proposed(council, "switch-feature", "sealed_evidence", "--off", "--not-before", "5000")
-    assert row_of(capsys, "feature", "sealed_evidence")[1:4] == ["yes", "no", "5000"]
-    council.chain.advance(height=5000)
-    assert row_of(capsys, "feature", "sealed_evidence")[1:4] == ["no", "-", "5000"]
+    height = council.chain.height + AHEAD
+    proposed(council, "switch-feature", "sealed_evidence", "--off", "--not-before", str(height))
+    assert row_of(capsys, "feature", "sealed_evidence")[1:4] == ["yes", "no", str(height)]
+    council.chain.advance(height=AHEAD)
+    assert row_of(capsys, "feature", "sealed_evidence")[1:4] == ["no", "-", str(height)]
     one = record(capsys, "feature", "show", "sealed_evidence")
     assert (one["on"], one["proposal_id"]) == (False, "p")
 
@@ -330,11 +338,12 @@ def test_policies_are_listed_in_words(council: Council, capsys: pytest.CaptureFi
 def test_proposals_are_listed_with_what_they_are_about_and_shown_without_other_kinds_fields(
     council: Council, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    proposed(council, "switch-feature", "sealed_evidence", "--off", "--not-before", "5000")
-    assert "sealed_evidence --off --not-before 5000" in shown(capsys, "proposal", "list")
+    height = council.chain.height + AHEAD
+    proposed(council, "switch-feature", "sealed_evidence", "--off", "--not-before", str(height))
+    assert f"sealed_evidence --off --not-before {height}" in shown(capsys, "proposal", "list")
     one = shown(capsys, "proposal", "show", "p")
     assert "public_key" not in one and "successor" not in one
-    assert "sealed_evidence --off --not-before 5000" in one
+    assert f"sealed_evidence --off --not-before {height}" in one
     whole = record(capsys, "proposal", "show", "p")
     assert whole["public_key"] == "0x" and "about" not in whole
 
