@@ -71,6 +71,7 @@ class Wish:
     on: bool = False
     policy: Policy = Policy()
     engine: tuple[int, str] = (0, "")  # its language and its name
+    about: int | None = None  # which change a cancellation takes back, once it is proposed
     expires_ms: int = 0
     approvals: list[str] = field(default_factory=list)
     rejections: list[str] = field(default_factory=list)
@@ -247,17 +248,29 @@ class Model:
             case "change_parameters":
                 return self.parameters.after(wish, height) is not None
             case "cancel_parameters":
-                return self.parameters.can_be_cancelled(wish.height, height)
+                is_last = self.parameters.can_be_cancelled(wish.height, height)
+                return is_last and wish.about in (None, self.about(wish))
             case "switch_feature":
                 return self.features.can_be_switched(wish, height)
             case "cancel_feature":
-                return self.features.is_pending(wish.subject, height)
+                is_pending = self.features.is_pending(wish.subject, height)
+                return is_pending and wish.about in (None, self.about(wish))
             case "change_policy":
                 is_guarded = wish.subject in GUARDED
                 is_free = wish.subject in KINDS and wish.subject != FIXED
                 is_short = wish.policy.term_ms < HOUR_MS
                 return is_free and not is_short and (wish.policy.managers > 0 or not is_guarded)
         return self.after(wish, height) is not None
+
+    def about(self, wish: Wish) -> int | None:
+        """Which change a cancellation would take back now: its number, or the switch's height."""
+        match wish.kind:
+            case "cancel_parameters":
+                changes = enumerate(self.parameters.changes)
+                return max(number for number, (_first, is_over) in changes if not is_over)
+            case "cancel_feature":
+                return self.features.known[wish.subject][2]
+        return None
 
     # --- what is done -----------------------------------------------------------------------------
 

@@ -111,6 +111,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         wish.approvals.append(wish.proposer)
         expected = model.may_vote(wish.proposer, height) and model.can_be(wish, height)
         if expected:
+            wish.about = model.about(wish)
             model.wishes.append(wish)
             if not model.settle(number, height, now_ms):
                 model.wishes.pop()
