@@ -174,6 +174,7 @@ def parsed(body: bytes) -> Parsed:
 
 
 def serial_text(content: bytes) -> str:
+    require(len(content) > 0, "certificate.serial: it has 1 to 20 bytes")
     require(content[0] < 128, "certificate.serial: it is negative")
     text = to_hex(content)
     while text.startswith("0"):

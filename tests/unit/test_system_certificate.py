@@ -204,6 +204,7 @@ UTC_TIME, LONG_TIME, URI = 0x17, 0x18, 0x86
 @pytest.mark.parametrize(
     ("part", "value", "code"),
     [
+        ("serial", der.element(der.INTEGER, b""), "certificate.serial"),
         ("serial", der.element(der.INTEGER, b"\x80"), "certificate.serial"),
         ("serial", der.element(der.INTEGER, b"\xff\x01"), "certificate.serial"),
         ("serial", der.element(der.INTEGER, b"\x00"), "certificate.serial"),
