@@ -71,7 +71,7 @@ class Wish:
     on: bool = False
     policy: Policy = Policy()
     engine: tuple[int, str] = (0, "")  # its language and its name
-    about: int | None = None  # which change a cancellation takes back, once it is proposed
+    about: int | str | None = None  # which change a cancellation takes back, once it is proposed
     expires_ms: int = 0
     approvals: list[str] = field(default_factory=list)
     rejections: list[str] = field(default_factory=list)
@@ -244,7 +244,8 @@ class Model:
                 is_later = wish.height > max(from_height, height + WINDOW)
                 return is_later and wish.engine[1] != before and wish.engine[0] >= language
             case "cancel_engine":
-                return wish.height == self.engines[-1][0] > height + WINDOW
+                is_last = wish.height == self.engines[-1][0] > height + WINDOW
+                return is_last and wish.about in (None, self.about(wish))
             case "change_parameters":
                 return self.parameters.after(wish, height) is not None
             case "cancel_parameters":
@@ -262,9 +263,12 @@ class Model:
                 return is_free and not is_short and (wish.policy.managers > 0 or not is_guarded)
         return self.after(wish, height) is not None
 
-    def about(self, wish: Wish) -> int | None:
-        """Which change a cancellation would take back now: its number, or the switch's height."""
+    def about(self, wish: Wish) -> int | str | None:
+        """Which change a cancellation would take back now: its engine, its number, or the height
+        of the switch."""
         match wish.kind:
+            case "cancel_engine":
+                return self.engines[-1][1][1]
             case "cancel_parameters":
                 changes = enumerate(self.parameters.changes)
                 return max(number for number, (_first, is_over) in changes if not is_over)

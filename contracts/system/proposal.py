@@ -64,6 +64,23 @@ class Policy:
 
 
 @record
+class EngineTerm:
+    """From this height on an engine runs the contracts, as the machine tells it."""
+
+    from_height: int
+    vm_version: str
+
+
+@record
+class Engines:
+    """What runs this block, and the terms of the chain, as the machine tells them."""
+
+    height: int
+    vm_version: str
+    terms: list[EngineTerm]
+
+
+@record
 class Proposal:
     """A wish and the votes on it. What other kinds are about is "", 0 or empty."""
 
@@ -84,7 +101,7 @@ class Proposal:
     public_key: bytes = b""  # of a new node, as are peer_id and address
     peer_id: str = ""
     address: str = ""
-    vm_version: str = ""  # of change_engine
+    vm_version: str = ""  # of change_engine; of cancel_engine: which one does not come
     from_height: int = 0  # of engines, parameters and features; of switch_feature: not before it
     root: bytes = b""  # DER for admit_root, fingerprint for retire_root
     subject: str = ""  # the feature, or the kind whose policy changes
@@ -161,7 +178,8 @@ def cancel_engine(proposal_id: str, from_height: int, reason: str) -> None:
     voter = require_voter()
     require_lead(from_height)
     view_contract("contract", "check_cancel", from_height, returns=bool)
-    enter(replace(plain(proposal_id, "cancel_engine", voter, reason), from_height=from_height))
+    wish = plain(proposal_id, "cancel_engine", voter, reason)
+    enter(replace(wish, vm_version=last_engine(), from_height=from_height))
 
 
 @call
@@ -395,6 +413,11 @@ def require_lead(from_height: int) -> None:
     )
 
 
+def last_engine() -> str:
+    """That of the last term, which alone can be cancelled."""
+    return view_contract("contract", "engine", returns=Engines).terms[-1].vm_version
+
+
 def take_approval(given: Proposal, voter: str) -> None:
     """Keeps the vote, and has the proposal carried out if that completes it."""
     emit("Approved", proposal_id=given.id, party_id=voter)
@@ -434,6 +457,11 @@ def carry_out(given: Proposal) -> None:
         call_contract("contract", "change_engine", given.vm_version, height)
     elif kind == "cancel_engine":
         require_lead(height)
+        # Another may have been decided for the height since people were asked about that one.
+        require(
+            last_engine() == given.vm_version,
+            "proposal.other: another engine is scheduled for this height by now; propose anew",
+        )
         call_contract("contract", "cancel_engine", height)
     elif kind == "change_parameters":
         call_contract("parameter", "schedule", given.id, given.values, height)

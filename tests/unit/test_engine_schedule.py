@@ -436,6 +436,23 @@ def test_a_scheduled_change_is_cancelled_by_another_proposal() -> None:
     assert terms_of(council.chain)[1:] == [(height, NEXT)]
 
 
+def test_votes_on_a_cancellation_are_about_the_engine_that_was_scheduled_then() -> None:
+    council = Council()
+    height = lead(council)
+    council.carry(proposed(council, height))
+    for proposal in ("no", "stale"):
+        council.do("bureau", "proposal", "cancel_engine", proposal, height, "a fault was found")
+    council.do("opco", "proposal", "approve", "stale")
+    council.carry("no")
+    assert council.refused("health", "proposal", "approve", "stale") == "proposal.other"
+    other = named(3, 7)
+    args: list[Value] = [other, height, "without the fault"]
+    council.do("bureau", "proposal", "change_engine", "better", *args)
+    council.carry("better")
+    assert council.refused("health", "proposal", "approve", "stale") == "proposal.other"
+    assert terms_of(council.chain)[1:] == [(height, other)]
+
+
 def test_it_is_too_late_to_cancel_what_is_a_window_away() -> None:
     council = Council()
     height = lead(council)
