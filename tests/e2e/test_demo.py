@@ -80,7 +80,7 @@ def check_answers(told: dict[str, Any], story: str) -> None:
     tree = json.loads((page.parent / "custody.tree.json").read_text(encoding="utf-8"))
     proofs = {edge["transaction"] for edge in tree["edges"]}
     before = ("catalog", "demand", "grant", "task", "evidence", "product")
-    named = (*before, "deidentification", "delivery", "agreement", "billing")
+    named = (*before, "deidentification", "delivery", "agreement", "billing", "payment")
     done = {
         step["transaction"]
         for step in told["steps"]
