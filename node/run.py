@@ -120,9 +120,9 @@ class Node:
         chain = chain_id(self.genesis)
         self._engine = self._open_engine()
         self.store: Store = open_or_create(config.data_dir, self.genesis, self._engine)
-        self.rulebook = Rulebook(chain, self.genesis.limits, self.store)
-        self.store.keep_versions(config.provable_heights)
         self._open.callback(self.store.close)
+        self.store.keep_versions(config.provable_heights)
+        self.rulebook = Rulebook(chain, self.genesis.limits, self.store)
         self._committee = Committee(
             self.store.current_epoch, public_key=self.provider.public_key, name=config.name
         )

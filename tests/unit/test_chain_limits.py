@@ -15,7 +15,8 @@ from contracts.parameters import ParametersUnknown
 from crypto import sm2
 from crypto.providers.software import SoftwareProvider
 from ledger.blocks import order_key, transactions_root
-from ledger.errors import BlockInvalid
+from ledger.errors import BlockInvalid, LedgerDamaged
+from ledger.genesis import GenesisParty
 from ledger.model import Block, Transaction, transaction_id
 from ledger.schema import STATE
 from ledger.store import Store
@@ -26,7 +27,8 @@ from node.journal import Journal
 from node.mend import mend
 from node.recover import Site
 from tests.moving_chain import WINDOW, Chain
-from tests.node_world import OpenEngine
+from tests.node_world import Nodes, OpenEngine
+from tests.unit.test_node_rulebook import KEY
 
 FEWER = 10  # transactions in a block, the least that the contract takes
 
@@ -153,6 +155,25 @@ def test_a_damaged_ledger_is_made_anew_by_the_limits_of_each_height(chain: Chain
         assert again.statement(first + 1) == whole
         sizes = [len(again.block(height).transactions) for height in (first - 1, first)]
         assert sizes == [FEWER + 2, FEWER]
+
+
+def test_a_node_with_damaged_terms_does_not_open_and_lets_go_of_its_ledger(tmp_path: Path) -> None:
+    party = GenesisParty("p0", "Party 0", ("manager",), ("ab" * 20,))
+    files = Nodes(tmp_path, size=1, parties=[party])
+    writes = OpenEngine().apply_genesis(files.genesis).writes
+    place = (parameters.PARAMETER, KEY)
+    damaged = [
+        replace(write, value=b"\xc1") if (write.namespace, write.key) == place else write
+        for write in writes
+    ]
+    assert damaged != list(writes)
+    files.data_dir(0).mkdir()
+    Store.create(files.data_dir(0) / LEDGER, files.genesis, damaged).close()
+    kept = []  # with their frames: else the collector would close what the node forgot
+    for _ in range(2):
+        with pytest.raises(LedgerDamaged, match="parameter: ") as refused:
+            files.make_node(0)
+        kept.append(refused)
 
 
 def test_a_release_that_does_not_know_a_figure_stops_before_the_height_and_loses_nothing(
