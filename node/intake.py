@@ -83,8 +83,9 @@ def admit(
 
 
 def check_form(encoded: bytes, *, rules: Rules) -> tuple[Admitted, TransactionBody]:
-    """Encoding, sizes, chain: what no height in flight makes good. Raises Refusal."""
-    _check_size(len(encoded), TRANSACTION_SIZE_MAX)
+    """Encoding, sizes, chain: what no limits make good. Raises Refusal."""
+    if len(encoded) > TRANSACTION_SIZE_MAX:
+        raise _oversized(len(encoded), rules)
     try:
         transaction = decode(encoded, Transaction, size_max=TRANSACTION_SIZE_MAX)
         body = decode(transaction.body, TransactionBody, size_max=TRANSACTION_SIZE_MAX)
@@ -108,15 +109,12 @@ def check_form(encoded: bytes, *, rules: Rules) -> tuple[Admitted, TransactionBo
     return item, body
 
 
-def _check_size(size: int, size_max: int) -> None:
-    # The rule of block making measures the same bytes: what it would always leave out must not
-    # wait in a pool, where it would look like something that the primary withholds.
-    if size > size_max:
-        raise Refusal(
-            refusals.OVERSIZED,
-            f"{size} bytes; the chain takes {size_max}: keep bulk data off chain and "
-            "record its digest",
-        )
+def _oversized(size: int, rules: Rules) -> Refusal:
+    return Refusal(
+        refusals.OVERSIZED,
+        f"{size} bytes; the chain takes {rules.limits.transaction_size_max}: keep bulk data off "
+        "chain and record its digest",
+    )
 
 
 def _check_sizes(transaction: Transaction, body: TransactionBody) -> None:
@@ -150,7 +148,10 @@ def _check_sizes(transaction: Transaction, body: TransactionBody) -> None:
 def check_scope(body: TransactionBody, size: int, rules: Rules, height: int) -> None:
     """Whether a block after `height` may include it, of `size` bytes. Raises Refusal."""
     limits = rules.limits
-    _check_size(size, limits.transaction_size_max)
+    # The rule of block making measures the same bytes: what it would always leave out must not
+    # wait in a pool, where it would look like something that the primary withholds.
+    if size > limits.transaction_size_max:
+        raise _oversized(size, rules)
     if body.valid_until <= height:
         raise Refusal(
             refusals.EXPIRED,

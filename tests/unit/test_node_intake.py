@@ -159,6 +159,13 @@ def test_what_a_proposal_names_may_be_as_large_as_any_limits_allow() -> None:
         assert is_taken or (isinstance(found, Refusal) and found.code == refusals.OVERSIZED)
 
 
+@pytest.mark.parametrize("room", [0, TRANSACTION_SIZE_MAX])
+def test_who_sends_too_much_is_told_what_this_chain_takes(room: int) -> None:
+    over = verdict(good(args=encode_value([bytes(60_000)] * 3)) + bytes(room))
+    assert isinstance(over, Refusal)
+    assert f"the chain takes {RULES.limits.transaction_size_max}: " in over.detail
+
+
 def test_verdicts_stand_in_the_order_of_what_was_handed_in() -> None:
     batch = [good(nonce=bytes([i]) * 16) if i % 3 else b"bad" for i in range(10)]
     found = admit(
