@@ -247,7 +247,8 @@ class Model:
                 is_last = wish.height == self.engines[-1][0] > height + WINDOW
                 return is_last and wish.about in (None, self.about(wish))
             case "change_parameters":
-                return self.parameters.after(wish, height) is not None
+                is_full = self.parameters.coming(height) >= COMING_MAX
+                return not is_full and self.parameters.after(wish, height) is not None
             case "cancel_parameters":
                 is_last = self.parameters.can_be_cancelled(wish.height, height)
                 return is_last and wish.about in (None, self.about(wish))
@@ -283,8 +284,7 @@ class Model:
         wish = self.wishes[number]
         if not self.is_complete(wish, height):
             return True
-        is_full = self.parameters.coming(height) >= COMING_MAX
-        if not self.can_be(wish, height) or (wish.kind == "change_parameters" and is_full):
+        if not self.can_be(wish, height):
             return False
         if wish.kind not in CHANGES:
             self.carry_out(wish, height)

@@ -37,7 +37,7 @@ PARAMETERS = (
     ("block_gas_max", 50000000, 800000000),  # what a block's outcome takes of the jail's 1 GiB
     ("transaction_gas_max", 50000000, 80000000),  # the largest call of a client; the jail again
     ("time_skew_ms_max", 4000, 30000),  # what honest clocks are apart; half a client's patience
-    ("heartbeat_ms", 1000, 86400000),  # and no more than the genesis says, see `most_of`
+    ("heartbeat_ms", 1000, 86400000),  # a day, and no more than the genesis says: `most_of`
 )
 COMING_MAX = 8  # terms that wait: bounds what every node reads before a block
 LEAD_MAX = 10**8  # heights: a term may be announced some years ahead, not for ever
@@ -101,7 +101,6 @@ def schedule(proposal_id: str, values: list[tuple[str, int]], not_before: int) -
     require_proposal()
     term = term_after(values, not_before)
     kept = kept_terms()
-    require(len(kept) <= COMING_MAX, "parameter.coming: wait until a scheduled change is in force")
     kept.append(term)
     terms.set(kept)
     number = change_count.get(0)
@@ -145,12 +144,12 @@ def list_(offset: int, limit: int) -> list[Parameter]:
     require_page(offset, limit)
     now, coming = in_force(), next_term()
     found: list[Parameter] = []
-    for place, (name, least, _most) in enumerate(PARAMETERS):
+    for place, (name, least, most) in enumerate(PARAMETERS):
         if offset <= place < offset + limit:
             present = value_in(now.values, name)
             after = present if coming is None else value_in(coming.values, name)
             height = 0 if coming is None else coming.from_height
-            found.append(Parameter(name, present, least, most_of(name), after, height))
+            found.append(Parameter(name, present, least, most_of(name, most), after, height))
     return found
 
 
@@ -219,7 +218,9 @@ def earliest() -> int:
 
 def term_after(values: list[tuple[str, int]], not_before: int) -> Term:
     """The term that a change leads to, or a refusal."""
-    last = terms.get()[-1]
+    kept = kept_terms()
+    last = kept[-1]
+    require(len(kept) <= COMING_MAX, "parameter.coming: wait until a scheduled change is in force")
     require(
         0 <= not_before <= ctx.height + LEAD_MAX,
         "parameter.not_before: give a height within the next 100 million, or 0 for the earliest",
@@ -249,25 +250,20 @@ def term_after(values: list[tuple[str, int]], not_before: int) -> Term:
 
 
 def require_value(name: str, wanted: int) -> None:
-    for known, least, _most in PARAMETERS:
+    for known, least, most in PARAMETERS:
         if known == name:
             require(
-                least <= wanted <= most_of(name),
+                least <= wanted <= most_of(name, most),
                 "parameter.value: keep between least and most, see `shuxin parameter list`",
             )
             return
     fail("parameter.unknown: name one that `shuxin parameter list` shows")
 
 
-def most_of(name: str) -> int:
+def most_of(name: str, most: int) -> int:
     """Clients hold by the genesis how old the newest block may be: so heartbeats never slow down
     beyond it."""
-    if name == "heartbeat_ms":
-        return heartbeat_founded.get()
-    for known, _least, most in PARAMETERS:
-        if known == name:
-            return most
-    return 0
+    return min(most, heartbeat_founded.get()) if name == "heartbeat_ms" else most
 
 
 def is_in(name: str, values: list[tuple[str, int]]) -> bool:

@@ -34,10 +34,11 @@ KINDS = (
     ("change_policy", True),
 )
 FIXED = "change_policy"
-MANAGERS_MAX = 8
-HOUR_MS = 3600 * 1000
-TERM_MS = 7 * 24 * HOUR_MS  # people have a week to decide
-TERM_MS_MAX = 90 * 24 * HOUR_MS
+MANAGERS_MAX = 8  # a slip of the pen must not ask for more than a consortium has
+DAY_MS = 24 * 3600 * 1000
+TERM_MS = 7 * DAY_MS  # people have a week to decide
+TERM_MS_MIN = 3600 * 1000  # an hour, for emergencies: less, and nobody hears of it in time
+TERM_MS_MAX = 90 * DAY_MS  # a quarter: what is open longer was forgotten
 PAGE_MAX = 100  # policies in one answer
 
 
@@ -119,5 +120,6 @@ def require_policy(kind: str, managers: int, share: int, term_ms: int) -> None:
     require(managers > 0 or not guarded, "policy.manager: this kind needs a manager")
     require(0 <= share <= 100, "policy.share: give 0 to 100 percent; 0 is a quorum")
     require(
-        HOUR_MS <= term_ms <= TERM_MS_MAX, "policy.term: give people an hour to 90 days to decide"
+        TERM_MS_MIN <= term_ms <= TERM_MS_MAX,
+        "policy.term: give people an hour to 90 days to decide",
     )

@@ -325,10 +325,13 @@ def test_the_vote_that_would_complete_a_change_out_of_order_is_refused() -> None
 def test_eight_changes_wait_at_most() -> None:
     council = Council()
     first = council.chain.height + 500
-    for number in range(8):
+    for number in range(7):
         assert changed(council, skew(6000 + number), first + number) == first + number
     ninth = undecided(council, "change_parameters", skew(7000), first + 8)
+    assert changed(council, skew(6007), first + 7) == first + 7
     assert council.refused("health", "proposal", "approve", ninth) == "parameter.coming"
+    late: list[Value] = ["late", skew(7001), first + 9, "why"]
+    assert council.refused("bureau", "proposal", "change_parameters", *late) == "parameter.coming"
     at(council, first - 1)
     assert council.refused("health", "proposal", "approve", ninth) == "parameter.coming"
     council.do("health", "proposal", "approve", ninth)
