@@ -7,9 +7,15 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
 
     parties     相关方     who takes part, in which of six roles, with which accounts
     governance  共识治理   nodes and the committee (委员会): who orders the chain
+    parameter   参数       what blocks may hold and how the chain beats, by height
+    feature     特性开关   what contracts do only while it is on, by height
+    policy      表决策略   what each kind of proposal needs
     proposal    提案       changes of these, voted on by manager and organizations
+    certificate 证书       SM2 certificates, read and judged on chain
+    identity    身份       roots of organizations, certificates, revocations
     accusation  指控       proofs that a validator contradicted itself
     catalog     数据目录   data sets, described and committed to          汇聚 aggregation
+    quality     数据质量   figures of data sets, measured and monitored   汇聚 aggregation
     demand      数据需求   filed; 预审 prescreen; 审核 review             汇聚 aggregation
     algorithm   算法镜像   what executors may run, vetted                 开发 development
     preapproval 快速审批   what a manager grants beforehand               授权 authorization
@@ -33,6 +39,7 @@ the node: it imports nothing but `contracts.dialect`, and `contracts.bundle` rea
     holder      归属       whose something on the chain is: kind and id
     asset       软硬件资产 what operators work by: certificates, history  all stages
     commission  委托       work that operators give to whom they engaged  all stages
+    risk        风险       what the checks of alerts find                all stages
     alert       预警       what may go wrong: checks and reports          all stages
     incident    应急处置   measures at once, and their end                all stages
     inquiry     审计问询   audits asked of parties, and answers           all stages

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import contracts.system
 from contracts.bundle import SYSTEM_CONTRACTS, founders, genesis_contracts, system_sources
 from contracts.parameters import PARAMETERS
 from contracts.vm.check import check_source
@@ -50,6 +51,11 @@ def test_every_refusal_has_a_code_of_its_contract_and_says_what_to_do(name: str)
         assert REFUSAL.fullmatch(text) and text.startswith(name + "."), text
 
 
+def test_the_table_of_the_package_names_all_in_the_order_of_their_deployment() -> None:
+    named = re.findall(r"^    ([a-z]+) +\S", contracts.system.__doc__ or "", flags=re.MULTILINE)
+    assert named == list(SYSTEM_CONTRACTS)
+
+
 @pytest.mark.parametrize("name", SYSTEM_CONTRACTS)
 def test_every_method_says_what_it_does(name: str) -> None:
     tree = ast.parse(SOURCES[name])
@@ -63,18 +69,18 @@ def test_the_genesis_tells_its_contracts_who_founds_and_who_orders() -> None:
     party = GenesisParty(id="bureau", name="Bureau", roles=("manager",), accounts=("ab" * 20,))
     committee = ValidatorSet((Validator("n", "bureau", bytes(64), "peer"),))
     limits = Limits(watermark_window=40)
-    contracts = genesis_contracts(
+    deployed = genesis_contracts(
         [party],
         validators=committee,
         limits=limits,
         addresses={"n": "/ip4/10.0.0.1/tcp/1"},
         roots=[("bureau", b"root")],
     )
-    assert [contract.name for contract in contracts] == list(SYSTEM_CONTRACTS)
-    assert decode_value(contracts[0].args) == [[["bureau", "Bureau", ["manager"], ["ab" * 20]]]]
+    assert [contract.name for contract in deployed] == list(SYSTEM_CONTRACTS)
+    assert decode_value(deployed[0].args) == [[["bureau", "Bureau", ["manager"], ["ab" * 20]]]]
     member = ["n", "bureau", bytes(64), "peer", "/ip4/10.0.0.1/tcp/1"]
-    assert decode_value(contracts[1].args) == [[member], 40]
-    args = {contract.name: decode_value(contract.args) for contract in contracts[2:]}
+    assert decode_value(deployed[1].args) == [[member], 40]
+    args = {contract.name: decode_value(contract.args) for contract in deployed[2:]}
     figures = [[name, getattr(limits, name)] for name in PARAMETERS]
     assert args.pop("parameter") == [figures]
     assert args.pop("identity") == [[["bureau", b"root"]]]
