@@ -168,4 +168,4 @@ class AgreementMachine(RuleBasedStateMachine):
 
 
 TestAgreements = pytest.mark.slow(AgreementMachine.TestCase)
-TestAgreements.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestAgreements.settings = settings(max_examples=25, stateful_step_count=30)

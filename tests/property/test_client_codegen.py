@@ -24,7 +24,7 @@ from ledger.values import Value, decode_value, encode_value
 from tests.abi_draws import abis, echo_abi, long_abi, record_types, types, values
 
 ROOT = Path(__file__).resolve().parents[2]
-SLOW = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 class Echo:

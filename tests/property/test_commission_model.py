@@ -416,6 +416,6 @@ class AssetMachine(RuleBasedStateMachine):
 
 
 TestCommissions = pytest.mark.slow(CommissionMachine.TestCase)
-TestCommissions.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestCommissions.settings = settings(max_examples=25, stateful_step_count=30)
 TestAssets = pytest.mark.slow(AssetMachine.TestCase)
-TestAssets.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestAssets.settings = settings(max_examples=15, stateful_step_count=25)

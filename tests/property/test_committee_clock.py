@@ -70,14 +70,14 @@ def _run(data: st.DataObject, *, is_own_honest: bool, silent_max: int) -> None:
     assert clock.steps_back == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_f_liars_beside_an_own_clock_that_says_anything_move_nothing(data: st.DataObject) -> None:
     """All honest peers are heard: the own clock is not needed."""
     _run(data, is_own_honest=False, silent_max=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_f_liars_among_any_readings_move_nothing_if_the_own_clock_is_honest(
     data: st.DataObject,
@@ -86,7 +86,7 @@ def test_f_liars_among_any_readings_move_nothing_if_the_own_clock_is_honest(
     _run(data, is_own_honest=True, silent_max=9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_two_honest_nodes_differ_by_less_than_a_proposal_may(data: st.DataObject) -> None:
     """Proposed by one, judged by the other a delay later: 2s + 2d at most, as the genesis asks."""

@@ -126,7 +126,7 @@ def check(
         assert "manager" in roles(act.party, suspended)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ACTS)
 def test_code_changes_only_by_those_whom_the_policy_asks(acts: list[Act]) -> None:
     chain, suspended = found(), set[str]()

@@ -112,14 +112,14 @@ def test_the_decoders_are_found() -> None:
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=400))
 def test_any_bytes_decode_or_raise_the_one_error(name: str, data: bytes) -> None:
     attempt(DECODERS[name], data)
 
 
 @pytest.mark.parametrize("name", [name for name, found in DECODERS.items() if found.kinds])
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(random=st.randoms(use_true_random=False))
 def test_drawn_records_and_their_damaged_bytes_decode_or_raise_the_one_error(
     name: str, random: Random
@@ -134,7 +134,7 @@ def test_drawn_records_and_their_damaged_bytes_decode_or_raise_the_one_error(
     attempt(decoder, damaged(random, data))
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
 @given(random=st.randoms(use_true_random=False))
 def test_every_record_is_what_its_bytes_say_or_has_none(random: Random) -> None:
     kind = random.choice(RECORDS)

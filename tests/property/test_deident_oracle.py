@@ -66,7 +66,7 @@ def is_number(text: str) -> bool:
     return text.removeprefix("-").isdigit()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, st.integers(1, 6))
 def test_figures_are_those_of_the_definitions(rows: list[tuple[str, ...]], k: int) -> None:
     plan = plan_of(quasi="q r", sensitive="n s", k=k)
@@ -87,7 +87,7 @@ def test_figures_are_those_of_the_definitions(rows: list[tuple[str, ...]], k: in
         assert found.sensitive[number].closeness_ppm == up(farthest)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(-30, 30).map(str), min_size=1, max_size=60), st.data())
 def test_a_distance_costs_only_the_class_and_is_that_of_the_definition(
     everybody: list[str], data: st.DataObject
@@ -100,7 +100,7 @@ def test_a_distance_costs_only_the_class_and_is_that_of_the_definition(
     assert Fraction(*distribution.distance(counts)) == distance(members, everybody)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, st.integers(1, 6))
 def test_a_treated_file_keeps_exactly_the_rows_of_large_classes(
     rows: list[tuple[str, ...]], k: int

@@ -157,4 +157,4 @@ class AssessmentMachine(RuleBasedStateMachine):
 
 
 TestAssessments = pytest.mark.slow(AssessmentMachine.TestCase)
-TestAssessments.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestAssessments.settings = settings(max_examples=15, stateful_step_count=30)

@@ -230,4 +230,4 @@ class DeliveryMachine(RuleBasedStateMachine):
 
 
 TestDelivery = pytest.mark.slow(DeliveryMachine.TestCase)
-TestDelivery.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestDelivery.settings = settings(max_examples=30, stateful_step_count=40)

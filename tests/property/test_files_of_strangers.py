@@ -47,9 +47,7 @@ REPORT = {
 }
 PLAN = b'[table]\nk = 5\nkind = "rows"\n[columns.age]\nclass = "quasi"\ndo = "range:10"\n'
 
-quick = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def signed() -> Signed:

@@ -377,4 +377,4 @@ class GrantMachine(RuleBasedStateMachine):
 
 
 TestGrants = pytest.mark.slow(GrantMachine.TestCase)
-TestGrants.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestGrants.settings = settings(max_examples=20, stateful_step_count=25)

@@ -131,7 +131,7 @@ def test_depths_that_nest_without_end_are_refused(pages: Pages) -> None:
 # --- accepted -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 399), min_size=1, max_size=60, unique=True))
 def test_what_single_proofs_show_a_batch_shows(pages: Pages, numbers: list[int]) -> None:
     proof, keys = _proof(pages, numbers)
@@ -139,7 +139,7 @@ def test_what_single_proofs_show_a_batch_shows(pages: Pages, numbers: list[int])
     assert list(proof.values) == [_value(i) for i in numbers]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.dictionaries(st.integers(0, 12), st.binary(max_size=4), max_size=8),
     st.lists(st.integers(0, 12), min_size=1, max_size=13, unique=True),

@@ -135,7 +135,7 @@ _PUT: Block = [(key, b"x") for key in FIRST]
 _REMOVED: Block = [(key, None) for key in FIRST]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.lists(st.tuples(_acts, _crowds | _few), min_size=2, max_size=8))
 @example(steps=[("write", _PUT), ("write", _REMOVED), ("write", _PUT[:1]), ("write", _PUT)])
 @example(steps=[("write", _PUT), ("discard", _REMOVED), ("write", _PUT[3:5]), ("reopen", [])])

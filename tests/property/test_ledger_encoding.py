@@ -40,7 +40,6 @@ KINDS: tuple[type[Record], ...] = (
 # --- records -----------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.sampled_from(KINDS).flatmap(st.from_type))
 def test_every_record_survives_its_bytes(record: Record) -> None:
     try:
@@ -50,7 +49,6 @@ def test_every_record_survives_its_bytes(record: Record) -> None:
     assert decode(data, type(record), size_max=len(data)) == record
 
 
-@settings(deadline=None)
 @given(st.sampled_from(KINDS), st.binary(max_size=80))
 @example(Block, b"\xdd\xff\xff\xff\xff")
 @example(Block, b"\x91" * 5000)
@@ -63,7 +61,6 @@ def test_arbitrary_bytes_decode_or_raise_decode_error(kind: type[Record], data: 
         assert kind.__name__ in str(error)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_is_another_record_or_none(data: st.DataObject) -> None:
     original = encode(Proposal(7, (b"\1" * 32, b"\2" * 32), 3, 1_700_000_000_000))
@@ -128,7 +125,6 @@ def _depth(value: Value) -> int:
     return 0
 
 
-@settings(deadline=None)
 @given(_values)
 @example([[[[[[[[2**70]]]]]]]])
 @example({(): {(1, b"x"): -(2**200)}})
@@ -149,7 +145,6 @@ def test_the_order_of_insertion_does_not_show_in_the_bytes(value: Value) -> None
         assert encode_value(turned) == encode_value(value)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 @example(b"\x81\x01\x02")
 @example(b"\xc7\x00\x01")
@@ -165,7 +160,7 @@ _PARTS = "c7 d4 d5 d8 01 02 90 91 92 80 81 c0 c40161 a161 cb ff 00 05 c1 dd df c
 _fragments = st.sampled_from([bytes.fromhex(part) for part in _PARTS.split()])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(_fragments, max_size=24).map(b"".join))
 def test_bytes_made_of_msgpack_parts_are_a_value_or_a_decode_error(data: bytes) -> None:
     with contextlib.suppress(DecodeError):

@@ -21,20 +21,20 @@ _leaves = st.dictionaries(_path | _digest, st.tuples(_digest, _side), max_size=4
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=300), max_size=40))
 def test_digests_of_any_messages(messages: list[bytes]) -> None:
     assert native.digests(messages) == folds.digests(messages)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 255), st.lists(st.tuples(_side, _side), max_size=40))
 def test_pairs_with_and_without_empty_sides(depth: int, drawn: list[tuple[bytes, bytes]]) -> None:
     pairs = b"".join(left + right for left, right in drawn)
     assert native.join_pairs(depth, pairs) == folds.join_pairs(depth, pairs)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(_leaves, _leaves), max_size=20), st.integers(1, 64))
 def test_pages_of_any_shape_made_and_changed(
     drawn: list[tuple[bytes, bytes]], leaves_max: int
@@ -46,7 +46,7 @@ def test_pages_of_any_shape_made_and_changed(
         pages = changed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(0, 7).flatmap(
         lambda levels: st.tuples(
@@ -73,7 +73,7 @@ def test_stems_of_any_height_after_every_block(
 _writes = st.lists(st.tuples(st.integers(0, 400), st.none() | st.binary(max_size=80)), max_size=120)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(_writes, min_size=1, max_size=4))
 def test_whole_trees_store_the_same_pages(blocks: list[list[tuple[int, bytes | None]]]) -> None:
     stores: list[dict[bytes, bytes]] = [{}, {}]

@@ -46,7 +46,7 @@ _writes = st.lists(
 
 
 @pytest.mark.parametrize("hashes", [native, folds])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(blocks=st.lists(_writes, min_size=1, max_size=4))
 def test_the_tree_has_the_root_of_its_definition_after_every_block(
     hashes: TreeHashes,

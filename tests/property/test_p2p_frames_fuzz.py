@@ -44,7 +44,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
     return [*pieces, data]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     events=st.lists(st.one_of(bodies, acknowledgements, st.none()), max_size=20),
     sizes=st.lists(st.integers(0, 400), max_size=40),
@@ -59,7 +59,7 @@ def test_frames_survive_any_cut(
     assert decoder.pending_size == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     data=st.binary(max_size=2000),
     sizes=st.lists(st.integers(0, 100), max_size=20),
@@ -78,7 +78,7 @@ def test_hostile_bytes_give_frames_or_frame_invalid(
         pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     flow=st.sampled_from(Flow),
     steps=st.lists(st.one_of(bodies, st.integers(5, 1000)), max_size=60),

@@ -200,4 +200,4 @@ class PartiesMachine(RuleBasedStateMachine):
 
 
 TestParties = pytest.mark.slow(PartiesMachine.TestCase)
-TestParties.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestParties.settings = settings(max_examples=30, stateful_step_count=40)

@@ -494,6 +494,5 @@ TestReplicaKeepsItsPromises = pytest.mark.slow(Peers.TestCase)
 TestReplicaKeepsItsPromises.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
-    deadline=None,
     suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow],
 )

@@ -226,4 +226,4 @@ class RulesMachine(RuleBasedStateMachine):
 
 
 TestRules = pytest.mark.slow(RulesMachine.TestCase)
-TestRules.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestRules.settings = settings(max_examples=40, stateful_step_count=40)

@@ -180,7 +180,7 @@ def in_python(source: str, arguments: list[Any]) -> Any:
     return scope["main"](*arguments)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(statements, max_size=5),
     ints(2),
@@ -213,7 +213,7 @@ def test_programs_mean_the_same_as_in_python(
         assert receipt.error == "bad_value", (receipt, source)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=300))
 def test_check_never_raises_on_text(text: str) -> None:
     check_source(text)
@@ -228,7 +228,7 @@ _TOKENS = """
 TOKENS = [*_TOKENS.split(), "\n", "\n    ", "\n        ", "\n\n"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(TOKENS), max_size=80))
 def test_check_never_raises_on_tokens(tokens: list[str]) -> None:
     check_source(HEAD + " ".join(tokens))
@@ -237,7 +237,7 @@ def test_check_never_raises_on_tokens(tokens: list[str]) -> None:
 SAMPLE = source_of(["a = b + 1", "xs = [i for i in xs if i > 1]", "d[s] = a"], "len(xs)")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.integers(0, len(SAMPLE) - 1),
     st.integers(0, 20),

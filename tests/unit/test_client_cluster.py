@@ -403,7 +403,7 @@ scripts = st.lists(st.lists(st.sampled_from(Act), max_size=8), min_size=4, max_s
 
 
 @given(scripts, st.lists(st.sampled_from(["call", "view", "events", "grow"]), max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_nodes_do_a_call_is_answered_rightly_once_or_refused_honestly(
     servers: World, acts: list[list[Act]], steps: list[str]
 ) -> None:

@@ -193,7 +193,7 @@ def test_what_is_no_tls_is_called_garbage(org: Org, node: TlsIdentity, said: byt
 
 
 @given(st.binary(max_size=400), st.integers(0, 300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_a_handshake_or_refused_and_never_another_error(data: bytes, at: int) -> None:
     context = _shared_context()
     hello = TlsSession(context, is_server=False)

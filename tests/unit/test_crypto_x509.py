@@ -127,7 +127,7 @@ def test_every_flipped_byte_of_a_list_or_request_is_refused(org: Org, node: Cert
             read_request(bytes(bent))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200), st.integers(0, 2), st.integers(0, 600), st.integers(0, 600))
 def test_garbage_and_cut_pieces_raise_one_error(
     noise: bytes, which: int, begin: int, end: int

@@ -80,7 +80,7 @@ def whole(values: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 @given(partitions())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_engine_computes_what_the_plain_computation_does(rows: list[PlainRows]) -> None:
     for gap in differences(joint(PROGRAM, rows), plain_results(PROGRAM, rows)):
         exact = gap.statistic not in ("mean", "variance")
@@ -88,7 +88,7 @@ def test_the_engine_computes_what_the_plain_computation_does(rows: list[PlainRow
 
 
 @given(partitions())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_plain_computation_agrees_with_numpy(rows: list[PlainRows]) -> None:
     codes = np.concatenate([part.codes for part in rows])
     claims = np.concatenate([part.values[0] for part in rows]) / 100

@@ -82,7 +82,6 @@ def bench(moving: Moving) -> Iterator[Bench]:
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow],
 )
 @given(random=st.randoms(use_true_random=False))

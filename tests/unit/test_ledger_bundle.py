@@ -200,7 +200,7 @@ def test_no_bundle_with_one_bit_flipped_proves_anything(kind: str) -> None:
             assert proves(flipped(data, position, 1 << bit)) is None, (position, bit)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_change_of_bytes_proves_anything_else(data: st.DataObject) -> None:
     good = encode_bundle(

@@ -285,9 +285,7 @@ class Model:
         store.scrub()
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS)
 def test_whatever_happens_in_whatever_order_the_ledger_says_what_a_list_says(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int]]

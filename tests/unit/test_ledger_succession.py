@@ -120,7 +120,7 @@ def test_no_bundle_with_one_bit_flipped_proves_anything(kind: str) -> None:
         assert refuses(bytes(changed)), position
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_change_of_bytes_proves_anything_else(data: st.DataObject) -> None:
     good = encode_bundle(moved().state)

@@ -172,7 +172,7 @@ def states(draw: st.DrawFn) -> Trusted:
 
 
 @given(states())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_trusted_survives_its_bytes(known: Trusted) -> None:
     data = encode_trusted(known)
     assert decode_trusted(data) == known
@@ -180,7 +180,7 @@ def test_what_is_trusted_survives_its_bytes(known: Trusted) -> None:
 
 
 @given(states(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_other_bytes_are_refused_by_one_error(known: Trusted, data: st.DataObject) -> None:
     good = encode_trusted(known)
     place = data.draw(st.integers(0, len(good) - 1))
@@ -192,7 +192,7 @@ def test_any_other_bytes_are_refused_by_one_error(known: Trusted, data: st.DataO
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_good_digest_over_nonsense_is_refused(body: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_trusted(TAG_TRUSTED + sm3.digest(body) + body)

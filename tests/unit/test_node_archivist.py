@@ -283,9 +283,7 @@ async def test_the_task_tells_why_it_failed_and_tries_again(bench: Bench, clock:
     assert told and told[0]["log_level"] == "error" and told[0]["again_in_s"] > LOOK_S
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_in_whatever_order_blocks_come_and_the_node_dies_none_is_lost(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

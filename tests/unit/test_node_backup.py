@@ -171,9 +171,7 @@ def test_even_who_can_sign_proves_nothing_that_the_chain_does_not(
     assert isinstance(refused(origin), error)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300))
 def test_whatever_a_file_holds_there_is_one_family_of_errors(
     origin: Origin, content: bytes
@@ -269,9 +267,7 @@ def test_nothing_of_a_backup_is_readable_without_the_key(origin: Origin) -> None
 
 
 # Heights without a certificate are fewer than a window, here as on a real chain.
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=6))
 def test_however_it_came_about_a_backup_is_all_that_was_certified(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, int]]

@@ -171,7 +171,7 @@ def test_a_newest_height_beyond_all_blocks_is_found_at_once(bench: Bench) -> Non
     assert BOOKS in {one.area for one in bench.examine()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn=st.randoms(use_true_random=False))
 def test_any_bit_of_any_value_is_found(bench: Bench, drawn: random.Random) -> None:
     bench.fresh()
